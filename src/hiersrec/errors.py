@@ -1,0 +1,49 @@
+"""The errors that users meet. Every message says what is wrong, the rule, the value received and the way out.
+
+    HiersrecError            anything this library raises on purpose
+    ├── BadInput             a file, column, row or value of the user's data breaks a rule
+    ├── BadRecipe            a recipe has an unknown key, a wrong type or an impossible value
+    ├── UnknownName          no module, recipe or dataset of that name
+    ├── BadFolder            a dataset or run folder is missing, cut short, too new, or of another kind
+    └── MissingExtra         an optional package is not installed
+
+The command line prints the message alone and exits with code 2. A broken promise of our own is an `assert`.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class HiersrecError(Exception):
+    """Base of all errors that are the user's to mend."""
+
+
+class BadInput(HiersrecError):
+    """The user's data breaks a rule."""
+
+
+class BadRecipe(HiersrecError):
+    """A recipe can't be read as one."""
+
+
+class UnknownName(HiersrecError):
+    """Nothing of that name is there."""
+
+
+class BadFolder(HiersrecError):
+    """A folder is not what it should be."""
+
+
+class MissingExtra(HiersrecError):
+    """An optional package is needed and absent."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"This needs the package '{package}'. Install it with: pip install 'hiersrec[{extra}]'")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence that names the nearest known name, and all of them: "Did you mean 'narm'? Known: gru, narm." """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return f"{hint}Known: {', '.join(names) or 'none'}."

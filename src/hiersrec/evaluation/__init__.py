@@ -1,0 +1,1 @@
+"""Scores -> ranks -> metrics -> reports. Knows numpy, not torch."""

@@ -1,0 +1,1 @@
+"""Scores -> ordered lists: the one order in which items are served and ranks are evaluated."""

@@ -1,0 +1,1 @@
+"""Run folder + live session -> recommendations with reasons."""

@@ -1,0 +1,1 @@
+"""Dataset folder -> batches. Memory-mapped flat arrays; prefixes are never copied; nothing is pickled."""

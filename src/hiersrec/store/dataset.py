@@ -1,0 +1,61 @@
+"""A dataset folder, opened: the training data on one hand, the test sessions on the other.
+
+`fit` functions take a TrainingData, which has no way to the test split; only evaluation opens that.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hiersrec.errors import BadInput, did_you_mean
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.folder import open_seal
+from hiersrec.store.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """All that `fit` may see."""
+
+    catalog: Catalog
+    train: Sessions
+    valid: Sessions
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset folder: `document` is its dataset.json (settings, counts, statistics)."""
+
+    folder: Path
+    document: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> "Dataset":
+        """Check the seal and open; arrays are memory-mapped when asked for. Raises BadFolder."""
+        return cls(folder, open_seal(folder, "dataset"))
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset, which also names its folder of recipes."""
+        return str(self.document["name"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Checksum of the item vocabulary: a run fits a dataset if they are equal."""
+        return str(self.document["files"]["catalog/items.parquet"]["sha256"])
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalogue."""
+        return Catalog.open(self.folder / "catalog")
+
+    def training(self) -> TrainingData:
+        """What `fit` gets: catalogue, training and validation sessions."""
+        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"))
+
+    def sessions(self, split: str) -> Sessions:
+        """Sessions of "train", "valid" or "test"."""
+        if split not in (splits := ("train", "valid", "test")):
+            raise BadInput(f"There is no split '{split}'. {did_you_mean(split, splits)}")
+        return Sessions.open(self.folder / split)

@@ -1,0 +1,112 @@
+"""Sessions of one split, as two flat arrays on disk, and their prefixes, as positions in them.
+
+    items.npy      (E,) int32: items of all sessions one after another; n >= 1 is item n of the catalogue, n < 0 an
+                   item that training never saw (each its own number)
+    offsets.npy    (S + 1,) int64: session s is items[offsets[s] : offsets[s + 1]]
+    sessions.parquet   session_id (as given), in the same order
+
+A prefix is named by the position p of its target: it is the known items of p's session before p. Unseen items are
+passed over in prefixes, as they are in serving, and count as misses as targets.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hiersrec.types import Int32, Int64
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions of one split; arrays may be memory maps."""
+
+    items: Int32
+    offsets: Int64
+    session_ids: pa.ChunkedArray | None = None
+
+    @classmethod
+    def open(cls, folder: Path) -> "Sessions":
+        """Memory-map the arrays of a split's folder."""
+        items = np.load(folder / "items.npy", mmap_mode="r")
+        offsets = np.load(folder / "offsets.npy", mmap_mode="r")
+        return cls(items, offsets, pq.read_table(folder / "sessions.parquet", memory_map=True)["session_id"])
+
+    @classmethod
+    def from_lists(cls, sessions: list[list[int]]) -> "Sessions":
+        """Sessions held in memory, for live requests and tests."""
+        offsets = np.cumsum([0, *map(len, sessions)], dtype=np.int64)
+        flat = [item for session in sessions for item in session]
+        return cls(np.array(flat, np.int32), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, session: int) -> Int32:
+        return self.items[self.offsets[session] : self.offsets[session + 1]]
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """Prefixes of sessions, each named by the flat position of its target: positions (P,) int64."""
+
+    sessions: Sessions
+    positions: Int64
+
+    @classmethod
+    def every(cls, sessions: Sessions) -> "Prefixes":
+        """Every prefix of every session: one for each item that is not the first of its session."""
+        is_target = np.ones(len(sessions.items), bool)
+        is_target[sessions.offsets[:-1]] = False
+        return cls(sessions, np.flatnonzero(is_target))
+
+    @classmethod
+    def last(cls, sessions: Sessions) -> "Prefixes":
+        """Only the longest prefix of each session: its last item is the target."""
+        long = np.diff(sessions.offsets) > 1
+        return cls(sessions, np.asarray(sessions.offsets[1:])[long] - 1)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @cached_property
+    def _known(self) -> tuple[Int32, Int64]:
+        """Known items only, flat, and how many of them lie before each flat position."""
+        known = np.asarray(self.sessions.items) > 0
+        before = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
+        return (self.sessions.items if known.all() else self.sessions.items[known]), before
+
+    def session_of(self, rows: Int64) -> Int64:
+        """Session index of each prefix, (R,) int64."""
+        return np.searchsorted(self.sessions.offsets, self.positions[rows], side="right").astype(np.int64) - 1
+
+    def bounds(self, rows: Int64) -> tuple[Int64, Int64]:
+        """Start and end, in the flat array of known items, of each prefix."""
+        _, before = self._known
+        return before[self.sessions.offsets[self.session_of(rows)]], before[self.positions[rows]]
+
+    @cached_property
+    def lengths(self) -> Int32:
+        """(P,) int32: known items in each prefix; 0 if none is known."""
+        start, end = self.bounds(np.arange(len(self)))
+        return (end - start).astype(np.int32)
+
+    def targets(self, rows: Int64) -> Int32:
+        """(R,) int32: the next item; negative where training never saw it."""
+        return np.asarray(self.sessions.items[self.positions[rows]])
+
+    def gather(self, rows: Int64, max_length: int) -> tuple[Int32, Int32]:
+        """The last `max_length` known items of each prefix, right-padded: items (R, T) int32 and lengths (R,) int32."""
+        flat, _ = self._known
+        start, end = self.bounds(rows)
+        start = np.maximum(start, end - max_length)
+        lengths = (end - start).astype(np.int32)
+        width = max(1, int(lengths.max(initial=0)))
+        at = start[:, None] + np.arange(width)  # (R, T)
+        inside = np.arange(width) < lengths[:, None]  # (R, T)
+        items = np.zeros(at.shape, np.int32)
+        items[inside] = flat[at[inside]]
+        return items, lengths

@@ -1,0 +1,74 @@
+"""Letters, array types and the protocols that parts of the house keep to one another.
+
+Letters, used in every comment that gives a shape:
+
+    B  sessions (or prefixes) of a batch       N  items; 0 is padding, so tables have N + 1 rows
+    T  positions of a session                  L  category levels
+    D  width of a vector                       C  known categories of one level; 0 is padding, so C + 1 columns
+    K  length of a list                        P  prefixes of a split
+
+Scores are logits unless a name says `prob`. Ranks start at 1. Times are UTC seconds. `category_weight` is the paper's
+lambda, `injection_weight` its lambda_C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from hiersrec.store.batches import Batch
+
+Bool = npt.NDArray[np.bool_]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+ExternalId = str | int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a scorer says about a batch.
+
+    items: (B, N + 1) float32, higher is better; column 0 (padding) is minus infinity.
+    categories: level (from 1) -> (B, C + 1) float32, column 0 minus infinity; empty where nothing is predicted.
+    """
+
+    items: Float32
+    categories: Mapping[int, Float32]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One addend of the scores of K items for one session.
+
+    source: "session", "bias", or the name of the task whose prediction is injected ("category_1").
+    value: (K,) float32, what it adds to each item's score.
+    by_class: (K, C + 1) float32 for a task: what each of its classes adds; the rest of `value` is its projection's bias.
+    """
+
+    source: str
+    value: Float32
+    by_class: Float32 | None
+
+
+class Scorer(Protocol):
+    """Anything that can be evaluated and served: it sees prefixes, never targets."""
+
+    def score(self, batch: Batch) -> Scores:
+        """Scores of every item (and category) for each session of the batch."""
+        ...
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A scorer that can split its scores into addends."""
+
+    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+        """Addends of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
+        ...
