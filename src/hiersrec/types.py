@@ -49,7 +49,7 @@ class Part:
 
     source: "session", "bias", or the name of the task whose prediction is injected ("category_1").
     value: (K,) float32, what it adds to each item's score.
-    by_class: (K, C + 1) float32 for a task: what each of its classes adds; the rest of `value` is its projection's bias.
+    by_class: (K, C) float32 for a task: what each of its known classes (node c + 1) adds; they sum to `value`.
     """
 
     source: str
@@ -59,6 +59,11 @@ class Part:
 
 class Scorer(Protocol):
     """Anything that can be evaluated and served: it sees prefixes, never targets."""
+
+    @property
+    def max_length(self) -> int:
+        """The longest session it looks at; of longer ones it gets the newest items."""
+        ...
 
     def score(self, batch: Batch) -> Scores:
         """Scores of every item (and category) for each session of the batch."""

@@ -52,7 +52,7 @@ def sorted_rows(prefixes: Prefixes, size: int) -> Iterator[Int64]:
 
 
 def shuffled_rows(prefixes: Prefixes, size: int, seed: int, epoch: int) -> list[Int64]:
-    """Rows of all prefixes in random batches of `size` and of nearly equal length; the same for the same seed and epoch."""
+    """Rows of all prefixes in random batches of `size` and nearly equal length; (seed, epoch) decides the order."""
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(prefixes))
     run = size * RUN_OF_BATCHES

@@ -72,14 +72,15 @@ class Catalog:
         levels = [_level(nodes.filter(pc.equal(nodes["level"], level))) for level in range(1, depth + 1)]
         listed: list[dict[str, Any]] = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         features = [
-            Feature(**facts, tokens=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r")) for facts in listed
+            Feature(**facts, tokens=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r"))
+            for facts in listed
         ]
         return cls(items, levels, features)
 
     @property
     def num_items(self) -> int:
         """N."""
-        return self.items.num_rows
+        return int(self.items.num_rows)
 
     @cached_property
     def item_nodes(self) -> Int32:
@@ -99,10 +100,10 @@ class Catalog:
         return {external: item for item, external in enumerate(self.items["item_id"].to_pylist(), start=1)}
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
-        """External ids -> (K,) int32, 0 where unknown. Text is read as a number where the catalogue's ids are numbers."""
+        """External ids -> (K,) int32, 0 where unknown; text becomes a number where the catalogue has numbers."""
         known = self._internal
         if pa.types.is_integer(self.items["item_id"].type):
-            item_ids = [int(one) if isinstance(one, str) and one.strip().lstrip("-").isdecimal() else one for one in item_ids]
+            item_ids = [int(one) if _is_number(one) else one for one in item_ids]
         else:
             item_ids = [str(one) for one in item_ids]
         return np.array([known.get(one, 0) for one in item_ids], np.int32)
@@ -119,6 +120,10 @@ class Catalog:
     def path(self, item: int) -> list[str | None]:
         """Names of an item's categories, coarse to fine; None where a level is missing."""
         return [level.names[node] for level, node in zip(self.levels, self.item_nodes[item], strict=True)]
+
+
+def _is_number(one: ExternalId) -> bool:
+    return isinstance(one, str) and one.strip().removeprefix("-").isdecimal()
 
 
 def _level(nodes: pa.Table) -> Level:

@@ -23,7 +23,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a small text file so that a reader sees the old one or the new one, never a half."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    aside.replace(path)
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
         yield aside
         if out.exists():
             shutil.rmtree(out)
-        os.replace(aside, out)
+        aside.replace(out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -53,7 +53,8 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
 def seal(folder: Path, kind: str, document: dict[str, Any], files: list[Path]) -> None:
     """Write the seal: `document` plus kind, format version, and size and checksum of each file (given absolute)."""
     listed = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(files)
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
+        for path in sorted(files)
     }
     whole = {"kind": kind, "format_version": FORMAT_VERSION, **document, "files": listed}
     write_text(folder / SEALS[kind], json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
@@ -87,7 +88,9 @@ def _check_file(path: Path, facts: dict[str, Any], kind: str, checksums: bool) -
         raise BadFolder(f"{path} is missing. The {kind} folder is cut short: make or copy it anew.")
     size = path.stat().st_size
     if size != facts["bytes"]:
-        raise BadFolder(f"{path} has {size} bytes, its seal says {facts['bytes']}: make or copy the {kind} folder anew.")
+        raise BadFolder(
+            f"{path} has {size} bytes, its seal says {facts['bytes']}: make or copy the {kind} folder anew."
+        )
     if checksums and sha256(path) != facts["sha256"]:
         raise BadFolder(f"{path} does not match its checksum: make or copy the {kind} folder anew.")
 

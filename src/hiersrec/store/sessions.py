@@ -60,7 +60,7 @@ class Prefixes:
     def every(cls, sessions: Sessions) -> "Prefixes":
         """Every prefix of every session: one for each item that is not the first of its session."""
         is_target = np.ones(len(sessions.items), bool)
-        is_target[sessions.offsets[:-1]] = False
+        is_target[sessions.offsets[:-1][np.diff(sessions.offsets) > 0]] = False
         return cls(sessions, np.flatnonzero(is_target))
 
     @classmethod

@@ -1,0 +1,46 @@
+# The same few commands for people and for CI. `make` alone lists them.
+
+PYTHON ?= python3
+# Extra arguments for pip. On Linux without a GPU this saves several gigabytes:
+#   make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup fmt check test demo clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv with the command hiersrec in it (again only when the dependencies change)
+
+# The stamp is written last, so a setup that broke off is done again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit("hiersrec needs Python 3.11 or newer; $(PYTHON) is " + v + ". Name a newer one: make setup PYTHON=python3.12")'
+	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
+	$(RUN) pip install $(PIP_ARGS) --quiet -c constraints.txt pip
+	$(RUN) pip install $(PIP_ARGS) -c constraints.txt --build-constraint constraints.txt --group dev -e .
+	@touch $@
+
+fmt: setup  ## format the code and mend what the linter can mend
+	$(RUN) ruff format
+	$(RUN) ruff check --fix
+
+check: setup  ## lint, format and types; changes nothing
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+test: setup  ## run the tests
+	$(RUN) pytest
+
+demo: setup  ## the main job on the embedded dataset: prepare, train, evaluate, recommend with reasons
+	$(VENV)/bin/hiersrec demo
+
+clean:  ## remove caches, build outputs and the demo's folder; keeps .venv, data and runs
+	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

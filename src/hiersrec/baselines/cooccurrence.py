@@ -1,0 +1,85 @@
+"""Co-occurrence: items that stood near the session's items in training sessions.
+
+    near(i, j) = itself * [i = j]
+                 + 1 / count(i) * sum, over all pairs of positions of i and j in one training session that are at most
+                   `window` apart, of 1 / (1 + distance), in both directions
+    score(j)   = sum, over the newest `window` items of the session, of near(item, j) / place    (place 1 is the newest)
+
+count(i) is the number of interactions of i in training. Item-to-item counting of this kind is older than any model here
+and hard to beat: many people come back to an item that they have just seen, which is what `itself` stands for. Most of
+what the weights by distance and place do is to break ties between small counts.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Ge
+from scipy import sparse
+
+from hiersrec.store.batches import Batch
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.dataset import TrainingData
+from hiersrec.store.sessions import Sessions
+from hiersrec.types import Float32, Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of item co-occurrence."""
+
+    window: Annotated[int, Ge(1)] = 20
+    """Greatest distance of two positions that count as near; also how many of a session's newest items are looked at."""
+    itself: Annotated[float, Ge(0)] = 1.0
+    """How near an item is to itself; 0 leaves plain co-occurrence, which hardly lists what was seen already."""
+
+
+@dataclass(frozen=True)
+class Cooccurrence:
+    """near: (N + 1, N + 1) sparse float32."""
+
+    near: sparse.csr_array
+    max_length: int
+
+    def score(self, batch: Batch) -> Scores:
+        """Sum of the rows of `near` of the session's items, the newest weighing most."""
+        rows, positions = np.nonzero(np.arange(batch.items.shape[1]) < batch.lengths[:, None])
+        weights = (1 / (batch.lengths[rows] - positions)).astype(np.float32)
+        shape = (len(batch), self.near.shape[0])
+        sessions = sparse.csr_array((weights, (rows, batch.items[rows, positions])), shape=shape)
+        items: Float32 = (sessions @ self.near).toarray()
+        items[:, 0] = -np.inf
+        return Scores(items, {})
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays from which `load` makes the same scorer."""
+        return {"values": self.near.data, "columns": self.near.indices, "starts": self.near.indptr}
+
+
+def fit(config: Config, data: TrainingData) -> Cooccurrence:
+    """Count the pairs of the training sessions, distance by distance."""
+    size = data.catalog.num_items + 1
+    pairs = sparse.csr_array((size, size), dtype=np.float64)
+    for distance in range(1, config.window + 1):
+        pairs = pairs + _pairs(data.train, distance, size)
+    of_item = 1 / np.maximum(data.catalog.train_count, 1)
+    near = sparse.diags_array(of_item) @ (pairs + pairs.T) + config.itself * sparse.eye_array(size)
+    near = sparse.csr_array(near, dtype=np.float32)
+    near.sort_indices()
+    return Cooccurrence(near, config.window)
+
+
+def _pairs(train: Sessions, distance: int, size: int) -> sparse.csr_array:
+    """(N + 1, N + 1) sparse float64: 1 / (1 + distance) for each (earlier, later) pair of positions that far apart."""
+    session = np.repeat(np.arange(len(train)), np.diff(train.offsets))
+    together = session[:-distance] == session[distance:]
+    earlier, later = train.items[:-distance][together], train.items[distance:][together]
+    values = np.full(len(earlier), 1 / (1 + distance))
+    return sparse.csr_array((values, (earlier, later)), shape=(size, size))
+
+
+def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> Cooccurrence:
+    """The scorer of a saved state."""
+    size = catalog.num_items + 1
+    near = sparse.csr_array((state["values"], state["columns"], state["starts"]), shape=(size, size))
+    return Cooccurrence(near, config.window)

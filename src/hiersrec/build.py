@@ -1,0 +1,87 @@
+"""Recipe + catalogue -> the scorer it describes, ours or a rival's; run folder -> the scorer that lies in it."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+import safetensors.torch
+from torch import nn
+
+from hiersrec import registry
+from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, TaskTable, read_recipe
+from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
+from hiersrec.model.hierarchical import HierarchicalModel, Wiring
+from hiersrec.model.inputs import Inputs
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.folder import open_seal
+from hiersrec.types import Scorer
+
+WEIGHTS = "model.safetensors"
+RECIPE = "recipe.toml"
+
+
+def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
+    """The untrained model of a recipe, its weights drawn from torch's current random state."""
+    inputs = Inputs(recipe.inputs, catalog)
+    encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
+    tasks: dict[str, nn.Module] = {}
+    wiring: dict[str, Wiring] = {}
+    for table in recipe.tasks:
+        module = registry.load("model.tasks", table.name)
+        reads = _sources(table, list(tasks))
+        for name, config in module.members(table.config, catalog).items():
+            if name in tasks:
+                raise BadRecipe(f"[[tasks]] {table.name}: the task '{name}' is there twice. Remove one of them.")
+            tasks[name] = module.build(config, catalog, inputs.width, inputs.item_table)
+            wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
+    if "item" not in tasks:
+        raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
+    return HierarchicalModel(inputs, encoder, tasks, wiring)
+
+
+def _sources(table: TaskTable, earlier: list[str]) -> tuple[str, ...]:
+    """Names of the earlier tasks that a table's `reads` stands for; a pattern may match none (no categories at all)."""
+    found: list[str] = []
+    for pattern in table.reads:
+        matched = [name for name in earlier if fnmatchcase(name, pattern)]
+        if not matched and "*" not in pattern:
+            raise BadRecipe(
+                f"[[tasks]] {table.name} reads '{pattern}', which is no earlier task. {did_you_mean(pattern, earlier)}"
+            )
+        found += [name for name in matched if name not in found]
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, opened: `document` is its run.json."""
+
+    folder: Path
+    document: dict[str, Any]
+    recipe: Recipe
+    catalog: Catalog
+    scorer: Scorer
+
+
+def open_run(folder: Path) -> Run:
+    """Open a finished run folder after checking every checksum. Raises BadFolder."""
+    document = open_seal(folder, "run", checksums=True)
+    catalog = Catalog.open(folder / "catalog")
+    recipe = read_recipe(folder / RECIPE)
+    return Run(folder, document, recipe, catalog, _scorer(recipe, catalog, folder / WEIGHTS))
+
+
+def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
+    if isinstance(recipe, BaselineRecipe):
+        module = registry.load("baselines", recipe.baseline.name)
+        scorer: Scorer = module.load(recipe.baseline.config, catalog, safetensors.numpy.load_file(weights))
+        return scorer
+    model = build_model(recipe, catalog)
+    try:
+        safetensors.torch.load_model(model, weights)
+    except RuntimeError as error:
+        raise BadFolder(f"{weights} does not fit its recipe ({error}). Train the run anew.") from error
+    return ModelScorer(model)

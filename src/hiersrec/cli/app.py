@@ -1,0 +1,39 @@
+"""The commands, put together."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hiersrec import __version__
+from hiersrec.cli import demo, describe, evaluate, listing, prepare, recommend, train
+
+app = typer.Typer(
+    help="Session-based recommendation: next categories, then the next item, with reasons.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"hiersrec {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    del version
+
+
+app.command("prepare")(prepare.command)
+app.command("describe")(describe.command)
+app.command("train")(train.command)
+app.command("evaluate")(evaluate.command)
+app.command("recommend")(recommend.command)
+app.command("list")(listing.command)
+app.command("demo")(demo.command)

@@ -1,0 +1,71 @@
+"""`hiersrec evaluate RUN`: a run folder -> metrics.json, ranks.parquet and tables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+
+from hiersrec.cli import printing
+
+METRICS = ("mrr", "hits", "recall", "any_hit")
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, made by train.", metavar="RUN")],
+    data: Annotated[Path | None, typer.Option(help="The dataset folder, if it has moved.", metavar="DIR")] = None,
+    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    k: Annotated[int, typer.Option("--k", help="Length of the lists.")] = 20,
+    last_only: Annotated[bool, typer.Option("--last-only", help="Only the last item of a session is a target.")] = (
+        False
+    ),
+    exclude_seen: Annotated[bool, typer.Option("--exclude-seen", help="Items of the session are not listed.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
+) -> None:
+    """Measure a run on the test sessions."""
+    from hiersrec.evaluation.evaluate import Options
+    from hiersrec.measure import measure
+
+    options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen)
+    with printing.progress("evaluate") as progress:
+        document = measure(run, data, split, options, progress)
+    if json:
+        printing.show_json(document)
+        return
+    printing.show(*tables(document))
+    printing.show(f"Written to {run}: {', '.join(document['files'].values())}")
+
+
+def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
+    """The numbers of one evaluation: items and category levels, the counts behind them, and the slices."""
+    k, numbers = document["options"]["k"], document["metrics"]
+    names = [f"{metric}@{k}" for metric in METRICS]
+    title = f"{document['run']} on {document['dataset']['name']}, {document['split']} split"
+    tasks = {"item": "", **{one: f"{one}/" for one in _levels(numbers)}}
+    counts = {"item": "prefixes"} | {one: f"{one}/labelled" for one in _levels(numbers)}
+    rows = [
+        [task, f"{numbers[counts[task]]:,}", *(_share(numbers.get(prefix + name)) for name in names)]
+        for task, prefix in tasks.items()
+    ]
+    yield printing.table(title, ["task", "prefixes", *names], rows)
+    yield (
+        f"{numbers['unseen_targets']} targets were never seen in training and count as misses; "
+        f"{numbers['empty_prefixes']} prefixes hold no known item and are answered by popularity; "
+        f"{numbers['tied_targets']:.2%} of the targets tie with another item."
+    )
+    if bounds := {name: value for name, value in numbers.items() if name.endswith(("/optimistic", "/pessimistic"))}:
+        yield printing.table("If ties fell otherwise", ["metric", "value"], [[a, _share(b)] for a, b in bounds.items()])
+    for slice_name, parts in document["slices"].items():
+        lines = [
+            [one["slice"], f"{one['prefixes']:,}", *(_share(one["metrics"][name]) for name in names)] for one in parts
+        ]
+        yield printing.table(f"By {slice_name.replace('_', ' ')}", ["slice", "prefixes", *names], lines)
+
+
+def _levels(numbers: dict[str, float]) -> list[str]:
+    return [name.removesuffix("/labelled") for name in numbers if name.endswith("/labelled")]
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"

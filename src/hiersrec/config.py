@@ -1,0 +1,211 @@
+"""Recipe: a TOML file -> frozen dataclasses. An unknown key or a wrong type is an error that names the nearest key.
+
+A recipe describes our model ([inputs], [encoder], [[tasks]], [training]) or a rival ([baseline]). `name` in a table
+names a file of the registry folder, whose Config the rest of the table fills. Config objects stop at build.py.
+"""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tomli_w
+from annotated_types import Ge, Gt
+from pydantic import TypeAdapter, ValidationError
+
+from hiersrec import registry
+from hiersrec.errors import BadRecipe, UnknownName, did_you_mean
+
+RECIPES = Path(__file__).parent / "recipes"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Table [training] of a recipe."""
+
+    batch_size: Annotated[int, Ge(1)] = 1024
+    """Prefixes a step."""
+    learning_rate: Annotated[float, Gt(0)] = 1e-4
+    """Of Adam."""
+    schedule: Literal["constant", "linear"] = "constant"
+    """Keep the learning rate, or let it fall in a straight line to zero over all epochs."""
+    epochs: Annotated[int, Ge(1)] = 20
+    """At most; early stopping may end before."""
+    patience: Annotated[int, Ge(1)] = 3
+    """Stop after so many epochs without a better validation MRR@20."""
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    """Of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Of initial weights, order of examples and dropout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A member of a registry folder, and its settings."""
+
+    name: str
+    config: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTable:
+    """One [[tasks]] table: a member of tasks/, and how it stands in the hierarchy."""
+
+    name: str
+    weight: Annotated[float, Ge(0)] = 1.0
+    """Weight of its loss: the paper's lambda, for a category task."""
+    reads: tuple[str, ...] = ()
+    """Earlier tasks whose predictions flow into it; "category_*" stands for all levels."""
+    injection_weight: float = 1.0
+    """The paper's lambda_C."""
+    reads_as: Literal["logits", "probs"] = "logits"
+    """Feed on raw score vectors (the paper) or on probabilities."""
+    config: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecipe:
+    """A recipe of our model."""
+
+    name: str
+    description: str
+    inputs: Any
+    encoder: Choice
+    tasks: tuple[TaskTable, ...]
+    training: Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineRecipe:
+    """A recipe of a rival."""
+
+    name: str
+    description: str
+    baseline: Choice
+
+
+Recipe = ModelRecipe | BaselineRecipe
+
+
+def recipe_names() -> list[str]:
+    """All recipes of the package, as "dataset/name"."""
+    return sorted(path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.toml"))
+
+
+def find_recipe(name: str, dataset: str) -> Path:
+    """Where a recipe lies: a path to a TOML file, or a name: the dataset's own recipe, else the one in recipes/any/."""
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise UnknownName(f"There is no recipe file {name}.")
+        return Path(name)
+    for folder in (dataset, "any"):
+        if (path := RECIPES / folder / f"{name}.toml").is_file():
+            return path
+    known = {one.split("/")[1] for one in recipe_names() if one.split("/")[0] in (dataset, "any")}
+    raise UnknownName(f"No recipe '{name}' for {dataset}. {did_you_mean(name, known)} A path must end in .toml.")
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe. Overrides look like "training.epochs=3" or "tasks.item.head=linear" (by task name)."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"{path} is not TOML: {error}.") from error
+    for override in overrides:
+        _override(table, override)
+    head = {"name": table.pop("name", path.stem), "description": table.pop("description", "")}
+    if "baseline" in table:
+        _only(table, ["baseline"], f"{path.name}: a recipe with [baseline]")
+        return BaselineRecipe(**head, baseline=_choice("baselines", table["baseline"], "[baseline]"))
+    _only(table, ["inputs", "encoder", "tasks", "training"], path.name)
+    if not table.get("tasks"):
+        raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
+    # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
+    inputs = registry.load("model", "inputs").Config
+    return ModelRecipe(
+        **head,
+        inputs=parse(inputs, table.get("inputs", {}), "[inputs]"),
+        encoder=_choice("model.encoders", table.get("encoder", {"name": "transformer"}), "[encoder]"),
+        tasks=tuple(_task(one) for one in table["tasks"]),
+        training=parse(Training, table.get("training", {}), "[training]"),
+    )
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as TOML with every setting spelled out; reading it back gives an equal recipe."""
+    return tomli_w.dumps(_plain(dataclasses.asdict(recipe)))
+
+
+def parse(cls: type[T], table: dict[str, Any], where: str) -> T:
+    """Fill a settings dataclass from a table, strictly. `where` names the table in errors."""
+    _only(table, [field.name for field in dataclasses.fields(cls)], where)  # type: ignore[arg-type]
+    try:
+        return TypeAdapter(cls).validate_json(json.dumps(table), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = first["loc"][0] if first["loc"] else "?"
+        raise BadRecipe(f"{where} {key}: {first['msg']}, got {table.get(str(key))!r}.") from error
+
+
+def _only(table: dict[str, Any], known: Iterable[str], where: str) -> None:
+    for key in table:
+        if key not in (names := list(known)):
+            raise BadRecipe(f"{where} has no key '{key}'. {did_you_mean(key, names)}")
+
+
+def _named(table: Any, where: str) -> str:
+    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+        raise BadRecipe(f'{where} needs a name, such as name = "item", got {table!r}.')
+    return str(table["name"])
+
+
+def _choice(folder: str, table: Any, where: str) -> Choice:
+    name = _named(table, where)
+    module = registry.load(folder, name)
+    rest = {key: value for key, value in table.items() if key != "name"}
+    return Choice(name=name, config=parse(module.Config, rest, f"{where} {name}"))
+
+
+def _task(table: Any) -> TaskTable:
+    name = _named(table, "[[tasks]]")
+    config = registry.load("model.tasks", name).Config
+    own = {field.name for field in dataclasses.fields(config)}
+    common = {field.name for field in dataclasses.fields(TaskTable)} - {"config"}
+    _only(table, common | own, f"[[tasks]] {name}")
+    settings = parse(TaskTable, {key: table[key] for key in table if key in common}, f"[[tasks]] {name}")
+    return dataclasses.replace(
+        settings, config=parse(config, {key: table[key] for key in table if key in own}, f"[[tasks]] {name}")
+    )
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise BadRecipe(f"--set needs KEY=VALUE, such as training.epochs=3, got {override!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *folders, key = path.strip().split(".")
+    places: list[dict[str, Any]] = [table]
+    for at, folder in enumerate(folders):
+        if at == 1 and folders[0] == "tasks":
+            places = [one for one in table.get("tasks", []) if one.get("name") == folder]
+        elif not (folder == "tasks" and len(folders) > 1):
+            places = [place.setdefault(folder, {}) for place in places]
+        if not places:
+            raise BadRecipe(f"--set {override}: the recipe has no task '{folder}'.")
+    for place in places:
+        place[key] = value
+
+
+def _plain(value: Any) -> Any:
+    """Settings as TOML tables: each Config is laid into the table that names it."""
+    if isinstance(value, dict):
+        config = value.pop("config", {})
+        return {key: _plain(one) for key, one in {**value, **config}.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

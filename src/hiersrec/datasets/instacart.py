@@ -1,0 +1,68 @@
+"""Instacart: one grocery order of each of 131,209 customers, items in the order in which they went into the basket.
+
+Source: The Instacart Online Grocery Shopping Dataset 2017, the training orders. Non-commercial use with attribution, so
+it is never shipped. Two layouts are read:
+
+- the raw files order_products__train.csv, products.csv, aisles.csv and departments.csv;
+- events.parquet (session_id, position, item_id) and items.parquet (item_id, title, category_1, category_2).
+
+Two levels, 21 departments > 134 aisles, a strict tree. The orders have no dates, so the split is random, by order.
+"""
+
+from pathlib import Path
+
+import ibis
+
+from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
+from hiersrec.prepare.engine import open_engine
+from hiersrec.prepare.settings import Metadata, Settings, Split
+from hiersrec.prepare.source import Source
+
+SOURCE = Facts(
+    title="The Instacart Online Grocery Shopping Dataset 2017",
+    url="https://www.instacart.com/datasets/grocery-shopping-2017",
+    licence="non-commercial use with attribution",
+    citation="The Instacart Online Grocery Shopping Dataset 2017",
+    expected={"interactions": 1_377_772},
+)
+SETTINGS = Settings(split=Split(method="random", value=0.2, seed=0), metadata=Metadata(text=("title",)))
+RAW = ("order_products__train.csv", "products.csv", "aisles.csv", "departments.csv")
+
+
+def source(folder: Path | None = None) -> Source:
+    """The files of either layout in a folder. Raises BadInput if it is neither."""
+    folder = need_folder(folder, "instacart", SOURCE)
+    if (folder / RAW[0]).exists():
+        orders, *others = need_files(folder, RAW, "the raw Instacart files")
+        return Source("instacart", orders, convert=_from_raw, also=tuple(others))
+    events, items = need_files(
+        folder, ("events.parquet", "items.parquet"), f"Instacart, neither Parquet nor raw ({RAW[0]})"
+    )
+    return Source("instacart", events, items)
+
+
+def _from_raw(given: Source, scratch: Path) -> Source:
+    """Four raw tables -> events and items."""
+    columns = {"session_id": "order_id", "item_id": "product_id", "position": "add_to_cart_order"}
+    orders = copy_columns(given.events, columns, scratch)
+    columns = {
+        "item_id": "product_id",
+        "title": "product_name",
+        "aisle_id": "aisle_id",
+        "department_id": "department_id",
+    }
+    products = copy_columns(given.also[0], columns, scratch)
+    aisles = copy_columns(given.also[1], {"aisle_id": "aisle_id", "category_2": "aisle"}, scratch)
+    departments = copy_columns(given.also[2], {"department_id": "department_id", "category_1": "department"}, scratch)
+    with open_engine(scratch) as engine:
+        numbered = engine.read(orders).mutate(
+            session_id=ibis._.session_id.cast("int64"),
+            item_id=ibis._.item_id.cast("int64"),
+            position=ibis._.position.cast("int64"),
+        )
+        events = engine.save(scratch / "events_normal.parquet", numbered.order_by("row").drop("row"))
+        joined = engine.read(products).join(engine.read(aisles).drop("row"), "aisle_id")
+        joined = joined.join(engine.read(departments).drop("row"), "department_id")
+        listed = joined.mutate(item_id=ibis._.item_id.cast("int64")).order_by("item_id")
+        items = engine.save(scratch / "items.parquet", listed.select("item_id", "title", "category_1", "category_2"))
+    return Source(given.name, events, items)

@@ -1,0 +1,107 @@
+"""The whole way once: prepare, train, evaluate and recommend, on the dataset that comes with the package.
+
+A thin chain over the functions that the commands call, and so an example of using them from Python. In Wikispeedia
+people click from one Wikipedia article to another; a session is such a walk, and the task is the next click.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from hiersrec.config import find_recipe, read_recipe
+from hiersrec.datasets import wikispeedia
+from hiersrec.measure import measure
+from hiersrec.prepare.pipeline import prepare
+from hiersrec.serving.recommender import Recommender
+from hiersrec.serving.render import render
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.fit import train
+from hiersrec.training.watch import Watch
+from hiersrec.types import Int32
+
+RECIPES = ("popularity", "last_category", "cooccurrence", "hiersrec")
+METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
+SESSIONS, SESSION_LENGTHS = 3, range(5, 8)
+LISTED = 5
+
+
+def demo(out: Path, watch: Watch) -> Iterator[RenderableType]:
+    """Make OUT/data and OUT/runs/RECIPE; yields what to show: accuracy, three explained sessions, where the files lie.
+
+    Folders of an earlier demo are replaced. `watch` is told how it goes. Raises BadFolder if OUT holds something else.
+    """
+    data, runs = out / "data", out / "runs"
+    if data.exists():
+        watch.say(f"demo: replacing the earlier demo in {out}")
+    prepare(wikispeedia.source(None), data, wikispeedia.SETTINGS, overwrite=True, say=watch.say)
+    dataset = Dataset.open(data)
+    measured = {}
+    for name in RECIPES:
+        recipe = read_recipe(find_recipe(name, dataset.name))
+        train(dataset, recipe, runs / name, watch, overwrite=True)
+        watch.say(f"demo: evaluating {name}")
+        measured[name] = _measure(runs / name, watch)
+    yield _accuracy(measured)
+    yield ""
+    yield from _explained(runs / RECIPES[-1], dataset)
+    yield f"Files: the dataset in {data}, each run in {runs} (metrics.json, ranks.parquet, MODEL_CARD.md)."
+    yield f'Next: hiersrec recommend {runs / RECIPES[-1]} --session "10,12,15" --explain'
+
+
+def _measure(run: Path, watch: Watch) -> dict[str, Any]:
+    begun = False
+
+    def progress(done: int, of: int) -> None:
+        nonlocal begun
+        if not begun:
+            watch.start("evaluate", of)
+            begun = True
+        watch.step(done, "")
+
+    try:
+        return measure(run, progress=progress)
+    finally:
+        watch.end()
+
+
+def _accuracy(measured: dict[str, dict[str, Any]]) -> Table:
+    last = measured[RECIPES[-1]]["metrics"]
+    levels = [name for name in last if name.startswith("category_") and name.endswith("/mrr@20")]
+    title = f"Next item of {last['prefixes']} test prefixes, and next category where one is predicted"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for heading in ("recipe", *METRICS, *(level.replace("_", " ").replace("/", " ") for level in levels)):
+        table.add_column(heading, justify="left" if heading == "recipe" else "right")
+    for name, document in measured.items():
+        numbers = document["metrics"]
+        cells = [f"{numbers[one]:.2%}" if one in numbers else "" for one in (*METRICS, *levels)]
+        table.add_row(name, *cells)
+    return table
+
+
+def _explained(run: Path, dataset: Dataset) -> Iterator[RenderableType]:
+    """Test sessions without their last item, what is recommended and why, and where the last item stands."""
+    recommender = Recommender.load(run)
+    catalog = recommender.catalog
+    walks = [catalog.to_external(walk) for walk in pick_sessions(dataset)]
+    answers = recommender.recommend([walk[:-1] for walk in walks], LISTED, explain=True)
+    ranks = recommender.recommend([walk[:-1] for walk in walks], catalog.num_items)
+    for walk, answer, everything in zip(walks, answers, ranks, strict=True):
+        yield from render(answer)
+        true = next(item for item in everything.items if item.item_id == walk[-1])
+        yield f"The reader went on to {true.title}, which has rank {true.rank} of {catalog.num_items:,}."
+        yield ""
+
+
+def pick_sessions(dataset: Dataset) -> list[Int32]:
+    """Three test sessions of 5 to 7 items, all known and different, evenly spread over the split."""
+    test = dataset.sessions("test")
+    fit = [
+        at
+        for at in range(len(test))
+        if len(test[at]) in SESSION_LENGTHS and test[at].min() > 0 and len(set(test[at].tolist())) == len(test[at])
+    ]
+    assert len(fit) >= SESSIONS
+    return [test[fit[len(fit) * (2 * one + 1) // (2 * SESSIONS)]] for one in range(SESSIONS)]

@@ -1,0 +1,68 @@
+"""Outcomes -> the numbers of the report and the table of ranks.
+
+Names of the numbers: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after `category_1/`
+for each category level that the scorer predicts, over the prefixes whose target has a known category there
+(`category_1/labelled` of them). Where ties at the target change a value, it stands again under `.../optimistic` and
+`.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses), `empty_prefixes` (no known item, answered
+by popularity), and `tied_targets`, the share of the prefixes where another item has the target's score.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.sessions import Prefixes
+from hiersrec.types import Int64
+
+
+def metrics(prefixes: Prefixes, items: Outcomes, categories: Mapping[int, Outcomes]) -> dict[str, float]:
+    """All numbers of the report by their names; a level without any labelled prefix has no metrics."""
+    every = np.ones(len(prefixes), bool)
+    numbers = items.means(every) | items.tied_means(every)
+    for level, outcomes in sorted(categories.items()):
+        labelled = outcomes.target > 0
+        if labelled.any():
+            means = outcomes.means(labelled) | outcomes.tied_means(labelled)
+            numbers |= {f"category_{level}/{name}": value for name, value in means.items()}
+        numbers[f"category_{level}/labelled"] = int(labelled.sum())
+    return numbers | {
+        "prefixes": len(prefixes),
+        "unseen_targets": int((items.target <= 0).sum()),
+        "empty_prefixes": int((prefixes.lengths == 0).sum()),
+        "tied_targets": float((items.optimistic != items.pessimistic).mean()),
+    }
+
+
+def table(prefixes: Prefixes, catalog: Catalog, items: Outcomes, categories: Mapping[int, Outcomes]) -> pa.Table:
+    """One row per prefix: session_id, position (items of the session before the target), target, ranks, values.
+
+    item_id is null for an unseen target; a rank is null where the target can't be ranked; a level's columns are null
+    where the target's category is unknown.
+    """
+    every = np.arange(len(prefixes))
+    session = prefixes.session_of(every)
+    ids = prefixes.sessions.session_ids
+    columns = {
+        "session_id": pa.array(session) if ids is None else ids.take(pa.array(session)),
+        "position": pa.array(prefixes.positions - np.asarray(prefixes.sessions.offsets)[session]),
+        "item_id": catalog.items["item_id"].take(pa.array(items.target - 1, mask=items.target <= 0)),
+        "rank": _known(items.rank),
+        "rank_pessimistic": _known(items.pessimistic),
+        f"recall@{items.k}": pa.array(items.values()[f"recall@{items.k}"]),
+        f"any_hit@{items.k}": pa.array(items.values()[f"any_hit@{items.k}"]),
+    }
+    for level, outcomes in sorted(categories.items()):
+        unlabelled = outcomes.target <= 0
+        values = outcomes.values()
+        columns[f"category_{level}"] = pa.array(outcomes.target, mask=unlabelled)
+        columns[f"category_{level}_rank"] = _known(outcomes.rank)
+        for name in (f"recall@{outcomes.k}", f"any_hit@{outcomes.k}"):
+            columns[f"category_{level}_{name}"] = pa.array(values[name], mask=unlabelled)
+    return pa.table(columns)
+
+
+def _known(ranks: Int64) -> pa.Array:
+    return pa.array(ranks, mask=ranks == 0)

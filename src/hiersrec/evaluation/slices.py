@@ -1,0 +1,88 @@
+"""Slices: the same metrics for parts of the split, to see where a scorer is good and where it is not.
+
+prefix_length        known items in the prefix
+target_popularity    interactions of the target in training
+target_in_prefix     whether the target was already seen in the session
+target_category      level-1 category of the target: the most frequent ones, and all others together
+"""
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+import numpy as np
+
+from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.sessions import Prefixes
+from hiersrec.types import Bool, Int32, Int64
+
+LENGTHS = {"0": 0, "1": 1, "2": 2, "3": 3, "4-5": 5, "6-10": 10, "11+": None}
+"""Slice -> its greatest length; None has no end."""
+COUNTS = {"0": 0, "1-9": 9, "10-99": 99, "100-999": 999, "1000+": None}
+"""Slice -> its greatest number of training interactions."""
+CATEGORIES = 20
+"""Categories with a slice of their own."""
+
+
+class Slice(TypedDict):
+    """One row: metrics are means over its prefixes; empty slices are left out."""
+
+    slice: str
+    prefixes: int
+    metrics: dict[str, float]
+
+
+def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str, list[Slice]]:
+    """Slices of the next-item metrics."""
+    known = np.maximum(items.target, 0)
+    found = {
+        "prefix_length": _bucketed(prefixes.lengths, LENGTHS),
+        "target_popularity": _bucketed(catalog.train_count[known], COUNTS),
+        "target_in_prefix": _either(_repeated(prefixes)),
+    }
+    if catalog.levels:
+        nodes = np.where(items.target > 0, catalog.item_nodes[known, 0], -1)
+        found["target_category"] = _categories(nodes, catalog.levels[0].names)
+    return {
+        name: [
+            Slice(slice=label, prefixes=int(chosen.sum()), metrics=items.means(chosen))
+            for label, chosen in parts
+            if chosen.any()
+        ]
+        for name, parts in found.items()
+    }
+
+
+def _bucketed(values: Int32 | Int64, buckets: dict[str, int | None]) -> Iterator[tuple[str, Bool]]:
+    least = -1
+    for label, most in buckets.items():
+        yield label, (values > least) & (values <= (values.max() if most is None else most))
+        least = least if most is None else most
+
+
+def _either(yes: Bool) -> Iterator[tuple[str, Bool]]:
+    yield "yes", yes
+    yield "no", ~yes
+
+
+def _repeated(prefixes: Prefixes) -> Bool:
+    """(P,) whether the target occurs earlier in its session."""
+    items = np.asarray(prefixes.sessions.items).astype(np.int64)
+    session = np.repeat(np.arange(len(prefixes.sessions)), np.diff(prefixes.sessions.offsets))
+    order = np.lexsort((items, session))  # stable: equal items of a session stay in order of time
+    same = (np.diff(items[order]) == 0) & (np.diff(session[order]) == 0)
+    is_repeat = np.zeros(len(items), bool)
+    is_repeat[order[1:]] = same
+    return is_repeat[prefixes.positions]
+
+
+def _categories(nodes: Int32, names: list[str | None]) -> Iterator[tuple[str, Bool]]:
+    """The most frequent known categories, most frequent first (ties: by node), then those left over."""
+    known = (nodes > 0) & np.array([name is not None for name in names])[np.maximum(nodes, 0)]
+    counts = np.bincount(nodes[known], minlength=len(names))
+    shown = np.argsort(-counts, kind="stable")[:CATEGORIES]
+    for node in shown[counts[shown] > 0]:
+        yield str(names[node]), nodes == node
+    yield "other categories", known & ~np.isin(nodes, shown)
+    yield "unknown category", (nodes >= 0) & ~known
+    yield "item not in training", nodes < 0

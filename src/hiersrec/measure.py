@@ -1,0 +1,81 @@
+"""A run measured on a dataset's split: the metrics and the rank of every prefix, kept beside the model.
+
+The command `hiersrec evaluate` and the demo both call `measure`. The numbers of the test split with default options are
+metrics.json and ranks.parquet; any other choice is written under a name that states it, so that nothing is mistaken.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hiersrec import __version__
+from hiersrec.build import open_run
+from hiersrec.errors import BadInput
+from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.store.dataset import Dataset
+from hiersrec.store.folder import write_text
+
+
+def measure(
+    folder: Path,
+    data: Path | None = None,
+    split: str = "test",
+    options: Options | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Evaluate a run folder; writes metrics and ranks into it and returns the metrics document.
+
+    data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. Raises
+    BadFolder for a folder that can't be read, BadInput for another vocabulary or split.
+    """
+    options = options or Options()
+    run = open_run(folder)
+    trained_on = run.document["dataset"]
+    dataset = Dataset.open(data if data is not None else Path(trained_on["path"]))
+    if dataset.fingerprint != trained_on["fingerprint"]:
+        raise BadInput(
+            f"{dataset.folder} has other items than {folder} was trained on ({trained_on['name']}), so "
+            "the run can't be measured on it. Name the folder of that dataset with --data, or train on this one."
+        )
+    started = time.monotonic()
+    evaluation = evaluate(run.scorer, run.catalog, dataset.sessions(split), options, progress)
+    suffix = _suffix(split, options)
+    files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
+    document = {
+        "hiersrec": __version__,
+        "run": folder.resolve().name,
+        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "split": split,
+        "options": asdict(options),
+        "metrics": evaluation.metrics,
+        "slices": evaluation.slices,
+        "seconds": round(time.monotonic() - started, 3),
+        "files": files,
+    }
+    _write_parquet(folder / files["ranks"], evaluation.ranks)
+    write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return document
+
+
+def _suffix(split: str, options: Options) -> str:
+    """What differs from the default: "" or "-valid-k10-last_only-exclude_seen"."""
+    words = [] if split == "test" else [split]
+    words += [] if options.k == Options().k else [f"k{options.k}"]
+    words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]
+    return "".join(f"-{word}" for word in words)
+
+
+def _write_parquet(path: Path, table: pa.Table) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        pq.write_table(table, aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""TransEnc: a bidirectional Transformer encoder over the items of a session (paper, eq. 1).
+
+Paper: Vaswani et al., Attention Is All You Need, 2017, section 3.1: post-norm blocks, ReLU feed-forward of 4 D, learned
+positions instead of sinusoids. HierSRec gives 2 layers and 8 heads and leaves the rest open. `positions = "reversed"`
+counts from the newest item, so that "the last click" is one place whatever the length (as in GCE-GNN and COTREC).
+Written on scaled_dot_product_attention, which exports and compiles cleanly.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Lt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hiersrec.errors import BadRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Table [encoder] of a recipe whose name is "transformer"."""
+
+    layers: Annotated[int, Ge(1)] = 2
+    """Number of blocks."""
+    heads: Annotated[int, Ge(1)] = 8
+    """Attention heads; they divide the width D."""
+    feedforward: Annotated[int, Ge(1)] = 4
+    """Width of the hidden feed-forward layer, in multiples of D."""
+    positions: Literal["forward", "reversed"] = "forward"
+    """Count positions from the oldest item or from the newest."""
+    norm: Literal["post", "pre"] = "post"
+    """Normalise after each half of a block (Vaswani et al.) or before it."""
+    max_length: Annotated[int, Ge(1)] = 50
+    """Longest session; of longer ones the newest items are kept."""
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1
+    """On positions, attention and feed-forward outputs."""
+
+
+def build(config: Config, width: int) -> "Transformer":
+    """The encoder for vectors of `width` D. Raises BadRecipe if the heads do not divide it."""
+    if width % config.heads:
+        raise BadRecipe(f"[encoder] heads must divide the input width {width}, got {config.heads}.")
+    return Transformer(config, width)
+
+
+class Transformer(nn.Module):
+    """Vectors (B, T, D) and mask (B, T) -> states (B, T, D)."""
+
+    def __init__(self, config: Config, width: int) -> None:
+        super().__init__()
+        self.max_length = config.max_length
+        self.reversed = config.positions == "reversed"
+        self.positions = nn.Parameter(torch.randn(config.max_length, width) * width**-0.5)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(_Block(config, width) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(width) if config.norm == "pre" else nn.Identity()
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """mask is True at real positions, which stand first; at least one in each row."""
+        place = torch.arange(vectors.shape[1], device=vectors.device).expand_as(mask)  # (B, T)
+        if self.reversed:
+            place = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
+        states = self.dropout(vectors + self.positions[place])
+        seen = None if bool(mask.all()) else mask[:, None, None, :]  # (B, 1, 1, T): keys that may be looked at
+        for block in self.blocks:
+            states = block(states, seen)
+        normed: Tensor = self.norm(states)
+        return normed
+
+
+class _Block(nn.Module):
+    def __init__(self, config: Config, width: int) -> None:
+        super().__init__()
+        self.pre = config.norm == "pre"
+        self.heads, self.attention_dropout = config.heads, config.dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.feedforward = nn.Sequential(
+            nn.Linear(width, config.feedforward * width), nn.ReLU(), nn.Linear(config.feedforward * width, width)
+        )
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, states: Tensor, seen: Tensor | None) -> Tensor:
+        if self.pre:
+            states = states + self.dropout(self.attend(self.norms[0](states), seen))
+            summed: Tensor = states + self.dropout(self.feedforward(self.norms[1](states)))
+            return summed
+        states = self.norms[0](states + self.dropout(self.attend(states, seen)))
+        normed: Tensor = self.norms[1](states + self.dropout(self.feedforward(states)))
+        return normed
+
+    def attend(self, states: Tensor, seen: Tensor | None) -> Tensor:
+        b, t, d = states.shape
+        q, k, v = self.qkv(states).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, D/H)
+        dropout = self.attention_dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
+        projected: Tensor = self.out(mixed.transpose(1, 2).reshape(b, t, d))  # (B, T, D)
+        return projected

@@ -1,0 +1,150 @@
+"""The model: inputs, encoder, pooling, and tasks in the order of the recipe (paper, eq. 1-7, figure 1).
+
+Hierarchy is data. A task reads z_final and the outputs of the earlier tasks it names:
+
+    h = z_final + injection_weight * sum_t Proj_t(f(p_t))                                          (eq. 3, 4)
+
+where p_t are the logits of task t and f is the identity (the paper) or softmax. An item task that reads every category
+is the paper's model; one that reads nothing beside category tasks is multi-task learning; alone it is single-task.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from hiersrec.model import losses
+from hiersrec.model.inputs import Inputs
+from hiersrec.model.pooling import average
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """How one task stands in the hierarchy."""
+
+    loss_weight: float
+    """Weight of its loss (eq. 7): lambda for a category task."""
+    reads: tuple[str, ...]
+    """Names of earlier tasks whose predictions flow into it."""
+    injection_weight: float
+    """lambda_C (eq. 4)."""
+    reads_as: Literal["logits", "probs"]
+    """Feed on raw score vectors (the paper) or on probabilities."""
+
+
+class Task(Protocol):
+    """What every module of `tasks/` builds."""
+
+    num_classes: int
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """State (B, D) -> logits (B, num_classes)."""
+        ...
+
+    def classes(self, target_items: Tensor) -> Tensor:
+        """Target items (B,) -> class of each, losses.UNLABELLED where it has none."""
+        ...
+
+
+class LinearTask(Task, Protocol):
+    """A task whose logits are linear in one session's state, so that they can be split into addends."""
+
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (K, D) and biases (K,) of the scores of `items` (K,) at one state (D,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Addend:
+    """One part of the scores of K items: `value` (K,), and what each class of a task adds, (K, C), or None."""
+
+    source: str
+    value: Tensor
+    by_class: Tensor | None
+
+
+class HierarchicalModel(nn.Module):
+    """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order."""
+
+    def __init__(
+        self, inputs: Inputs, encoder: nn.Module, tasks: Mapping[str, nn.Module], wiring: Mapping[str, Wiring]
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.encoder = encoder
+        self.tasks = nn.ModuleDict(tasks)
+        self.wiring = dict(wiring)
+        self.projections = nn.ModuleDict(
+            {
+                _edge(source, reader): nn.Linear(self.task(source).num_classes, inputs.width, bias=False)
+                for reader, wires in wiring.items()
+                for source in wires.reads
+            }
+        )
+
+    def task(self, name: str) -> Task:
+        """The task of that name."""
+        return cast("Task", self.tasks[name])
+
+    @property
+    def max_length(self) -> int:
+        """Longest session the encoder takes."""
+        return cast("int", self.encoder.max_length)
+
+    def encode(self, items: Tensor, lengths: Tensor) -> Tensor:
+        """z_final: items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> (B, D)."""
+        mask = torch.arange(items.shape[1], device=items.device) < lengths[:, None]  # (B, T)
+        return average(self.encoder(self.inputs(items), mask), mask)
+
+    def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+        """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
+        session = self.encode(items, lengths)
+        logits: dict[str, Tensor] = {}
+        for name in self.wiring:
+            logits[name] = self.task(name)(self.state(name, session, logits))
+        return logits
+
+    def state(self, name: str, session: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
+        """What a task reads: z_final (B, D) plus the projected predictions of the tasks it names -> (B, D)."""
+        wires = self.wiring[name]
+        state = session
+        for source in wires.reads:
+            state = state + wires.injection_weight * self.projections[_edge(source, name)](
+                _prediction(logits[source], wires.reads_as)
+            )
+        return state
+
+    def loss(self, items: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Combined loss (scalar) and the loss of each task, for next items `targets` (B,) int64 from 1."""
+        logits = self(items, lengths)
+        each = {name: losses.cross_entropy(logits[name], self.task(name).classes(targets)) for name in logits}
+        return losses.combined(each, {name: wires.loss_weight for name, wires in self.wiring.items()}), each
+
+    def explain(self, session_items: Tensor, items: Tensor) -> list[Addend]:
+        """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> addends.
+
+        The addends' values sum to the logits of `items`: the session's own part, the head's bias, and for each task
+        that the item task reads, injection_weight * v . Proj(f(p)), class by class.
+        """
+        lengths = torch.tensor([session_items.shape[1]], device=items.device)
+        session = self.encode(session_items, lengths)
+        logits = self(session_items, lengths)
+        head, wires = cast("LinearTask", self.task("item")), self.wiring["item"]
+        vectors, bias = head.linear_form(self.state("item", session, logits)[0], items)
+        parts = [Addend("session", vectors @ session[0], None), Addend("bias", bias, None)]
+        for source in wires.reads:
+            projection = self.projections[_edge(source, "item")].get_parameter("weight")  # (D, C)
+            prediction = _prediction(logits[source][0], wires.reads_as)  # (C,)
+            by_class = wires.injection_weight * (vectors @ projection) * prediction  # (K, C)
+            parts.append(Addend(source, by_class.sum(1), by_class))
+        return parts
+
+
+def _edge(source: str, reader: str) -> str:
+    return f"{source}_to_{reader}"
+
+
+def _prediction(logits: Tensor, reads_as: Literal["logits", "probs"]) -> Tensor:
+    return logits.softmax(-1) if reads_as == "probs" else logits

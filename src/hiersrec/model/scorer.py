@@ -1,0 +1,76 @@
+"""The model's door: numpy batches in, numpy scores out, always in float32 and without dropout."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.store.batches import Batch
+from hiersrec.types import Float32, Int32, Part, Scores
+
+
+class ModelScorer:
+    """A HierarchicalModel as a Scorer and Explainer (types.py)."""
+
+    def __init__(self, model: HierarchicalModel) -> None:
+        self.model = model
+
+    @property
+    def max_length(self) -> int:
+        """Longest session the encoder takes."""
+        return self.model.max_length
+
+    def score(self, batch: Batch) -> Scores:
+        """Scores of every item, and of every known node of each level that the model predicts."""
+        with _inference(self.model):
+            logits = self.model(self._tensor(batch.items), self._tensor(batch.lengths))
+        levels = {
+            int(name.removeprefix("category_")): _with_padding(value)
+            for name, value in logits.items()
+            if name.startswith("category_")
+        }
+        return Scores(_with_padding(logits["item"]), levels)
+
+    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+        """Addends of the scores of `items` (K,) for a batch of one session that is not empty."""
+        assert len(batch) == 1, "one session at a time"
+        session = batch.items[:, : batch.lengths[0]]
+        with _inference(self.model):
+            addends = self.model.explain(self._tensor(session), self._tensor(items))
+        return [
+            Part(one.source, _float32(one.value), None if one.by_class is None else _float32(one.by_class))
+            for one in addends
+        ]
+
+    def _tensor(self, array: Int32) -> Tensor:
+        device = next(self.model.parameters()).device
+        return torch.from_numpy(array.astype(np.int64)).to(device)
+
+
+class _inference(torch.inference_mode):  # noqa: N801 - reads as a verb at its two uses, like its parent
+    """Inference mode in which the model is in eval mode; its former mode comes back."""
+
+    def __init__(self, model: HierarchicalModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def __enter__(self) -> None:
+        self.was_training = self.model.training
+        self.model.eval()
+        super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self.model.train(self.was_training)
+
+
+def _float32(values: Tensor) -> Float32:
+    return values.float().cpu().numpy()
+
+
+def _with_padding(logits: Tensor) -> Float32:
+    """(B, C) -> (B, C + 1) float32 whose column 0, padding, is minus infinity."""
+    padded = np.empty((logits.shape[0], logits.shape[1] + 1), np.float32)
+    padded[:, 0] = -np.inf
+    padded[:, 1:] = _float32(logits)
+    return padded

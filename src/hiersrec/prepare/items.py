@@ -1,0 +1,102 @@
+"""The items table, read and checked. A catalogue fits in memory, as Arrow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hiersrec.errors import BadInput, did_you_mean
+from hiersrec.prepare import columns, files, times, tree
+from hiersrec.prepare.reading import INTEGER
+from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.source import parts
+
+
+@dataclass(frozen=True)
+class ItemsTable:
+    """The items table as read: ids (text, or int64), the names of each row's categories, and the other columns."""
+
+    ids: pa.ChunkedArray
+    paths: list[tree.Names]
+    others: pa.Table
+    columns: dict[str, Any]
+    """Field -> column or columns of the file."""
+
+
+def read_items(path: Path, settings: Settings, say: Callable[[str], None]) -> ItemsTable:
+    """Read and check an items table. Raises BadInput, naming file, row and value."""
+    listed = parts(path)
+    tables = [_read_part(part) for part in listed]
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        raise BadInput(f"The parts of {path} don't fit together: {error}. Give all parts the same columns.") from error
+    where = [files.place(part, row) for part, one in zip(listed, tables, strict=True) for row in range(1, len(one) + 1)]
+    names = table.column_names
+    id_column = columns.find("item_id", settings.columns.item_id, names, listed[0], say)
+    if id_column is None:
+        raise columns.missing("item_id", names, listed[0])
+    is_text = files.is_text_file(listed[0])
+    ids = _ids(table[id_column], id_column, where, is_text)
+    levels, is_path = columns.find_levels(settings.columns, names, listed[0], say)
+    if is_path:
+        paths = tree.names_of_path(table[levels[0]], settings.columns.category_separator)
+    elif levels:
+        paths = tree.names_of_columns([table[name] for name in levels])
+        tree.refuse_contradictions(paths, where)
+    else:
+        paths = [()] * len(ids)
+    if absent := [name for name in settings.metadata.ignore if name not in names]:
+        raise BadInput(f"{path} has no column '{absent[0]}', named by --ignore. {did_you_mean(absent[0], names)}")
+    used = {id_column, *levels, *settings.metadata.ignore}
+    others = {name: table[name] for name in names if name not in used}
+    if is_text:
+        others = {name: _guessed(values) for name, values in others.items()}
+    return ItemsTable(ids, paths, pa.table(others), {"item_id": id_column, "categories": levels})
+
+
+def _read_part(part: Path) -> pa.Table:
+    found = files.schema(part)
+    table = pa.Table.from_batches(list(files.batches(part, found.names)), found)
+    if not len(table):
+        raise BadInput(f"{part} has no rows. Give a file with items, or leave out --items.")
+    return table
+
+
+def _ids(values: pa.ChunkedArray, column: str, where: list[str], is_text_file: bool) -> pa.ChunkedArray:
+    file = where[0].rsplit(", row", 1)[0]
+    if pa.types.is_integer(values.type):
+        ids = values.cast(pa.int64())
+        empty = ids.is_null()
+    elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        ids = values.cast(pa.string())
+        empty = pc.fill_null(pc.equal(ids, ""), True)
+    else:
+        raise BadInput(f"{file}: column '{column}' (item_id) has type {values.type}. It must hold text or integers.")
+    if pc.any(empty).as_py():
+        row = pc.index(empty, True).as_py()
+        raise BadInput(
+            f"{where[row]}: column '{column}' (item_id) is empty. Every item needs an id: fill it in or drop it."
+        )
+    if is_text_file and pc.all(pc.match_substring_regex(ids, INTEGER)).as_py():
+        ids = ids.cast(pa.int64())
+    first: dict[Any, int] = {}
+    for row, one in enumerate(ids.to_pylist()):
+        if first.setdefault(one, row) != row:
+            raise BadInput(
+                f"{where[row]}: item '{one}' is there already, at {where[first[one]]}. "
+                f"An item has one row: drop or merge the duplicates."
+            )
+    return ids
+
+
+def _guessed(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of CSV metadata: blanks are null, and a column of nothing but numbers holds numbers."""
+    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    for pattern, type_ in ((INTEGER, pa.int64()), (times.NUMBER, pa.float64())):
+        if values.null_count < len(values) and pc.all(pc.match_substring_regex(values, pattern)).as_py():
+            return pc.utf8_trim_whitespace(values).cast(type_)
+    return values

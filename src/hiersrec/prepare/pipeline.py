@@ -1,0 +1,119 @@
+"""Events + items -> dataset folder, stage by stage: read, cut, filter, split, write, seal."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hiersrec import __version__
+from hiersrec.errors import BadInput
+from hiersrec.prepare import arrays, catalog, filters, reading, sessions, split, statistics
+from hiersrec.prepare.engine import Engine, open_engine
+from hiersrec.prepare.items import ItemsTable, read_items
+from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.source import Source, describe_files, parts
+from hiersrec.store.folder import new_folder, seal
+
+Say = Callable[[str], None]
+
+
+def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = False, say: Say) -> dict[str, Any]:
+    """Prepare a source into the dataset folder `out`; returns the document of its dataset.json.
+
+    `say` gets a line per stage. Nothing is at `out` before all is done. Raises BadInput and BadFolder.
+    """
+    _refuse(source, settings)
+    with new_folder(out, "dataset", overwrite) as folder:
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        described = describe_files(source)
+        normal = source.convert(source, scratch) if source.convert else source
+        with open_engine(scratch) as engine:
+            document = _stages(engine, normal, folder, settings, say)
+        shutil.rmtree(scratch)
+        document = {
+            "name": source.name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "hiersrec_version": __version__,
+            "settings": asdict(settings),
+            "sources": described,
+            **document,
+        }
+        seal(folder, "dataset", document, [path for path in folder.rglob("*") if path.is_file()])
+    say(f"prepare: wrote {out}")
+    return document
+
+
+def _refuse(source: Source, settings: Settings) -> None:
+    method = settings.split.method
+    if source.test_events is None and method in (None, "given"):
+        raise BadInput("There are no test sessions. Give --split (such as last-days:7) or --test FILE.")
+    if source.test_events is not None and method not in (None, "given"):
+        raise BadInput(f"--test gives the test sessions, so --split {method} has nothing to do. Give one of the two.")
+    for path in (source.events, source.items, source.test_events):
+        if path is not None:
+            parts(path)
+
+
+def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, say: Say) -> dict[str, Any]:
+    say(f"prepare: read events {source.events.name}")
+    events = reading.read_events(engine, source, settings, say)
+    record = [filters.count("read", 0, events.table)]
+    items = None
+    if source.items is not None:
+        say(f"prepare: read items {source.items.name}")
+        items = read_items(source.items, settings, say)
+        events, items = _same_ids(events, items)
+    table = events.table
+    if types := settings.sessions.event_types:
+        table = sessions.of_types(events, types)
+        record.append(filters.count(f"event_types {', '.join(types)}", 0, table))
+    must_cut = "session_id" not in events.columns
+    numbered, listed = sessions.number_sessions(
+        engine, sessions.cut(table, settings.sessions.gap_seconds) if must_cut else table
+    )
+    if must_cut:
+        record.append(filters.count(f"cut at gaps of {settings.sessions.gap_seconds:g} s", 0, numbered))
+    left, after = filters.apply(engine, numbered, settings, say)
+    collected = split.collect(engine, left, listed, settings.split.key)
+    assigned, facts = split.assign(engine, collected, settings.split)
+    counts = ", ".join(f"{facts[part]['sessions']:,} {part}" for part in split.PARTS)
+    say(f"prepare: split {facts['rule']}: {counts} sessions")
+    with_part = engine.keep("events_split", left.join(assigned, "session").select("item_id", "part", "number", "place"))
+    vocabulary = arrays.vocabulary(with_part)
+    unseen = arrays.unseen(with_part, vocabulary)
+    if items is not None and not pc.any(pc.is_in(vocabulary["item_id"], value_set=items.ids.combine_chunks())).as_py():
+        assert source.items is not None
+        raise BadInput(
+            f"No item of the events is in {source.items}: events have ids such as '{vocabulary['item_id'][0]}', "
+            f"items such as '{items.ids[0]}'. Check --item-id, or give the items table of these events."
+        )
+    say(f"prepare: write {vocabulary.num_rows:,} items")
+    written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say)
+    if items is not None:
+        say(f"prepare: {written.absent:,} items are not in the items table, {written.extra:,} of its rows are unused")
+    say("prepare: write sessions")
+    numbering = pa.concat_tables([vocabulary.select(["item_id", "item"]), unseen])
+    more = arrays.write_parts(engine, folder, with_part, listed.join(assigned, "session"), numbering)
+    return {
+        "columns": {"events": events.columns, "items": {} if items is None else items.columns},
+        "order": sessions.ORDER_RULES["position" in events.columns],
+        "filters": record + after,
+        "split": facts,
+        "statistics": statistics.statistics(facts, len(vocabulary), written, len(unseen), more["unseen_test_events"]),
+    }
+
+
+def _same_ids(events: reading.Events, items: ItemsTable) -> tuple[reading.Events, ItemsTable]:
+    """Where one table has ids as numbers and the other as text, both become text."""
+    numbers = pa.types.is_integer(items.ids.type)
+    if numbers == events.table["item_id"].type().is_integer():
+        return events, items
+    if numbers:
+        return events, replace(items, ids=items.ids.cast(pa.string()))
+    return replace(events, table=events.table.mutate(item_id=events.table["item_id"].cast("string"))), items

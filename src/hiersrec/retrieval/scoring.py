@@ -1,0 +1,77 @@
+"""The one path from sessions to scores: evaluation, recommendation and serving all ask scorers through here.
+
+A scorer is asked only about sessions with at least one known item, and sees only the last `max_length` of its items.
+Sessions without any are answered by popularity in training. Scores that are not numbers stop everything.
+"""
+
+import numpy as np
+
+from hiersrec.errors import HiersrecError
+from hiersrec.store.batches import Batch
+from hiersrec.store.catalog import Catalog
+from hiersrec.types import Float32, Int64, Scorer, Scores
+
+
+def score(scorer: Scorer, catalog: Catalog, batch: Batch, exclude_seen: bool = False) -> Scores:
+    """Scores of all items, and of the categories that the scorer predicts, for each session of the batch.
+
+    `batch` holds whole sessions, or as much as is at hand; with `exclude_seen` every item in it gets minus infinity.
+    Raises HiersrecError if a score is NaN or plus infinity.
+    """
+    rows = np.flatnonzero(batch.lengths)
+    # With nothing to ask about, one session of item 1 still tells which category levels the scorer predicts.
+    asked = (
+        _newest(batch, rows, scorer.max_length) if len(rows) else Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
+    )
+    answer = scorer.score(asked)
+    items = _whole("items", answer.items, rows, len(batch), _popularity(catalog, 0))
+    categories = {
+        level: _whole(f"category_{level}", found, rows, len(batch), _popularity(catalog, level))
+        for level, found in answer.categories.items()
+    }
+    if exclude_seen:
+        inside = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
+        items[np.nonzero(inside)[0], batch.items[inside]] = -np.inf
+    return Scores(items, categories)
+
+
+def _newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
+    """Some sessions of a batch, each cut to its last `max_length` items."""
+    items, lengths = batch.items[rows], batch.lengths[rows]
+    if items.shape[1] <= max_length:
+        return Batch(items, lengths)
+    kept = np.minimum(lengths, max_length)
+    at = (lengths - kept)[:, None] + np.arange(kept.max())  # (R, T)
+    inside = np.arange(kept.max()) < kept[:, None]  # (R, T)
+    cut = np.zeros(at.shape, np.int32)
+    cut[inside] = items[np.nonzero(inside)[0], at[inside]]
+    return Batch(cut, kept)
+
+
+def _whole(task: str, answer: Float32, rows: Int64, size: int, popularity: Float32) -> Float32:
+    """Check the scorer's answer, fill in the sessions that it was not asked about, and close column 0."""
+    assert answer.dtype == np.float32, (task, answer.dtype)
+    assert answer.shape == (max(1, len(rows)), len(popularity)), (task, answer.shape)
+    top = answer[:, 1:].max(axis=1, initial=-np.inf)  # NaN if the row holds one
+    if not (top < np.inf).all():
+        found = top[~(top < np.inf)][0]
+        raise HiersrecError(
+            f"The scores of {task} contain {found}; they must be numbers. The model is broken, most likely because its "
+            "training diverged: train it again with a lower training.learning_rate."
+        )
+    if len(rows) == size:
+        whole = answer  # the scorer's answer is ours to change, see types.Scores
+    else:
+        whole = np.tile(popularity, (size, 1))
+        whole[rows] = answer[: len(rows)]
+    whole[:, 0] = -np.inf
+    return whole
+
+
+def _popularity(catalog: Catalog, level: int) -> Float32:
+    """Training interactions of each item (level 0), or of each known category of a level; float32."""
+    if level == 0:
+        return catalog.train_count.astype(np.float32)
+    known = catalog.levels[level - 1].num_known
+    counts = np.bincount(catalog.item_nodes[:, level - 1], weights=catalog.train_count, minlength=known + 1)
+    return counts[: known + 1].astype(np.float32)

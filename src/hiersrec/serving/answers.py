@@ -1,0 +1,84 @@
+"""What a person gets for a session: plain frozen records, ready for JSON.
+
+The words are chosen with care: a reason says what a part of the model *adds* to a score. It doesn't say why somebody
+would want the item.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hiersrec.types import ExternalId
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What one category adds to an item's score, and how likely the model holds that category to be next."""
+
+    name: str
+    probability: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One addend of an item's score; the values of all reasons of an item sum to its score."""
+
+    source: str
+    """"session", "bias", the name of a task ("category_1"), or "popular" where the session says nothing."""
+    value: float
+    strongest: list[Pull]
+    """The categories that add or take most, largest first; empty where the source is no category task."""
+    rest: float
+    """`value` less the values of `strongest`."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recommended item; rank 1 is the best."""
+
+    rank: int
+    item_id: ExternalId
+    title: str | None
+    score: float
+    category_path: list[str | None]
+    """Coarse to fine; None where a level is missing."""
+    reasons: list[Reason] | None
+    """None unless asked for."""
+
+
+@dataclass(frozen=True)
+class CategoryGuess:
+    """One category that may come next. `probability` is a softmax over the known categories of its level."""
+
+    level: int
+    name: str
+    path: list[str | None]
+    """Names from level 1 down to this category."""
+    probability: float
+
+
+@dataclass(frozen=True)
+class SeenItem:
+    """An item of the session that the catalogue knows."""
+
+    item_id: ExternalId
+    title: str | None
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """The answer to one session."""
+
+    session: list[SeenItem]
+    """Items that count, oldest first: known ones, and no more than the model looks at."""
+    unknown_ids: list[ExternalId]
+    """Ids that the catalogue doesn't have, in their order; they are passed over."""
+    fallback: str | None
+    """"popular" if no id is known: the list is then the training popularity."""
+    categories: list[list[CategoryGuess]]
+    """The likeliest categories of each level that the model predicts; empty unless reasons were asked for."""
+    items: list[Item]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as dicts, lists, text and numbers."""
+        return asdict(self)

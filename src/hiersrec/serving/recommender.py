@@ -1,0 +1,142 @@
+"""Sessions of external ids -> recommendations: `Recommender.load(run).recommend([["a", "b"]], k=20)`.
+
+Scores come from `retrieval.scoring` and lists from `retrieval.order`, as in evaluation, so what was measured is what is
+served. Importing this file loads no torch; `load` does, for a run folder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hiersrec.errors import BadInput
+from hiersrec.retrieval.order import top_k
+from hiersrec.retrieval.scoring import score
+from hiersrec.serving.answers import CategoryGuess, Item, Reason, Recommendations, SeenItem
+from hiersrec.serving.explain import guesses, probabilities, reasons, shares
+from hiersrec.store.batches import Batch, whole_sessions
+from hiersrec.store.catalog import Catalog
+from hiersrec.types import Explainer, ExternalId, Float32, Float64, Int32, Scorer, Scores
+
+BATCH = 256
+"""Sessions scored at once."""
+
+
+class Recommender:
+    """A scorer and its catalogue, spoken to in external ids."""
+
+    def __init__(self, catalog: Catalog, scorer: Scorer) -> None:
+        self.catalog = catalog
+        self.scorer = scorer
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Recommender":
+        """Open a run folder; its checksums are checked. Raises BadFolder, saying what to do."""
+        from hiersrec.build import open_run
+
+        run = open_run(Path(path))
+        return cls(run.catalog, run.scorer)
+
+    def recommend(
+        self,
+        sessions: Sequence[Sequence[ExternalId]],
+        k: int = 20,
+        *,
+        explain: bool = False,
+        exclude_seen: bool = False,
+    ) -> list[Recommendations]:
+        """The k best next items of each session, oldest item first; all N items if there are fewer than k.
+
+        Unknown ids are reported and passed over; a session without a known id gets the most popular items. `explain`
+        adds the likeliest categories and the reasons of each item. Raises BadInput for a wrong k, for a session that is
+        not a list of ids, and if the model can't explain.
+        """
+        if k < 1:
+            raise BadInput(f"k must be at least 1, got {k}.")
+        if explain and not isinstance(self.scorer, Explainer):
+            raise BadInput(
+                f"A {type(self.scorer).__name__} cannot be explained; only the hierarchical model splits its scores "
+                "into reasons. Ask without explain, or train with --recipe hiersrec."
+            )
+        for session in sessions:
+            if isinstance(session, str | int):
+                raise BadInput(
+                    f"A session is a list of item ids, got {session!r}. Ask for [[...]], a list of sessions."
+                )
+        answers: list[Recommendations] = []
+        for start in range(0, len(sessions), BATCH):
+            answers += self._answer(sessions[start : start + BATCH], k, explain, exclude_seen)
+        return answers
+
+    def _answer(
+        self, sessions: Sequence[Sequence[ExternalId]], k: int, explain: bool, exclude_seen: bool
+    ) -> list[Recommendations]:
+        internal = [self.catalog.to_internal(list(session)) for session in sessions]
+        # Seen items must be left out even where the scorer no longer looks at them.
+        width = max(map(len, internal)) if exclude_seen else self.scorer.max_length
+        batch = whole_sessions([one.tolist() for one in internal], max(1, width))
+        scores = score(self.scorer, self.catalog, batch, exclude_seen)
+        items, values = top_k(scores.items, min(k, self.catalog.num_items))
+        answers = []
+        for row, session in enumerate(sessions):
+            listed = items[row] > 0  # fewer than k where seen items are left out
+            best, best_scores = items[row][listed], values[row][listed]
+            shown: list[list[CategoryGuess]] = []
+            why: list[list[Reason]] | None = None
+            if explain:
+                chances = self._chances(scores, row, bool(batch.lengths[row]))
+                shown = [guesses(self.catalog, level, chance) for level, chance in chances.items()]
+                why = self._reasons(batch, row, chances, best, best_scores)
+            answers.append(
+                Recommendations(
+                    session=self._seen(self._looked_at(batch, row)),
+                    unknown_ids=[one for one, item in zip(session, internal[row], strict=True) if item == 0],
+                    fallback=None if batch.lengths[row] else "popular",
+                    categories=shown,
+                    items=self._items(best, best_scores, why),
+                )
+            )
+        return answers
+
+    def _chances(self, scores: Scores, row: int, is_known: bool) -> dict[int, Float64]:
+        """Level -> (C + 1,) probabilities; where no item is known, the scores are counts of the training sessions."""
+        measure = probabilities if is_known else shares
+        return {level: measure(scores.categories[level][row]) for level in sorted(scores.categories)}
+
+    def _reasons(
+        self, batch: Batch, row: int, chances: dict[int, Float64], items: Int32, values: Float32
+    ) -> list[list[Reason]]:
+        seen = self._looked_at(batch, row)
+        if len(seen) == 0:
+            return [[Reason("popular", float(value), [], float(value))] for value in values]
+        if len(items) == 0:
+            return []
+        assert isinstance(self.scorer, Explainer)
+        alone = Batch(seen[None], np.array([len(seen)], np.int32))
+        return reasons(self.catalog, chances, self.scorer.explain(alone, items))
+
+    def _looked_at(self, batch: Batch, row: int) -> Int32:
+        """The items of a session that the scorer sees, oldest first."""
+        return batch.items[row, : batch.lengths[row]][-self.scorer.max_length :]
+
+    def _seen(self, items: Int32) -> list[SeenItem]:
+        titles = self._titles(items)
+        return [SeenItem(*one) for one in zip(self.catalog.to_external(items), titles, strict=True)]
+
+    def _items(self, items: Int32, values: Float32, why: list[list[Reason]] | None) -> list[Item]:
+        ids, titles = self.catalog.to_external(items), self._titles(items)
+        return [
+            Item(
+                rank=at + 1,
+                item_id=ids[at],
+                title=titles[at],
+                score=float(values[at]),
+                category_path=self.catalog.path(int(items[at])),
+                reasons=why[at] if why is not None else None,
+            )
+            for at in range(len(items))
+        ]
+
+    def _titles(self, items: Int32) -> list[str | None]:
+        titles = self.catalog.column("title", items)
+        return [None] * len(items) if titles is None else [None if one is None else str(one) for one in titles]

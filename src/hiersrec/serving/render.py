@@ -1,0 +1,78 @@
+"""Recommendations -> tables for a terminal, in readable titles."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hiersrec.serving.answers import CategoryGuess, Item, Pull, Reason, Recommendations, SeenItem
+from hiersrec.serving.explain import STRONGEST
+
+BAR = 12
+"""Characters of a full probability bar."""
+
+
+def render(answer: Recommendations) -> Iterator[RenderableType]:
+    """The session, its likeliest next categories, and its items (with reasons where they are given)."""
+    seen = " > ".join(_title(item) for item in answer.session)
+    yield Text.assemble(("Session: ", "bold"), seen or "(no known item)")
+    if answer.unknown_ids:
+        yield Text(f"Passed over, not in the catalogue: {', '.join(map(str, answer.unknown_ids))}")
+    if answer.fallback == "popular":
+        yield Text("No item of the session is known, so these are the most popular items.")
+    if answer.categories:
+        yield _category_table(answer.categories)
+    yield _item_table(answer.items)
+
+
+def _category_table(levels: list[list[CategoryGuess]]) -> Table:
+    table = Table(title="Likely next categories", title_justify="left", box=None, pad_edge=False)
+    for heading in ("level", "category", "probability", ""):
+        table.add_column(heading, justify="right" if heading == "probability" else "left")
+    for guesses in levels:
+        for at, guess in enumerate(guesses):
+            bar = "█" * round(BAR * guess.probability)
+            cells = [str(guess.level) if at == 0 else "", _path(guess.path), f"{guess.probability:.1%}", bar]
+            table.add_row(*map(Text, cells))
+    return table
+
+
+def _item_table(items: list[Item]) -> Table:
+    sources = [reason.source for reason in items[0].reasons or []] if items else []
+    # A model without an item bias says 0 for all; a column of zeros would only confuse.
+    shown = [at for at, _ in enumerate(sources) if any(item.reasons and item.reasons[at].value for item in items)]
+    table = Table(title="Next items", title_justify="left", box=None, pad_edge=False)
+    numbers = [_source(sources[at]) for at in shown]
+    if sources:
+        table.title = f"Next items: the score is the sum of {', '.join(numbers)}"
+    for heading in ("rank", "item", "category", "score", *numbers, *(["pulled most by"] if sources else [])):
+        table.add_column(
+            heading, justify="right" if heading in ("rank", "score", *numbers) else "left", overflow="fold"
+        )
+    for item in items:
+        cells = [str(item.rank), _title(item), _path(item.category_path), f"{item.score:.2f}"]
+        if item.reasons:
+            cells[2] = next((name for name in reversed(item.category_path) if name is not None), "unknown")
+            cells += [f"{item.reasons[at].value:+.2f}" for at in shown]
+            cells.append(", ".join(f"{pull.name} {pull.value:+.2f}" for pull in _strongest(item.reasons)))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _strongest(reasons: list[Reason]) -> list[Pull]:
+    """The categories of all levels that add or take most."""
+    pulls = [pull for reason in reasons for pull in reason.strongest]
+    return sorted(pulls, key=lambda pull: -abs(pull.value))[:STRONGEST]
+
+
+def _source(source: str) -> str:
+    return source.replace("category_", "level ")
+
+
+def _title(item: Item | SeenItem) -> str:
+    return item.title if item.title is not None else str(item.item_id)
+
+
+def _path(names: list[str | None]) -> str:
+    return " / ".join("unknown" if name is None else name for name in names)

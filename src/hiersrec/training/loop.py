@@ -1,0 +1,151 @@
+"""The training loop: epochs of steps, validation after each, early stopping, and a moment on disk to go on from.
+
+The order of examples depends on (seed, epoch) alone and the random state is part of the moment, so a training that was
+interrupted and resumed ends in the same weights as one that was not.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiersrec.config import Training
+from hiersrec.errors import HiersrecError
+from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.store.batches import batch_of, shuffled_rows
+from hiersrec.store.dataset import TrainingData
+from hiersrec.store.sessions import Prefixes
+from hiersrec.training import checkpoint, memory, precision
+from hiersrec.training.checkpoint import Progress
+from hiersrec.training.watch import Watch, rates
+from hiersrec.types import Int64
+
+SAVE_EVERY = 60.0
+"""Seconds between moments inside an epoch: what a kill can cost. Saving takes well under one of them."""
+SELECT_BY = "mrr@20"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one training works with, all of it made before the first step."""
+
+    model: HierarchicalModel
+    optimizer: torch.optim.Optimizer
+    prefixes: Prefixes
+    config: Training
+    dtype: torch.dtype
+    folder: Path
+    watch: Watch
+
+
+def fit(model: HierarchicalModel, data: TrainingData, config: Training, folder: Path, watch: Watch) -> Progress:
+    """Train `model` in place, leaving the best epoch's weights in folder/best.safetensors; resumes from `folder`.
+
+    Raises HiersrecError if the loss stops being a number.
+    """
+    memory.keep_freed()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    dtype = precision.choose(config.precision, device)
+    stage = Stage(model, optimizer, Prefixes.every(data.train), config, dtype, folder, watch)
+    resumed = (folder / checkpoint.LAST).is_file()
+    progress = checkpoint.restore(folder, model, optimizer) if resumed else Progress()
+    watch.say(
+        f"train: {len(stage.prefixes):,} prefixes, {_numbers(model):,} parameters, {device.type}, "
+        f"{str(dtype).removeprefix('torch.')}" + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
+    )
+    while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
+        _epoch(stage, progress)
+        _finish_epoch(stage, progress, data)
+    return progress
+
+
+def _epoch(stage: Stage, progress: Progress) -> None:
+    """Do what is left of the epoch in hand."""
+    config, watch = stage.config, stage.watch
+    batches = shuffled_rows(stage.prefixes, config.batch_size, config.seed, progress.epoch)
+    watch.start(f"epoch {progress.epoch + 1}/{config.epochs}", len(stage.prefixes))
+    stage.model.train()
+    saved = last = time.monotonic()
+    for rows in batches[progress.step :]:
+        share_done = (progress.epoch + progress.step / len(batches)) / config.epochs
+        _step(stage, progress, rows, share_done)
+        now = time.monotonic()
+        progress.seconds += now - last
+        last = now
+        watch.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
+        if now - saved > SAVE_EVERY:
+            checkpoint.save(stage.folder, progress, stage.model, stage.optimizer)
+            saved = last = time.monotonic()
+    watch.end()
+
+
+def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> None:
+    batch = batch_of(stage.prefixes, rows, stage.model.max_length)
+    items, lengths, targets = (
+        torch.from_numpy(array.astype(np.int64)).to(stage.model.inputs.item_table.weight.device)
+        for array in (batch.items, batch.lengths, stage.prefixes.targets(rows))
+    )
+    for group in stage.optimizer.param_groups:
+        group["lr"] = stage.config.learning_rate * (1 - share_done if stage.config.schedule == "linear" else 1)
+    with torch.autocast(items.device.type, stage.dtype, enabled=stage.dtype != torch.float32):
+        loss, each = stage.model.loss(items, lengths, targets)
+    _check(loss, each, progress)
+    stage.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    stage.optimizer.step()
+    progress.step += 1
+    progress.examples += len(rows)
+    for name, value in each.items():
+        progress.totals[name] = progress.totals.get(name, 0.0) + float(value.detach()) * len(rows)
+
+
+def _check(loss: Tensor, each: dict[str, Tensor], progress: Progress) -> None:
+    if not torch.isfinite(loss):
+        losses = ", ".join(f"{name} {float(value):.4g}" for name, value in each.items())
+        raise HiersrecError(
+            f"The loss is no number any more in epoch {progress.epoch + 1}, step {progress.step + 1} ({losses}). "
+            "Train again with a lower training.learning_rate."
+        )
+
+
+def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
+    """Validate, keep the weights if they are the best so far, and write the moment."""
+    start = time.monotonic()
+    watch = stage.watch
+    watch.start("validation", len(Prefixes.every(data.valid)))
+    found = evaluate(
+        ModelScorer(stage.model), data.catalog, data.valid, Options(), lambda done, _: watch.step(done, "")
+    ).metrics
+    watch.end()
+    progress.epoch += 1
+    record: dict[str, Any] = {
+        "epoch": progress.epoch,
+        "loss": {name: total / max(1, progress.examples) for name, total in progress.totals.items()},
+        "examples_per_s": progress.examples / max(1e-9, progress.seconds),
+        "train_s": progress.seconds,
+        "valid_s": time.monotonic() - start,
+        "valid": {name: value for name, value in found.items() if name.endswith("@20")},
+    }
+    speed = rates(progress.totals, progress.examples, progress.seconds)
+    watch.say(
+        f"train: epoch {progress.epoch}: {speed}; validation MRR@20 {found[SELECT_BY]:.4f}, "
+        f"HITS@20 {found['hits@20']:.4f} in {record['valid_s']:.0f} s"
+    )
+    progress.history.append(record)
+    progress.step, progress.examples, progress.seconds, progress.totals = 0, 0, 0.0, {}
+    if found[SELECT_BY] > progress.best:
+        progress.best, progress.best_epoch = found[SELECT_BY], progress.epoch
+        checkpoint.save_best(stage.folder, stage.model)
+    checkpoint.save(stage.folder, progress, stage.model, stage.optimizer)
+
+
+def _numbers(model: HierarchicalModel) -> int:
+    return sum(one.numel() for one in model.parameters())

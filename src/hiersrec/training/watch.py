@@ -1,0 +1,91 @@
+"""Who is told how a training goes: a progress bar for a person, nobody in tests."""
+
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+
+class Watch(Protocol):
+    """Receives the events of a training, in order."""
+
+    def say(self, text: str) -> None:
+        """One line of news."""
+        ...
+
+    def start(self, title: str, total: int) -> None:
+        """A stretch of `total` units begins (examples of an epoch, prefixes of a validation)."""
+        ...
+
+    def step(self, done: int, note: str) -> None:
+        """`done` units of the stretch are behind us; `note` holds losses and speed."""
+        ...
+
+    def end(self) -> None:
+        """The stretch is over."""
+        ...
+
+
+class Silent:
+    """A watch that looks away."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def start(self, title: str, total: int) -> None:
+        """Nothing."""
+
+    def step(self, done: int, note: str) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A progress bar on the console given (stderr): loss of each task, examples a second, time left.
+
+    Where that is no terminal, only the lines of news appear, so that a log stays short.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+
+    def say(self, text: str) -> None:
+        """One line, above the bar."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def start(self, title: str, total: int) -> None:
+        """Show a bar."""
+        self.end()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task(title, total=total, note="")
+        self.bar.start()
+
+    def step(self, done: int, note: str) -> None:
+        """Move the bar."""
+        assert self.bar is not None, "start comes before step"
+        self.bar.update(self.task, completed=done, note=note)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+def rates(totals: dict[str, Any], examples: int, seconds: float) -> str:
+    """Losses per task and speed, as one line: "item 7.1210, category_1 2.0312, 1,520 examples/s"."""
+    losses = [f"{name} {total / max(1, examples):.4f}" for name, total in totals.items()]
+    return ", ".join([*losses, f"{examples / max(1e-9, seconds):,.0f} examples/s"])

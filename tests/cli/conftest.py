@@ -1,0 +1,92 @@
+"""The command line as a function and as a real process, and one finished run."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hiersrec.cli import main
+from tests.shop import TINY, write_shop
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+def start(*args: object) -> subprocess.Popen[str]:
+    """`hiersrec ...` as a process of its own."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "hiersrec", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def run_process(*args: object) -> Result:
+    """`hiersrec ...` as a process of its own, to its end."""
+    process = start(*args)
+    out, err = process.communicate(timeout=120)
+    return Result(process.returncode, out, err)
+
+
+@pytest.fixture
+def hiersrec(capsys, monkeypatch) -> Command:
+    """`hiersrec ...` in this process, which spares the start."""
+
+    def command(*args: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["hiersrec", *map(str, args)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return Result(int(stop.value.code or 0), *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory) -> Path:
+    return write_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def prepared(shop) -> tuple[Path, Result]:
+    """A dataset folder, and what the command said that made it."""
+    out = shop / "data"
+    return out, run_process(
+        "prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", out, "--split", "last-days:5", "--json"
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(prepared) -> tuple[Path, Result]:
+    """A run folder, and what the command said that made it."""
+    data, made = prepared
+    assert made.code == 0, made.err
+    out = data.parent / "run"
+    return out, run_process(
+        "train",
+        data,
+        "--out",
+        out,
+        *(word for one in TINY for word in ("--set", one)),
+        "--set",
+        "training.epochs=2",
+        "--json",
+    )
+
+
+@pytest.fixture(scope="session")
+def run(trained) -> Path:
+    folder, made = trained
+    assert made.code == 0, made.err
+    return folder

@@ -1,0 +1,71 @@
+"""What all commands have in common."""
+
+import json
+
+import pytest
+
+import hiersrec as package
+from tests.cli.conftest import run_process
+
+COMMANDS = ("prepare", "describe", "train", "evaluate", "recommend", "list", "demo")
+
+
+def test_version(hiersrec) -> None:
+    assert hiersrec("--version").out == f"hiersrec {package.__version__}\n"
+
+
+def test_help_names_every_command(hiersrec) -> None:
+    shown = hiersrec("--help")
+
+    assert shown.code == 0
+    assert all(f"\n  {command} " in shown.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_for_every_option(hiersrec, command) -> None:
+    shown = hiersrec(command, "--help")
+
+    assert shown.code == 0
+    options = [line for line in shown.out.splitlines() if line.startswith("  --")]
+    assert options
+
+
+def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(tmp_path) -> None:
+    found = run_process("describe", tmp_path / "nowhere")
+
+    assert found.code == 2
+    assert found.out == ""
+    assert found.err == f"Error: There is no dataset folder at {tmp_path / 'nowhere'}.\n"
+
+
+def test_an_unknown_option_exits_with_2_too(hiersrec) -> None:
+    found = hiersrec("describe", "--jsn")
+
+    assert found.code == 2
+    assert "--jsn" in found.err
+    assert found.out == ""
+
+
+def test_list_shows_all_kinds(hiersrec) -> None:
+    found = json.loads(hiersrec("list", "--json").out)
+
+    assert list(found) == ["encoders", "tasks", "baselines", "datasets", "recipes"]
+    assert "transformer" in found["encoders"]
+    assert "popularity" in found["baselines"]
+    assert "wikispeedia" in found["datasets"]
+    assert "any/hiersrec" in found["recipes"]
+    assert all(about for kind, members in found.items() for about in members.values()), "everything says what it is"
+
+
+def test_list_shows_one_kind_as_a_table(hiersrec) -> None:
+    found = hiersrec("list", "encoders")
+
+    assert "transformer" in found.out
+    assert "popularity" not in found.out
+
+
+def test_list_of_nothing_known(hiersrec) -> None:
+    found = hiersrec("list", "encoder")
+
+    assert found.code == 2
+    assert "There is no list of 'encoder'. Did you mean 'encoders'?" in found.err

@@ -1,0 +1,162 @@
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.conftest import Result, run_process
+from tests.shop import write_shop
+
+
+@pytest.fixture(scope="module")
+def evaluated(run) -> Result:
+    return run_process("evaluate", run, "--json")
+
+
+def test_evaluate_prints_what_it_writes(run, evaluated) -> None:
+    assert evaluated.code == 0, evaluated.err
+    document = json.loads(evaluated.out)
+
+    assert document == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert evaluated.err == ""
+    assert 0 < document["metrics"]["mrr@20"] <= 1
+    assert {"category_1/mrr@20", "category_2/mrr@20", "prefixes"} <= set(document["metrics"])
+    assert document["metrics"]["prefixes"] == pq.read_table(run / "ranks.parquet").num_rows
+    assert not list(run.glob(".*"))
+
+
+def test_evaluate_twice_gives_the_same(hiersrec, run, evaluated) -> None:
+    again = json.loads(hiersrec("evaluate", run, "--json").out)
+    first = json.loads(evaluated.out)
+
+    assert {**again, "seconds": 0} == {**first, "seconds": 0}
+
+
+def test_tables_show_items_levels_and_slices(hiersrec, run) -> None:
+    found = hiersrec("evaluate", run)
+
+    assert found.code == 0, found.err
+    for expected in ("item ", "category_1 ", "category_2 ", "mrr@20", "any_hit@20", "By prefix length", "metrics.json"):
+        assert expected in found.out
+
+
+OTHER = [
+    (["--split", "valid"], "-valid"),
+    (["--k", "3"], "-k3"),
+    (["--last-only"], "-last_only"),
+    (["--exclude-seen"], "-exclude_seen"),
+    (["--split", "train", "--k", "1", "--last-only", "--exclude-seen"], "-train-k1-last_only-exclude_seen"),
+]
+
+
+@pytest.mark.parametrize(("flags", "suffix"), OTHER)
+def test_other_choices_change_the_numbers_and_have_files_of_their_own(hiersrec, run, evaluated, flags, suffix) -> None:
+    found = hiersrec("evaluate", run, "--json", *flags)
+
+    assert found.code == 0, found.err
+    document = json.loads(found.out)
+    assert document["files"] == {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
+    assert document == json.loads((run / f"metrics{suffix}.json").read_text(encoding="utf-8"))
+    assert (run / f"ranks{suffix}.parquet").is_file()
+    assert document["metrics"] != json.loads(evaluated.out)["metrics"]
+    assert json.loads((run / "metrics.json").read_text())["files"] == {
+        "metrics": "metrics.json",
+        "ranks": "ranks.parquet",
+    }
+
+
+def test_a_moved_dataset_is_named_with_data(hiersrec, prepared, run, tmp_path) -> None:
+    moved_run, moved = tmp_path / "run", tmp_path / "moved"
+    shutil.copytree(run, moved_run)
+    shutil.copytree(prepared[0], moved)
+    document = json.loads((moved_run / "run.json").read_text(encoding="utf-8"))
+    document["dataset"]["path"] = str(tmp_path / "gone")
+    (moved_run / "run.json").write_text(json.dumps(document), encoding="utf-8")
+
+    lost = hiersrec("evaluate", moved_run)
+    found = hiersrec("evaluate", moved_run, "--data", moved)
+
+    assert lost.code == 2
+    assert f"There is no dataset folder at {tmp_path / 'gone'}" in lost.err
+    assert found.code == 0, found.err
+
+
+def test_another_dataset_is_refused(hiersrec, run, tmp_path) -> None:
+    shop: Path = write_shop(tmp_path / "shop", sessions=30)
+    other = tmp_path / "other"
+    made = hiersrec(
+        "prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", other, "--split", "fraction:0.2"
+    )
+    assert made.code == 0, made.err
+
+    found = hiersrec("evaluate", run, "--data", other)
+
+    assert (found.code, found.out) == (2, "")
+    assert f"{other} has other items than {run} was trained on (data)" in found.err
+
+
+def cut_short(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+
+def flip_a_bit(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+
+
+def lose_a_file(folder: Path) -> None:
+    (folder / "catalog" / "items.parquet").unlink()
+
+
+def make_it_newer(folder: Path) -> None:
+    seal = folder / "run.json"
+    document = json.loads(seal.read_text(encoding="utf-8"))
+    seal.write_text(json.dumps({**document, "format_version": 99}), encoding="utf-8")
+
+
+def break_the_seal(folder: Path) -> None:
+    seal = folder / "run.json"
+    seal.write_text(seal.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (cut_short, "bytes, its seal says"),
+        (flip_a_bit, "does not match its checksum"),
+        (lose_a_file, "items.parquet is missing. The run folder is cut short"),
+        (make_it_newer, "has format version 99; this hiersrec reads up to 1. Update hiersrec."),
+        (break_the_seal, "run.json is damaged"),
+    ],
+)
+def test_a_harmed_run_folder_is_refused(hiersrec, run, tmp_path, harm, message) -> None:
+    folder: Path = tmp_path / "run"
+    shutil.copytree(run, folder)
+    harm(folder)
+
+    for found in (hiersrec("evaluate", folder), hiersrec("recommend", folder, "--session", "i1")):
+        assert (found.code, found.out) == (2, "")
+        assert found.err.startswith("Error: ")
+        assert message in found.err
+
+
+def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
+    found = hiersrec("evaluate", prepared[0])
+
+    assert found.code == 2
+    assert "is not a finished run folder: it has no run.json" in found.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(["--k", "0"], "k must be at least 1, got 0"), (["--split", "tst"], "Did you mean 'test'?")],
+)
+def test_mistakes(hiersrec, run, flags, message) -> None:
+    found = hiersrec("evaluate", run, *flags)
+
+    assert (found.code, found.out) == (2, "")
+    assert message in found.err

@@ -1,0 +1,181 @@
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from hiersrec.prepare.settings import Settings
+from tests.shop import write_shop
+
+
+def test_results_go_to_standard_output_and_news_to_standard_error(prepared) -> None:
+    folder, made = prepared
+
+    assert made.code == 0
+    assert json.loads(made.out) == json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    assert all(line.startswith("prepare: ") for line in made.err.splitlines())
+
+
+def test_describe_shows_again_what_prepare_showed(hiersrec, shop, prepared, tmp_path) -> None:
+    events, items, out = shop / "events.csv", shop / "items.csv", tmp_path / prepared[0].name
+    shown = hiersrec("prepare", events, "--items", items, "--out", out, "--split", "last-days:5")
+
+    again = hiersrec("describe", prepared[0])
+
+    assert shown.out == again.out
+    assert "training sessions" in again.out
+    assert again.err == ""
+
+
+def test_describe_as_json_is_the_document(hiersrec, prepared) -> None:
+    found = json.loads(hiersrec("describe", prepared[0], "--json").out)
+
+    assert found == json.loads((prepared[0] / "dataset.json").read_text(encoding="utf-8"))
+    assert found["name"] == "data"
+
+
+FLAGS = [
+    (["--drop-repeats"], {"sessions": {"drop_repeats": True}}),
+    (["--max-session-length", "3"], {"sessions": {"max_length": 3}}),
+    (["--gap", "60"], {"sessions": {"gap_seconds": 60.0}}),
+    (["--min-item-count", "2"], {"filters": {"min_item_count": 2}}),
+    (["--min-session-length", "3"], {"filters": {"min_session_length": 3}}),
+    (["--seed", "5"], {"split": {"seed": 5}}),
+    (["--validation", "latest"], {"split": {"valid": "latest"}}),
+    (["--validation-share", "0.2"], {"split": {"valid_share": 0.2}}),
+    (["--text", "title"], {"metadata": {"text": ["title"]}}),
+    (["--categorical", "title"], {"metadata": {"categorical": ["title"]}}),
+    (["--ignore", "title"], {"metadata": {"ignore": ["title"]}}),
+    (["--session-id", "session_id"], {"columns": {"session_id": "session_id"}}),
+    (["--item-id", "item_id"], {"columns": {"item_id": "item_id"}}),
+    (["--timestamp", "timestamp"], {"columns": {"timestamp": "timestamp"}}),
+    (["--category-columns", "category_1, category_2"], {"columns": {"category_columns": ["category_1", "category_2"]}}),
+    (
+        ["--category-path", "category_2", "--category-separator", " ", "--ignore", "category_1"],
+        {
+            "columns": {"category_path": "category_2", "category_separator": " "},
+            "metadata": {"ignore": ["category_1"]},
+        },
+    ),
+]
+SPLITS = [
+    ("last-days:5", {"method": "last_days", "value": 5.0}),
+    ("date:2020-10-01", {"method": "date", "value": "2020-10-01"}),
+    ("fraction:0.2", {"method": "fraction", "value": 0.2}),
+    ("random:0.2", {"method": "random", "value": 0.2}),
+]
+
+
+def settings_with(changes: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+    plain = json.loads(json.dumps(asdict(Settings())))
+    return {group: {**values, **changes.get(group, {})} for group, values in plain.items()}
+
+
+@pytest.mark.parametrize(("flags", "changes"), FLAGS)
+def test_a_flag_changes_its_setting_and_no_other(hiersrec, shop, tmp_path, flags, changes) -> None:
+    words = ["prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", tmp_path / "d"]
+    found = hiersrec(*words, "--split", "fraction:0.2", "--json", *flags)
+
+    split = {"method": "fraction", "value": 0.2, **changes.get("split", {})}
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["settings"] == settings_with({**changes, "split": split})
+
+
+@pytest.mark.parametrize(("rule", "split"), SPLITS)
+def test_split_rules(hiersrec, shop, tmp_path, rule, split) -> None:
+    events, items = shop / "events.csv", shop / "items.csv"
+
+    found = hiersrec("prepare", events, "--items", items, "--out", tmp_path / "d", "--split", rule, "--json")
+
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["settings"] == settings_with({"split": split})
+
+
+def test_split_key_event_types_and_users(hiersrec, shop, tmp_path) -> None:
+    header, *rows = (shop / "events.csv").read_text(encoding="utf-8").splitlines()
+    lines = [f"{header},user,event"] + [f"{row},u{at % 7},{('view', 'buy')[at % 2]}" for at, row in enumerate(rows)]
+    events = tmp_path / "events.csv"
+    events.write_text("\n".join(lines).replace("session_id", "visit") + "\n", encoding="utf-8")
+
+    found = hiersrec(
+        "prepare", events, "--items", shop / "items.csv", "--out", tmp_path / "d", "--user-id", "user",
+        "--event-type", "event", "--event-types", "view, buy", "--split", "random:0.3", "--split-key", "user",
+        "--min-user-count", "2", "--name", "mine", "--gap", "100000000", "--json",
+    )  # fmt: skip
+
+    assert found.code == 0, found.err
+    document = json.loads(found.out)
+    assert document["name"] == "mine"
+    assert document["settings"]["sessions"]["event_types"] == ["view", "buy"]
+    assert document["settings"]["split"]["key"] == "user"
+    assert document["settings"]["filters"]["min_user_count"] == 2
+
+
+def test_a_given_test_file(hiersrec, shop, tmp_path) -> None:
+    lines = (shop / "events.csv").read_text(encoding="utf-8").splitlines()
+    cut = next(at for at, line in enumerate(lines) if line.startswith("s100,"))
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("\n".join(lines[:cut]) + "\n", encoding="utf-8")
+    test.write_text("\n".join([lines[0], *lines[cut:]]) + "\n", encoding="utf-8")
+
+    found = hiersrec("prepare", train, "--items", shop / "items.csv", "--test", test, "--out", tmp_path / "d", "--json")
+
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["statistics"]["test_sessions"] == 20
+
+
+def test_a_public_dataset_keeps_its_own_settings(hiersrec, tmp_path) -> None:
+    found = hiersrec("prepare", "--dataset", "wikispeedia", "--out", tmp_path / "d", "--seed", "4", "--json")
+
+    assert found.code == 0, found.err
+    document = json.loads(found.out)
+    assert document["name"] == "wikispeedia"
+    assert document["settings"]["split"]["key"] == "first_last_item"
+    assert document["settings"]["split"]["seed"] == 4
+
+
+MISTAKES = [
+    (["--split", "7"], "--split must look like last-days:7"),
+    (["--split", "last-days:soon"], "--split must look like last-days:7, date:2016-05-25"),
+    (["--split", "last-weeks:7"], "There is no split 'last_weeks'. Did you mean 'last_days'?"),
+    ([], "There are no test sessions. Give --split"),
+    (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must lie between 0 and 1, got 2.0"),
+    (["--split", "fraction:0.2", "--session-id", "sid"], "has no column 'sid'"),
+    (["--dataset", "wikispedia"], "Did you mean 'wikispeedia'?"),
+    (["--dataset", "wikispeedia"], "finds its own tables in the folder EVENTS. Leave out --items."),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), MISTAKES)
+def test_a_mistake_ends_with_code_2_and_nothing_is_written(hiersrec, shop, tmp_path, flags, message) -> None:
+    out = tmp_path / "made" / "d"
+
+    found = hiersrec("prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", out, *flags)
+
+    assert found.code == 2
+    assert found.err.splitlines()[-1].startswith("Error: ")
+    assert message in found.err
+    assert found.out == ""
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_no_events(hiersrec, tmp_path) -> None:
+    found = hiersrec("prepare", "--out", tmp_path / "d", "--split", "fraction:0.1")
+
+    assert (found.code, found.out) == (2, "")
+    assert "No events are given" in found.err
+
+
+def test_an_older_folder_stays_unless_overwrite_is_set(hiersrec, tmp_path) -> None:
+    shop: Path = write_shop(tmp_path / "shop", sessions=40)
+    out = tmp_path / "d"
+    words = ["prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", out, "--split", "fraction:0.2"]
+    assert hiersrec(*words).code == 0
+    before = (out / "dataset.json").read_bytes()
+
+    refused = hiersrec(*words)
+
+    assert refused.code == 2
+    assert "--overwrite" in refused.err
+    assert (out / "dataset.json").read_bytes() == before
+    assert hiersrec(*words, "--overwrite").code == 0

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from hiersrec.serving.recommender import Recommender
+from tests.cli.conftest import run_process
+
+
+def test_json_is_what_the_python_call_returns(run) -> None:
+    found = run_process("recommend", run, "--session", "i1, i2", "--session", "zz", "--k", 3, "--explain", "--json")
+
+    expected = Recommender.load(run).recommend([["i1", "i2"], ["zz"]], 3, explain=True)
+    assert found.code == 0, found.err
+    assert found.err == ""
+    known, unknown = json.loads(found.out)
+    assert [item["item_id"] for item in known["items"]] == [item.item_id for item in expected[0].items]
+    assert unknown == expected[1].to_dict()
+    assert unknown["unknown_ids"] == ["zz"]
+    assert unknown["fallback"] == "popular"
+
+
+def test_parts_add_up_to_the_score_of_the_trained_model(hiersrec, run) -> None:
+    found = hiersrec("recommend", run, "--session", "i1,i2,i3", "--explain", "--json")
+
+    [answer] = json.loads(found.out)
+    assert len(answer["items"]) == 12
+    assert [level[0]["level"] for level in answer["categories"]] == [1, 2]
+    for item in answer["items"]:
+        assert sum(reason["value"] for reason in item["reasons"]) == pytest.approx(item["score"], abs=1e-4)
+        assert {reason["source"] for reason in item["reasons"]} >= {"session", "category_1", "category_2"}
+
+
+def test_tables_are_in_titles(hiersrec, run) -> None:
+    found = hiersrec("recommend", run, "--session", "i1,i2", "--explain")
+
+    assert found.code == 0, found.err
+    assert "Session: Thing 1 > Thing 2" in found.out
+    assert "Likely next categories" in found.out
+    assert "pulled most by" in found.out
+
+
+def test_exclude_seen(hiersrec, run) -> None:
+    found = hiersrec("recommend", run, "--session", "i1,i2", "--exclude-seen", "--json")
+
+    [answer] = json.loads(found.out)
+    assert {item["item_id"] for item in answer["items"]} == {f"i{n}" for n in range(12)} - {"i1", "i2"}
+
+
+def test_a_rival_gives_no_reasons(hiersrec, prepared, tmp_path) -> None:
+    assert hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity").code == 0
+
+    found = hiersrec("recommend", tmp_path / "r", "--session", "i1", "--explain")
+    without = hiersrec("recommend", tmp_path / "r", "--session", "i1")
+
+    assert (found.code, found.out) == (2, "")
+    assert "cannot be explained; only the hierarchical model" in found.err
+    assert without.code == 0
+
+
+def test_wrong_k(hiersrec, run) -> None:
+    found = hiersrec("recommend", run, "--session", "i1", "--k", 0)
+
+    assert (found.code, found.out) == (2, "")
+    assert "k must be at least 1, got 0" in found.err

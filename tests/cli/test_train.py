@@ -1,0 +1,133 @@
+import json
+import shlex
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import start
+from tests.shop import TINY
+
+
+def sets(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+LONG = sets(*TINY, "training.epochs=25", "training.patience=25")
+
+
+def test_train_prints_the_run_document_and_tells_its_epochs_on_standard_error(trained) -> None:
+    folder, made = trained
+
+    assert made.code == 0, made.err
+    assert json.loads(made.out) == json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert "train: epoch 2" in made.err
+    assert (folder / "MODEL_CARD.md").is_file()
+
+
+def test_train_names_the_next_command(hiersrec, prepared, tmp_path) -> None:
+    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity")
+
+    assert found.code == 0, found.err
+    assert found.out == f"Run folder: {tmp_path / 'r'}\nNext: hiersrec evaluate {tmp_path / 'r'}\n"
+
+
+def test_seed_is_the_seed_of_the_training(hiersrec, prepared, tmp_path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        words = ["train", prepared[0], "--out", tmp_path / name, *sets(*TINY, "training.epochs=1"), "--seed", seed]
+        assert hiersrec(*words).code == 0
+
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1]
+    assert weights[0] != weights[2]
+
+
+MISTAKES = [
+    (["--set", "training.epoch=3"], "[training] has no key 'epoch'. Did you mean 'epochs'?"),
+    (["--set", "training.epochs=0"], "[training] epochs"),
+    (["--set", "training.epochs"], "--set needs KEY=VALUE"),
+    (["--recipe", "hiersreck"], "Did you mean 'hiersrec'?"),
+    (["--recipe", "nowhere.toml"], "There is no recipe file nowhere.toml"),
+    (["--resume"], "There is no training to resume"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), MISTAKES)
+def test_a_mistake_ends_with_code_2_and_nothing_is_written(hiersrec, prepared, tmp_path, flags, message) -> None:
+    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", *flags)
+
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith("Error: ")
+    assert message in found.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_unknown_key_in_a_recipe_file(hiersrec, prepared, tmp_path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[[tasks]]\nname = "item"\n[trainin]\nepochs = 1\n', encoding="utf-8")
+
+    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", recipe)
+
+    assert found.code == 2
+    assert "mine.toml has no key 'trainin'. Did you mean 'training'?" in found.err
+
+
+def test_a_finished_run_stays_unless_overwrite_is_set(hiersrec, prepared, tmp_path) -> None:
+    words = ["train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity"]
+    assert hiersrec(*words).code == 0
+
+    refused = hiersrec(*words)
+
+    assert refused.code == 2
+    assert "is a finished run" in refused.err
+    assert "--overwrite" in refused.err
+    assert hiersrec(*words, "--overwrite").code == 0
+
+
+def stop_after_epoch(number: int, stop: signal.Signals, words: list[str]) -> tuple[int, str]:
+    """Start a training, send the signal once the epoch after is done, and give back exit code and last news."""
+    process = start(*words)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(f"train: epoch {number}:"):
+            break
+    process.send_signal(stop)
+    _, rest = process.communicate(timeout=60)
+    return process.returncode, rest
+
+
+def test_a_killed_and_interrupted_training_ends_as_one_that_was_left_alone(hiersrec, prepared, tmp_path) -> None:
+    out = tmp_path / "my run"
+    words = ["train", str(prepared[0]), "--out", str(out), *LONG]
+
+    code, _ = stop_after_epoch(2, signal.SIGKILL, words)
+    assert code == -signal.SIGKILL
+    for refused in (hiersrec("evaluate", out), hiersrec("recommend", out, "--session", "i1")):
+        assert refused.code == 2
+        assert "is not a finished run folder" in refused.err
+    assert "Go on with --resume" in hiersrec(*words).err
+
+    code, news = stop_after_epoch(4, signal.SIGINT, [*words, "--resume"])
+    assert code == 130
+    hint = news.splitlines()[-1]
+    assert hint.startswith("Stopped. Go on with: hiersrec train ")
+    assert "Traceback" not in news
+
+    ended = hiersrec(*shlex.split(hint.partition("hiersrec ")[2]))
+    assert ended.code == 0, ended.err
+
+    alone = tmp_path / "alone"
+    assert hiersrec("train", prepared[0], "--out", alone, *LONG).code == 0
+    assert (out / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
+
+
+def test_a_dataset_cut_short(hiersrec, prepared, tmp_path) -> None:
+    data: Path = tmp_path / "d"
+    shutil.copytree(prepared[0], data)
+    (data / "train" / "items.npy").unlink()
+
+    found = hiersrec("train", data, "--out", tmp_path / "r")
+
+    assert found.code == 2
+    assert "items.npy is missing. The dataset folder is cut short" in found.err

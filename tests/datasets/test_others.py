@@ -1,0 +1,83 @@
+"""Contract of all dataset modules, and the readers that have no file of their own."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from hiersrec.datasets import instacart, jdata
+from hiersrec.datasets._facts import Facts
+from hiersrec.errors import BadInput
+from hiersrec.prepare.pipeline import prepare
+from hiersrec.prepare.settings import Settings
+from hiersrec.registry import load, names
+from hiersrec.store.dataset import Dataset
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+
+
+@pytest.mark.parametrize("name", names("datasets"))
+def test_every_dataset_says_what_it_is(name):
+    module = load("datasets", name)
+
+    assert isinstance(module.SOURCE, Facts)
+    assert all(getattr(module.SOURCE, field.name) for field in fields(Facts))
+    assert isinstance(module.SETTINGS, Settings)
+    assert module.SOURCE.url in module.__doc__ or "Source:" in module.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(set(names("datasets")) - {"wikispeedia"}))
+def test_a_dataset_that_is_not_shipped_says_where_to_get_it(name):
+    module = load("datasets", name)
+
+    with pytest.raises(BadInput) as error:
+        module.source(None)
+
+    assert module.SOURCE.url in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["instacart", "jdata"])
+def test_the_shared_tables_give_their_numbers(tmp_path, name):
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"the tables of {name} are not beside the repository (../shared/data/{name})")
+    module = load("datasets", name)
+
+    document = prepare(module.source(SHARED / name), tmp_path / "out", module.SETTINGS, say=lambda _: None)
+
+    assert {key: document["statistics"][key] for key in module.SOURCE.expected} == module.SOURCE.expected
+    assert document["statistics"]["categories"] == {"instacart": [21, 134], "jdata": [78]}[name]
+
+
+def test_instacart_from_the_raw_files(tmp_path):
+    raw = {
+        "order_products__train.csv": "order_id,product_id,add_to_cart_order,reordered\n"
+        + "".join(f"{order},{11 + place},{9 - place},0\n" for order in range(20) for place in range(3)),
+        "products.csv": "product_id,product_name,aisle_id,department_id\n"
+        '11,"Milk, whole",1,1\n12,Gouda,2,1\n13,Plain Milk,1,1\n14,Never sold,1,1\n',
+        "aisles.csv": "aisle_id,aisle\n1,milk\n2,cheese\n",
+        "departments.csv": "department_id,department\n1,dairy eggs\n",
+    }
+    for name, content in raw.items():
+        (tmp_path / name).write_text(content)
+
+    prepare(instacart.source(tmp_path), tmp_path / "out", instacart.SETTINGS, say=lambda _: None)
+
+    data = Dataset.open(tmp_path / "out")
+    assert list(data.sessions("test")[0]) == [3, 2, 1]
+    assert data.catalog.items["title"].to_pylist() == ["Milk, whole", "Gouda", "Plain Milk"]
+    assert [data.catalog.path(item) for item in (1, 2)] == [["dairy eggs", "milk"], ["dairy eggs", "cheese"]]
+
+
+def test_a_raw_file_without_its_columns_is_named(tmp_path):
+    for name in instacart.RAW:
+        (tmp_path / name).write_text("a,b\n1,2\n")
+
+    with pytest.raises(BadInput, match=r"order_products__train.csv has no column 'order_id'"):
+        prepare(instacart.source(tmp_path), tmp_path / "out", instacart.SETTINGS, say=lambda _: None)
+
+
+def test_jdata_needs_both_tables(tmp_path):
+    (tmp_path / "event.parquet").touch()
+
+    with pytest.raises(BadInput, match=r"there is no events.parquet. Did you mean 'event.parquet'"):
+        jdata.source(tmp_path)

@@ -1,0 +1,93 @@
+"""The catalogue folder, opened again by the store."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from hiersrec.prepare.statistics import table
+from hiersrec.store.sessions import Prefixes
+from tests.prepare.tables import LATEST, events, items, made, plain, with_part
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    # Item 12 is missing from the items table, item 99 from the events.
+    listed = [row for row in items() if row["item_id"] != 12]
+    listed.append({"item_id": 99, "category_1": "cars", "category_2": "vans", "title": "t", "brand": None, "price": 1})
+    rows = [*events(sessions=60), *({"session_id": 501, "item_id": 12, "timestamp": 1.0 + at} for at in range(2))]
+    return made(
+        tmp_path_factory.mktemp("catalog") / "out", rows, with_part(LATEST, "metadata", text=("title",)), listed
+    )
+
+
+def test_items_are_numbered_by_their_ids(data):
+    ids = data.catalog.items["item_id"].to_pylist()
+
+    assert ids == sorted(ids)
+    assert data.catalog.items["item"].to_pylist() == list(range(1, len(ids) + 1))
+
+
+def test_counts_are_of_training_sessions_only(data):
+    seen = Counter(item for _, session in plain(data)["train"] for item in session)
+
+    assert data.catalog.items["train_count"].to_pylist() == [
+        seen[one] for one in data.catalog.items["item_id"].to_pylist()
+    ]
+
+
+def test_metadata_follow_their_items(data):
+    given = {row["item_id"]: row for row in items()}
+    for row in data.catalog.items.to_pylist():
+        for name in ("category_1", "category_2", "title", "brand", "price"):
+            assert row[name] == (None if row["item_id"] == 12 else given[row["item_id"]][name])
+
+
+def test_an_item_without_a_row_has_unknown_categories(data):
+    item = int(data.catalog.to_internal([12])[0])
+
+    assert data.catalog.path(item) == [None, None]
+    assert all(data.catalog.item_nodes[item, at] > level.num_known for at, level in enumerate(data.catalog.levels))
+    assert data.document["statistics"]["items_without_metadata"] == 1
+
+
+def test_categories_of_absent_items_are_not_there(data):
+    assert "cars" not in data.catalog.levels[0].names
+    assert data.document["statistics"]["categories"] == [level.num_known for level in data.catalog.levels] == [2, 4]
+
+
+def test_features_are_in_the_order_of_the_columns(data):
+    assert [(one.name, one.kind) for one in data.catalog.features] == [("title", "text"), ("brand", "categorical")]
+    title, brand = data.catalog.features
+    assert title.tokens.shape[0] == brand.tokens.shape[0] == data.catalog.num_items + 1
+    assert title.tokens.max() < title.vocabulary
+    assert title.coverage == (data.catalog.num_items - 1) / data.catalog.num_items
+
+
+def test_statistics_are_those_of_the_arrays(data):
+    found, parts = data.document["statistics"], {name: data.sessions(name) for name in ("train", "valid", "test")}
+    both = [parts["train"], parts["valid"]]
+
+    assert found["training_sessions"] == sum(map(len, both))
+    assert found["validation_sessions"] == len(parts["valid"])
+    assert found["training_prefixes"] == sum(len(Prefixes.every(one)) for one in both)
+    assert found["test_prefixes"] == len(Prefixes.every(parts["test"]))
+    assert found["interactions"] == sum(len(one.items) for one in parts.values())
+    assert found["mean_session_length"] == found["interactions"] / sum(map(len, parts.values()))
+    assert found["unseen_test_events"] == int((np.asarray(parts["test"].items) < 0).sum())
+
+
+def test_the_printed_table_says_it_all(data):
+    rows = dict(table(data.document))
+
+    assert rows["test sessions"] == f"{len(data.sessions('test')):,}"
+    assert rows["categories, level 2"] == "4"
+    assert rows["metadata, brand"].startswith("categorical, ")
+    assert rows["items not in the items table"] == "1"
+    assert " events, " in rows["filter min_session_length 2, round 1"]
+
+
+def test_a_shop_without_an_items_table(tmp_path):
+    catalog = made(tmp_path / "out", events()).catalog
+
+    assert (catalog.levels, catalog.features, catalog.item_nodes.shape[1]) == ([], [], 0)

@@ -1,0 +1,112 @@
+"""Every setting changes the dataset; combinations without a meaning are refused in the words of the command line."""
+
+from dataclasses import fields
+
+import pytest
+
+from hiersrec.errors import BadInput
+from hiersrec.prepare.settings import Columns, Filters, Metadata, SessionRules, Settings, Split
+from tests.prepare.tables import contents, events, items, made, with_part
+
+BASE = Settings(split=Split(method="random", value=0.3))
+
+
+def rows_for_columns():
+    """Events and items that hold another candidate for every column."""
+    found = [
+        {**row, "position": 100 + at, "user": "x", "when": at % 7, "other_type": "view" if at % 3 else "cart"}
+        for at, row in enumerate(events())
+    ]
+    return [
+        {**row, "group": row["session_id"] // 2, "thing": row["item_id"] // 2, "place": -row["position"]}
+        for row in found
+    ]
+
+
+LISTED = [
+    {**row, "thing": row["item_id"], "group": row["item_id"] % 2, "path": "a/b" if row["item_id"] > 4 else "a|c"}
+    for row in items()
+]
+OTHERS_IGNORED = with_part(BASE, "metadata", ignore=("item_id", "category_1", "category_2"))
+COLUMN_CASES = {
+    "session_id": ("group", BASE),
+    "item_id": ("thing", OTHERS_IGNORED),
+    "timestamp": ("when", with_part(BASE, "split", method="fraction")),
+    "position": ("place", BASE),
+    "user_id": ("user", with_part(BASE, "split", key="user_id")),
+    "event_type": ("other_type", with_part(BASE, "sessions", event_types=("cart",))),
+    "category_path": ("path", OTHERS_IGNORED),
+    "category_separator": ("|", with_part(OTHERS_IGNORED, "columns", category_path="path")),
+    "category_columns": (("group", "title"), OTHERS_IGNORED),
+}
+CASES = {
+    **{("columns", name): case for name, case in COLUMN_CASES.items()},
+    ("sessions", "gap_seconds"): (500, BASE),
+    ("sessions", "event_types"): (("view",), BASE),
+    ("sessions", "drop_repeats"): (True, BASE),
+    ("sessions", "max_length"): (3, BASE),
+    ("filters", "min_item_count"): (5, BASE),
+    ("filters", "min_user_count"): (24, BASE),
+    ("filters", "min_session_length"): (4, BASE),
+    ("split", "method"): ("fraction", BASE),
+    ("split", "value"): (0.5, BASE),
+    ("split", "key"): ("user_id", BASE),
+    ("split", "seed"): (1, BASE),
+    ("split", "valid"): ("latest", BASE),
+    ("split", "valid_share"): (0.4, BASE),
+    ("metadata", "text"): (("brand",), BASE),
+    ("metadata", "categorical"): (("price",), BASE),
+    ("metadata", "ignore"): (("price",), BASE),
+}
+
+
+def test_every_field_has_a_case():
+    groups = {"columns": Columns, "sessions": SessionRules, "filters": Filters, "split": Split, "metadata": Metadata}
+
+    assert set(CASES) == {(group, field.name) for group, kind in groups.items() for field in fields(kind)}
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_every_setting_changes_something(tmp_path, case):
+    value, base = CASES[case]
+    rows = rows_for_columns()
+    if case[1] == "gap_seconds":
+        rows = [{name: one for name, one in row.items() if name != "session_id"} for row in rows]
+    if case[1] == "user_id":  # users must be constant in a session to be a key
+        rows = [{**row, "user_id": f"u{row['session_id'] % 5}", "user": f"v{row['session_id'] % 7}"} for row in rows]
+        base = with_part(BASE, "filters", min_user_count=20)
+    listed = [{**row, "title": f"{row['brand']} {row['title']}"} for row in LISTED]
+
+    made(tmp_path / "before", rows, base, listed)
+    made(tmp_path / "after", rows, with_part(base, case[0], **{case[1]: value}), listed)
+
+    assert contents(tmp_path / "before") != contents(tmp_path / "after")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Columns(category_path="a", category_columns=("b",)),
+            "--category-path or --category-columns, not both",
+        ),
+        (lambda: Columns(category_separator=""), "--category-separator must not be empty"),
+        (lambda: SessionRules(gap_seconds=0), "--gap must be more than 0 seconds, got 0"),
+        (lambda: SessionRules(max_length=1), "--max-session-length must be at least 2, got 1"),
+        (lambda: Filters(min_item_count=0), "--min-item-count must be at least 1, got 0"),
+        (lambda: Split(method="last_day", value=7), "no split 'last_day'. Did you mean 'last_days'?"),
+        (lambda: Split(method="last_days"), "needs a number of days above 0, such as last-days:7, got None"),
+        (lambda: Split(method="random", value=20), "needs a share between 0 and 1, such as 0.2, got 20"),
+        (lambda: Split(method="date"), "such as date:2016-05-25"),
+        (lambda: Split(method="given", value=3), "takes no split value, got 3"),
+        (lambda: Split(method="fraction", value=0.1, key="user_id"), "--split-key needs --split random"),
+        (lambda: Split(valid="last"), "no --validation 'last'. Did you mean 'latest'?"),
+        (lambda: Split(valid_share=1), "--validation-share must lie between 0 and 1, got 1"),
+        (lambda: Metadata(text=("title",), ignore=("title",)), "'title' is named twice"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make, message):
+    with pytest.raises(BadInput, match=r".") as error:
+        make()
+
+    assert message in str(error.value)

@@ -1,0 +1,116 @@
+"""The engine's expressions against a slow, obvious twin in plain Python."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from hiersrec.prepare.settings import Filters, SessionRules, Settings, Split
+from tests.prepare.tables import Rows, events, made, plain
+
+
+def sessions_of(rows: Rows, rules: SessionRules, given: bool) -> dict[Any, Rows]:
+    rows = [row for row in rows if not rules.event_types or row["event_type"] in rules.event_types]
+    if given:
+        found: dict[Any, Rows] = {}
+        for row in rows:
+            found.setdefault(row["session_id"], []).append(row)
+        return {name: sorted(one, key=lambda row: row["timestamp"]) for name, one in found.items()}
+    found = {}
+    for user in sorted({row["user_id"] for row in rows}):
+        number, last = 0, None
+        for row in sorted((row for row in rows if row["user_id"] == user), key=lambda row: row["timestamp"]):
+            number += last is None or row["timestamp"] - last > rules.gap_seconds
+            found.setdefault(f"{user}-{number}", []).append(row)
+            last = row["timestamp"]
+    return found
+
+
+def filtered(sessions: dict[Any, Rows], rules: SessionRules, least: Filters) -> dict[Any, Rows]:
+    while True:
+        before = sum(map(len, sessions.values()))
+        if rules.drop_repeats:
+            sessions = {
+                name: [row for at, row in enumerate(one) if not at or row["item_id"] != one[at - 1]["item_id"]]
+                for name, one in sessions.items()
+            }
+        if rules.max_length is not None:
+            sessions = {name: one[-rules.max_length :] for name, one in sessions.items()}
+        for column, count in (("item_id", least.min_item_count), ("user_id", least.min_user_count)):
+            seen = Counter(row[column] for one in sessions.values() for row in one)
+            sessions = {name: [row for row in one if seen[row[column]] >= count] for name, one in sessions.items()}
+        sessions = {name: one for name, one in sessions.items() if len(one) >= least.min_session_length}
+        if sum(map(len, sessions.values())) == before:
+            return sessions
+
+
+def twin(rows: Rows, settings: Settings, given: bool) -> dict[str, list[tuple[Any, list[Any]]]]:
+    sessions = filtered(sessions_of(rows, settings.sessions, given), settings.sessions, settings.filters)
+    ends = {name: one[-1]["timestamp"] for name, one in sessions.items()}
+    order = sorted(sessions, key=lambda name: (ends[name], name))
+    split = settings.split
+    if split.method == "fraction":
+        test = order[len(order) - round(split.value * len(order)) :]
+    elif split.method == "last_days":
+        test = [name for name in order if ends[name] > max(ends.values()) - split.value * 86_400]
+    else:
+        test = [name for name in order if ends[name] >= split.value]
+    train = [name for name in order if name not in test]
+    size = max(1, round(split.valid_share * len(train)))
+    known = {row["item_id"] for name in train for row in sessions[name]}
+    parts = {"train": train[:-size], "valid": train[-size:], "test": test}
+    return {
+        part: [
+            (name, [row["item_id"] if row["item_id"] in known else "new" for row in sessions[name]]) for name in names
+        ]
+        for part, names in parts.items()
+    }
+
+
+RULES = {
+    "plain": Settings(split=Split(method="fraction", value=0.25, valid="latest")),
+    "k-core": Settings(
+        filters=Filters(min_item_count=4, min_user_count=5, min_session_length=3),
+        split=Split(method="last_days", value=2, valid="latest", valid_share=0.3),
+    ),
+    "sessions": Settings(
+        sessions=SessionRules(event_types=("view",), drop_repeats=True, max_length=3),
+        filters=Filters(min_item_count=3),
+        split=Split(method="date", value=1_460_300_000, valid="latest"),
+    ),
+    "gap": Settings(
+        sessions=SessionRules(gap_seconds=999.5), split=Split(method="fraction", value=0.3, valid="latest")
+    ),
+    "wide gap": Settings(
+        sessions=SessionRules(gap_seconds=1000, drop_repeats=True),
+        filters=Filters(min_item_count=2),
+        split=Split(method="fraction", value=0.3, valid="latest"),
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rule", RULES)
+def test_engine_and_twin_agree(tmp_path, rule, seed):
+    rows, given = events(seed, sessions=60), "gap" not in rule
+    if not given:
+        rows = [{name: value for name, value in row.items() if name != "session_id"} for row in rows]
+
+    data = made(tmp_path / "out", rows, RULES[rule])
+
+    assert plain(data) == twin(rows, RULES[rule], given)
+
+
+def test_a_pause_of_exactly_the_gap_does_not_cut(tmp_path):
+    rows = [{"user_id": "a", "item_id": 1 + at, "timestamp": 100 * at} for at in range(4)]
+    rows += [{"user_id": "b", "item_id": 1 + at, "timestamp": 1000 + 101 * at} for at in range(4)]
+    rows += [{"user_id": "c", "item_id": 1 + at, "timestamp": 2000 + 100 * at} for at in range(4)]
+    settings = Settings(
+        sessions=SessionRules(gap_seconds=100),
+        filters=Filters(min_session_length=1),
+        split=Split(method="date", value=2000, valid="latest", valid_share=0.2),
+    )
+
+    names = [name for part in plain(made(tmp_path / "out", rows, settings)).values() for name, _ in part]
+
+    assert sorted(names) == ["a-1", "b-1", "b-2", "b-3", "b-4", "c-1"]

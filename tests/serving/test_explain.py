@@ -1,0 +1,59 @@
+import math
+
+import numpy as np
+import pytest
+
+from hiersrec.serving.answers import Pull
+from hiersrec.serving.explain import guesses, probabilities, reasons, shares
+from hiersrec.types import Part
+from tests.serving.world import catalog
+
+INF = float("inf")
+
+
+def test_probabilities_are_a_softmax_without_padding() -> None:
+    logits = np.array([-INF, 1.0, 3.0, 2.0], np.float32)
+    total = sum(math.exp(x) for x in (1, 3, 2))
+
+    expected = [0, *(math.exp(x) / total for x in (1, 3, 2))]
+
+    assert probabilities(logits) == pytest.approx(expected, abs=1e-15)
+
+
+def test_probabilities_of_huge_logits_stay_numbers() -> None:
+    found = probabilities(np.array([-INF, 1e38, -1e38], np.float32))
+
+    assert found.tolist() == [0, 1, 0]
+
+
+def test_shares() -> None:
+    assert shares(np.array([-INF, 3, 1], np.float32)).tolist() == [0, 0.75, 0.25]
+    assert shares(np.array([-INF, 0, 0], np.float32)).tolist() == [0, 0, 0]
+
+
+def test_guesses_come_likeliest_first_with_the_path_from_the_top() -> None:
+    found = guesses(catalog(), 2, np.array([0, 0.2, 0.6, 0.2]))
+
+    assert [(one.level, one.name, one.probability) for one in found] == [
+        (2, "Animals", 0.6),
+        (2, "Africa", 0.2),
+        (2, "Plants", 0.2),
+    ]
+    assert [one.path for one in found] == [["Nature", "Animals"], ["Geography", "Africa"], ["Nature", "Plants"]]
+
+
+def test_a_reason_names_the_three_classes_that_move_the_score_most_either_way() -> None:
+    world = catalog()
+    world.levels[0].names[:] = [None, "A", "B", "C", "D", "E"]
+    added = np.array([[0.5, -4.0, 0.25, 2.0, 1.0]], np.float32)
+    parts = [
+        Part("session", np.array([1.5], np.float32), None),
+        Part("category_1", added.sum(axis=1), added),
+    ]
+
+    [[session, category]] = reasons(world, {1: np.array([0, 0.1, 0.2, 0.3, 0.25, 0.15])}, parts)
+
+    assert (session.source, session.value, session.strongest, session.rest) == ("session", 1.5, [], 1.5)
+    assert category.value == -0.25
+    assert category.strongest == [Pull("B", 0.2, -4.0), Pull("D", 0.25, 2.0), Pull("E", 0.15, 1.0)]
+    assert category.rest == 0.75

@@ -1,0 +1,156 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from hiersrec.errors import BadInput
+from hiersrec.serving import recommender as module
+from hiersrec.serving.recommender import Recommender
+from tests.serving.world import Explained, Sum, catalog
+
+
+@pytest.fixture
+def plain() -> Recommender:
+    return Recommender(catalog(), Sum())
+
+
+@pytest.fixture
+def explaining() -> Recommender:
+    return Recommender(catalog(), Explained())
+
+
+def test_items_come_best_first_in_external_ids_and_ties_by_item_number(plain) -> None:
+    [answer] = plain.recommend([["a", "b"]], k=4)
+
+    assert [item.item_id for item in answer.items] == ["b", "d", "f", "c"]
+    assert [item.score for item in answer.items] == [15, 15, 12, 9]
+    assert [item.rank for item in answer.items] == [1, 2, 3, 4]
+    assert [item.title for item in answer.items] == ["Cairo", "Lion", None, "Tiger"]
+    assert answer.items[2].category_path == ["Nature", None]
+    assert answer.items[0].reasons is None
+    assert answer.fallback is None
+
+
+def test_more_than_there_is_gives_all(plain) -> None:
+    [answer] = plain.recommend([["a"]], k=100)
+
+    assert len(answer.items) == 6
+
+
+def test_unknown_ids_are_reported_in_order_and_passed_over(plain) -> None:
+    [with_unknown, without] = plain.recommend([["x", "a", "y", "b", "x"], ["a", "b"]])
+
+    assert with_unknown.unknown_ids == ["x", "y", "x"]
+    assert without.unknown_ids == []
+    assert with_unknown.items == without.items
+
+
+@pytest.mark.parametrize("session", [[], ["x", "y"]])
+def test_a_session_without_a_known_item_gets_the_most_popular(plain, session) -> None:
+    [answer] = plain.recommend([session], k=3)
+
+    assert answer.fallback == "popular"
+    assert [item.item_id for item in answer.items] == ["b", "d", "a"]
+    assert [item.score for item in answer.items] == [9, 9, 5]
+    assert answer.session == []
+
+
+def test_the_newest_items_count_when_the_session_is_too_long(plain) -> None:
+    long, short = plain.recommend([["f", "f", "a", "b", "c"], ["a", "b", "c"]])
+
+    assert long.items == short.items
+    assert [one.item_id for one in long.session] == ["a", "b", "c"]
+
+
+def test_exclude_seen_leaves_out_all_seen_items_also_those_too_old_to_count(plain) -> None:
+    [answer] = plain.recommend([["f", "a", "b", "c"]], k=6, exclude_seen=True)
+
+    assert [item.item_id for item in answer.items] == ["d", "e"]
+    assert [one.item_id for one in answer.session] == ["a", "b", "c"]
+
+
+def test_exclude_seen_when_everything_was_seen_gives_an_empty_list(explaining) -> None:
+    [answer] = explaining.recommend([list("abcdef")], exclude_seen=True, explain=True)
+
+    assert answer.items == []
+
+
+def test_no_sessions_no_answers(plain) -> None:
+    assert plain.recommend([]) == []
+
+
+def test_answers_do_not_depend_on_the_other_sessions_of_a_call(explaining, monkeypatch) -> None:
+    sessions = [["a"], ["b", "c", "x"], [], ["d", "a", "b", "e"], ["f"]]
+    together = explaining.recommend(sessions, explain=True)
+
+    alone = [explaining.recommend([session], explain=True)[0] for session in sessions]
+    monkeypatch.setattr(module, "BATCH", 2)
+    in_pairs = explaining.recommend(sessions, explain=True)
+
+    assert together == alone == in_pairs
+
+
+@pytest.mark.parametrize("exclude_seen", [False, True])
+def test_reasons_add_up_to_the_score(explaining, exclude_seen) -> None:
+    answers = explaining.recommend([["a", "b", "c", "d"], ["e"]], explain=True, exclude_seen=exclude_seen)
+
+    for item in [item for answer in answers for item in answer.items]:
+        assert item.reasons is not None
+        assert sum(reason.value for reason in item.reasons) == pytest.approx(item.score, abs=1e-5)
+        for reason in item.reasons:
+            pulls = [pull.value for pull in reason.strongest]
+            assert sum(pulls) + reason.rest == pytest.approx(reason.value, abs=1e-12)
+            assert [abs(pull) for pull in pulls] == sorted(map(abs, pulls), reverse=True)
+
+
+def test_an_item_has_the_same_rank_and_score_with_and_without_reasons(explaining) -> None:
+    [explained] = explaining.recommend([["a", "b"]], explain=True)
+    [silent] = explaining.recommend([["a", "b"]])
+
+    assert silent.categories == []
+    assert [dataclasses.replace(item, reasons=None) for item in explained.items] == silent.items
+
+
+def test_reasons_of_the_fallback_are_the_counts_it_is_made_of(explaining) -> None:
+    [answer] = explaining.recommend([[]], k=2, explain=True)
+
+    assert [(one.source, one.value) for item in answer.items for one in item.reasons or []] == [("popular", 9)] * 2
+    shares = [[guess.probability for guess in level] for level in answer.categories]
+    assert shares == [[14 / 26, 12 / 26], [14 / 24, 10 / 24, 0]]
+
+
+def test_the_answer_is_json(explaining) -> None:
+    answers = explaining.recommend([["a", "x"], []], explain=True)
+
+    text = json.dumps([answer.to_dict() for answer in answers], allow_nan=False)
+
+    assert json.loads(text) == [answer.to_dict() for answer in answers]
+
+
+def test_a_scorer_that_gives_no_reasons_says_so(plain) -> None:
+    with pytest.raises(BadInput, match="A Sum cannot be explained; only the hierarchical model"):
+        plain.recommend([["a"]], explain=True)
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_wrong_k(plain, k) -> None:
+    with pytest.raises(BadInput, match=f"k must be at least 1, got {k}"):
+        plain.recommend([["a"]], k=k)
+
+
+@pytest.mark.parametrize("sessions", [["ab"], [1, 2]])
+def test_one_session_in_place_of_a_list_of_sessions(plain, sessions) -> None:
+    with pytest.raises(BadInput, match=r"A session is a list of item ids, got .*a list of sessions"):
+        plain.recommend(sessions)
+
+
+def test_numpy_numbers_never_leak(explaining) -> None:
+    [answer] = explaining.recommend([["a"]], explain=True)
+
+    def leaves(value):
+        if isinstance(value, dict):
+            value = list(value.values())
+        return [leaf for one in value for leaf in leaves(one)] if isinstance(value, list) else [value]
+
+    assert not any(isinstance(leaf, np.generic) for leaf in leaves(answer.to_dict()))

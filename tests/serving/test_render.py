@@ -1,0 +1,72 @@
+import dataclasses
+import io
+
+from rich.console import Console
+
+from hiersrec.serving.recommender import Recommender
+from hiersrec.serving.render import render
+from tests.serving.world import Explained, Sum, catalog
+
+
+def text(recommender: Recommender, session: list[str], explain: bool) -> str:
+    [answer] = recommender.recommend([session], explain=explain)
+    console = Console(file=io.StringIO(), width=160)
+    for part in render(answer):
+        console.print(part)
+    return console.file.getvalue()
+
+
+def test_titles_paths_and_reasons_are_readable() -> None:
+    shown = text(Recommender(catalog(), Explained()), ["a", "x", "c"], explain=True)
+
+    for expected in (
+        "Session: Nile > Tiger",
+        "Passed over, not in the catalogue: x",
+        "Geography / Africa",
+        "the score is the sum of session, bias, level 1, level 2",
+        "pulled most by",
+        "█",
+    ):
+        assert expected in shown
+
+
+def test_without_reasons_nothing_is_explained() -> None:
+    shown = text(Recommender(catalog(), Sum()), ["a"], explain=False)
+
+    assert "Nature / unknown" in shown
+    assert "pulled" not in shown
+    assert "Likely next categories" not in shown
+    assert "Passed over" not in shown
+
+
+def test_the_fallback_is_named() -> None:
+    shown = text(Recommender(catalog(), Sum()), [], explain=False)
+
+    assert "(no known item)" in shown
+    assert "these are the most popular items" in shown
+
+
+def test_names_in_brackets_are_text_and_no_markup() -> None:
+    world = catalog()
+    world.levels[0].names[:] = [None, "[red]Geography", "Nature"]
+
+    assert "[red]Geography" in text(Recommender(world, Explained()), ["a"], explain=True)
+
+
+def test_the_columns_shown_add_up_and_zeros_are_left_out() -> None:
+    [answer] = Recommender(catalog(), Explained()).recommend([["a"]], k=1, explain=True)
+    [item] = answer.items
+    bias = next(reason for reason in item.reasons or [] if reason.source == "bias")
+    silent = [dataclasses.replace(one, value=0.0) if one is bias else one for one in item.reasons or []]
+    answer = dataclasses.replace(answer, items=[dataclasses.replace(item, reasons=silent)])
+
+    table = list(render(answer))[-1]
+
+    assert table.title == "Next items: the score is the sum of session, level 1, level 2"
+    assert [column.header for column in table.columns][3:] == [
+        "score",
+        "session",
+        "level 1",
+        "level 2",
+        "pulled most by",
+    ]

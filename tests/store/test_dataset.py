@@ -1,0 +1,71 @@
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hiersrec.errors import BadFolder, BadInput
+from hiersrec.store.dataset import Dataset, TrainingData
+from hiersrec.store.folder import new_folder, seal
+from hiersrec.store.sessions import Sessions
+
+SPLITS = {"train": [[1, 2], [2, 1, 2]], "valid": [[2, 1]], "test": [[1, -1, 2]]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A whole dataset folder, written by hand as the docstrings of the store say."""
+    with new_folder(tmp_path / "toy", "dataset") as out:
+        (out / "catalog").mkdir()
+        items = {"item": pa.array([1, 2], pa.int32()), "item_id": ["a", "b"], "train_count": [2, 3]}
+        pq.write_table(pa.table(items), out / "catalog" / "items.parquet")
+        nodes = pa.schema([("level", pa.int64()), ("node", pa.int32()), ("parent", pa.int32()), ("name", pa.string())])
+        pq.write_table(nodes.empty_table(), out / "catalog" / "categories.parquet")
+        (out / "catalog" / "features.json").write_text("[]")
+        for split, lists in SPLITS.items():
+            (out / split).mkdir()
+            sessions = Sessions.from_lists(lists)
+            np.save(out / split / "items.npy", sessions.items)
+            np.save(out / split / "offsets.npy", sessions.offsets)
+            ids = pa.table({"session_id": [f"{split} {number}" for number in range(len(lists))]})
+            pq.write_table(ids, out / split / "sessions.parquet")
+        seal(out, "dataset", {"name": "toy"}, [path for path in out.rglob("*") if path.is_file()])
+    return tmp_path / "toy"
+
+
+def test_the_folder_opens_as_written(folder: Path) -> None:
+    dataset = Dataset.open(folder)
+
+    assert dataset.name == "toy"
+    assert dataset.catalog.num_items == 2
+    for split, lists in SPLITS.items():
+        sessions = dataset.sessions(split)
+        assert [sessions[number].tolist() for number in range(len(sessions))] == lists
+
+
+def test_fit_gets_no_way_to_the_test_split(folder: Path) -> None:
+    data = Dataset.open(folder).training()
+
+    assert [field.name for field in fields(TrainingData)] == ["catalog", "train", "valid"]
+    assert (len(data.train), len(data.valid)) == (2, 1)
+
+
+def test_the_fingerprint_follows_the_vocabulary(folder: Path) -> None:
+    dataset = Dataset.open(folder)
+
+    assert len(dataset.fingerprint) == 64
+    assert dataset.fingerprint == dataset.document["files"]["catalog/items.parquet"]["sha256"]
+
+
+def test_an_unknown_split_is_refused(folder: Path) -> None:
+    with pytest.raises(BadInput, match=r"no split 'tset'\. Did you mean 'test'\? Known: test, train, valid\."):
+        Dataset.open(folder).sessions("tset")
+
+
+def test_a_split_cut_short_is_refused(folder: Path) -> None:
+    (folder / "test" / "items.npy").unlink()
+
+    with pytest.raises(BadFolder, match=r"test/items\.npy is missing"):
+        Dataset.open(folder)

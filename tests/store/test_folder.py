@@ -1,0 +1,182 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hiersrec.errors import BadFolder
+from hiersrec.store.folder import FORMAT_VERSION, new_folder, open_seal, seal, sha256, write_text
+
+
+def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
+    """A sealed dataset folder of one file."""
+    with new_folder(out, "dataset", overwrite) as folder:
+        (folder / "part").mkdir()
+        (folder / "part" / "a.txt").write_text(text)
+        seal(folder, "dataset", {"name": "toy"}, [folder / "part" / "a.txt"])
+    return out
+
+
+def fail_half_way(out: Path, overwrite: bool) -> None:
+    with new_folder(out, "dataset", overwrite) as folder:
+        (folder / "a.txt").write_text("half")
+        _ = 1 / 0
+
+
+def test_a_finished_folder_opens_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    document = open_seal(make(tmp_path / "deep" / "out"), "dataset", checksums=True)
+
+    assert document["name"] == "toy"
+    assert document["kind"] == "dataset"
+    assert document["format_version"] == FORMAT_VERSION
+    assert document["files"] == {"part/a.txt": {"bytes": 5, "sha256": sha256(tmp_path / "deep/out/part/a.txt")}}
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+def test_the_checksum_is_the_published_one(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+
+    assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_failure_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(tmp_path / "out", overwrite=False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_in_the_middle_keeps_the_older_folder(tmp_path: Path) -> None:
+    out = make(tmp_path / "out", "old")
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(out, overwrite=True)
+
+    assert (out / "part" / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_killed_process_leaves_no_folder_of_that_name(tmp_path: Path) -> None:
+    code = """if True:
+        import os, sys, signal
+        from pathlib import Path
+        from hiersrec.store.folder import new_folder
+        with new_folder(Path(sys.argv[1]), "dataset") as folder:
+            (folder / "a.txt").write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "out"], check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    assert open_seal(make(tmp_path / "out"), "dataset")["name"] == "toy"
+
+
+def test_an_older_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    out = make(tmp_path / "out", "old")
+
+    with pytest.raises(BadFolder, match=r"out exists already\. Choose another --out, or replace it with --overwrite\."):
+        make(out, "new")
+    assert (out / "part" / "a.txt").read_text() == "old"
+
+    make(out, "new", overwrite=True)
+    assert (out / "part" / "a.txt").read_text() == "new"
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+
+    assert open_seal(make(tmp_path / "out"), "dataset")["name"] == "toy"
+
+
+@pytest.mark.parametrize("kind", ["folder of another kind", "plain file"])
+def test_overwrite_spares_what_is_not_ours(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    if kind == "plain file":
+        out.write_text("precious")
+    else:
+        make(out)
+
+    message = r"is not a run folder \(no run\.json\), so --overwrite leaves it alone"
+    with pytest.raises(BadFolder, match=message), new_folder(out, "run", overwrite=True):
+        pass
+    assert out.exists()
+
+
+def test_write_text_replaces_the_whole_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.json", "a long first text")
+    write_text(tmp_path / "a.json", "né")
+
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == "né"
+    assert os.listdir(tmp_path) == ["a.json"]  # noqa: PTH208 - names only
+
+
+def edit_seal(out: Path, **changes: object) -> None:
+    path = out / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(BadFolder, match=r"There is no dataset folder at .*nowhere"):
+        open_seal(tmp_path / "nowhere", "dataset")
+
+
+def test_a_folder_without_seal_is_unfinished(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    (out / "dataset.json").unlink()
+
+    with pytest.raises(BadFolder, match=r"is not a finished dataset folder: it has no dataset\.json"):
+        open_seal(out, "dataset")
+
+
+@pytest.mark.parametrize("text", ['{"kind": "data', '{"kind": "dataset"}', "[]", "7"])
+def test_a_damaged_seal(tmp_path: Path, text: str) -> None:
+    out = make(tmp_path / "out")
+    (out / "dataset.json").write_text(text)
+
+    with pytest.raises(BadFolder, match=r"dataset\.json is damaged \(.*Make the dataset folder anew"):
+        open_seal(out, "dataset")
+
+
+def test_a_seal_of_another_kind(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    edit_seal(out, kind="run")
+
+    with pytest.raises(BadFolder, match="is a run folder, not a dataset folder"):
+        open_seal(out, "dataset")
+
+
+def test_a_newer_format(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    edit_seal(out, format_version=99)
+
+    with pytest.raises(BadFolder, match=rf"format version 99; this hiersrec reads up to {FORMAT_VERSION}\. Update"):
+        open_seal(out, "dataset")
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    (out / "part" / "a.txt").unlink()
+
+    with pytest.raises(BadFolder, match=r"a\.txt is missing\. The dataset folder is cut short"):
+        open_seal(out, "dataset")
+
+
+def test_a_file_cut_short(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    (out / "part" / "a.txt").write_text("hel")
+
+    with pytest.raises(BadFolder, match=r"a\.txt has 3 bytes, its seal says 5"):
+        open_seal(out, "dataset")
+
+
+def test_a_changed_file_of_equal_size_is_seen_with_checksums(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    (out / "part" / "a.txt").write_text("jello")
+
+    assert open_seal(out, "dataset")["name"] == "toy"
+    with pytest.raises(BadFolder, match=r"a\.txt does not match its checksum"):
+        open_seal(out, "dataset", checksums=True)

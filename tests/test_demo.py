@@ -1,0 +1,71 @@
+"""The demo's chain on a small shop; `make demo` runs it on the embedded dataset."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from hiersrec import demo as module
+from hiersrec.config import read_recipe
+from hiersrec.demo import RECIPES, demo, pick_sessions
+from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.source import Source
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.watch import Silent
+from tests.shop import TINY, write_shop
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """The demo's own dataset and recipe, made small."""
+    folder = write_shop(tmp_path / "shop")
+    settings = Settings(split=Split(method="random", value=0.3))
+    monkeypatch.setattr(
+        module,
+        "wikispeedia",
+        SimpleNamespace(
+            source=lambda _: Source("shop", folder / "events.csv", folder / "items.csv"), SETTINGS=settings
+        ),
+    )
+    tiny = [*TINY, "training.epochs=1"]
+    monkeypatch.setattr(module, "read_recipe", lambda path: read_recipe(path, tiny if path.stem == "hiersrec" else []))
+    return tmp_path
+
+
+def shown(out) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    for part in demo(out, Silent()):
+        console.print(part)
+    return console.file.getvalue()
+
+
+def test_the_demo_shows_accuracy_explained_sessions_and_where_the_files_lie(shop) -> None:
+    text = shown(shop / "demo")
+
+    for recipe in RECIPES:
+        mrr = json.loads((shop / "demo" / "runs" / recipe / "metrics.json").read_text())["metrics"]["mrr@20"]
+        assert any(line.startswith(recipe) and f"{mrr:.2%}" in line for line in text.splitlines())
+    assert text.count("Session: Thing ") == 3
+    assert text.count("The reader went on to Thing ") == 3
+    assert text.count("pulled most by") == 3
+    assert str(shop / "demo" / "data") in text
+
+
+def test_the_demo_twice_shows_the_same(shop) -> None:
+    first = shown(shop / "demo")
+
+    assert shown(shop / "demo") == first
+
+
+def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
+    list(demo(shop / "demo", Silent()))
+
+    walks = pick_sessions(Dataset.open(shop / "demo" / "data"))
+
+    assert len(walks) == 3
+    for walk in walks:
+        assert 5 <= len(walk) <= 7
+        assert (walk > 0).all()
+        assert len(set(walk.tolist())) == len(walk)

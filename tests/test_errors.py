@@ -1,0 +1,27 @@
+import hiersrec.errors
+from hiersrec.errors import HiersrecError, MissingExtra, did_you_mean
+
+
+def test_every_error_is_in_the_tree_and_is_a_hiersrec_error() -> None:
+    found = [
+        value for value in vars(hiersrec.errors).values() if isinstance(value, type) and issubclass(value, Exception)
+    ]
+
+    assert len(found) > 5
+    assert all(issubclass(error, HiersrecError) for error in found)
+    assert all(f" {error.__name__} " in str(hiersrec.errors.__doc__) for error in found)
+
+
+def test_the_nearest_name_comes_first_and_all_are_named() -> None:
+    assert did_you_mean("nram", ["stamp", "narm"]) == "Did you mean 'narm'? Known: narm, stamp."
+
+
+def test_a_name_like_none_gets_no_guess() -> None:
+    assert did_you_mean("xyz", ["stamp", "narm"]) == "Known: narm, stamp."
+    assert did_you_mean("xyz", []) == "Known: none."
+
+
+def test_a_missing_extra_names_the_install_line() -> None:
+    expected = "This needs the package 'faiss'. Install it with: pip install 'hiersrec[ann]'"
+
+    assert str(MissingExtra("faiss", "ann")) == expected
