@@ -42,7 +42,7 @@ class MissingExtra(HiersrecError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the nearest known name, and all of them: "Did you mean 'narm'? Known: gru, narm." """
+    """Name the nearest known name, and all of them, such as: Did you mean 'narm'? Known: gru, narm."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean '{near[0]}'? " if near else ""

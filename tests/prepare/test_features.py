@@ -44,7 +44,7 @@ def test_coverage_is_the_share_of_items_with_a_value():
 
 
 def test_a_name_that_is_no_file_name_is_refused():
-    with pytest.raises(BadInput, match="'a/b' can't name a file. Rename it, or leave it out with --ignore"):
+    with pytest.raises(BadInput, match=r"'a/b' can't name a file. Rename it, or leave it out with --ignore"):
         encode("a/b", "text", ["x"])
 
 

@@ -48,8 +48,9 @@ def test_twice_gives_the_same(tmp_path, from_parquet):
 
 def test_the_order_of_rows_does_not_matter_where_times_differ(tmp_path, from_parquet):
     rows, listed = events(), items()
-    random.Random(1).shuffle(rows)
-    random.Random(2).shuffle(listed)
+    chance = random.Random(1)  # noqa: S311  (test data)
+    chance.shuffle(rows)
+    chance.shuffle(listed)
 
     made(tmp_path / "out", rows, RANDOM, listed)
 
@@ -101,6 +102,30 @@ def test_ids_that_are_text_in_one_table_are_text_in_both(tmp_path):
 
         assert data.catalog.items["item_id"].to_pylist() == ["7", "8"]
         assert data.catalog.items["category_1"].to_pylist() == ["c7", "c8"]
+
+
+def test_ids_that_are_integers_in_every_file_are_integers_whatever_the_kind(tmp_path):
+    rows = [{"session_id": s, "item_id": item, "timestamp": s} for s in range(6) for item in (7, 10)]
+    source = Source("shop", write(tmp_path / "events.parquet", rows), None, write(tmp_path / "test.csv", rows))
+
+    prepare(source, tmp_path / "out", with_part(LATEST, "split", method=None, value=None), say=lambda _: None)
+
+    assert Dataset.open(tmp_path / "out").catalog.items["item_id"].to_pylist() == [7, 10]
+
+
+def test_the_key_may_be_the_user_also_in_csv(tmp_path):
+    settings = with_part(LATEST, "split", method="random", value=0.3, valid="random", key="user_id")
+
+    for suffix in (".csv", ".parquet"):
+        made(tmp_path / suffix[1:], events(), settings, suffix=suffix)
+
+    assert contents(tmp_path / "csv") == contents(tmp_path / "parquet")
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    data = made(tmp_path / "it's [a] *?", events())
+
+    assert len(data.sessions("test")) > 0
 
 
 def test_a_given_test_file_is_the_test_split(tmp_path):

@@ -44,8 +44,9 @@ def test_a_name_under_two_parents_of_columns_is_refused():
         refuse_contradictions([("Women", "Shoes"), ("Men", "Hats"), ("Men", "Shoes")], ["row 1", "row 2", "row 3"])
 
     assert str(error.value) == (
-        "row 3: category 'Shoes' of level 2 has the parent 'Men' here, and 'Women' at row 1. A category has one parent. "
-        "Make the names unique, such as 'Men / Shoes', or give the whole path in one column with --category-path."
+        "row 3: category 'Shoes' of level 2 has the parent 'Men' here, and 'Women' at row 1. A category has one "
+        "parent. Make the names unique, such as 'Men / Shoes', or give the whole path in one column with "
+        "--category-path."
     )
 
 

@@ -29,7 +29,7 @@ class Config:
     """Settings of item co-occurrence."""
 
     window: Annotated[int, Ge(1)] = 20
-    """Greatest distance of two positions that count as near; also how many of a session's newest items are looked at."""
+    """Greatest distance of two positions that count as near; also how many newest items of a session are looked at."""
     itself: Annotated[float, Ge(0)] = 1.0
     """How near an item is to itself; 0 leaves plain co-occurrence, which hardly lists what was seen already."""
 

@@ -107,11 +107,11 @@ def published_split(engine: Engine, views: Any) -> tuple[Path, Path]:
             "No session is left: no item of the views has 5 clicks in sessions of two or more. Get the file anew."
         )
     cut = ibis.date(str(last_day)) - ibis.interval(days=TEST_DAYS)
-    columns = ["session_id", "item_id", "position", "day"]
+    columns = ["session_id", "item_id", "position", "timestamp"]
     inside = ibis.window(group_by="session_id", order_by=["timeframe", "row"])
-    views = views.mutate(position=ibis.row_number().over(inside), day=views["session_day"])
-    train = engine.keep("views_train", views.filter(views["day"] < cut).select(columns))
-    test = views.filter(views["day"] > cut).select(columns)
+    views = views.mutate(position=ibis.row_number().over(inside), timestamp=views["session_day"])
+    train = engine.keep("views_train", views.filter(views["session_day"] < cut).select(columns))
+    test = views.filter(views["session_day"] > cut).select(columns)
     test = _longer_than_one(test.semi_join(train, "item_id"))
     return engine.scratch / "views_train.parquet", engine.save(
         engine.scratch / "views_test.parquet", test.select(columns)

@@ -43,8 +43,8 @@ class Task(Protocol):
         """State (B, D) -> logits (B, num_classes)."""
         ...
 
-    def classes(self, target_items: Tensor) -> Tensor:
-        """Target items (B,) -> class of each, losses.UNLABELLED where it has none."""
+    def loss(self, state: Tensor, target_items: Tensor) -> Tensor:
+        """Cross-entropy (scalar) of the states (B, D) for next items (B,) from 1."""
         ...
 
 
@@ -118,8 +118,15 @@ class HierarchicalModel(nn.Module):
 
     def loss(self, items: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Combined loss (scalar) and the loss of each task, for next items `targets` (B,) int64 from 1."""
-        logits = self(items, lengths)
-        each = {name: losses.cross_entropy(logits[name], self.task(name).classes(targets)) for name in logits}
+        session = self.encode(items, lengths)
+        read = {source for wires in self.wiring.values() for source in wires.reads}
+        logits: dict[str, Tensor] = {}
+        each: dict[str, Tensor] = {}
+        for name in self.wiring:
+            state = self.state(name, session, logits)
+            each[name] = self.task(name).loss(state, targets)
+            if name in read:
+                logits[name] = self.task(name)(state)
         return losses.combined(each, {name: wires.loss_weight for name, wires in self.wiring.items()}), each
 
     def explain(self, session_items: Tensor, items: Tensor) -> list[Addend]:

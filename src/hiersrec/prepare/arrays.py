@@ -33,40 +33,42 @@ def unseen(events: Any, items: pa.Table) -> pa.Table:
     return pa.table({"item_id": fresh, "item": pa.array(-np.arange(1, len(fresh) + 1, dtype=np.int32))})
 
 
-def write_parts(engine: Engine, folder: Path, events: Any, sessions: Any, numbering: pa.Table) -> dict[str, int]:
-    """Write train/, valid/ and test/. `events` have session, place, item_id, part, number; `numbering` item_id -> item.
+def write_parts(
+    engine: Engine, folder: Path, events: Any, sessions: Any, numbering: pa.Table, sizes: dict[str, int]
+) -> int:
+    """Write train/, valid/ and test/; returns how many events have an unseen item.
 
-    Returns the number of test events whose item is unseen.
+    `events` have item_id, part, number and place, `sessions` session_id, part and number, `numbering` item_id and item;
+    `sizes` are the events of each part.
     """
     path = engine.scratch / "numbering.parquet"
     pq.write_table(numbering, path)
-    numbered = events.join(engine.read(path), "item_id").select("part", "number", "place", "item")
-    unseen_events = 0
+    for name in PARTS:
+        (folder / name).mkdir()
+    listed = arrow(sessions.order_by(["part", "number"]).select("part", "session_id"))
     for code, name in enumerate(PARTS):
-        part = folder / name
-        part.mkdir()
-        flat = numbered.filter(numbered["part"] == code).order_by(["number", "place"]).select("number", "item")
-        saved = engine.save(engine.scratch / f"flat_{name}.parquet", flat)
-        unseen_events += _write_flat(saved, part)
-        engine.drop(f"flat_{name}")
-        mine = sessions.filter(sessions["part"] == code).order_by("number").select("session_id")
-        engine.save(part / "sessions.parquet", mine)
-    return {"unseen_test_events": unseen_events}
+        mine = listed.filter(pc.equal(listed["part"], code)).select(["session_id"])
+        pq.write_table(mine, folder / name / "sessions.parquet")
+    numbered = events.join(engine.read(path), "item_id").order_by(["part", "number", "place"])
+    flat = engine.save(engine.scratch / "flat.parquet", numbered.select("part", "number", "item"))
+    return sum(_write_flat(flat, code, folder / name, sizes[name]) for code, name in enumerate(PARTS))
 
 
-def _write_flat(saved: Path, folder: Path) -> int:
-    """items.npy and offsets.npy from a Parquet file of (number, item) in order; returns how many items are unseen."""
-    with pq.ParquetFile(saved) as parquet:
-        events = parquet.metadata.num_rows
-        items = np.lib.format.open_memmap(folder / "items.npy", mode="w+", dtype=np.int32, shape=(events,))
-        starts = [np.empty(0, np.int64)]
-        at, previous, unseen_events = 0, -1, 0
+def _write_flat(flat: Path, code: int, folder: Path, events: int) -> int:
+    """items.npy and offsets.npy of one part, from rows (part, number, item) in order; returns its unseen events."""
+    items = np.lib.format.open_memmap(folder / "items.npy", mode="w+", dtype=np.int32, shape=(events,))
+    offsets = []
+    at, previous, unseen_events = 0, -1, 0
+    with pq.ParquetFile(flat) as parquet:
         for batch in parquet.iter_batches(BATCH_ROWS):
-            number, item = batch.column(0).to_numpy(), batch.column(1).to_numpy()
-            items[at : at + len(item)] = item
-            unseen_events += int((item < 0).sum())
-            starts.append(np.flatnonzero(np.diff(number, prepend=previous)) + at)
-            at, previous = at + len(item), int(number[-1])
-        items.flush()
-    np.save(folder / "offsets.npy", np.concatenate([*starts, [events]]).astype(np.int64))
+            part, number, item = (column.to_numpy() for column in batch.columns)
+            number, item = number[part == code], item[part == code]
+            if len(item):
+                items[at : at + len(item)] = item
+                offsets.append(np.flatnonzero(np.diff(number, prepend=previous)) + at)
+                at, previous = at + len(item), int(number[-1])
+                unseen_events += int((item < 0).sum())
+    assert at == events, "the split counted these events"
+    items.flush()
+    np.save(folder / "offsets.npy", np.concatenate([*offsets, [events]]).astype(np.int64))
     return unseen_events

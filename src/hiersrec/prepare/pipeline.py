@@ -27,12 +27,15 @@ def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = 
 
     `say` gets a line per stage. Nothing is at `out` before all is done. Raises BadInput and BadFolder.
     """
-    _refuse(source, settings)
+    for path in (source.events, source.items, source.test_events):
+        if path is not None:
+            parts(path)
     with new_folder(out, "dataset", overwrite) as folder:
         scratch = folder / "scratch"
-        scratch.mkdir()
+        (scratch / "converted").mkdir(parents=True)
         described = describe_files(source)
-        normal = source.convert(source, scratch) if source.convert else source
+        normal = source.convert(source, scratch / "converted") if source.convert else source
+        _refuse_split(normal, settings)
         with open_engine(scratch) as engine:
             document = _stages(engine, normal, folder, settings, say)
         shutil.rmtree(scratch)
@@ -49,15 +52,12 @@ def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = 
     return document
 
 
-def _refuse(source: Source, settings: Settings) -> None:
+def _refuse_split(source: Source, settings: Settings) -> None:
     method = settings.split.method
     if source.test_events is None and method in (None, "given"):
         raise BadInput("There are no test sessions. Give --split (such as last-days:7) or --test FILE.")
     if source.test_events is not None and method not in (None, "given"):
         raise BadInput(f"--test gives the test sessions, so --split {method} has nothing to do. Give one of the two.")
-    for path in (source.events, source.items, source.test_events):
-        if path is not None:
-            parts(path)
 
 
 def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, say: Say) -> dict[str, Any]:
@@ -74,9 +74,9 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
         table = sessions.of_types(events, types)
         record.append(filters.count(f"event_types {', '.join(types)}", 0, table))
     must_cut = "session_id" not in events.columns
-    numbered, listed = sessions.number_sessions(
-        engine, sessions.cut(table, settings.sessions.gap_seconds) if must_cut else table
-    )
+    if must_cut:
+        table = engine.keep("events_cut", sessions.cut(table, settings.sessions.gap_seconds))
+    numbered, listed = sessions.number_sessions(engine, table)
     if must_cut:
         record.append(filters.count(f"cut at gaps of {settings.sessions.gap_seconds:g} s", 0, numbered))
     left, after = filters.apply(engine, numbered, settings, say)
@@ -99,13 +99,14 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
         say(f"prepare: {written.absent:,} items are not in the items table, {written.extra:,} of its rows are unused")
     say("prepare: write sessions")
     numbering = pa.concat_tables([vocabulary.select(["item_id", "item"]), unseen])
-    more = arrays.write_parts(engine, folder, with_part, listed.join(assigned, "session"), numbering)
+    sizes = {part: facts[part]["events"] for part in split.PARTS}
+    unseen_events = arrays.write_parts(engine, folder, with_part, listed.join(assigned, "session"), numbering, sizes)
     return {
         "columns": {"events": events.columns, "items": {} if items is None else items.columns},
         "order": sessions.ORDER_RULES["position" in events.columns],
         "filters": record + after,
         "split": facts,
-        "statistics": statistics.statistics(facts, len(vocabulary), written, len(unseen), more["unseen_test_events"]),
+        "statistics": statistics.statistics(facts, len(vocabulary), written, len(unseen), unseen_events),
     }
 
 

@@ -36,11 +36,6 @@ class Events:
     columns: dict[str, str]
     """Field -> column of the file."""
 
-    @property
-    def has_time(self) -> bool:
-        """Whether events have a time."""
-        return "timestamp" in self.columns
-
 
 def read_events(engine: Engine, source: Source, settings: Settings, say: Callable[[str], None]) -> Events:
     """Read all parts of the events and of the test events. Raises BadInput, naming file, row and value."""
@@ -108,7 +103,7 @@ class _Writer:
     def add(self, part: Path, given: bool, found: dict[str, str]) -> None:
         """Write one part."""
         start = self.rows
-        for batch in files.batches(part, list(found.values())):
+        for batch in files.batches(part, list(dict.fromkeys(found.values()))):
             done = self.rows - start
             arrays = {
                 "row": pa.array(np.arange(self.rows, self.rows + len(batch), dtype=np.int64)),
@@ -154,6 +149,7 @@ class _Writer:
     def _values(self, name: str, values: pa.Array, part: Path, column: str, done: int) -> pa.Array:
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
+        was_integer = pa.types.is_integer(values.type)
         if not self.texts[name]:
             values = values.cast(pa.float64() if pa.types.is_floating(values.type) else pa.int64())
             empty = values.is_null(nan_is_null=True)
@@ -161,9 +157,8 @@ class _Writer:
             values = values.cast(pa.string())
             empty = pc.fill_null(pc.equal(values, ""), True)
             if self.integers[name]:
-                self.integers[name] = (
-                    files.is_text_file(part) and pc.all(pc.match_substring_regex(values, INTEGER)).as_py()
-                )
+                looks_integer = files.is_text_file(part) and pc.all(pc.match_substring_regex(values, INTEGER)).as_py()
+                self.integers[name] = was_integer or looks_integer
         if name not in self.optional and pc.any(empty).as_py():
             where = files.place(part, done + pc.index(empty, True).as_py() + 1)
             raise BadInput(

@@ -15,6 +15,9 @@ from hiersrec.types import Float32, Int32, Int64
 ROWS_AT_ONCE = 32
 """Rows compared at a time, so that the comparisons stay in the processor's cache and need little memory."""
 
+BLOCK = 64
+"""Scores that share one maximum when the best are looked for: far cheaper than to partition a whole row."""
+
 
 class Ranks(NamedTuple):
     """Ranks of one item for each row, all (B,) int64, from 1; 0 where the item has no score.
@@ -45,11 +48,16 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
 
 
 def _best_of(line: Float32, k: int) -> Int64:
-    least = np.partition(line, len(line) - k)[len(line) - k]  # the k-th greatest score
-    above = np.flatnonzero(line > least)
-    level = np.flatnonzero(line == least)[: k - len(above)] if least > -np.inf else above[:0]
-    listed = np.concatenate([above, level])
-    return listed[np.argsort(-line[listed], kind="stable")]  # stable: equal scores stay in order of number
+    """Numbers of the k best scores above minus infinity, best first."""
+    width = min(BLOCK, len(line) // k)
+    blocks = len(line) // width  # at least k of them
+    maxima = line[: blocks * width].reshape(width, blocks).max(axis=0)  # (blocks,)
+    floor = np.partition(maxima, blocks - k)[blocks - k]
+    # k blocks reach the floor, so the k-th best score does too; fewer than k blocks, and the rest, reach above it.
+    listed = np.flatnonzero(line > floor)
+    if len(listed) < k and floor > -np.inf:
+        listed = np.concatenate([listed, np.flatnonzero(line == floor)[: k - len(listed)]])
+    return listed[np.argsort(-line[listed], kind="stable")][:k]  # stable: equal scores stay in order of number
 
 
 def ranks(scores: Float32, items: Int32) -> Ranks:

@@ -90,4 +90,4 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     safetensors.torch.save_file(tensors, aside, metadata)
-    os.replace(aside, path)
+    aside.replace(path)

@@ -1,13 +1,12 @@
 """Dataset folder + recipe -> run folder, resumable. The run folder is enough for inference.
 
-    run.json            the seal: versions, dataset, best epoch, checksums; written last, so an unfinished run has none
-    model.safetensors   weights of the best epoch       recipe.toml   the recipe with every setting spelled out
-    catalog/            items, categories, features     history.jsonl one line an epoch
-    MODEL_CARD.md       for people                      state/        what --resume needs, while training
+run.json            the seal: versions, dataset, best epoch, checksums; written last, so an unfinished run has none
+model.safetensors   weights of the best epoch       recipe.toml   the recipe with every setting spelled out
+catalog/            items, categories, features     history.jsonl one line an epoch
+MODEL_CARD.md       for people                      state/        what --resume needs, while training
 """
 
 import json
-import os
 import shutil
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -56,7 +55,7 @@ def train(
         _begin(dataset, text, out)
         safetensors.numpy.save_file(state, out / f".{WEIGHTS}.part")
         parameters, history, best = sum(one.size for one in state.values()), [], {}
-    os.replace(out / f".{WEIGHTS}.part", out / WEIGHTS)
+    (out / f".{WEIGHTS}.part").replace(out / WEIGHTS)
     write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
     document = _seal(dataset, recipe.name, out, {"parameters": parameters, "best": best})
     write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))

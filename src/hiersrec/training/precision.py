@@ -1,4 +1,4 @@
-"""bf16 where the processor gains from it: some multiply bf16 five times faster than float32, others emulate it slowly."""
+"""bf16 where the processor gains from it: some multiply bf16 five times faster than float32, others are slow at it."""
 
 import time
 from typing import Literal

@@ -1,4 +1,4 @@
-"""No encoder: the input vectors themselves, so that average pooling gives their mean. The control of every comparison."""
+"""No encoder: the input vectors themselves, so that average pooling gives their mean. The control of comparisons."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -57,7 +57,7 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width) if config.norm == "pre" else nn.Identity()
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """mask is True at real positions, which stand first; at least one in each row."""
+        """The mask is True at real positions, which stand first; at least one in each row."""
         place = torch.arange(vectors.shape[1], device=vectors.device).expand_as(mask)  # (B, T)
         if self.reversed:
             place = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)

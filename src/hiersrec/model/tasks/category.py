@@ -8,7 +8,7 @@ from annotated_types import Ge
 from torch import Tensor, nn
 
 from hiersrec.errors import BadRecipe
-from hiersrec.model.losses import UNLABELLED
+from hiersrec.model.losses import UNLABELLED, cross_entropy
 from hiersrec.store.catalog import Catalog
 
 
@@ -54,6 +54,6 @@ class CategoryTask(nn.Module):
         logits: Tensor = self.fc(state)
         return logits
 
-    def classes(self, target_items: Tensor) -> Tensor:
-        """(B,) items -> (B,) class, UNLABELLED where the item's category at this level is unknown."""
-        return self.get_buffer("class_of_item")[target_items]
+    def loss(self, state: Tensor, target_items: Tensor) -> Tensor:
+        """Eq. 5 for next items (B,); items whose category at this level is unknown do not train."""
+        return cross_entropy(state, self.fc.weight, self.fc.bias, self.get_buffer("class_of_item")[target_items])

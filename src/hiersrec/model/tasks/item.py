@@ -14,6 +14,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hiersrec.model.losses import cross_entropy
 from hiersrec.store.catalog import Catalog
 
 
@@ -53,12 +54,12 @@ class LinearItemTask(nn.Module):
         logits: Tensor = self.fc(state)
         return logits
 
-    def classes(self, target_items: Tensor) -> Tensor:
-        """(B,) items from 1 -> (B,) class."""
-        return target_items - 1
+    def loss(self, state: Tensor, target_items: Tensor) -> Tensor:
+        """Eq. 6 for next items (B,) from 1."""
+        return cross_entropy(state, self.fc.weight, self.fc.bias, target_items - 1)
 
     def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, for one state (D,) and items (K,)."""
+        """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, at one state (D,)."""
         del state
         return self.fc.weight[items - 1], self.fc.bias[items - 1]
 
@@ -75,12 +76,17 @@ class CosineItemTask(nn.Module):
 
     def forward(self, state: Tensor) -> Tensor:
         """(B, D) -> (B, N)."""
-        query = functional.normalize(self.project(state).float(), dim=-1) * self.scale
-        return functional.linear(query, functional.normalize(self.item_table.weight[1:], dim=-1))
+        return functional.linear(self._query(state), self._table())
 
-    def classes(self, target_items: Tensor) -> Tensor:
-        """(B,) items from 1 -> (B,) class."""
-        return target_items - 1
+    def _query(self, state: Tensor) -> Tensor:
+        return functional.normalize(self.project(state).float(), dim=-1) * self.scale
+
+    def _table(self) -> Tensor:
+        return functional.normalize(self.item_table.weight[1:], dim=-1)
+
+    def loss(self, state: Tensor, target_items: Tensor) -> Tensor:
+        """Eq. 6 for next items (B,) from 1."""
+        return cross_entropy(self._query(state), self._table(), None, target_items - 1)
 
     def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (K, D) and biases (K,), which are zero, with score_k = vector_k . state, for one state (D,)."""
