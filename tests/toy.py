@@ -1,8 +1,8 @@
 """A toy shop whose right answer is known: the last item alone decides the next one.
 
-Two departments of three shelves of eight items. A session goes from shelf to shelf in a circle, and on the next shelf to
-the item that `next_item` names. So the next category follows from the last category, and the next item from the last
-item; popularity knows nothing. One item has no shelf, only a department.
+Two departments of three shelves of eight items. A session goes from shelf to shelf in a circle, and on the next shelf
+to the item that `next_item` names. So the next category follows from the last category, and the next item from the
+last item; popularity knows nothing. One item has no shelf, only a department.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """Who is told how a training goes: a progress bar for a person, nobody in tests."""
 
+import time
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -42,16 +43,21 @@ class Silent:
         """Nothing."""
 
 
-class Bar:
-    """A progress bar on the console given (stderr): loss of each task, examples a second, time left.
+SPEAK_EVERY = 60.0
+"""Seconds between lines where there is no terminal to draw a bar on."""
 
-    Where that is no terminal, only the lines of news appear, so that a log stays short.
+
+class Bar:
+    """Progress on the console given (stderr): loss of each task, examples a second, time left.
+
+    A bar that goes away on a terminal; elsewhere a line a minute, so that a log stays short and a long run visible.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.bar: Progress | None = None
         self.task = TaskID(0)
+        self.title, self.total, self.spoken = "", 0, 0.0
 
     def say(self, text: str) -> None:
         """One line, above the bar."""
@@ -60,23 +66,27 @@ class Bar:
     def start(self, title: str, total: int) -> None:
         """Show a bar."""
         self.end()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
-        )
-        self.task = self.bar.add_task(title, total=total, note="")
-        self.bar.start()
+        self.title, self.total, self.spoken = title, total, time.monotonic()
+        if self.console.is_terminal:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=self.console,
+                transient=True,
+            )
+            self.task = self.bar.add_task(title, total=total, note="")
+            self.bar.start()
 
     def step(self, done: int, note: str) -> None:
-        """Move the bar."""
-        assert self.bar is not None, "start comes before step"
-        self.bar.update(self.task, completed=done, note=note)
+        """Move the bar, or speak once a minute."""
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, note=note)
+        elif time.monotonic() - self.spoken > SPEAK_EVERY:
+            self.say(f"train: {self.title}: {done:,} of {self.total:,} {note}".rstrip())
+            self.spoken = time.monotonic()
 
     def end(self) -> None:
         """Take the bar away."""

@@ -1,0 +1,240 @@
+import json
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hiersrec.errors import BadInput, HiersrecError
+from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.store.batches import Batch
+from hiersrec.store.sessions import Sessions
+from hiersrec.types import Scores
+from tests.toy import NUM_ITEMS, toy
+
+CATALOG = toy().data.catalog
+NODES = CATALOG.item_nodes
+KNOWN = [level.num_known for level in CATALOG.levels]
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """Scores that depend on all items of the session, rounded so that many tie."""
+
+    seed: int = 0
+    steps: int = 4
+    max_length: int = 3
+
+    def score(self, batch: Batch) -> Scores:
+        tables = np.random.default_rng(self.seed).random((NUM_ITEMS + 1, NUM_ITEMS + 1)).astype(np.float32)
+        items, *levels = (
+            np.stack(
+                [self._one(tables[:, :size], items[:n]) for items, n in zip(batch.items, batch.lengths, strict=True)]
+            )
+            for size in (NUM_ITEMS + 1, *(known + 1 for known in KNOWN))
+        )
+        return Scores(items, dict(enumerate(levels, start=1)))
+
+    def _one(self, table: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return (np.round(table[items].mean(axis=0) * self.steps) / self.steps).astype(np.float32)
+
+
+def sessions(seed: int = 0, number: int = 25) -> list[list[int]]:
+    """Random sessions with repeats, unseen items (negative) also at the start, and single items."""
+    random = np.random.default_rng(seed)
+    lists = [random.integers(1, NUM_ITEMS + 1, random.integers(1, 9)).tolist() for _ in range(number)]
+    lists[0] = [-1, 5, -2, 7, 5]
+    lists[1] = [-3, -4, 48, 48]
+    return lists
+
+
+def slow_order(line: np.ndarray) -> list[int]:
+    return sorted((n for n in range(len(line)) if line[n] > -np.inf), key=lambda n: (-line[n], n))
+
+
+def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dict[str, float], list[dict]]:
+    """The same evaluation, one prefix after another, in plain Python."""
+    rows = []
+    for session in lists:
+        for end in range(len(session) - 1 if options.last_only else 1, len(session)):
+            if end == 0:
+                continue
+            known = [item for item in session[:end] if item > 0]
+            newest = np.array([known[-scorer.max_length :]], np.int32)
+            if known:
+                answer = scorer.score(Batch(newest, np.array([newest.shape[1]], np.int32)))
+                lines = [answer.items[0], *(answer.categories[level][0] for level in (1, 2))]
+            else:
+                counts = CATALOG.train_count
+                lines = [counts.astype(np.float32)]
+                lines += [
+                    np.array([counts[NODES[:, level] == node].sum() for node in range(KNOWN[level] + 1)], np.float32)
+                    for level in (0, 1)
+                ]
+            for line in lines:
+                line[0] = -np.inf
+            if options.exclude_seen:
+                lines[0][known] = -np.inf
+            row = {"known": known, "target": session[end]}
+            for name, line, of in (
+                ("", lines[0], lambda item: item),
+                ("category_1/", lines[1], lambda item: NODES[max(item, 0), 0]),
+                (
+                    "category_2/",
+                    lines[2],
+                    lambda item: NODES[max(item, 0), 1] if NODES[max(item, 0), 1] <= KNOWN[1] else 0,
+                ),
+            ):
+                future = {int(of(item)) for item in session[end:]}
+                future = future if name == "" else future - {0}
+                order, target = slow_order(line), of(session[end])
+                top = order[: options.k]
+                row[name + "labelled"] = name == "" or target > 0
+                rank = order.index(target) + 1 if target in order else 0
+                row[name + "rank"] = rank
+                row[name + "mrr"] = 1 / rank if 0 < rank <= options.k else 0
+                row[name + "hits"] = float(target in top)
+                row[name + "recall"] = len(future & set(top)) / len(future) if future else math.nan
+                row[name + "any_hit"] = float(bool(future & set(top)))
+                row[name + "tied"] = rank > 0 and sum(line == line[target]) > 1
+            rows.append(row)
+    means = {}
+    for name in ("", "category_1/", "category_2/"):
+        labelled = [row for row in rows if row[name + "labelled"]]
+        for metric in ("mrr", "hits", "recall", "any_hit"):
+            means[f"{name}{metric}@{options.k}"] = sum(row[name + metric] for row in labelled) / len(labelled)
+        if name:
+            means[name + "labelled"] = len(labelled)
+    means["prefixes"] = len(rows)
+    means["unseen_targets"] = sum(row["target"] < 0 for row in rows)
+    means["empty_prefixes"] = sum(not row["known"] for row in rows)
+    means["tied_targets"] = sum(row["tied"] for row in rows) / len(rows)
+    return means, rows
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+@pytest.mark.parametrize("last_only", [False, True])
+@pytest.mark.parametrize("exclude_seen", [False, True])
+def test_against_a_slow_twin(k, last_only, exclude_seen) -> None:
+    options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen, batch_size=7)
+    lists = sessions()
+    expected, rows = slow(Rounded(), lists, options)
+
+    found = evaluate(Rounded(), CATALOG, Sessions.from_lists(lists), options)
+
+    plain = {name: value for name, value in found.metrics.items() if not name.endswith(("/optimistic", "/pessimistic"))}
+    assert plain == pytest.approx(expected)
+    ranks = found.ranks.to_pylist()
+    assert [row["rank"] for row in ranks] == [row["rank"] or None for row in rows]
+    assert [row["category_2_rank"] for row in ranks] == [row["category_2/rank"] or None for row in rows]
+    assert [row[f"recall@{k}"] for row in ranks] == pytest.approx([row["recall"] for row in rows])
+    unseen = [row["target"] < 0 for row in rows]
+    assert [row["item_id"] is None for row in ranks] == unseen
+    assert json.loads(json.dumps(found.metrics)) == found.metrics
+    assert json.loads(json.dumps(found.slices)) == found.slices
+
+
+def test_by_hand() -> None:
+    """Two sessions, scores that fall with the item's number: item n has rank n."""
+
+    class Falling:
+        max_length = 5
+
+        def score(self, batch: Batch) -> Scores:
+            return Scores(np.tile(-np.arange(NUM_ITEMS + 1, dtype=np.float32), (len(batch), 1)), {})
+
+    found = evaluate(Falling(), CATALOG, Sessions.from_lists([[9, 2, 30, 2], [9, 4, -1]]), Options(k=4)).metrics
+    # Prefixes: 2 (future 2 30) | 30 (future 30 2) | 2 (future 2) | 4 (future 4 -1) | -1 (future -1)
+    assert found == {
+        "mrr@4": pytest.approx((1 / 2 + 0 + 1 / 2 + 1 / 4 + 0) / 5),
+        "hits@4": 3 / 5,
+        "recall@4": pytest.approx((1 / 2 + 1 / 2 + 1 + 1 / 2 + 0) / 5),
+        "any_hit@4": 4 / 5,
+        "prefixes": 5,
+        "unseen_targets": 1,
+        "empty_prefixes": 0,
+        "tied_targets": 0,
+    }
+
+
+def test_ties_are_counted_and_bounded() -> None:
+    class Constant:
+        max_length = 5
+
+        def score(self, batch: Batch) -> Scores:
+            return Scores(np.zeros((len(batch), NUM_ITEMS + 1), np.float32), {})
+
+    found = evaluate(Constant(), CATALOG, Sessions.from_lists([[9, 2], [9, 40]]), Options(k=4))
+    assert found.metrics["tied_targets"] == 1
+    assert found.metrics["mrr@4"] == 1 / 4
+    assert found.metrics["mrr@4/optimistic"] == 1
+    assert found.metrics["mrr@4/pessimistic"] == found.metrics["hits@4/pessimistic"] == 0
+    assert found.ranks["rank"].to_pylist() == [2, 40]
+    assert found.ranks["rank_pessimistic"].to_pylist() == [48, 48]
+
+
+def test_every_option_changes_something_but_the_batch_size() -> None:
+    stored = Sessions.from_lists(sessions())
+    usual = evaluate(Rounded(), CATALOG, stored)
+    for changed in (Options(k=5), Options(last_only=True), Options(exclude_seen=True)):
+        assert evaluate(Rounded(), CATALOG, stored, changed).metrics != usual.metrics
+    for size in (1, 3, 10**6):
+        again = evaluate(Rounded(), CATALOG, stored, Options(batch_size=size))
+        assert again.metrics == usual.metrics
+        assert again.ranks == usual.ranks
+
+
+def test_ranks_carry_the_session_ids_in_the_order_of_the_split() -> None:
+    lists = [[3, 4, 5], [7], [1, 2]]
+    stored = replace(Sessions.from_lists(lists), session_ids=pa.chunked_array([["u", "v", "w"]]))
+    table = evaluate(Rounded(), CATALOG, stored).ranks
+    assert table["session_id"].to_pylist() == ["u", "u", "w"]
+    assert table["position"].to_pylist() == [1, 2, 1]
+    assert table["item_id"].to_pylist() == ["a3", "a4", "a1"]
+    assert evaluate(Rounded(), CATALOG, Sessions.from_lists(lists)).ranks["session_id"].to_pylist() == [0, 0, 2]
+
+
+def test_metrics_can_be_computed_again_from_the_ranks() -> None:
+    found = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), Options(k=5))
+    ranks = [rank or 0 for rank in found.ranks["rank"].to_pylist()]
+    assert found.metrics["mrr@5"] == pytest.approx(sum(1 / rank for rank in ranks if 0 < rank <= 5) / len(ranks))
+    labelled = [row for row in found.ranks.to_pylist() if row["category_2"] is not None]
+    assert found.metrics["category_2/labelled"] == len(labelled)
+    assert found.metrics["category_2/any_hit@5"] == pytest.approx(
+        sum(row["category_2_any_hit@5"] for row in labelled) / len(labelled)
+    )
+
+
+def test_progress_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    evaluate(
+        Rounded(),
+        CATALOG,
+        Sessions.from_lists([[1, 2, 3, 4], [5, 6]]),
+        Options(batch_size=3),
+        lambda *count: told.append(count),
+    )
+    assert told == [(3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(("name", "value"), [("k", 0), ("batch_size", -1)])
+def test_impossible_options_are_refused(name, value) -> None:
+    with pytest.raises(BadInput, match=f"{name} must be at least 1, got {value}"):
+        Options(**{name: value})
+
+
+def test_nothing_to_evaluate() -> None:
+    with pytest.raises(BadInput, match="none of the 2 sessions has two items"):
+        evaluate(Rounded(), CATALOG, Sessions.from_lists([[1], [2]]))
+
+
+def test_a_broken_scorer_is_an_error_and_no_zero() -> None:
+    class Broken(Rounded):
+        def score(self, batch: Batch) -> Scores:
+            scores = super().score(batch)
+            scores.items[-1, 7] = np.nan
+            return scores
+
+    with pytest.raises(HiersrecError, match="contain nan"):
+        evaluate(Broken(), CATALOG, Sessions.from_lists([[1, 2]]))

@@ -1,0 +1,122 @@
+"""A catalogue with everything in it, models of it under tiny settings, and batches of random sessions."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from hiersrec.build import build_model
+from hiersrec.config import ModelRecipe, TaskTable, find_recipe, read_recipe
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.store.batches import Batch, whole_sessions
+from hiersrec.store.catalog import Catalog, Feature, Level
+from hiersrec.store.dataset import TrainingData
+from hiersrec.store.sessions import Sessions
+
+# Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.
+torch.set_num_threads(1)
+
+N = 12
+TINY = [
+    *("inputs.item_width=8", "inputs.category_width=6", "inputs.metadata_width=6", "inputs.dropout=0.0"),
+    *("encoder.layers=2", "encoder.heads=2", "encoder.max_length=10", "encoder.dropout=0.1"),
+]
+
+
+def catalog(levels: bool = True, features: bool = True) -> Catalog:
+    """12 items; level 1: 2 known nodes, 1 unknown; level 2: 4 known, 2 unknown; a category column and a text column."""
+    nodes_1 = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3]
+    nodes_2 = [1, 1, 2, 2, 5, 3, 3, 4, 4, 4, 4, 6]
+    columns = {
+        "item": pa.array(range(1, N + 1), pa.int32()),
+        "item_id": [f"i{n}" for n in range(1, N + 1)],
+        "train_count": pa.array(range(N, 0, -1), pa.int64()),
+    }
+    tree = []
+    if levels:
+        columns |= {"node_1": pa.array(nodes_1, pa.int32()), "node_2": pa.array(nodes_2, pa.int32())}
+        tree = [
+            Level(2, [None, "A", "B", None], np.zeros(4, np.int32)),
+            Level(4, [None, "A1", "A2", "B1", "B2", None, None], np.array([0, 1, 1, 2, 2, 1, 3], np.int32)),
+        ]
+    random = np.random.default_rng(5)
+    brand = np.concatenate([[0], random.integers(0, 4, N)]).astype(np.int32)[:, None]
+    words = random.integers(0, 7, (N + 1, 3)).astype(np.int32)  # 0, no word, stands anywhere in the row
+    words[0] = words[4] = 0
+    described = [Feature("brand", "categorical", 4, 0.8, brand), Feature("title", "text", 7, 0.9, words)]
+    return Catalog(pa.table(columns), tree, described if features else [])
+
+
+def recipe(*overrides: str) -> ModelRecipe:
+    """The default recipe under tiny settings."""
+    found = read_recipe(find_recipe("hiersrec", "any"), [*TINY, *overrides])
+    assert isinstance(found, ModelRecipe)
+    return found
+
+
+def with_tasks(base: ModelRecipe, change: Callable[[TaskTable], TaskTable | None]) -> ModelRecipe:
+    """The recipe with each [[tasks]] table changed, or left out."""
+    return dataclasses.replace(base, tasks=tuple(one for table in base.tasks if (one := change(table)) is not None))
+
+
+def single_task() -> ModelRecipe:
+    """Only the item task, which reads nothing."""
+    return with_tasks(
+        recipe(), lambda one: dataclasses.replace(one, reads=()) if one.name == "item" else None
+    )
+
+
+def mean_encoder(*overrides: str) -> ModelRecipe:
+    """The default recipe with the encoder that mixes nothing, so that twins stay short."""
+    from hiersrec.config import Choice
+    from hiersrec.model.encoders.mean import Config
+
+    return dataclasses.replace(recipe(*overrides), encoder=Choice(name="mean", config=Config(max_length=10)))
+
+
+PAPER = ["encoder.positions=forward", "encoder.norm=post", "tasks.item.head=linear", "tasks.item.reads_as=logits"]
+VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
+    "default": recipe,
+    "paper": lambda: recipe(*PAPER),
+    "linear head on probs": lambda: recipe("tasks.item.head=linear", "tasks.item.injection_weight=-0.5"),
+    "cosine head on logits": lambda: recipe("tasks.item.reads_as=logits", "tasks.item.injection_weight=2.5"),
+    "single-task": single_task,
+    "multi-task": lambda: recipe("tasks.item.reads=[]"),
+    "mean": mean_encoder,
+}
+
+
+def model(made: ModelRecipe, seed: int = 0, items: Catalog | None = None) -> HierarchicalModel:
+    """The untrained model of a recipe on the toy catalogue, from a seed."""
+    torch.manual_seed(seed)
+    return build_model(made, items or catalog())
+
+
+def lists(count: int, longest: int = 8, seed: int = 1, shortest: int = 1) -> list[list[int]]:
+    """Random sessions of random lengths."""
+    random = np.random.default_rng(seed)
+    return [random.integers(1, N + 1, random.integers(shortest, longest + 1)).tolist() for _ in range(count)]
+
+
+def batch(count: int = 9, longest: int = 8, seed: int = 1) -> Batch:
+    """A batch of random sessions."""
+    return whole_sessions(lists(count, longest, seed), 10)
+
+
+def tensors(of: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Items (B, T) and lengths (B,) as the model takes them."""
+    return torch.from_numpy(of.items.astype(np.int64)), torch.from_numpy(of.lengths.astype(np.int64))
+
+
+def ring(count: int, seed: int) -> list[list[int]]:
+    """Sessions in which each item is followed by the next one of its half of the catalogue, round and round."""
+    random = np.random.default_rng(seed)
+    starts = [(int(random.integers(2)), int(random.integers(6)), int(random.integers(2, 8))) for _ in range(count)]
+    return [[1 + half * 6 + (start + at) % 6 for at in range(length)] for half, start, length in starts]
+
+
+def training_data(count: int = 40) -> TrainingData:
+    """Ring sessions to train on and others to validate on."""
+    return TrainingData(catalog(), Sessions.from_lists(ring(count, 1)), Sessions.from_lists(ring(20, 2)))
