@@ -33,13 +33,13 @@ class Toy(NamedTuple):
     test: Sessions
 
 
-def next_item(item: int) -> int:
-    """The item (from 1) that follows `item` (from 1); every item follows exactly one."""
+def next_item(item: int, stay: bool = False) -> int:
+    """The item (from 1) that follows `item` (from 1), on the next shelf or on the same; every item follows just one."""
     shelf, place = divmod(item - 1, PER_SHELF)
-    return (shelf + 1) % len(SHELVES) * PER_SHELF + (3 * place + shelf) % PER_SHELF + 1
+    return (shelf + (not stay)) % len(SHELVES) * PER_SHELF + (3 * place + shelf) % PER_SHELF + 1
 
 
-def walks(number: int, seed: int) -> list[list[int]]:
+def walks(number: int, seed: int, stay: bool = False) -> list[list[int]]:
     """Sessions of 3 to 8 items; low places on a shelf are likelier starts, so popularity is not flat."""
     random = np.random.default_rng(seed)
     sessions = []
@@ -47,16 +47,18 @@ def walks(number: int, seed: int) -> list[list[int]]:
         place = min(random.integers(PER_SHELF), random.integers(PER_SHELF))
         session = [int(random.integers(len(SHELVES)) * PER_SHELF + place + 1)]
         for _ in range(random.integers(2, 8)):
-            session.append(next_item(session[-1]))
+            session.append(next_item(session[-1], stay))
         sessions.append(session)
     return sessions
 
 
-def toy(train: int = 600, test: int = 60, seed: int = 0) -> Toy:
-    """The shop in memory, as prepare would number it."""
-    sessions = walks(train, seed)
-    data = TrainingData(catalog(sessions), Sessions.from_lists(sessions), Sessions.from_lists(walks(test, seed + 1)))
-    return Toy(data, Sessions.from_lists(walks(test, seed + 2)))
+def toy(train: int = 600, test: int = 60, seed: int = 0, stay: bool = False) -> Toy:
+    """The shop in memory, as prepare would number it; with `stay`, sessions never leave their shelf."""
+    sessions = walks(train, seed, stay)
+    data = TrainingData(
+        catalog(sessions), Sessions.from_lists(sessions), Sessions.from_lists(walks(test, seed + 1, stay))
+    )
+    return Toy(data, Sessions.from_lists(walks(test, seed + 2, stay)))
 
 
 def catalog(sessions: Sequence[Sequence[int]]) -> Catalog:

@@ -7,4 +7,8 @@ The folders of the package are the stages of that line: datasets, prepare, store
 evaluation, retrieval, serving. `hiersrec --help` lists the same words as commands.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # above the import: other modules read it
+
+from hiersrec.serving.recommender import Recommender
+
+__all__ = ["Recommender", "__version__"]

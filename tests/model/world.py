@@ -8,12 +8,11 @@ import pyarrow as pa
 import torch
 
 from hiersrec.build import build_model
-from hiersrec.config import ModelRecipe, TaskTable, find_recipe, read_recipe
+from hiersrec.config import Choice, ModelRecipe, TaskTable, find_recipe, read_recipe
+from hiersrec.model.encoders import mean
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.store.batches import Batch, whole_sessions
 from hiersrec.store.catalog import Catalog, Feature, Level
-from hiersrec.store.dataset import TrainingData
-from hiersrec.store.sessions import Sessions
 
 # Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.
 torch.set_num_threads(1)
@@ -63,17 +62,12 @@ def with_tasks(base: ModelRecipe, change: Callable[[TaskTable], TaskTable | None
 
 def single_task() -> ModelRecipe:
     """Only the item task, which reads nothing."""
-    return with_tasks(
-        recipe(), lambda one: dataclasses.replace(one, reads=()) if one.name == "item" else None
-    )
+    return with_tasks(recipe(), lambda one: dataclasses.replace(one, reads=()) if one.name == "item" else None)
 
 
 def mean_encoder(*overrides: str) -> ModelRecipe:
     """The default recipe with the encoder that mixes nothing, so that twins stay short."""
-    from hiersrec.config import Choice
-    from hiersrec.model.encoders.mean import Config
-
-    return dataclasses.replace(recipe(*overrides), encoder=Choice(name="mean", config=Config(max_length=10)))
+    return dataclasses.replace(recipe(*overrides), encoder=Choice(name="mean", config=mean.Config(max_length=10)))
 
 
 PAPER = ["encoder.positions=forward", "encoder.norm=post", "tasks.item.head=linear", "tasks.item.reads_as=logits"]
@@ -94,10 +88,10 @@ def model(made: ModelRecipe, seed: int = 0, items: Catalog | None = None) -> Hie
     return build_model(made, items or catalog())
 
 
-def lists(count: int, longest: int = 8, seed: int = 1, shortest: int = 1) -> list[list[int]]:
+def lists(count: int, longest: int = 8, seed: int = 1) -> list[list[int]]:
     """Random sessions of random lengths."""
     random = np.random.default_rng(seed)
-    return [random.integers(1, N + 1, random.integers(shortest, longest + 1)).tolist() for _ in range(count)]
+    return [random.integers(1, N + 1, random.integers(1, longest + 1)).tolist() for _ in range(count)]
 
 
 def batch(count: int = 9, longest: int = 8, seed: int = 1) -> Batch:
@@ -108,15 +102,3 @@ def batch(count: int = 9, longest: int = 8, seed: int = 1) -> Batch:
 def tensors(of: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Items (B, T) and lengths (B,) as the model takes them."""
     return torch.from_numpy(of.items.astype(np.int64)), torch.from_numpy(of.lengths.astype(np.int64))
-
-
-def ring(count: int, seed: int) -> list[list[int]]:
-    """Sessions in which each item is followed by the next one of its half of the catalogue, round and round."""
-    random = np.random.default_rng(seed)
-    starts = [(int(random.integers(2)), int(random.integers(6)), int(random.integers(2, 8))) for _ in range(count)]
-    return [[1 + half * 6 + (start + at) % 6 for at in range(length)] for half, start, length in starts]
-
-
-def training_data(count: int = 40) -> TrainingData:
-    """Ring sessions to train on and others to validate on."""
-    return TrainingData(catalog(), Sessions.from_lists(ring(count, 1)), Sessions.from_lists(ring(20, 2)))

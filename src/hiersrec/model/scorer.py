@@ -1,5 +1,8 @@
 """The model's door: numpy batches in, numpy scores out, always in float32 and without dropout."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -47,21 +50,16 @@ class ModelScorer:
         return torch.from_numpy(array.astype(np.int64)).to(device)
 
 
-class _inference(torch.inference_mode):  # noqa: N801 - reads as a verb at its two uses, like its parent
+@contextmanager
+def _inference(model: HierarchicalModel) -> Iterator[None]:
     """Inference mode in which the model is in eval mode; its former mode comes back."""
-
-    def __init__(self, model: HierarchicalModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def __enter__(self) -> None:
-        self.was_training = self.model.training
-        self.model.eval()
-        super().__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
-        self.model.train(self.was_training)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
 
 
 def _float32(values: Tensor) -> Float32:

@@ -1,0 +1,55 @@
+"""Every scorer of the house, fitted on the toy shop, for the contract tests.
+
+A member is found by walking the registry, so a new file in baselines/ is tested the moment it exists.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from hiersrec import registry
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.dataset import TrainingData
+from hiersrec.types import Scorer
+from tests.toy import Toy, toy
+
+
+@dataclass(frozen=True)
+class Member:
+    """One scorer: `fit` makes it, `reload` makes it again from what would be saved of it."""
+
+    name: str
+    fit: Callable[[TrainingData], Any]
+    reload: Callable[[Any, Catalog], Scorer]
+
+
+@cache
+def shop() -> Toy:
+    return toy()
+
+
+@cache
+def members() -> dict[str, Member]:
+    return {one.name: one for one in map(_baseline, registry.names("baselines"))}
+
+
+@cache
+def fitted(name: str) -> Scorer:
+    scorer: Scorer = members()[name].fit(shop().data)
+    return scorer
+
+
+def _baseline(name: str) -> Member:
+    module = registry.load("baselines", name)
+    config = module.Config()
+    return Member(
+        name,
+        lambda data: module.fit(config, data),
+        lambda scorer, catalog: module.load(config, catalog, scorer.state()),
+    )
+
+
+def scorers() -> list[tuple[str, Scorer, Toy]]:
+    """(name, fitted scorer, shop) of every member."""
+    return [(name, fitted(name), shop()) for name in members()]

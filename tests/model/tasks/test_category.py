@@ -1,0 +1,71 @@
+"""Equations 2 and 5: the category heads, and which items train them."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from hiersrec.errors import BadRecipe
+from hiersrec.model.tasks.category import Config, build, members
+from tests.model.world import N, catalog
+
+WIDTH = 5
+
+
+def made(level: int):
+    torch.manual_seed(0)
+    return build(Config(level=level), catalog(), WIDTH, torch.nn.Embedding(N + 1, 3))
+
+
+def test_all_levels_or_one() -> None:
+    assert members(Config(), catalog()) == {"category_1": Config(level=1), "category_2": Config(level=2)}
+    assert members(Config(level=2), catalog()) == {"category_2": Config(level=2)}
+    assert members(Config(), catalog(levels=False)) == {}
+
+
+@pytest.mark.parametrize("levels", [True, False])
+def test_a_level_that_the_dataset_lacks(levels) -> None:
+    depth = 2 if levels else 0
+    with pytest.raises(BadRecipe, match=rf"category: the dataset has {depth} levels, got level = 3\."):
+        members(Config(level=3), catalog(levels))
+
+
+@pytest.mark.parametrize(("level", "classes"), [(1, 2), (2, 4)])
+def test_the_prediction_is_a_linear_layer_over_the_known_nodes(level, classes) -> None:
+    task = made(level)
+    state = torch.randn(3, WIDTH)
+
+    found = task(state)
+
+    weight, bias = task.fc.weight.tolist(), task.fc.bias.tolist()
+    expected = [
+        [sum(a * b for a, b in zip(row, weight[c], strict=True)) + bias[c] for c in range(classes)]
+        for row in state.tolist()
+    ]
+    assert task.num_classes == classes
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_the_loss_is_the_cross_entropy_of_the_next_items_node(level) -> None:
+    task, known = made(level), catalog()
+    state, targets = torch.randn(N, WIDTH), torch.arange(1, N + 1)
+
+    found = task.loss(state, targets)
+
+    nodes = known.item_nodes[1:, level - 1]
+    kept = nodes <= known.levels[level - 1].num_known
+    assert 0 < (~kept).sum() < N
+    expected = functional.cross_entropy(task(state)[kept], torch.from_numpy(nodes[kept].astype(np.int64) - 1))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_a_next_item_of_unknown_category_trains_nothing() -> None:
+    task = made(1)
+    state = torch.randn(2, WIDTH, requires_grad=True)
+
+    loss = task.loss(state, torch.tensor([12, 12]))
+    loss.backward()
+
+    assert loss.item() == 0
+    assert [one.grad.abs().max().item() for one in (state, task.fc.weight, task.fc.bias)] == [0, 0, 0]

@@ -1,0 +1,169 @@
+"""Equations 2-4 and 7 as wired by the recipe, against loops over the same weights."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from hiersrec.model.hierarchical import HierarchicalModel
+from tests.model.world import VARIANTS, batch, catalog, mean_encoder, model, recipe, single_task, tensors, with_tasks
+
+List = list[float]
+
+
+def linear(weight: list[List], vector: List, bias: List | None = None) -> List:
+    sums = [sum(a * b for a, b in zip(row, vector, strict=True)) for row in weight]
+    return sums if bias is None else [a + b for a, b in zip(sums, bias, strict=True)]
+
+
+def softmax(logits: List) -> List:
+    total = sum(math.exp(one) for one in logits)
+    return [math.exp(one) / total for one in logits]
+
+
+def slow(made: HierarchicalModel, session: list[int], injection: float, as_probs: bool) -> dict[str, List]:
+    """All logits of one session under the encoder that mixes nothing."""
+    weights = {name: value.tolist() for name, value in made.state_dict().items()}
+    vectors = [made.inputs(torch.tensor([[item]]))[0, 0].tolist() for item in session]
+    z_final = [sum(column) / len(session) for column in zip(*vectors, strict=True)]  # average pooling
+    state, found = list(z_final), {}
+    for level in (1, 2):
+        name = f"category_{level}"
+        logits = linear(weights[f"tasks.{name}.fc.weight"], z_final, weights[f"tasks.{name}.fc.bias"])  # eq. 2
+        fed = softmax(logits) if as_probs else logits
+        injected = linear(weights[f"projections.{name}_to_item.weight"], fed)  # eq. 3
+        state = [a + injection * b for a, b in zip(state, injected, strict=True)]
+        found[name] = logits
+    found["item"] = linear(weights["tasks.item.fc.weight"], state, weights["tasks.item.fc.bias"])  # eq. 4
+    return found
+
+
+@pytest.mark.parametrize("injection", [1.0, 0.3, 0.0])
+@pytest.mark.parametrize("reads_as", ["logits", "probs"])
+def test_predictions_of_categories_flow_into_the_item_task(reads_as, injection) -> None:
+    settings = [f"tasks.item.reads_as={reads_as}", f"tasks.item.injection_weight={injection}"]
+    made = model(mean_encoder("tasks.item.head=linear", *settings)).eval()
+    of = batch(5)
+
+    found = made(*tensors(of))
+
+    sessions = [of.items[row, :length].tolist() for row, length in enumerate(of.lengths)]
+    expected = [slow(made, session, injection, reads_as == "probs") for session in sessions]
+    assert list(found) == ["category_1", "category_2", "item"]
+    for name, logits in found.items():
+        np.testing.assert_allclose(logits.detach().numpy(), [one[name] for one in expected], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("reads_as", ["logits", "probs"])
+def test_a_category_task_may_read_the_coarser_ones(reads_as) -> None:
+    """A chain: level 1 -> level 2 -> item, each edge with a projection of its own."""
+    base = recipe(f"tasks.item.reads_as={reads_as}")
+    category, item = base.tasks
+    chain = dataclasses.replace(
+        base,
+        tasks=(
+            dataclasses.replace(category, config=dataclasses.replace(category.config, level=1)),
+            dataclasses.replace(
+                category,
+                config=dataclasses.replace(category.config, level=2),
+                reads=("category_1",),
+                reads_as=reads_as,
+                injection_weight=0.5,
+            ),
+            dataclasses.replace(item, reads=("category_2",)),
+        ),
+    )
+    made = model(chain).eval()
+    given = tensors(batch(4))
+
+    found = made(*given)
+
+    session = made.encode(*given)
+    fed = found["category_1"].softmax(-1) if reads_as == "probs" else found["category_1"]
+    state = session + 0.5 * fed @ made.projections["category_1_to_category_2"].weight.T
+    torch.testing.assert_close(found["category_2"], made.task("category_2")(state))
+    assert sorted(made.projections) == ["category_1_to_category_2", "category_2_to_item"]
+
+
+def test_projections_have_no_bias_and_the_state_keeps_its_width() -> None:
+    made = model(recipe())
+
+    assert {name: tuple(one.weight.shape) for name, one in made.projections.items()} == {
+        "category_1_to_item": (20, 2),
+        "category_2_to_item": (20, 4),
+    }
+    assert all(one.bias is None for one in made.projections.values())
+
+
+def test_multi_task_and_single_task_are_recipes_of_the_same_model() -> None:
+    multi, single = model(VARIANTS["multi-task"]()), model(single_task())
+
+    assert (list(multi.tasks), len(multi.projections)) == (["category_1", "category_2", "item"], 0)
+    assert (list(single.tasks), len(single.projections)) == (["item"], 0)
+
+
+def test_a_catalogue_without_categories_makes_the_hierarchy_a_single_task() -> None:
+    made = model(recipe(), items=catalog(levels=False, features=False))
+
+    assert list(made.tasks) == ["item"]
+    assert made.eval()(*tensors(batch(3)))["item"].shape == (3, 12)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_loss_is_that_of_the_logits_weighted(variant) -> None:
+    """Eq. 5-7: lambda times each category loss, plus the item loss, from the very logits that forward gives."""
+    lambdas = {"category": 0.25, "item": 2.0}
+    made = model(with_tasks(VARIANTS[variant](), lambda one: dataclasses.replace(one, weight=lambdas[one.name]))).eval()
+    given, targets, known = tensors(batch(9)), torch.arange(4, 13), catalog()
+
+    total, each = made.loss(*given, targets)
+
+    expected = {}
+    for name, logits in made(*given).items():
+        losses = []
+        for row, item in enumerate(targets.tolist()):
+            label = item if name == "item" else int(known.item_nodes[item, int(name[-1]) - 1])
+            if label <= logits.shape[1]:
+                losses.append(-math.log(softmax(logits[row].tolist())[label - 1]))
+        expected[name] = sum(losses) / len(losses)
+    assert {name: value.item() for name, value in each.items()} == pytest.approx(expected, rel=1e-4)
+    weighted = sum(lambdas[name.split("_")[0]] * value for name, value in expected.items())
+    assert total.item() == pytest.approx(weighted, rel=1e-4)
+
+
+def test_the_item_loss_trains_the_category_heads_through_the_injection() -> None:
+    """Jointly, as in the paper: nothing is cut off between the tasks."""
+    made = model(recipe())
+    _, each = made.loss(*tensors(batch(9)), torch.arange(4, 13))
+
+    each["item"].backward()
+
+    assert made.tasks["category_1"].fc.weight.grad.abs().max() > 0
+    assert made.tasks["category_2"].fc.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_parameter_of_every_variant_learns(variant) -> None:
+    made = model(VARIANTS[variant]())
+    total, _ = made.loss(*tensors(batch(40)), torch.arange(40) % 12 + 1)
+
+    total.backward()
+
+    asleep = [name for name, one in made.named_parameters() if one.grad is None or one.grad.abs().max() == 0]
+    assert asleep == []
+
+
+def test_explain_names_its_parts() -> None:
+    made = model(recipe()).eval()
+
+    parts = made.explain(torch.tensor([[3, 5]]), torch.tensor([1, 2, 12]))
+
+    assert [one.source for one in parts] == ["session", "bias", "category_1", "category_2"]
+    assert [one.by_class if one.by_class is None else tuple(one.by_class.shape) for one in parts] == [
+        None,
+        None,
+        (3, 2),
+        (3, 4),
+    ]

@@ -1,0 +1,144 @@
+"""What every model promises, whatever its recipe: scores are a function of the session, and parts add up to them."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.store.batches import Batch, whole_sessions
+from hiersrec.types import Explainer, Scores
+from tests.model.world import VARIANTS, N, batch, model, tensors
+
+SCORERS = {name: ModelScorer(model(make())) for name, make in VARIANTS.items()}
+every = pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+session = st.lists(st.integers(1, N), min_size=1, max_size=10)
+
+
+def assert_same(found: Scores, expected: Scores) -> None:
+    assert found.categories.keys() == expected.categories.keys()
+    pairs = [
+        (found.items, expected.items),
+        *((found.categories[at], expected.categories[at]) for at in found.categories),
+    ]
+    for one, other in pairs:
+        np.testing.assert_allclose(one[:, 1:], other[:, 1:], rtol=1e-4, atol=1e-5)
+
+
+def of_rows(scores: Scores, rows: list[int]) -> Scores:
+    return Scores(scores.items[rows], {level: found[rows] for level, found in scores.categories.items()})
+
+
+@every
+def test_shapes_types_and_padding(scorer) -> None:
+    found = scorer.score(batch(9))
+
+    assert (found.items.dtype, found.items.shape) == (np.float32, (9, N + 1))
+    assert found.categories.keys() in ({1, 2}, set())
+    for level, scores in found.categories.items():
+        assert (scores.dtype, scores.shape) == (np.float32, (9, {1: 3, 2: 5}[level]))
+    for scores in (found.items, *found.categories.values()):
+        assert (scores[:, 0] == -np.inf).all()
+        assert np.isfinite(scores[:, 1:]).all()
+
+
+@every
+def test_twice_in_a_row_gives_the_same_numbers_even_in_training(scorer) -> None:
+    scorer.model.train()
+
+    first, second = scorer.score(batch(9)), scorer.score(batch(9))
+
+    assert first.items.tobytes() == second.items.tobytes()
+    assert scorer.model.training, "the model's mode comes back"
+
+
+@every
+def test_more_padding_changes_nothing(scorer) -> None:
+    of = batch(9, longest=6)
+    wider = Batch(np.pad(of.items, ((0, 0), (0, 4))), of.lengths)
+
+    assert_same(scorer.score(wider), scorer.score(of))
+
+
+@every
+def test_rows_do_not_see_one_another(scorer) -> None:
+    of = batch(9)
+
+    whole = scorer.score(of)
+
+    for row, length in enumerate(of.lengths):
+        alone = Batch(of.items[row : row + 1, :length], of.lengths[row : row + 1])
+        assert_same(scorer.score(alone), of_rows(whole, [row]))
+
+
+@every
+def test_the_order_of_rows_is_the_order_of_answers(scorer) -> None:
+    of, order = batch(9), np.random.default_rng(0).permutation(9)
+
+    assert_same(scorer.score(Batch(of.items[order], of.lengths[order])), of_rows(scorer.score(of), order.tolist()))
+
+
+@every
+def test_scores_are_the_models_logits(scorer) -> None:
+    of = batch(4)
+    scorer.model.eval()
+
+    logits = scorer.model(*tensors(of))
+
+    np.testing.assert_array_equal(scorer.score(of).items[:, 1:], logits["item"].detach().numpy())
+
+
+@every
+def test_the_bf16_of_the_training_does_not_reach_the_scores(scorer) -> None:
+    """A training under autocast leaves float32 weights, so lists have no ties from rounding."""
+    assert {one.dtype for one in scorer.model.parameters()} == {torch.float32}
+
+
+@every
+@settings(max_examples=15, deadline=None)
+@given(items=session, asked=st.lists(st.integers(1, N), min_size=1, max_size=6))
+def test_the_parts_add_up_to_the_scores(scorer, items, asked) -> None:
+    of = whole_sessions([items], scorer.max_length)
+
+    parts = scorer.explain(of, np.array(asked, np.int32))
+    scores = scorer.score(of).items[0, asked]
+
+    total = np.sum([part.value for part in parts], axis=0)
+    size = np.sum([np.abs(part.value) for part in parts], axis=0)
+    assert (np.abs(total - scores) <= 1e-4 * size).all()
+    for part in parts:
+        assert part.value.dtype == np.float32
+        assert part.value.shape == (len(asked),)
+        if part.by_class is not None:
+            np.testing.assert_allclose(part.by_class.sum(1), part.value, rtol=1e-4, atol=1e-5)
+
+
+@every
+def test_explain_passes_over_the_padding_of_its_session(scorer) -> None:
+    tight, asked = whole_sessions([[3, 5, 12]], 10), np.array([1, 7], np.int32)
+    padded = Batch(np.pad(tight.items, ((0, 0), (0, 3))), tight.lengths)
+
+    for one, other in zip(scorer.explain(padded, asked), scorer.explain(tight, asked), strict=True):
+        np.testing.assert_allclose(one.value, other.value, rtol=1e-5, atol=1e-6)
+
+
+def test_sources_are_the_tasks_that_the_item_task_reads() -> None:
+    found = {
+        name: [part.source for part in scorer.explain(whole_sessions([[1]], 10), np.array([1], np.int32))]
+        for name, scorer in SCORERS.items()
+    }
+
+    assert found["default"] == found["paper"] == ["session", "bias", "category_1", "category_2"]
+    assert found["single-task"] == found["multi-task"] == ["session", "bias"]
+
+
+@every
+def test_it_is_an_explainer(scorer) -> None:
+    assert isinstance(scorer, Explainer)
+    assert scorer.max_length == 10
+
+
+def test_explain_takes_one_session() -> None:
+    with pytest.raises(AssertionError, match="one session at a time"):
+        SCORERS["default"].explain(batch(2), np.array([1], np.int32))
