@@ -118,11 +118,14 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         _override(table, override)
     head = {"name": table.pop("name", path.stem), "description": table.pop("description", "")}
+    for key, value in head.items():
+        if not isinstance(value, str):
+            raise BadRecipe(f"{path.name} {key}: Input should be a text, got {value!r}.")
     if "baseline" in table:
         _only(table, ["baseline"], f"{path.name}: a recipe with [baseline]")
         return BaselineRecipe(**head, baseline=_choice("baselines", table["baseline"], "[baseline]"))
     _only(table, ["inputs", "encoder", "tasks", "training"], path.name)
-    if not table.get("tasks"):
+    if not isinstance(table.get("tasks"), list) or not table["tasks"]:
         raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
     # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
     inputs = registry.load("model", "inputs").Config
@@ -140,15 +143,22 @@ def write_recipe(recipe: Recipe) -> str:
     return tomli_w.dumps(_plain(dataclasses.asdict(recipe)))
 
 
-def parse(cls: type[T], table: dict[str, Any], where: str) -> T:
+def parse(cls: type[T], table: Any, where: str) -> T:
     """Fill a settings dataclass from a table, strictly. `where` names the table in errors."""
+    if not isinstance(table, dict):
+        raise BadRecipe(f"{where} must be a table of settings, got {table!r}.")
     _only(table, [field.name for field in dataclasses.fields(cls)], where)  # type: ignore[arg-type]
     try:
-        return TypeAdapter(cls).validate_json(json.dumps(table), strict=True)
+        # Through JSON, where strict reading still takes lists for tuples; a date of TOML goes as text.
+        return TypeAdapter(cls).validate_json(json.dumps(table, allow_nan=False, default=str), strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = first["loc"][0] if first["loc"] else "?"
-        raise BadRecipe(f"{where} {key}: {first['msg']}, got {table.get(str(key))!r}.") from error
+        errors = error.errors()
+        key = errors[0]["loc"][0] if errors[0]["loc"] else "?"
+        # A setting of several types has an error for each of them.
+        rules = " or ".join(one["msg"] for one in errors if one["loc"][:1] == (key,))
+        raise BadRecipe(f"{where} {key}: {rules}, got {table.get(str(key))!r}.") from error
+    except ValueError as error:
+        raise BadRecipe(f"{where}: every number must be finite, got {table!r}.") from error
 
 
 def _only(table: dict[str, Any], known: Iterable[str], where: str) -> None:
@@ -190,17 +200,20 @@ def _override(table: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a string
-    *folders, key = path.strip().split(".")
-    places: list[dict[str, Any]] = [table]
-    for at, folder in enumerate(folders):
-        if at == 1 and folders[0] == "tasks":
-            places = [one for one in table.get("tasks", []) if one.get("name") == folder]
-        elif not (folder == "tasks" and len(folders) > 1):
-            places = [place.setdefault(folder, {}) for place in places]
-        if not places:
-            raise BadRecipe(f"--set {override}: the recipe has no task '{folder}'.")
-    for place in places:
-        place[key] = value
+    *place, key = path.strip().split(".")
+    match place:
+        case []:
+            table[key] = value
+        case ["tasks", name] if isinstance(table.get("tasks"), list):
+            tasks = [one for one in table["tasks"] if isinstance(one, dict) and one.get("name") == name]
+            if not tasks:
+                raise BadRecipe(f"--set {override}: the recipe has no task '{name}'.")
+            for one in tasks:
+                one[key] = value
+        case [name] if isinstance(inner := table.setdefault(name, {}), dict):
+            inner[key] = value
+        case _:
+            raise BadRecipe(f"--set {override}: {path.strip()} is no place of a recipe, such as training.epochs.")
 
 
 def _plain(value: Any) -> Any:

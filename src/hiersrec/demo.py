@@ -20,7 +20,7 @@ from hiersrec.serving.render import render
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Watch
-from hiersrec.types import Int32
+from hiersrec.types import ExternalId, Int32
 
 RECIPES = ("popularity", "last_category", "cooccurrence", "hiersrec")
 METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
@@ -46,9 +46,10 @@ def demo(out: Path, watch: Watch) -> Iterator[RenderableType]:
         measured[name] = _measure(runs / name, watch)
     yield _accuracy(measured)
     yield ""
-    yield from _explained(runs / RECIPES[-1], dataset)
+    walks = [dataset.catalog.to_external(walk) for walk in pick_sessions(dataset)]
+    yield from _explained(runs / RECIPES[-1], walks)
     yield f"Files: the dataset in {data}, each run in {runs} (metrics.json, ranks.parquet, MODEL_CARD.md)."
-    yield f'Next: hiersrec recommend {runs / RECIPES[-1]} --session "10,12,15" --explain'
+    yield f'Next: hiersrec recommend {runs / RECIPES[-1]} --session "{",".join(map(str, walks[0]))}" --explain'
 
 
 def _measure(run: Path, watch: Watch) -> dict[str, Any]:
@@ -70,9 +71,9 @@ def _measure(run: Path, watch: Watch) -> dict[str, Any]:
 def _accuracy(measured: dict[str, dict[str, Any]]) -> Table:
     last = measured[RECIPES[-1]]["metrics"]
     levels = [name for name in last if name.startswith("category_") and name.endswith("/mrr@20")]
-    title = f"Next item of {last['prefixes']} test prefixes, and next category where one is predicted"
+    title = f"Next item of {last['prefixes']:,} test prefixes, and next category where one is predicted"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("recipe", *METRICS, *(level.replace("_", " ").replace("/", " ") for level in levels)):
+    for heading in ("recipe", *METRICS, *(level.replace("category_", "level ").replace("/", " ") for level in levels)):
         table.add_column(heading, justify="left" if heading == "recipe" else "right")
     for name, document in measured.items():
         numbers = document["metrics"]
@@ -81,17 +82,16 @@ def _accuracy(measured: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def _explained(run: Path, dataset: Dataset) -> Iterator[RenderableType]:
-    """Test sessions without their last item, what is recommended and why, and where the last item stands."""
+def _explained(run: Path, walks: list[list[ExternalId]]) -> Iterator[RenderableType]:
+    """Sessions without their last item, what is recommended and why, and where the last item stands."""
     recommender = Recommender.load(run)
-    catalog = recommender.catalog
-    walks = [catalog.to_external(walk) for walk in pick_sessions(dataset)]
+    size = recommender.catalog.num_items
     answers = recommender.recommend([walk[:-1] for walk in walks], LISTED, explain=True)
-    ranks = recommender.recommend([walk[:-1] for walk in walks], catalog.num_items)
+    ranks = recommender.recommend([walk[:-1] for walk in walks], size)
     for walk, answer, everything in zip(walks, answers, ranks, strict=True):
         yield from render(answer)
         true = next(item for item in everything.items if item.item_id == walk[-1])
-        yield f"The reader went on to {true.title}, which has rank {true.rank} of {catalog.num_items:,}."
+        yield f"The reader went on to {true.title}, which has rank {true.rank} of {size:,}."
         yield ""
 
 

@@ -66,7 +66,7 @@ class Scorer(Protocol):
         ...
 
     def score(self, batch: Batch) -> Scores:
-        """Scores of every item (and category) for each session of the batch."""
+        """Scores of every item (and category) for each session of the batch; the arrays are the caller's to change."""
         ...
 
 

@@ -90,3 +90,8 @@ def test_half_precision_is_refused() -> None:
         top_k(np.zeros((1, 3), np.float16), 1)
     with pytest.raises(AssertionError):
         ranks(np.zeros((1, 3), np.float64), np.array([1], np.int32))
+
+
+def test_nothing_to_list_is_an_empty_list() -> None:
+    assert top_k(np.full((3, 1), NONE, np.float32), 20)[0].shape == (3, 0)
+    assert top_k(np.full((1, 4), NONE, np.float32), 2)[0].tolist() == [[0, 0]]

@@ -40,6 +40,8 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
     k = min(k, scores.shape[1] - 1)
     items = np.zeros((len(scores), k), np.int32)
     best = np.full((len(scores), k), -np.inf, np.float32)
+    if k == 0:  # a level of which no category is known
+        return items, best
     for row, line in enumerate(scores):
         listed = _best_of(line, k)
         items[row, : len(listed)] = listed

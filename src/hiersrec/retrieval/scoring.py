@@ -60,7 +60,7 @@ def _whole(task: str, answer: Float32, rows: Int64, size: int, popularity: Float
             "training diverged: train it again with a lower training.learning_rate."
         )
     if len(rows) == size:
-        whole = answer  # the scorer's answer is ours to change, see types.Scores
+        whole = answer  # ours to change, see types.Scorer
     else:
         whole = np.tile(popularity, (size, 1))
         whole[rows] = answer[: len(rows)]

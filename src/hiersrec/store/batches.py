@@ -12,8 +12,8 @@ import numpy as np
 from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Int32, Int64
 
-RUN_OF_BATCHES = 64
-"""Batches whose prefixes are sorted together in training: more means less padding, and less mixing of lengths."""
+RUN_OF_BATCHES = 256
+"""Batches whose prefixes are sorted together in training: more means less padding (3 % on Diginetica)."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Next item (paper, eq. 4 and 6): logits over all items.
 
 `head = "linear"` is the paper's FC_next: a weight vector and a bias for each item. `head = "cosine"` scores with the
-input's own item table: scale * cos(W state, E^I_i). It has a third of the parameters and no popularity bias by vector
-length; sources: NISER (Gupta et al. 2019), CORE (Hou et al. 2022), scale 10 to 16 in COTREC, SGNN-HN and Atten-Mixer.
+input's own item table: scale * cos(W state, E^I_i), W starting as the identity. It has a third of the parameters and
+no popularity bias by vector length. Sources: NISER (Gupta et al. 2019), CORE (Hou et al. 2022); the scale is 10 to 16
+in COTREC, SGNN-HN and Atten-Mixer.
 
 For a given session both are linear in the state up to one factor, which is what makes explanations exact.
 """
@@ -72,6 +73,9 @@ class CosineItemTask(nn.Module):
         self.num_classes = item_table.num_embeddings - 1
         self.scale = scale
         self.project = nn.Linear(width, item_table.embedding_dim, bias=False)
+        # The state begins with E^I of the session's items (eq. 1), so from the first step on an item like them scores
+        # high. Every fifth next item of a shop is one that the visitor has seen already.
+        nn.init.eye_(self.project.weight)
         self.item_table = item_table
 
     def forward(self, state: Tensor) -> Tensor:
