@@ -83,5 +83,6 @@ def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
     try:
         safetensors.torch.load_model(model, weights)
     except RuntimeError as error:
-        raise BadFolder(f"{weights} does not fit its recipe ({error}). Train the run anew.") from error
+        reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
+        raise BadFolder(f"{weights} does not fit its recipe: {reason} Train the run anew.") from error
     return ModelScorer(model)

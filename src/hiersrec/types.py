@@ -11,17 +11,12 @@ Scores are logits unless a name says `prob`. Ranks start at 1. Times are UTC sec
 lambda, `injection_weight` its lambda_C.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from hiersrec.store.batches import Batch
 
 Bool = npt.NDArray[np.bool_]
 Int32 = npt.NDArray[np.int32]
@@ -29,6 +24,20 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 ExternalId = str | int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a scorer sees of B prefixes: never a target.
+
+    items: (B, T) int32, right-padded with 0. lengths: (B,) int32, 0 for an empty session.
+    """
+
+    items: Int32
+    lengths: Int32
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Every scorer of the house, fitted on the toy shop, for the contract tests.
 
-A member is found by walking the registry, so a new file in baselines/ is tested the moment it exists.
+A member is found by walking the registry and the recipes, so a new file in baselines/ or recipes/ is tested the moment
+it exists.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from hiersrec import registry
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.types import Scorer
+from tests.contracts.models import models
 from tests.toy import Toy, toy
 
 
@@ -31,7 +33,8 @@ def shop() -> Toy:
 
 @cache
 def members() -> dict[str, Member]:
-    return {one.name: one for one in map(_baseline, registry.names("baselines"))}
+    found = [*map(_baseline, registry.names("baselines")), *(Member(*one) for one in models())]
+    return {one.name: one for one in found}
 
 
 @cache

@@ -10,9 +10,9 @@ import pytest
 from hiersrec import registry
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.retrieval.scoring import score
-from hiersrec.store.batches import Batch, batch_of, sorted_rows, whole_sessions
+from hiersrec.store.batches import batch_of, sorted_rows, whole_sessions
 from hiersrec.store.sessions import Prefixes, Sessions
-from hiersrec.types import Scorer, Scores
+from hiersrec.types import Batch, Scorer, Scores
 from tests.contracts.scorers import fitted, members, shop
 from tests.toy import NUM_ITEMS, Toy, toy, walks
 

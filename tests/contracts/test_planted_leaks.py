@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hiersrec.store.batches import Batch
-from hiersrec.types import Scores
+from hiersrec.types import Batch, Scores
 from tests.contracts import test_every_scorer as contract
 from tests.toy import NUM_ITEMS
 

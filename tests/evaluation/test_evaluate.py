@@ -8,9 +8,8 @@ import pytest
 
 from hiersrec.errors import BadInput, HiersrecError
 from hiersrec.evaluation.evaluate import Options, evaluate
-from hiersrec.store.batches import Batch
 from hiersrec.store.sessions import Sessions
-from hiersrec.types import Scores
+from hiersrec.types import Batch, Scores
 from tests.toy import NUM_ITEMS, toy
 
 CATALOG = toy().data.catalog

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiersrec.model.scorer import ModelScorer
-from hiersrec.store.batches import Batch, whole_sessions
-from hiersrec.types import Explainer, Scores
+from hiersrec.store.batches import whole_sessions
+from hiersrec.types import Batch, Explainer, Scores
 from tests.model.world import VARIANTS, N, batch, model, tensors
 
 SCORERS = {name: ModelScorer(model(make())) for name, make in VARIANTS.items()}

@@ -11,8 +11,9 @@ from hiersrec.build import build_model
 from hiersrec.config import Choice, ModelRecipe, TaskTable, find_recipe, read_recipe
 from hiersrec.model.encoders import mean
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.store.batches import Batch, whole_sessions
+from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog, Feature, Level
+from hiersrec.types import Batch
 
 # Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.
 torch.set_num_threads(1)

@@ -5,8 +5,8 @@ import pytest
 
 from hiersrec.errors import HiersrecError
 from hiersrec.retrieval.scoring import score
-from hiersrec.store.batches import Batch, whole_sessions
-from hiersrec.types import Scores
+from hiersrec.store.batches import whole_sessions
+from hiersrec.types import Batch, Scores
 from tests.toy import NUM_ITEMS, WITHOUT_SHELF, toy
 
 CATALOG = toy().data.catalog

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from hiersrec.store.batches import Batch
 from hiersrec.store.catalog import Catalog, Level
-from hiersrec.types import Float32, Int32, Part, Scores
+from hiersrec.types import Batch, Float32, Int32, Part, Scores
 
 TITLES = ["Nile", "Cairo", "Tiger", "Lion", "Oak", None]
 IDS = ["a", "b", "c", "d", "e", "f"]

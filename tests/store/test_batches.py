@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from hiersrec.store.batches import Batch, batch_of, shuffled_rows, sorted_rows, whole_sessions
+from hiersrec.store.batches import batch_of, shuffled_rows, sorted_rows, whole_sessions
 from hiersrec.store.sessions import Prefixes, Sessions
+from hiersrec.types import Batch
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,10 @@ import numpy as np
 from annotated_types import Ge
 from scipy import sparse
 
-from hiersrec.store.batches import Batch
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
-from hiersrec.types import Float32, Scores
+from hiersrec.types import Batch, Float32, Scores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiersrec.store.batches import Batch
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.types import Float32, Int32, Int64, Scores
+from hiersrec.types import Batch, Float32, Int32, Int64, Scores
 
 HISTORY = 100
 """Newest items of a session whose categories count."""

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiersrec.store.batches import Batch
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.types import Float32, Scores
+from hiersrec.types import Batch, Float32, Scores
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.store.batches import Batch
-from hiersrec.types import Float32, Int32, Part, Scores
+from hiersrec.types import Batch, Float32, Int32, Part, Scores
 
 
 class ModelScorer:

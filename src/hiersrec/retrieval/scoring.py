@@ -7,9 +7,8 @@ Sessions without any are answered by popularity in training. Scores that are not
 import numpy as np
 
 from hiersrec.errors import HiersrecError
-from hiersrec.store.batches import Batch
 from hiersrec.store.catalog import Catalog
-from hiersrec.types import Float32, Int64, Scorer, Scores
+from hiersrec.types import Batch, Float32, Int64, Scorer, Scores
 
 
 def score(scorer: Scorer, catalog: Catalog, batch: Batch, exclude_seen: bool = False) -> Scores:

@@ -14,9 +14,9 @@ from hiersrec.retrieval.order import top_k
 from hiersrec.retrieval.scoring import score
 from hiersrec.serving.answers import CategoryGuess, Item, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
-from hiersrec.store.batches import Batch, whole_sessions
+from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
-from hiersrec.types import Explainer, ExternalId, Float32, Float64, Int32, Scorer, Scores
+from hiersrec.types import Batch, Explainer, ExternalId, Float32, Float64, Int32, Scorer, Scores
 
 BATCH = 256
 """Sessions scored at once."""

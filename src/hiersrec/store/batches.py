@@ -5,29 +5,14 @@ order is random, reproducible from (seed, epoch) alone, and under 10 % of the to
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from hiersrec.store.sessions import Prefixes
-from hiersrec.types import Int32, Int64
+from hiersrec.types import Batch, Int64
 
 RUN_OF_BATCHES = 256
 """Batches whose prefixes are sorted together in training: more means less padding (3 % on Diginetica)."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a scorer sees of B prefixes: never a target.
-
-    items: (B, T) int32, right-padded with 0. lengths: (B,) int32, 0 for an empty session.
-    """
-
-    items: Int32
-    lengths: Int32
-
-    def __len__(self) -> int:
-        return len(self.lengths)
 
 
 def batch_of(prefixes: Prefixes, rows: Int64, max_length: int) -> Batch:

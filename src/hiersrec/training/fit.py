@@ -45,14 +45,14 @@ def train(
         with torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
             model = build_model(recipe, dataset.catalog)  # before anything is written: a bad recipe ends here
-            _begin(dataset, text, out)
+            _begin(dataset, text, out, overwrite)
             progress = loop.fit(model, dataset.training(), recipe.training, out / STATE, watch)
             parameters = sum(one.numel() for one in model.parameters())
         shutil.copyfile(out / STATE / checkpoint.BEST, out / f".{WEIGHTS}.part")
         history, best = progress.history, {"epoch": progress.best_epoch, "valid_mrr@20": progress.best}
     else:
         state = _fit_baseline(dataset, recipe, watch)
-        _begin(dataset, text, out)
+        _begin(dataset, text, out, overwrite)
         safetensors.numpy.save_file(state, out / f".{WEIGHTS}.part")
         parameters, history, best = sum(one.size for one in state.values()), [], {}
     (out / f".{WEIGHTS}.part").replace(out / WEIGHTS)
@@ -74,8 +74,8 @@ def _fit_baseline(dataset: Dataset, recipe: BaselineRecipe, watch: Watch) -> dic
 def _check_out(out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
     begun = (out / RECIPE).is_file()
     if overwrite and begun:
-        shutil.rmtree(out)
-    elif (out / SEALS["run"]).is_file():
+        return  # _begin removes it, once the new model stands
+    if (out / SEALS["run"]).is_file():
         raise BadFolder(f"{out} is a finished run. Choose another --out, or replace it with --overwrite.")
     elif begun and not resume:
         raise BadFolder(f"{out} holds an unfinished training. Go on with --resume, or start anew with --overwrite.")
@@ -87,10 +87,12 @@ def _check_out(out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
         raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
 
 
-def _begin(dataset: Dataset, recipe: str, out: Path) -> None:
+def _begin(dataset: Dataset, recipe: str, out: Path, overwrite: bool) -> None:
     """What a run holds from its first moment; the recipe comes last and marks it as begun."""
     if (out / RECIPE).is_file():
-        return
+        if not overwrite:
+            return
+        shutil.rmtree(out)
     shutil.rmtree(out / "catalog", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     copy_catalog(dataset.folder / "catalog", out / "catalog")

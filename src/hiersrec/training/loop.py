@@ -109,7 +109,7 @@ def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> N
 
 def _check(loss: Tensor, each: dict[str, Tensor], progress: Progress) -> None:
     if not torch.isfinite(loss):
-        losses = ", ".join(f"{name} {float(value):.4g}" for name, value in each.items())
+        losses = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in each.items())
         raise HiersrecError(
             f"The loss is no number any more in epoch {progress.epoch + 1}, step {progress.step + 1} ({losses}). "
             "Train again with a lower training.learning_rate."

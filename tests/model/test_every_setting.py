@@ -1,0 +1,135 @@
+"""Each setting of a recipe changes something: a setting that does nothing is a promise that nobody keeps.
+
+The table gives one other value for every field of every Config. What a setting may change: the shapes of the weights,
+the scores, the loss in training mode, or how a training goes.
+"""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hiersrec import registry
+from hiersrec.build import build_model
+from hiersrec.config import Choice, ModelRecipe, TaskTable, Training
+from hiersrec.model import inputs
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.store.batches import whole_sessions
+from hiersrec.training import loop
+from hiersrec.training.watch import Silent
+from tests.model.world import batch, catalog, lists, recipe, tensors
+from tests.toy import toy
+
+Place = tuple[str, str]
+OTHERS: dict[Place, dict[str, Any]] = {
+    ("inputs", ""): {"item_width": 10, "category_width": 8, "metadata_width": 0, "dropout": 0.4},
+    ("encoder", "transformer"): {
+        **{"layers": 1, "heads": 4, "feedforward": 3, "positions": "forward", "norm": "post"},
+        **{"max_length": 4, "dropout": 0.4},
+    },
+    ("encoder", "mean"): {"max_length": 4},
+    ("tasks", "item"): {"head": "linear", "scale": 3.0},
+    ("tasks", "category"): {"level": 1},
+    ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},
+    ("training", ""): {
+        **{"batch_size": 16, "learning_rate": 1e-3, "schedule": "constant", "epochs": 1, "patience": 1},
+        **{"precision": "bf16", "seed": 1},
+    },
+}
+NO_SETTINGS = {"table": {"name", "config"}}
+
+
+def configs() -> dict[Place, type]:
+    """Every Config there is, by its place in a recipe."""
+    found: dict[Place, type] = {("inputs", ""): inputs.Config, ("table", ""): TaskTable, ("training", ""): Training}
+    for kind in ("encoders", "tasks"):
+        for name in registry.names(f"model.{kind}"):
+            place = "encoder" if kind == "encoders" else kind
+            found[place, name] = registry.load(f"model.{kind}", name).Config
+    return found
+
+
+CASES = [(place, field) for place, others in OTHERS.items() if place[0] != "training" for field in others]
+
+
+def test_no_setting_is_left_out() -> None:
+    fields = {
+        place: {field.name for field in dataclasses.fields(config)} - NO_SETTINGS.get(place[0], set())
+        for place, config in configs().items()
+    }
+
+    assert {place: set(others) for place, others in OTHERS.items()} == fields
+
+
+def changed(base: ModelRecipe, place: Place, field: str, value: Any) -> ModelRecipe:
+    """The recipe with one setting changed; the item task stands for all tables."""
+    kind, name = place
+    change = {field: value}
+    if kind == "inputs":
+        return dataclasses.replace(base, inputs=dataclasses.replace(base.inputs, **change))
+    if kind == "encoder":
+        return dataclasses.replace(
+            base, encoder=Choice(name=name, config=dataclasses.replace(base.encoder.config, **change))
+        )
+    if kind == "table":
+        return dataclasses.replace(base, tasks=(base.tasks[0], dataclasses.replace(base.tasks[1], **change)))
+    tables = tuple(
+        dataclasses.replace(one, config=dataclasses.replace(one.config, **change)) if one.name == name else one
+        for one in base.tasks
+    )
+    return dataclasses.replace(base, tasks=tables)
+
+
+def effects(of: ModelRecipe) -> tuple[Any, ...]:
+    """Shapes, scores of long sessions, and the loss in training mode, all from one seed."""
+    torch.manual_seed(0)
+    scorer = ModelScorer(build_model(of, catalog()))
+    shapes = {name: tuple(value.shape) for name, value in scorer.model.state_dict().items()}
+    scores = scorer.score(whole_sessions(lists(4, longest=9), scorer.max_length)).items.tobytes()
+    torch.manual_seed(1)
+    scorer.model.train()
+    total, each = scorer.model.loss(*tensors(batch(6, longest=4)), torch.arange(1, 7))
+    return shapes, scores, total.item(), {name: value.item() for name, value in each.items()}
+
+
+@pytest.mark.parametrize(("place", "field"), CASES, ids=[f"{'.'.join(place)} {field}" for place, field in CASES])
+def test_a_setting_of_the_model_changes_it(place, field) -> None:
+    base = recipe()
+    if place[0] == "encoder" and place[1] != base.encoder.name:
+        config = configs()[place](**({"max_length": 10} if field == "max_length" else {}))
+        base = dataclasses.replace(base, encoder=Choice(name=place[1], config=config))
+
+    before, after = effects(base), effects(changed(base, place, field, OTHERS[place][field]))
+
+    assert before == effects(base), "the comparison itself must be exact"
+    assert before != after
+
+
+def outcome(settings: Training) -> tuple[Any, ...]:
+    """What a short training leaves: weights, and losses and validation of each epoch."""
+    data = toy(train=30, test=10).data
+    torch.manual_seed(settings.seed)
+    made = build_model(recipe(), data.catalog)
+    with tempfile.TemporaryDirectory() as folder:
+        progress = loop.fit(made, data, settings, Path(folder), Silent())
+    weights = {name: value.numpy().tobytes() for name, value in made.state_dict().items()}
+    return weights, [(one["loss"], one["valid"]) for one in progress.history]
+
+
+BASE = Training(batch_size=32, learning_rate=1e-2, schedule="linear", epochs=2, patience=3, precision="float32")
+# Patience shows where nothing gets better: steps too small for float32 leave every weight as it is.
+STUCK = dataclasses.replace(BASE, learning_rate=1e-30, epochs=4)
+
+
+@pytest.mark.parametrize("field", OTHERS["training", ""])
+def test_a_setting_of_the_training_changes_its_outcome(field) -> None:
+    base = STUCK if field == "patience" else BASE
+    other = dataclasses.replace(base, **{field: OTHERS["training", ""][field]})
+
+    before = outcome(base)
+
+    assert before == outcome(base), "the comparison itself must be exact"
+    assert before != outcome(other)

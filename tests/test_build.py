@@ -1,0 +1,78 @@
+"""Recipe + catalogue -> model: wiring by names and patterns, and recipes that make no model."""
+
+import dataclasses
+
+import pytest
+
+from hiersrec.build import build_model
+from hiersrec.config import ModelRecipe
+from hiersrec.errors import BadRecipe
+from tests.model.world import catalog, recipe
+
+
+def with_reads(*reads: str) -> ModelRecipe:
+    base = recipe()
+    return dataclasses.replace(base, tasks=(base.tasks[0], dataclasses.replace(base.tasks[1], reads=reads)))
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        (("category_*",), ("category_1", "category_2")),
+        (("category_2", "category_1"), ("category_2", "category_1")),
+        (("category_2", "category_*"), ("category_2", "category_1")),
+        (("category_2",), ("category_2",)),
+        (("*",), ("category_1", "category_2")),
+        (("none_*",), ()),
+        ((), ()),
+    ],
+)
+def test_names_and_patterns_stand_for_earlier_tasks_each_once(reads, expected) -> None:
+    assert build_model(with_reads(*reads), catalog()).wiring["item"].reads == expected
+
+
+def test_the_wiring_is_what_the_tables_say() -> None:
+    settings = ["tasks.item.weight=2.0", "tasks.item.injection_weight=0.5", "tasks.item.reads_as=logits"]
+    wiring = build_model(recipe("tasks.category.weight=0.25", *settings), catalog()).wiring
+
+    assert [wires.loss_weight for wires in wiring.values()] == [0.25, 0.25, 2.0]
+    assert (wiring["item"].injection_weight, wiring["item"].reads_as) == (0.5, "logits")
+    assert wiring["category_1"].reads == ()
+
+
+def test_reading_what_is_no_earlier_task() -> None:
+    with pytest.raises(BadRecipe, match=r"item reads 'category_3', which is no earlier task\. Did you mean 'category_"):
+        build_model(with_reads("category_3"), catalog())
+
+
+def test_reading_a_later_task() -> None:
+    base = recipe()
+    turned = dataclasses.replace(base, tasks=base.tasks[::-1])
+    category = dataclasses.replace(base.tasks[0], reads=("item",))
+    assert build_model(dataclasses.replace(base, tasks=(base.tasks[1], category)), catalog()).wiring["category_1"].reads
+
+    exact = dataclasses.replace(base.tasks[1], reads=("category_1",))
+    with pytest.raises(BadRecipe, match=r"item reads 'category_1', which is no earlier task\. Known: none\."):
+        build_model(dataclasses.replace(turned, tasks=(exact, base.tasks[0])), catalog())
+
+
+def test_reading_itself() -> None:
+    with pytest.raises(BadRecipe, match="item reads 'item', which is no earlier task"):
+        build_model(with_reads("item"), catalog())
+
+
+def test_a_task_twice() -> None:
+    base = recipe()
+    again = dataclasses.replace(base.tasks[0], config=dataclasses.replace(base.tasks[0].config, level=2))
+    with pytest.raises(BadRecipe, match=r"category: the task 'category_2' is there twice\. Remove one of them\."):
+        build_model(dataclasses.replace(base, tasks=(base.tasks[0], again, base.tasks[1])), catalog())
+
+
+def test_no_item_task() -> None:
+    base = recipe()
+    with pytest.raises(BadRecipe, match=r'must predict items: add \[\[tasks\]\] with name = "item"'):
+        build_model(dataclasses.replace(base, tasks=base.tasks[:1]), catalog())
+
+
+def test_all_categories_of_a_catalogue_without_any() -> None:
+    assert list(build_model(recipe(), catalog(levels=False)).wiring) == ["item"]

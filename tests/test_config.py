@@ -1,0 +1,245 @@
+"""Recipes as text: what is read, and one plain message for every mistake."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from hiersrec.config import (
+    BaselineRecipe,
+    ModelRecipe,
+    Recipe,
+    TaskTable,
+    Training,
+    find_recipe,
+    read_recipe,
+    recipe_names,
+    write_recipe,
+)
+from hiersrec.errors import BadRecipe, HiersrecError, UnknownName
+from hiersrec.model import inputs
+from tests.contracts.test_every_encoder import undocumented
+
+ITEM = '[[tasks]]\nname = "item"\n'
+FULL = """
+name = "mine"
+description = "all of it"
+[inputs]
+item_width = 16
+[encoder]
+name = "transformer"
+heads = 2
+[[tasks]]
+name = "category"
+level = 2
+weight = 0.5
+[[tasks]]
+name = "item"
+reads = ["category_2"]
+head = "cosine"
+scale = 10
+[training]
+learning_rate = 1
+epochs = 3
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def from_text(text: str, *overrides: str) -> Recipe:
+        path = tmp_path / "mine.toml"
+        path.write_text(text, encoding="utf-8")
+        return read_recipe(path, overrides)
+
+    return from_text
+
+
+def test_a_recipe_of_ours(read) -> None:
+    found = read(FULL)
+
+    assert isinstance(found, ModelRecipe)
+    assert (found.name, found.description) == ("mine", "all of it")
+    assert (found.inputs.item_width, found.inputs.category_width) == (16, 128)
+    assert (found.encoder.name, found.encoder.config.heads, found.encoder.config.layers) == ("transformer", 2, 2)
+    category, item = found.tasks
+    assert (category.name, category.weight, category.config.level) == ("category", 0.5, 2)
+    assert (item.reads, item.config.head, item.config.scale) == (("category_2",), "cosine", 10.0)
+    assert found.training == Training(learning_rate=1.0, epochs=3)
+
+
+def test_what_is_left_out_has_its_default(read) -> None:
+    found = read(ITEM)
+
+    assert (found.name, found.description) == ("mine", "")
+    assert found.encoder.name == "transformer"
+    assert found.training == Training()
+    assert dataclasses.replace(found.tasks[0], config=None) == TaskTable(name="item")
+
+
+def test_a_recipe_of_a_rival(read) -> None:
+    found = read('[baseline]\nname = "popularity"\n')
+
+    assert isinstance(found, BaselineRecipe)
+    assert found.baseline.name == "popularity"
+
+
+@pytest.mark.parametrize("text", [FULL, ITEM, '[baseline]\nname = "cooccurrence"\n'])
+def test_written_and_read_again_it_is_the_same(read, text) -> None:
+    found = read(text)
+
+    assert read(write_recipe(found)) == found
+
+
+MISTAKES = [
+    # unknown keys, in every table
+    (f"{ITEM}[trainin]\n", "mine.toml has no key 'trainin'. Did you mean 'training'?"),
+    (f"[inputs]\nitem_widht = 3\n{ITEM}", "[inputs] has no key 'item_widht'. Did you mean 'item_width'?"),
+    (f'[encoder]\nname = "mean"\nlayers = 3\n{ITEM}', "[encoder] mean has no key 'layers'. Known: max_length."),
+    (f'[encoder]\nname = "transformer"\nlayer = 3\n{ITEM}', "no key 'layer'. Did you mean 'layers'?"),
+    (f"{ITEM}injection_wieght = 1\n", "[[tasks]] item has no key 'injection_wieght'. Did you mean 'injection_weight'?"),
+    (f"{ITEM}level = 1\n", "[[tasks]] item has no key 'level'."),
+    (f"{ITEM}config = 1\n", "[[tasks]] item has no key 'config'."),
+    (f"{ITEM}[training]\nepoch = 3\n", "[training] has no key 'epoch'. Did you mean 'epochs'?"),
+    (f'[baseline]\nname = "popularity"\n{ITEM}', "a recipe with [baseline] has no key 'tasks'. Known: baseline."),
+    ('[baseline]\nname = "popularity"\nk = 3\n', "[baseline] popularity has no key 'k'."),
+    # wrong types and values out of range
+    (f'{ITEM}[training]\nepochs = "3"\n', "[training] epochs: Input should be a valid integer, got '3'."),
+    (f"{ITEM}[training]\nepochs = 2.5\n", "[training] epochs: Input should be a valid integer"),
+    (f"{ITEM}[training]\nseed = true\n", "[training] seed: Input should be a valid integer, got True."),
+    (f"{ITEM}[training]\nepochs = 2020-01-01\n", "[training] epochs: Input should be a valid integer"),
+    (f"{ITEM}[training]\nepochs = 0\n", "[training] epochs: Input should be greater than or equal to 1, got 0."),
+    (f"{ITEM}[training]\nlearning_rate = 0.0\n", "[training] learning_rate: Input should be greater than 0, got 0.0."),
+    (f"{ITEM}[training]\nlearning_rate = inf\n", "[training]: every number must be finite"),
+    (f"{ITEM}injection_weight = nan\n", "[[tasks]] item: every number must be finite"),
+    (f'{ITEM}[training]\nschedule = "cosine"\n', "[training] schedule: Input should be 'constant' or 'linear'"),
+    (f"[inputs]\ndropout = 1.0\n{ITEM}", "[inputs] dropout: Input should be less than 1, got 1.0."),
+    (f"{ITEM}weight = -1.0\n", "[[tasks]] item weight: Input should be greater than or equal to 0, got -1.0."),
+    (f'{ITEM}reads = "category_*"\n', "[[tasks]] item reads: Input should be a valid array, got 'category_*'."),
+    (f'{ITEM}head = "dot"\n', "[[tasks]] item head: Input should be 'linear' or 'cosine', got 'dot'."),
+    ('[[tasks]]\nname = "category"\nlevel = 0\n', "level: Input should be 'all' or Input should be greater than or"),
+    # names
+    (f'[encoder]\nname = "transfomer"\n{ITEM}', "No 'transfomer' in hiersrec/model/encoders/. Did you mean 'transfor"),
+    ('[[tasks]]\nname = "items"\n', "No 'items' in hiersrec/model/tasks/. Did you mean 'item'?"),
+    ('[baseline]\nname = "popular"\n', "No 'popular' in hiersrec/baselines/. Did you mean 'popularity'?"),
+    (f"[encoder]\nheads = 2\n{ITEM}", "[encoder] needs a name"),
+    ("[[tasks]]\nweight = 2.0\n", "[[tasks]] needs a name"),
+    ("[baseline]\n", "[baseline] needs a name"),
+    ("name = 3\n" + ITEM, "mine.toml name: Input should be a text, got 3."),
+    # not the shape of a recipe
+    ("[training]\nepochs = 3\n", 'mine.toml has no [[tasks]]. Give at least [[tasks]] with name = "item".'),
+    ("tasks = []\n", "mine.toml has no [[tasks]]."),
+    ("tasks = 3\n", "mine.toml has no [[tasks]]."),
+    ('tasks = "item"\n', "mine.toml has no [[tasks]]."),
+    ('[tasks]\nname = "item"\n', "mine.toml has no [[tasks]]."),
+    ("tasks = [3]\n", "[[tasks]] needs a name"),
+    ("training = 3\n" + ITEM, "[training] must be a table of settings, got 3."),
+    ("inputs = [1]\n" + ITEM, "[inputs] must be a table of settings, got [1]."),
+    ("encoder = 3\n" + ITEM, "[encoder] needs a name"),
+    ('baseline = "popularity"\n', "[baseline] needs a name"),
+    ("[[tasks]\n", "mine.toml is not TOML: "),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES)
+def test_a_mistake_is_told_with_its_place_and_the_way_out(read, text, message) -> None:
+    with pytest.raises(HiersrecError) as found:
+        read(text)
+
+    assert message in str(found.value)
+    assert isinstance(found.value, BadRecipe | UnknownName)
+
+
+def test_bytes_that_are_no_text(tmp_path) -> None:
+    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(BadRecipe, match=r"mine\.toml is not TOML"):
+        read_recipe(tmp_path / "mine.toml")
+
+
+def test_overrides_keep_their_types(read) -> None:
+    found = read(
+        FULL,
+        *("training.epochs=7", "training.learning_rate=1e-3", "training.precision=bf16", 'training.schedule="linear"'),
+        *("encoder.heads=4", "inputs.dropout=0.5", "name=yours", "description=two words"),
+        *("tasks.item.head=linear", "tasks.item.reads=[]", "tasks.category.weight=2"),
+    )
+
+    training = Training(epochs=7, learning_rate=1e-3, precision="bf16", schedule="linear")
+    assert found.training == training
+    assert (found.encoder.config.heads, found.inputs.dropout) == (4, 0.5)
+    assert (found.name, found.description) == ("yours", "two words")
+    assert (found.tasks[1].config.head, found.tasks[1].reads, found.tasks[0].weight) == ("linear", (), 2.0)
+
+
+def test_an_override_may_open_a_table_and_the_last_one_wins(read) -> None:
+    assert read(ITEM, "training.epochs=7", "training.epochs=8").training.epochs == 8
+    assert read(ITEM, "encoder.name=mean").encoder.name == "mean"
+
+
+def test_an_override_by_task_reaches_every_table_of_that_name(read) -> None:
+    two = '[[tasks]]\nname = "category"\nlevel = 1\n[[tasks]]\nname = "category"\nlevel = 2\n' + ITEM
+
+    found = read(two, "tasks.category.weight=0.25")
+
+    assert [one.weight for one in found.tasks] == [0.25, 0.25, 1.0]
+
+
+BAD_OVERRIDES = [
+    ("training.epochs", "--set needs KEY=VALUE, such as training.epochs=3, got 'training.epochs'."),
+    ("training.epoch=3", "[training] has no key 'epoch'. Did you mean 'epochs'?"),
+    ("trainin.epochs=3", "mine.toml has no key 'trainin'. Did you mean 'training'?"),
+    ("training.epochs=three", "[training] epochs: Input should be a valid integer, got 'three'."),
+    ("training.epochs=", "[training] epochs: Input should be a valid integer, got ''."),
+    ("=3", "mine.toml has no key ''."),
+    ("training=3", "[training] must be a table of settings, got 3."),
+    ("training.epochs.now=3", "--set training.epochs.now=3: training.epochs.now is no place of a recipe"),
+    ("tasks.items.head=linear", "--set tasks.items.head=linear: the recipe has no task 'items'."),
+    ("tasks.item=3", "--set tasks.item=3: tasks.item is no place of a recipe"),
+    ("tasks.item.head.now=3", "tasks.item.head.now is no place of a recipe"),
+    ("tasks.item.haed=linear", "[[tasks]] item has no key 'haed'. Did you mean 'head'?"),
+    ("name.first=Ada", "name.first is no place of a recipe"),
+    ("tasks=3", "mine.toml has no [[tasks]]."),
+    ("baseline.name=popularity", "a recipe with [baseline] has no key"),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), BAD_OVERRIDES)
+def test_a_wrong_override(read, override, message) -> None:
+    with pytest.raises(HiersrecError) as found:
+        read(FULL, override)
+
+    assert message in str(found.value)
+
+
+def test_a_task_override_where_there_are_no_tasks(read) -> None:
+    with pytest.raises(BadRecipe, match=r"tasks\.item\.head is no place of a recipe"):
+        read('[baseline]\nname = "popularity"\n', "tasks.item.head=linear")
+
+
+def test_recipes_are_found_by_name_or_path(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text(ITEM, encoding="utf-8")
+
+    assert find_recipe("own.toml", "shop") == Path("own.toml")
+    assert find_recipe("popularity", "shop").parts[-2:] == ("any", "popularity.toml")
+    assert find_recipe("hiersrec", "wikispeedia").parts[-2:] == ("wikispeedia", "hiersrec.toml")
+    assert find_recipe("hiersrec", "shop").parts[-2:] == ("any", "hiersrec.toml")
+    assert {"any/hiersrec", "any/popularity", "wikispeedia/hiersrec"} <= set(recipe_names())
+
+
+def test_recipes_that_are_not_there() -> None:
+    with pytest.raises(UnknownName, match=r"There is no recipe file none\.toml"):
+        find_recipe("none.toml", "shop")
+    with pytest.raises(
+        UnknownName, match=r"No recipe 'hiersreck' for shop\. Did you mean 'hiersrec'\? .*end in \.toml"
+    ):
+        find_recipe("hiersreck", "shop")
+
+
+@pytest.mark.parametrize("config", [Training, TaskTable])
+def test_settings_are_frozen(config) -> None:
+    assert config.__dataclass_params__.frozen
+
+
+def test_every_setting_of_the_inputs_is_explained() -> None:
+    assert undocumented(inputs) == []

@@ -1,0 +1,26 @@
+from hiersrec.training.card import model_card
+
+DOCUMENT = {
+    "recipe": "mine",
+    "created": "2030-01-02T03:04:05+00:00",
+    "versions": {"hiersrec": "1", "torch": "2"},
+    "dataset": {"name": "shop", "path": "data", "fingerprint": "0123456789abcdef"},
+    "parameters": 12345,
+    "best": {"epoch": 1, "valid_mrr@20": 0.25},
+}
+EPOCH = {"epoch": 1, "valid": {"mrr@20": 0.25, "hits@20": 0.5}, "train_s": 12.4}
+
+
+def test_the_card_of_a_model() -> None:
+    found = model_card(DOCUMENT, "What it is.", [EPOCH]).splitlines()
+
+    assert found[0] == "# mine on shop"
+    assert found[2] == "What it is."
+    assert "- Made: 2030-01-02T03:04:05+00:00 with hiersrec 1, torch 2" in found
+    assert "- Dataset: shop, catalogue 0123456789ab" in found
+    assert "- Parameters: 12,345" in found
+    assert found[-1] == "| 1 | 0.2500 | 0.5000 | 12 |"
+
+
+def test_a_rival_has_no_epochs_to_show() -> None:
+    assert "|" not in model_card(DOCUMENT, "", [])

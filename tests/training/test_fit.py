@@ -1,0 +1,216 @@
+"""Run folders: whole or refused, enough for inference, and never begun over something else."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from hiersrec.build import open_run
+from hiersrec.config import Recipe, find_recipe, read_recipe, write_recipe
+from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.store.batches import whole_sessions
+from hiersrec.store.dataset import Dataset
+from hiersrec.store.folder import sha256
+from hiersrec.training import loop
+from hiersrec.training.fit import train
+from hiersrec.training.watch import Silent
+from tests.model.world import TINY
+from tests.training.test_loop import Stop, Stopping
+
+QUICK = [*TINY, "training.epochs=2", "training.batch_size=32", "training.precision=float32"]
+FILES = {
+    *("run.json", "model.safetensors", "recipe.toml", "history.jsonl", "MODEL_CARD.md", "catalog"),
+}
+
+
+def recipe(*overrides: str) -> Recipe:
+    return read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *overrides])
+
+
+@pytest.fixture(scope="module")
+def run(dataset, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    train(dataset, recipe(), out, Silent())
+    return out
+
+
+@pytest.fixture
+def copied(run, tmp_path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "copy"))
+
+
+@pytest.fixture
+def stopped(dataset, tmp_path, monkeypatch) -> Path:
+    """What a kill in the middle of the first epoch leaves behind."""
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    with pytest.raises(Stop):
+        train(dataset, recipe(), tmp_path / "stopped", Stopping(3))
+    return tmp_path / "stopped"
+
+
+def test_a_run_holds_what_its_description_says(dataset, run) -> None:
+    assert {path.name for path in run.iterdir()} == FILES
+    document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert document["dataset"]["fingerprint"] == dataset.fingerprint
+    assert document["recipe"] == "hiersrec"
+    assert [one["epoch"] for one in history] == [1, 2]
+    assert document["best"]["valid_mrr@20"] == max(one["valid"]["mrr@20"] for one in history)
+    card = (run / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "# hiersrec on toy" in card
+    assert f"Parameters: {document['parameters']:,}" in card
+    assert "| 2 | " in card
+
+
+def test_the_run_folder_alone_is_enough(dataset, run, tmp_path) -> None:
+    """Moved, with its dataset out of reach, it scores as the weights of the best epoch do."""
+    moved = Path(shutil.copytree(run, tmp_path / "elsewhere"))
+    opened = open_run(moved)
+    batch = whole_sessions([[1, 9, 17], [4]], 10)
+
+    assert opened.catalog.num_items == dataset.catalog.num_items
+    assert write_recipe(opened.recipe) == write_recipe(recipe())
+    assert isinstance(opened.scorer, ModelScorer)
+    expected = open_run(run).scorer.score(batch)
+    assert opened.scorer.score(batch).items.tobytes() == expected.items.tobytes()
+
+
+def test_weights_that_a_head_shares_with_the_inputs_are_stored_once_and_come_back(run) -> None:
+    stored = safetensors.torch.load_file(run / "model.safetensors")
+    opened = open_run(run)
+    assert isinstance(opened.scorer, ModelScorer)
+    model = opened.scorer.model
+
+    assert sum(name.endswith("item_table.weight") for name in stored) == 1
+    assert model.task("item").item_table is model.inputs.item_table
+    np.testing.assert_array_equal(
+        model.inputs.item_table.weight.detach().numpy(), stored["inputs.item_table.weight"].numpy()
+    )
+
+
+def test_training_never_opens_the_test_split(dataset, run, tmp_path) -> None:
+    folder = Path(shutil.copytree(dataset.folder, tmp_path / "data"))
+    without = Dataset.open(folder)
+    shutil.rmtree(folder / "test")
+
+    train(without, recipe(), tmp_path / "run", Silent())
+
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("at", [2, 4, 11])
+def test_a_resumed_run_is_the_run_that_was_left_alone(dataset, run, tmp_path, monkeypatch, at) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    with pytest.raises(Stop):
+        train(dataset, recipe(), tmp_path / "run", Stopping(at))
+    assert not (tmp_path / "run" / "run.json").exists()
+
+    train(dataset, recipe(), tmp_path / "run", Silent(), resume=True)
+
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+
+
+def test_a_finished_run_stays(dataset, copied) -> None:
+    for resume in (False, True):
+        with pytest.raises(BadFolder, match=r"is a finished run\. Choose another --out, or replace it with --overwr"):
+            train(dataset, recipe(), copied, Silent(), resume=resume)
+
+    train(dataset, recipe("training.epochs=1"), copied, Silent(), overwrite=True)
+
+    assert len((copied / "history.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_an_unfinished_training_goes_on_or_starts_anew_but_only_when_told(dataset, run, stopped) -> None:
+    with pytest.raises(BadFolder, match=r"unfinished training\. Go on with --resume, or start anew with --overwrite"):
+        train(dataset, recipe(), stopped, Silent())
+    with pytest.raises(BadFolder, match="is not a finished run folder"):
+        open_run(stopped)
+
+    train(dataset, recipe(), stopped, Silent(), overwrite=True)
+
+    assert (stopped / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+def test_a_training_goes_on_with_its_own_recipe_only(dataset, stopped) -> None:
+    with pytest.raises(BadFolder, match=r"begun with another recipe \(.*recipe\.toml\)\. Resume with that one"):
+        train(dataset, recipe("training.epochs=3"), stopped, Silent(), resume=True)
+
+
+def test_nothing_to_resume(dataset, tmp_path) -> None:
+    with pytest.raises(BadFolder, match=r"no training to resume in .*none\. Leave out --resume"):
+        train(dataset, recipe(), tmp_path / "none", Silent(), resume=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_something_else_is_left_alone(dataset, tmp_path, overwrite) -> None:
+    (tmp_path / "letters.txt").write_text("dear", encoding="utf-8")
+
+    for out in (tmp_path, tmp_path / "letters.txt"):
+        with pytest.raises(BadFolder, match=r"exists and is no run folder\. Choose another --out"):
+            train(dataset, recipe(), out, Silent(), overwrite=overwrite)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
+
+
+def test_a_recipe_that_cannot_be_built_leaves_nothing_behind(dataset, tmp_path) -> None:
+    with pytest.raises(BadRecipe, match="heads must divide"):
+        train(dataset, recipe("encoder.heads=7"), tmp_path / "run", Silent())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_that_cannot_be_built_leaves_the_older_run_where_it_is(dataset, copied) -> None:
+    with pytest.raises(BadRecipe, match="heads must divide"):
+        train(dataset, recipe("encoder.heads=7"), copied, Silent(), overwrite=True)
+
+    assert open_run(copied).document["recipe"] == "hiersrec"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "recipe.toml", "history.jsonl", "catalog/items.parquet"])
+def test_one_wrong_byte_is_noticed(copied, name) -> None:
+    data = bytearray((copied / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copied / name).write_bytes(data)
+
+    with pytest.raises(BadFolder, match=rf"{name} does not match its checksum"):
+        open_run(copied)
+
+
+def test_weights_of_another_shape_are_refused(copied) -> None:
+    """A recipe that was changed by hand, checksum and all."""
+    changed = write_recipe(recipe("inputs.item_width=4"))
+    (copied / "recipe.toml").write_text(changed, encoding="utf-8")
+    document = json.loads((copied / "run.json").read_text(encoding="utf-8"))
+    document["files"]["recipe.toml"] = {"bytes": len(changed.encode()), "sha256": sha256(copied / "recipe.toml")}
+    (copied / "run.json").write_text(json.dumps(document), encoding="utf-8")
+
+    with pytest.raises(
+        BadFolder, match=r"model\.safetensors does not fit its recipe: .*shape.* Train the run anew"
+    ) as found:
+        open_run(copied)
+
+    assert "\n" not in str(found.value)
+
+
+def test_a_training_leaves_the_callers_random_state_as_it_was(dataset, tmp_path) -> None:
+    before = torch.get_rng_state()
+
+    train(dataset, recipe("training.epochs=1"), tmp_path / "run", Silent())
+
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["popularity", "cooccurrence", "last_category"])
+def test_a_rival_is_a_run_as_well(dataset, tmp_path, name) -> None:
+    document = train(dataset, read_recipe(find_recipe(name, "toy")), tmp_path / "run", Silent())
+
+    opened = open_run(tmp_path / "run")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    assert document["parameters"] > 0
+    assert opened.scorer.score(whole_sessions([[1]], 10)).items.shape == (1, dataset.catalog.num_items + 1)

@@ -1,0 +1,232 @@
+"""The training loop: determinism, going on after a stop, early stopping, the schedule, and what it is given."""
+
+import dataclasses
+import typing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from hiersrec import registry
+from hiersrec.build import build_model
+from hiersrec.config import Training
+from hiersrec.errors import HiersrecError
+from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.store.dataset import TrainingData
+from hiersrec.training import checkpoint, loop
+from hiersrec.training.watch import Silent
+from tests.model.world import recipe
+from tests.toy import toy
+
+DATA = toy(train=30, test=10).data
+SETTINGS = Training(batch_size=32, learning_rate=1e-2, schedule="linear", epochs=3, patience=3, precision="float32")
+
+
+def untrained(seed: int = 0, overrides: tuple[str, ...] = ()) -> HierarchicalModel:
+    torch.manual_seed(seed)
+    return build_model(recipe(*overrides), DATA.catalog)
+
+
+def weights(of: HierarchicalModel) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in of.state_dict().items()}
+
+
+class Stop(Exception):
+    """A kill."""
+
+
+class Stopping(Silent):
+    """A watch that ends the training at its step number `at`, counted over all epochs and validations."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def step(self, done: int, note: str) -> None:
+        del done, note
+        self.left -= 1
+        if self.left == 0:
+            raise Stop
+
+
+class Listening(Silent):
+    """A watch that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.titles: list[tuple[str, int]] = []
+        self.steps: list[tuple[int, str]] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def start(self, title: str, total: int) -> None:
+        self.titles.append((title, total))
+
+    def step(self, done: int, note: str) -> None:
+        self.steps.append((done, note))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) -> None:
+    found = []
+    for run, seed in enumerate([0, 0, 1]):
+        made = untrained(seed)
+        loop.fit(made, DATA, dataclasses.replace(SETTINGS, seed=seed), tmp_path / str(run), Silent())
+        found.append(weights(made))
+
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+@pytest.mark.parametrize("variant", [(), ("tasks.item.head=linear",)], ids=["shared table", "own table"])
+@pytest.mark.parametrize("at", [1, 2, 5, 7, 13])
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, at, variant) -> None:
+    """Stops in the first and second epoch and in a validation; random state, moments and sums go on as they were."""
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    whole = untrained(overrides=variant)
+    expected = loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", Silent())
+
+    with pytest.raises(Stop):
+        loop.fit(untrained(overrides=variant), DATA, SETTINGS, tmp_path / "stopped", Stopping(at))
+    resumed = untrained(seed=99, overrides=variant) if at > 1 else untrained(overrides=variant)
+    progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", Silent())
+
+    assert weights(resumed) == weights(whole)
+    best = [(tmp_path / name / checkpoint.BEST).read_bytes() for name in ("whole", "stopped")]
+    assert best[0] == best[1]
+    for one, other in zip(progress.history, expected.history, strict=True):
+        assert one["loss"] == other["loss"]
+        assert one["valid"] == other["valid"]
+
+
+def test_a_stop_between_two_saved_moments_goes_back_to_the_last_one(tmp_path) -> None:
+    """With the usual minute between moments, a stop in epoch 2 goes on from the end of epoch 1."""
+    whole = untrained()
+    loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", Silent())
+    with pytest.raises(Stop):
+        loop.fit(untrained(), DATA, SETTINGS, tmp_path / "stopped", Stopping(9))
+    watch = Listening()
+
+    resumed = untrained(seed=99)
+    loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", watch)
+
+    assert watch.said[0].endswith("resumed at epoch 2")
+    assert weights(resumed) == weights(whole)
+
+
+def scripted(monkeypatch, scores: list[float]) -> list[dict[str, Tensor]]:
+    """Let validation find these MRRs, one an epoch; gives the weights at each, as they come."""
+    seen: list[dict[str, Tensor]] = []
+
+    def validation(scorer: ModelScorer, *_: Any) -> SimpleNamespace:
+        seen.append({name: value.clone() for name, value in scorer.model.state_dict().items()})
+        return SimpleNamespace(metrics={"mrr@20": scores[len(seen) - 1], "hits@20": 0.5})
+
+    monkeypatch.setattr(loop, "evaluate", validation)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("patience", "scores", "epochs", "best"),
+    [
+        (1, [0.1, 0.3, 0.2, 0.4], 3, 2),
+        (2, [0.1, 0.3, 0.2, 0.2, 0.4], 4, 2),
+        (2, [0.1, 0.3, 0.2, 0.4, 0.4, 0.4, 0.5], 6, 4),
+        (3, [0.4, 0.1, 0.2, 0.3, 0.4, 0.5], 4, 1),
+        (2, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 6, 6),
+        (1, [0.0, 0.0], 2, 1),
+    ],
+)
+def test_it_stops_after_epochs_without_gain_and_keeps_the_best(
+    tmp_path, monkeypatch, patience, scores, epochs, best
+) -> None:
+    seen = scripted(monkeypatch, scores)
+
+    progress = loop.fit(
+        untrained(), DATA, dataclasses.replace(SETTINGS, epochs=6, patience=patience), tmp_path, Silent()
+    )
+
+    assert (len(seen), progress.epoch, progress.best_epoch, progress.best) == (epochs, epochs, best, scores[best - 1])
+    assert [one["valid"]["mrr@20"] for one in progress.history] == scores[:epochs]
+    kept = safetensors.torch.load_file(tmp_path / checkpoint.BEST)
+    assert all(torch.equal(value, seen[best - 1][name]) for name, value in kept.items())
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_the_learning_rate_follows_its_schedule(tmp_path, monkeypatch, schedule) -> None:
+    rates: list[float] = []
+
+    class Recording(torch.optim.Adam):
+        def step(self, closure: Any = None) -> Any:
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Recording)
+    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2, schedule=schedule), tmp_path, Silent())
+
+    count = len(rates)
+    assert count == 2 * -(-len(DATA.train.items[len(DATA.train) :]) // 32)
+    expected = [1e-2 * (1 - step / count if schedule == "linear" else 1) for step in range(count)]
+    assert rates == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_diverging_training_says_so(tmp_path) -> None:
+    settings = dataclasses.replace(SETTINGS, learning_rate=1e30)
+
+    with pytest.raises(
+        HiersrecError, match=r"no number any more in epoch 1, step \d+ \(.*item.*\)\. .*lower training\."
+    ):
+        loop.fit(untrained(overrides=("tasks.item.head=linear",)), DATA, settings, tmp_path, Silent())
+
+
+def test_the_watch_hears_of_all_examples_and_epochs(tmp_path) -> None:
+    watch = Listening()
+
+    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2), tmp_path, watch)
+
+    prefixes = [len(one.items) - len(one) for one in (DATA.train, DATA.valid)]
+    assert watch.titles == [
+        ("epoch 1/2", prefixes[0]),
+        ("validation", prefixes[1]),
+        ("epoch 2/2", prefixes[0]),
+        ("validation", prefixes[1]),
+    ]
+    assert (prefixes[0], prefixes[1]) == (max(done for done, _ in watch.steps), watch.steps[-1][0])
+    assert all(word in watch.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))
+    assert [line.split(":")[1].strip() for line in watch.said] == [
+        f"{prefixes[0]:,} prefixes, {sum(one.numel() for one in untrained().parameters()):,} parameters, cpu, float32",
+        "epoch 1",
+        "epoch 2",
+    ]
+
+
+def test_what_it_validates_is_what_evaluation_finds(tmp_path) -> None:
+    made = untrained()
+
+    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=1), tmp_path, Silent())
+
+    found = evaluate(ModelScorer(made), DATA.catalog, DATA.valid, Options()).metrics
+    assert progress.best == found["mrr@20"]
+    assert progress.history[0]["valid"].items() <= found.items()
+
+
+def test_whoever_fits_is_given_no_test_split() -> None:
+    fits = [loop.fit, *(registry.load("baselines", name).fit for name in registry.names("baselines"))]
+
+    assert [typing.get_type_hints(fit)["data"] for fit in fits] == [TrainingData] * len(fits)
+    assert [field.name for field in dataclasses.fields(TrainingData)] == ["catalog", "train", "valid"]
+
+
+def test_bf16_trains_too(tmp_path: Path) -> None:
+    made = untrained()
+
+    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, precision="bf16"), tmp_path, Silent())
+
+    losses = [one["loss"]["item"] for one in progress.history]
+    assert losses[0] > losses[1] > losses[2]
+    assert {one.dtype for one in made.parameters()} == {torch.float32}

@@ -1,0 +1,22 @@
+import ctypes
+import platform
+
+import numpy as np
+import pytest
+
+from hiersrec.training import memory
+
+
+def test_memory_works_as_before() -> None:
+    for _ in range(2):
+        memory.keep_freed()
+        block = np.ones(10_000_000)  # 80 MB, above the bound from which blocks were mapped
+        assert block.sum() == 10_000_000
+        del block
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("a foreign C library was opened"))
+
+    memory.keep_freed()

@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from hiersrec.training import precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", [CPU, torch.device("cuda")])
+def test_what_is_asked_for_is_taken(device) -> None:
+    assert precision.choose("bf16", device) == torch.bfloat16
+    assert precision.choose("float32", device) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("float32", "bf16", "expected"),
+    [(4.0, 1.0, torch.bfloat16), (1.0, 4.0, torch.float32), (1.0, 1.0, torch.float32), (1.4, 1.0, torch.float32)],
+)
+def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, float32, bf16, expected) -> None:
+    monkeypatch.setattr(precision, "_seconds", {torch.float32: float32, torch.bfloat16: bf16}.__getitem__)
+
+    assert precision.choose("auto", CPU) == expected
+
+
+def test_the_measurement_is_a_time() -> None:
+    assert precision._seconds(torch.float32) > 0
+    assert precision._seconds(torch.bfloat16) > 0
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_auto_asks_a_graphics_card_what_it_can(monkeypatch, able) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: able and not including_emulation)
+
+    assert precision.choose("auto", torch.device("cuda")) == (torch.bfloat16 if able else torch.float32)

@@ -1,0 +1,34 @@
+"""The shop whose right answer is known: the model must find it, and popularity can't."""
+
+import pytest
+import torch
+
+from hiersrec import registry
+from hiersrec.build import build_model
+from hiersrec.config import Training
+from hiersrec.evaluation.evaluate import evaluate
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.training import loop
+from hiersrec.training.watch import Silent
+from tests.model.world import PAPER, recipe
+from tests.toy import toy
+
+SETTINGS = Training(batch_size=128, learning_rate=1e-2, schedule="linear", epochs=8, precision="float32")
+
+
+@pytest.mark.parametrize("overrides", [[], PAPER], ids=["default", "paper"])
+def test_the_hierarchical_model_learns_the_shop_and_popularity_does_not(tmp_path, overrides) -> None:
+    data, test = toy()
+    torch.manual_seed(0)
+    made = build_model(recipe("inputs.item_width=16", *overrides), data.catalog)
+
+    loop.fit(made, data, SETTINGS, tmp_path, Silent())
+
+    found = evaluate(ModelScorer(made), data.catalog, test).metrics
+    popularity = registry.load("baselines", "popularity")
+    floor = evaluate(popularity.fit(popularity.Config(), data), data.catalog, test).metrics
+    assert found["mrr@20"] > 0.95
+    assert found["hits@20"] > 0.99
+    assert found["category_1/mrr@20"] > 0.99
+    assert found["category_2/mrr@20"] > 0.98
+    assert floor["mrr@20"] < 0.2
