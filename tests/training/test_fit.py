@@ -142,6 +142,15 @@ def test_a_training_goes_on_with_its_own_recipe_only(dataset, stopped) -> None:
         train(dataset, recipe("training.epochs=3"), stopped, Silent(), resume=True)
 
 
+def test_a_training_goes_on_with_its_own_dataset_only(dataset, stopped, tmp_path) -> None:
+    document = json.loads(json.dumps(dataset.document))
+    document["files"]["catalog/items.parquet"]["sha256"] = "0" * 64
+    other = Dataset(tmp_path / "other", document)
+
+    with pytest.raises(BadFolder, match=r"was begun on another dataset than .*other\. Resume with that one\."):
+        train(other, recipe(), stopped, Silent(), resume=True)
+
+
 def test_nothing_to_resume(dataset, tmp_path) -> None:
     with pytest.raises(BadFolder, match=r"no training to resume in .*none\. Leave out --resume"):
         train(dataset, recipe(), tmp_path / "none", Silent(), resume=True)

@@ -23,7 +23,7 @@ from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, read_recipe, wr
 from hiersrec.errors import BadFolder
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.folder import SEALS, seal, write_text
+from hiersrec.store.folder import SEALS, seal, sha256, write_text
 from hiersrec.training import checkpoint, loop
 from hiersrec.training.card import model_card
 from hiersrec.training.watch import Watch
@@ -40,7 +40,7 @@ def train(
     holds something else, or something finished, or something interrupted and `resume` is not set.
     """
     text = write_recipe(recipe)
-    _check_out(out, text, resume, overwrite)
+    _check_out(dataset, out, text, resume, overwrite)
     if isinstance(recipe, ModelRecipe):
         with torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
@@ -71,19 +71,21 @@ def _fit_baseline(dataset: Dataset, recipe: BaselineRecipe, watch: Watch) -> dic
     return state
 
 
-def _check_out(out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
+def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
     begun = (out / RECIPE).is_file()
     if overwrite and begun:
         return  # _begin removes it, once the new model stands
     if (out / SEALS["run"]).is_file():
         raise BadFolder(f"{out} is a finished run. Choose another --out, or replace it with --overwrite.")
-    elif begun and not resume:
+    if begun and not resume:
         raise BadFolder(f"{out} holds an unfinished training. Go on with --resume, or start anew with --overwrite.")
-    elif begun and write_recipe(read_recipe(out / RECIPE)) != recipe:
+    if begun and write_recipe(read_recipe(out / RECIPE)) != recipe:
         raise BadFolder(f"{out} was begun with another recipe ({out / RECIPE}). Resume with that one, or --overwrite.")
-    elif not begun and resume:
+    if begun and sha256(out / "catalog" / "items.parquet") != dataset.fingerprint:
+        raise BadFolder(f"{out} was begun on another dataset than {dataset.folder}. Resume with that one.")
+    if not begun and resume:
         raise BadFolder(f"There is no training to resume in {out}. Leave out --resume.")
-    elif not begun and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not begun and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
 
 
