@@ -35,7 +35,9 @@ def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(tmp_path) -> No
 
     assert found.code == 2
     assert found.out == ""
-    assert found.err == f"Error: There is no dataset folder at {tmp_path / 'nowhere'}.\n"
+    assert found.err == (
+        f"Error: There is no dataset folder at {tmp_path / 'nowhere'}. Make one with `hiersrec prepare`.\n"
+    )
 
 
 def test_an_unknown_option_exits_with_2_too(hiersrec) -> None:

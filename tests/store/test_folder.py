@@ -180,3 +180,39 @@ def test_a_changed_file_of_equal_size_is_seen_with_checksums(tmp_path: Path) -> 
     assert open_seal(out, "dataset")["name"] == "toy"
     with pytest.raises(BadFolder, match=r"a\.txt does not match its checksum"):
         open_seal(out, "dataset", checksums=True)
+
+
+def test_what_killed_processes_left_is_swept_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [tmp_path / f".out.{dead.pid}.{end}" for end in ("part", "old")]
+    kept = [tmp_path / f".out.{os.getppid()}.part", tmp_path / f".other.{dead.pid}.part", tmp_path / ".out.notes"]
+    for folder in (*left, *kept):
+        folder.mkdir()
+
+    with new_folder(tmp_path / "out", "dataset"):
+        pass
+
+    assert not any(folder.exists() for folder in left)
+    assert all(folder.exists() for folder in kept)
+
+
+def test_a_kill_while_replacing_leaves_the_new_folder_or_nothing_half(tmp_path: Path, monkeypatch) -> None:
+    out = tmp_path / "out"
+    with new_folder(out, "dataset") as folder:
+        (folder / "dataset.json").write_text("{}")
+    renamed: list[Path] = []
+    replace = Path.replace
+
+    def recorded(self: Path, target: Path) -> Path:
+        renamed.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", recorded)
+    with new_folder(out, "dataset", overwrite=True) as folder:
+        (folder / "new").write_text("new")
+
+    assert renamed[0].name.endswith(".old")
+    assert renamed[1] == out
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in out.iterdir()] == ["new"]

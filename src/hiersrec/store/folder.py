@@ -4,6 +4,7 @@ The seal of a folder is a JSON document (`dataset.json`, `run.json`) that names 
 sealed file with size and SHA-256. A folder without its seal is unfinished.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -17,6 +18,10 @@ from hiersrec.errors import BadFolder
 
 FORMAT_VERSION = 1
 SEALS = {"dataset": "dataset.json", "run": "run.json"}
+WAY_OUT = {
+    "dataset": "Make one with `hiersrec prepare`.",
+    "run": "Make one with `hiersrec train`, or finish one that was stopped with `--resume`.",
+}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -38,16 +43,37 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
         if not (out / SEALS[kind]).is_file():
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite leaves it alone.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.parent / f".{out.name}.{os.getpid()}.part"
-    shutil.rmtree(aside, ignore_errors=True)
+    _sweep(out)
+    aside, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
     aside.mkdir()
     try:
         yield aside
         if out.exists():
-            shutil.rmtree(out)
+            out.replace(old)  # a rename each, so that a kill in between costs no file
         aside.replace(out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed processes left half-written beside `out`."""
+    for left in out.parent.glob(f".{glob.escape(out.name)}.*"):
+        owner, _, end = left.name.removeprefix(f".{out.name}.").partition(".")
+        if end in ("part", "old") and owner.isdecimal() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():
+        return False  # ours of an earlier call, or of a process that had our number
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def seal(folder: Path, kind: str, document: dict[str, Any], files: list[Path]) -> None:
@@ -64,9 +90,9 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
     """Read and check a seal; sizes always, checksums on request. Raises BadFolder, saying what to do."""
     path = folder / SEALS[kind]
     if not folder.is_dir():
-        raise BadFolder(f"There is no {kind} folder at {folder}.")
+        raise BadFolder(f"There is no {kind} folder at {folder}. {WAY_OUT[kind]}")
     if not path.is_file():
-        raise BadFolder(f"{folder} is not a finished {kind} folder: it has no {SEALS[kind]}.")
+        raise BadFolder(f"{folder} is not a finished {kind} folder: it has no {SEALS[kind]}. {WAY_OUT[kind]}")
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version, files = document["format_version"], document["files"]

@@ -34,6 +34,8 @@ class Progress:
     best_epoch: int = 0
     seconds: float = 0.0
     """Spent in the epoch in hand."""
+    dtype: str = ""
+    """Of matrix products; chosen at the start, and kept when the training goes on elsewhere."""
     examples: int = 0
     totals: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -53,13 +53,14 @@ def fit(model: HierarchicalModel, data: TrainingData, config: Training, folder: 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-    dtype = precision.choose(config.precision, device)
-    stage = Stage(model, optimizer, Prefixes.every(data.train), config, dtype, folder, watch)
     resumed = (folder / checkpoint.LAST).is_file()
     progress = checkpoint.restore(folder, model, optimizer) if resumed else Progress()
+    progress.dtype = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
+    dtype: torch.dtype = getattr(torch, progress.dtype)
+    stage = Stage(model, optimizer, Prefixes.every(data.train), config, dtype, folder, watch)
     watch.say(
         f"train: {len(stage.prefixes):,} prefixes, {_numbers(model):,} parameters, {device.type}, "
-        f"{str(dtype).removeprefix('torch.')}" + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
+        f"{progress.dtype}" + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
     )
     while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
         _epoch(stage, progress)
