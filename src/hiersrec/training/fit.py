@@ -85,7 +85,7 @@ def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite
         raise BadFolder(f"{out} was begun on another dataset than {dataset.folder}. Resume with that one.")
     if not begun and resume:
         raise BadFolder(f"There is no training to resume in {out}. Leave out --resume.")
-    if not begun and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not begun and out.exists() and (not out.is_dir() or any(path.name != "catalog" for path in out.iterdir())):
         raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
 
 
