@@ -19,7 +19,7 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Watch
+from hiersrec.training.watch import Watch, stretch
 from hiersrec.types import ExternalId, Int32
 
 RECIPES = ("popularity", "last_category", "cooccurrence", "hiersrec")
@@ -42,30 +42,14 @@ def demo(out: Path, watch: Watch) -> Iterator[RenderableType]:
     for name in RECIPES:
         recipe = read_recipe(find_recipe(name, dataset.name))
         train(dataset, recipe, runs / name, watch, overwrite=True)
-        watch.say(f"demo: evaluating {name}")
-        measured[name] = _measure(runs / name, watch)
+        with stretch(watch, f"evaluate: {name}") as progress:
+            measured[name] = measure(runs / name, progress=progress)
     yield _accuracy(measured)
     yield ""
     walks = [dataset.catalog.to_external(walk) for walk in pick_sessions(dataset)]
     yield from _explained(runs / RECIPES[-1], walks)
     yield f"Files: the dataset in {data}, each run in {runs} (metrics.json, ranks.parquet, MODEL_CARD.md)."
     yield f'Next: hiersrec recommend {runs / RECIPES[-1]} --session "{",".join(map(str, walks[0]))}" --explain'
-
-
-def _measure(run: Path, watch: Watch) -> dict[str, Any]:
-    begun = False
-
-    def progress(done: int, of: int) -> None:
-        nonlocal begun
-        if not begun:
-            watch.start("evaluate", of)
-            begun = True
-        watch.step(done, "")
-
-    try:
-        return measure(run, progress=progress)
-    finally:
-        watch.end()
 
 
 def _accuracy(measured: dict[str, dict[str, Any]]) -> Table:

@@ -123,7 +123,8 @@ def scripted(monkeypatch, scores: list[float]) -> list[dict[str, Tensor]]:
     """Let validation find these MRRs, one an epoch; gives the weights at each, as they come."""
     seen: list[dict[str, Tensor]] = []
 
-    def validation(scorer: ModelScorer, *_: Any) -> SimpleNamespace:
+    def validation(scorer: ModelScorer, *_: Any, progress: Any) -> SimpleNamespace:
+        assert callable(progress)
         seen.append({name: value.clone() for name, value in scorer.model.state_dict().items()})
         return SimpleNamespace(metrics={"mrr@20": scores[len(seen) - 1], "hits@20": 0.5})
 
@@ -191,10 +192,10 @@ def test_the_watch_hears_of_all_examples_and_epochs(tmp_path) -> None:
 
     prefixes = [len(one.items) - len(one) for one in (DATA.train, DATA.valid)]
     assert watch.titles == [
-        ("epoch 1/2", prefixes[0]),
-        ("validation", prefixes[1]),
-        ("epoch 2/2", prefixes[0]),
-        ("validation", prefixes[1]),
+        ("train: epoch 1/2", prefixes[0]),
+        ("train: validation", prefixes[1]),
+        ("train: epoch 2/2", prefixes[0]),
+        ("train: validation", prefixes[1]),
     ]
     assert (prefixes[0], prefixes[1]) == (max(done for done, _ in watch.steps), watch.steps[-1][0])
     assert all(word in watch.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from hiersrec.training import watch
-from hiersrec.training.watch import Bar, rates
+from hiersrec.training.watch import Bar, rates, stretch
 
 
 def test_losses_are_means_over_the_examples() -> None:
@@ -43,9 +43,9 @@ def test_and_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     drive(Bar(Console(file=out, force_terminal=False)))
 
     assert out.getvalue().splitlines() == [
-        "train: epoch 1/2: 5 of 10 item 7.1",
+        "epoch 1/2: 5 of 10 item 7.1",
         "news",
-        "train: epoch 1/2: 10 of 10 item 6.9",
+        "epoch 1/2: 10 of 10 item 6.9",
     ]
 
 
@@ -56,3 +56,19 @@ def test_a_terminal_gets_a_bar() -> None:
 
     assert "epoch 1/2" in out.getvalue()
     assert "5/10" in out.getvalue() or "10/10" in out.getvalue()
+
+
+def test_a_stretch_begins_with_the_first_report_and_ends_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    bar = Bar(Console(file=io.StringIO()))
+    monkeypatch.setattr(bar, "start", lambda *one: heard.append(("start", *one)))
+    monkeypatch.setattr(bar, "step", lambda *one: heard.append(("step", *one)))
+    monkeypatch.setattr(bar, "end", lambda: heard.append("end"))
+
+    with stretch(bar, "evaluate") as progress:
+        progress(2, 5)
+        progress(5, 5)
+    with pytest.raises(ZeroDivisionError), stretch(bar, "evaluate") as progress:
+        progress(1 // 0, 5)
+
+    assert heard == [("start", "evaluate", 5), ("step", 2, ""), ("step", 5, ""), "end", "end"]

@@ -1,5 +1,6 @@
 """`hiersrec evaluate RUN`: a run folder -> metrics.json, ranks.parquet and tables."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +27,10 @@ def command(
     """Measure a run on the test sessions."""
     from hiersrec.evaluation.evaluate import Options
     from hiersrec.measure import measure
+    from hiersrec.training.watch import Bar, stretch
 
     options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen)
-    with printing.progress("evaluate") as progress:
+    with stretch(Bar(printing.console(sys.stderr)), "evaluate") as progress:
         document = measure(run, data, split, options, progress)
     if json:
         printing.show_json(document)

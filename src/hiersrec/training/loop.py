@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
-from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.store.batches import batch_of, shuffled_rows
@@ -23,7 +23,7 @@ from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Prefixes
 from hiersrec.training import checkpoint, memory, precision
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.watch import Watch, rates
+from hiersrec.training.watch import Watch, rates, stretch
 from hiersrec.types import Int64
 
 SAVE_EVERY = 60.0
@@ -72,7 +72,7 @@ def _epoch(stage: Stage, progress: Progress) -> None:
     """Do what is left of the epoch in hand."""
     config, watch = stage.config, stage.watch
     batches = shuffled_rows(stage.prefixes, config.batch_size, config.seed, progress.epoch)
-    watch.start(f"epoch {progress.epoch + 1}/{config.epochs}", len(stage.prefixes))
+    watch.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(stage.prefixes))
     stage.model.train()
     saved = last = time.monotonic()
     for rows in batches[progress.step :]:
@@ -121,11 +121,8 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     """Validate, keep the weights if they are the best so far, and write the moment."""
     start = time.monotonic()
     watch = stage.watch
-    watch.start("validation", len(Prefixes.every(data.valid)))
-    found = evaluate(
-        ModelScorer(stage.model), data.catalog, data.valid, Options(), lambda done, _: watch.step(done, "")
-    ).metrics
-    watch.end()
+    with stretch(watch, "train: validation") as seen:
+        found = evaluate(ModelScorer(stage.model), data.catalog, data.valid, progress=seen).metrics
     progress.epoch += 1
     record: dict[str, Any] = {
         "epoch": progress.epoch,

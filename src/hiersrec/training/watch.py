@@ -1,6 +1,8 @@
 """Who is told how a training goes: a progress bar for a person, nobody in tests."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -85,7 +87,7 @@ class Bar:
         if self.bar is not None:
             self.bar.update(self.task, completed=done, note=note)
         elif time.monotonic() - self.spoken > SPEAK_EVERY:
-            self.say(f"train: {self.title}: {done:,} of {self.total:,} {note}".rstrip())
+            self.say(f"{self.title}: {done:,} of {self.total:,} {note}".rstrip())
             self.spoken = time.monotonic()
 
     def end(self) -> None:
@@ -93,6 +95,24 @@ class Bar:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+@contextmanager
+def stretch(watch: Watch, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A stretch of `watch` for functions that report (done, of): call the yielded function with both."""
+    begun = False
+
+    def progress(done: int, of: int) -> None:
+        nonlocal begun
+        if not begun:
+            watch.start(title, of)
+            begun = True
+        watch.step(done, "")
+
+    try:
+        yield progress
+    finally:
+        watch.end()
 
 
 def rates(totals: dict[str, Any], examples: int, seconds: float) -> str:
