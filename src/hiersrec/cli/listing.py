@@ -52,12 +52,7 @@ def _members(folder: str) -> dict[str, str]:
 
 
 def _recipes() -> dict[str, str]:
-    """Name -> description; a rival's recipe is what its baseline is."""
     from hiersrec.config import RECIPES, recipe_names
 
-    rivals = _members("baselines")
-    about = {}
-    for name in recipe_names():
-        table = tomllib.loads((RECIPES / f"{name}.toml").read_text(encoding="utf-8"))
-        about[name] = rivals[table["baseline"]["name"]] if "baseline" in table else table["description"]
-    return about
+    tables = {name: tomllib.loads((RECIPES / f"{name}.toml").read_text(encoding="utf-8")) for name in recipe_names()}
+    return {name: table["description"] for name, table in tables.items()}
