@@ -92,6 +92,11 @@ def test_written_and_read_again_it_is_the_same(read, text) -> None:
 
 MISTAKES = [
     # unknown keys, in every table
+    (
+        f'pooling = "lost"\n{ITEM}',
+        "mine.toml pooling: Input should be 'average', 'max', 'last' or 'attention', got 'lost'.",
+    ),
+    ('pooling = "last"\n[baseline]\nname = "popularity"\n', "a recipe with [baseline] has no key 'pooling'."),
     (f"{ITEM}[trainin]\n", "mine.toml has no key 'trainin'. Did you mean 'training'?"),
     (f"[inputs]\nitem_widht = 3\n{ITEM}", "[inputs] has no key 'item_widht'. Did you mean 'item_width'?"),
     (f'[encoder]\nname = "mean"\nlayers = 3\n{ITEM}', "[encoder] mean has no key 'layers'. Known: max_length."),
@@ -100,7 +105,10 @@ MISTAKES = [
     (f"{ITEM}level = 1\n", "[[tasks]] item has no key 'level'."),
     (f"{ITEM}config = 1\n", "[[tasks]] item has no key 'config'."),
     (f"{ITEM}[training]\nepoch = 3\n", "[training] has no key 'epoch'. Did you mean 'epochs'?"),
-    (f'[baseline]\nname = "popularity"\n{ITEM}', "a recipe with [baseline] has no key 'tasks'. Known: baseline."),
+    (
+        f'[baseline]\nname = "popularity"\n{ITEM}',
+        "[baseline] has no key 'tasks'. Known: baseline, description, name.",
+    ),
     ('[baseline]\nname = "popularity"\nk = 3\n', "[baseline] popularity has no key 'k'."),
     # wrong types and values out of range
     (f'{ITEM}[training]\nepochs = "3"\n', "[training] epochs: Input should be a valid integer, got '3'."),
@@ -124,7 +132,7 @@ MISTAKES = [
     (f"[encoder]\nheads = 2\n{ITEM}", "[encoder] needs a name"),
     ("[[tasks]]\nweight = 2.0\n", "[[tasks]] needs a name"),
     ("[baseline]\n", "[baseline] needs a name"),
-    ("name = 3\n" + ITEM, "mine.toml name: Input should be a text, got 3."),
+    ("name = 3\n" + ITEM, "mine.toml name: Input should be a valid string, got 3."),
     # not the shape of a recipe
     ("[training]\nepochs = 3\n", 'mine.toml has no [[tasks]]. Give at least [[tasks]] with name = "item".'),
     ("tasks = []\n", "mine.toml has no [[tasks]]."),

@@ -12,6 +12,7 @@ from torch import nn
 from hiersrec import registry
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, TaskTable, read_recipe
 from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
+from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.scorer import ModelScorer
@@ -27,6 +28,7 @@ def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
     """The untrained model of a recipe, its weights drawn from torch's current random state."""
     inputs = Inputs(recipe.inputs, catalog)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
+    pooled = pooling.build(recipe.pooling, inputs.width)
     tasks: dict[str, nn.Module] = {}
     wiring: dict[str, Wiring] = {}
     for table in recipe.tasks:
@@ -39,7 +41,7 @@ def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
     if "item" not in tasks:
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
-    return HierarchicalModel(inputs, encoder, tasks, wiring)
+    return HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
 
 
 def _sources(table: TaskTable, earlier: list[str]) -> tuple[str, ...]:

@@ -44,6 +44,17 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Head:
+    """What stands above the tables of a recipe."""
+
+    name: str
+    description: str = ""
+    """What it is, in a sentence."""
+    pooling: Literal["average", "max", "last", "attention"] = "average"
+    """How the states of a session become one vector."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     """A member of a registry folder, and its settings."""
 
@@ -73,6 +84,7 @@ class ModelRecipe:
 
     name: str
     description: str
+    pooling: str
     inputs: Any
     encoder: Choice
     tasks: tuple[TaskTable, ...]
@@ -117,20 +129,21 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise BadRecipe(f"{path} is not TOML: {error}.") from error
     for override in overrides:
         _override(table, override)
-    head = {"name": table.pop("name", path.stem), "description": table.pop("description", "")}
-    for key, value in head.items():
-        if not isinstance(value, str):
-            raise BadRecipe(f"{path.name} {key}: Input should be a text, got {value!r}.")
+    table = {"name": path.stem, **table}
     if "baseline" in table:
-        _only(table, ["baseline"], f"{path.name}: a recipe with [baseline]")
-        return BaselineRecipe(**head, baseline=_choice("baselines", table["baseline"], "[baseline]"))
-    _only(table, ["inputs", "encoder", "tasks", "training"], path.name)
+        _only(table, ["name", "description", "baseline"], f"{path.name}: a recipe with [baseline]")
+    heads = [field.name for field in dataclasses.fields(Head)]
+    _only(table, [*heads, "baseline", "inputs", "encoder", "tasks", "training"], path.name)
+    head = parse(Head, {key: table[key] for key in heads if key in table}, path.name)
+    if "baseline" in table:
+        baseline = _choice("baselines", table["baseline"], "[baseline]")
+        return BaselineRecipe(name=head.name, description=head.description, baseline=baseline)
     if not isinstance(table.get("tasks"), list) or not table["tasks"]:
         raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
     # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
     inputs = registry.load("model", "inputs").Config
     return ModelRecipe(
-        **head,
+        **dataclasses.asdict(head),
         inputs=parse(inputs, table.get("inputs", {}), "[inputs]"),
         encoder=_choice("model.encoders", table.get("encoder", {"name": "transformer"}), "[encoder]"),
         tasks=tuple(_task(one) for one in table["tasks"]),

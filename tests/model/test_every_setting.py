@@ -14,7 +14,7 @@ import torch
 
 from hiersrec import registry
 from hiersrec.build import build_model
-from hiersrec.config import Choice, ModelRecipe, TaskTable, Training
+from hiersrec.config import Choice, Head, ModelRecipe, TaskTable, Training
 from hiersrec.model import inputs
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.store.batches import whole_sessions
@@ -25,6 +25,7 @@ from tests.toy import toy
 
 Place = tuple[str, str]
 OTHERS: dict[Place, dict[str, Any]] = {
+    ("head", ""): {"pooling": "last"},
     ("inputs", ""): {"item_width": 10, "category_width": 8, "metadata_width": 0, "dropout": 0.4},
     ("encoder", "transformer"): {
         **{"layers": 1, "heads": 4, "feedforward": 3, "positions": "forward", "norm": "post"},
@@ -39,12 +40,13 @@ OTHERS: dict[Place, dict[str, Any]] = {
         **{"precision": "bf16", "seed": 1},
     },
 }
-NO_SETTINGS = {"table": {"name", "config"}}
+NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}}
 
 
 def configs() -> dict[Place, type]:
     """Every Config there is, by its place in a recipe."""
-    found: dict[Place, type] = {("inputs", ""): inputs.Config, ("table", ""): TaskTable, ("training", ""): Training}
+    found: dict[Place, type] = {("head", ""): Head, ("inputs", ""): inputs.Config}
+    found |= {("table", ""): TaskTable, ("training", ""): Training}
     for kind in ("encoders", "tasks"):
         for name in registry.names(f"model.{kind}"):
             place = "encoder" if kind == "encoders" else kind
@@ -68,6 +70,8 @@ def changed(base: ModelRecipe, place: Place, field: str, value: Any) -> ModelRec
     """The recipe with one setting changed; the item task stands for all tables."""
     kind, name = place
     change = {field: value}
+    if kind == "head":
+        return dataclasses.replace(base, **change)
     if kind == "inputs":
         return dataclasses.replace(base, inputs=dataclasses.replace(base.inputs, **change))
     if kind == "encoder":

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from hiersrec.model import losses
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.pooling import average
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,17 @@ class HierarchicalModel(nn.Module):
     """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order."""
 
     def __init__(
-        self, inputs: Inputs, encoder: nn.Module, tasks: Mapping[str, nn.Module], wiring: Mapping[str, Wiring]
+        self,
+        inputs: Inputs,
+        encoder: nn.Module,
+        pooling: nn.Module,
+        tasks: Mapping[str, nn.Module],
+        wiring: Mapping[str, Wiring],
     ) -> None:
         super().__init__()
         self.inputs = inputs
         self.encoder = encoder
+        self.pooling = pooling
         self.tasks = nn.ModuleDict(tasks)
         self.wiring = dict(wiring)
         self.projections = nn.ModuleDict(
@@ -96,7 +101,8 @@ class HierarchicalModel(nn.Module):
     def encode(self, items: Tensor, lengths: Tensor) -> Tensor:
         """z_final: items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> (B, D)."""
         mask = torch.arange(items.shape[1], device=items.device) < lengths[:, None]  # (B, T)
-        return average(self.encoder(self.inputs(items), mask), mask)
+        pooled: Tensor = self.pooling(self.encoder(self.inputs(items), mask), mask)
+        return pooled
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
