@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from hiersrec import registry
 from hiersrec.config import (
+    RECIPES,
     BaselineRecipe,
+    Choice,
     ModelRecipe,
     Recipe,
     TaskTable,
@@ -251,3 +254,38 @@ def test_settings_are_frozen(config) -> None:
 
 def test_every_setting_of_the_inputs_is_explained() -> None:
     assert undocumented(inputs) == []
+
+
+def test_a_recipe_says_only_what_differs_from_its_base(read) -> None:
+    found = read('base = "any/hiersrec"\npooling = "last"\n[encoder]\nheads = 4\n[training]\nepochs = 3\n')
+
+    base = read_recipe(RECIPES / "any" / "hiersrec.toml")
+    assert found == dataclasses.replace(
+        base,
+        name="mine",
+        pooling="last",
+        encoder=dataclasses.replace(base.encoder, config=dataclasses.replace(base.encoder.config, heads=4)),
+        training=dataclasses.replace(base.training, epochs=3),
+    )
+
+
+def test_tasks_and_tables_of_another_name_replace_those_of_the_base(read) -> None:
+    found = read(f'base = "any/hiersrec"\n[encoder]\nname = "mean"\n{ITEM}')
+
+    assert [one.name for one in found.tasks] == ["item"]
+    assert found.tasks[0].config.head == "linear"
+    assert found.encoder == Choice(name="mean", config=registry.load("model.encoders", "mean").Config())
+
+
+def test_an_encoder_can_be_changed_by_override_whatever_the_settings_of_the_old_one() -> None:
+    path = RECIPES / "any" / "hiersrec.toml"
+
+    found = read_recipe(path, ["encoder.name=mean", "encoder.max_length=7"])
+
+    assert (found.encoder.name, found.encoder.config.max_length) == ("mean", 7)
+    assert read_recipe(path, ["encoder.name=transformer"]) == read_recipe(path)
+
+
+def test_an_unknown_base_is_named_with_the_nearest_one(read) -> None:
+    with pytest.raises(UnknownName, match=r"mine.toml has the base 'any/hiersrek'.*Did you mean 'any/hiersrec'\?"):
+        read(f'base = "any/hiersrek"\n{ITEM}')

@@ -2,6 +2,9 @@
 
 A recipe describes our model ([inputs], [encoder], [[tasks]], [training]) or a rival ([baseline]). `name` in a table
 names a file of the registry folder, whose Config the rest of the table fills. Config objects stop at build.py.
+
+A recipe may build on another, `base = "any/hiersrec"`, and then says only what differs: its keys go over those of the
+base, table by table; [[tasks]], and a table of another name, replace those of the base.
 """
 
 import dataclasses
@@ -123,13 +126,9 @@ def find_recipe(name: str, dataset: str) -> Path:
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe. Overrides look like "training.epochs=3" or "tasks.item.head=linear" (by task name)."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRecipe(f"{path} is not TOML: {error}.") from error
+    table = {"name": path.stem, **_table_of(path)}
     for override in overrides:
         _override(table, override)
-    table = {"name": path.stem, **table}
     if "baseline" in table:
         _only(table, ["name", "description", "baseline"], f"{path.name}: a recipe with [baseline]")
     heads = [field.name for field in dataclasses.fields(Head)]
@@ -149,6 +148,30 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         tasks=tuple(_task(one) for one in table["tasks"]),
         training=parse(Training, table.get("training", {}), "[training]"),
     )
+
+
+def _table_of(path: Path) -> dict[str, Any]:
+    """The keys of a recipe file, laid over those of its base."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"{path} is not TOML: {error}.") from error
+    if (base := table.pop("base", None)) is None:
+        return table
+    if base not in recipe_names():
+        raise UnknownName(
+            f"{path.name} has the base {base!r}, which is no recipe. {did_you_mean(str(base), recipe_names())}"
+        )
+    merged = _table_of(RECIPES / f"{base}.toml")
+    for key, value in table.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _laid_over(merged[key], value) if both_tables else value
+    return merged
+
+
+def _laid_over(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The keys of `new` over those of `old`; another name is another thing, to which the old settings mean nothing."""
+    return {**old, **new} if new.get("name", old.get("name")) == old.get("name") else new
 
 
 def write_recipe(recipe: Recipe) -> str:
@@ -223,8 +246,8 @@ def _override(table: dict[str, Any], override: str) -> None:
                 raise BadRecipe(f"--set {override}: the recipe has no task '{name}'.")
             for one in tasks:
                 one[key] = value
-        case [name] if isinstance(inner := table.setdefault(name, {}), dict):
-            inner[key] = value
+        case [name] if isinstance(inner := table.get(name, {}), dict):
+            table[name] = _laid_over(inner, {key: value})
         case _:
             raise BadRecipe(f"--set {override}: {path.strip()} is no place of a recipe, such as training.epochs.")
 
