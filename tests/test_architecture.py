@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure": {*BUILD, "evaluation", "retrieval"},
     "demo": EVERYTHING,
     "cli": {*EVERYTHING, "demo"},
-    "__init__": {"errors", "serving"},
+    "__init__": {"errors", "retrieval", "serving"},
     "__main__": {"cli"},
 }
 

@@ -7,10 +7,12 @@ import pytest
 
 from hiersrec.build import Run, open_run
 from hiersrec.config import find_recipe, read_recipe
+from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.serving.answers import Recommendations
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
@@ -69,25 +71,41 @@ def by_hand(targets: list[Any], futures: list[set[Any]], lists: list[list[Any]])
     }
 
 
-def answers(run: Run, prefixes: list[list[str]], exclude_seen: bool) -> list[Recommendations]:
-    return Recommender(run.catalog, run.scorer).recommend(prefixes, K, exclude_seen=exclude_seen)
+def answers(run: Run, prefixes: list[list[str]], options: Options) -> list[Recommendations]:
+    return Recommender(run.catalog, run.scorer).recommend(
+        prefixes, K, exclude_seen=options.exclude_seen, candidates=options.candidates
+    )
 
 
+CANDIDATES = [ALL, Candidates(policy="category", top=1), Candidates(policy="random", top=1, seed=1)]
+
+
+@pytest.mark.parametrize("candidates", CANDIDATES, ids=lambda one: one.policy)
 @pytest.mark.parametrize("exclude_seen", [False, True])
 @pytest.mark.parametrize("last_only", [False, True])
-def test_evaluate_measures_the_lists_that_recommend_gives(run, dataset, last_only, exclude_seen) -> None:
+def test_evaluate_measures_the_lists_that_recommend_gives(run, dataset, last_only, exclude_seen, candidates) -> None:
     sessions = external_sessions(dataset)
     ends = [(one, end) for one in sessions for end in range(len(one) - 1 if last_only else 1, len(one))]
     targets, futures = [one[end] for one, end in ends], [set(one[end:]) for one, end in ends]
     assert any(target.startswith("new") for target in targets)
 
-    options = Options(k=K, last_only=last_only, exclude_seen=exclude_seen)
+    options = Options(k=K, last_only=last_only, exclude_seen=exclude_seen, candidates=candidates)
+    prefixes = [one[:end] for one, end in ends]
+    if candidates is not ALL and run.folder.name in ("popularity", "cooccurrence"):
+        with pytest.raises(BadInput, match="this run predicts none"):
+            evaluate(run.scorer, run.catalog, dataset.sessions("test"), options)
+        with pytest.raises(BadInput, match="this run predicts none"):
+            answers(run, prefixes, options)
+        return
     measured = evaluate(run.scorer, run.catalog, dataset.sessions("test"), options)
 
-    lists = [
-        [item.item_id for item in answer.items]
-        for answer in answers(run, [one[:end] for one, end in ends], exclude_seen)
-    ]
+    answered = answers(run, prefixes, options)
+    lists = [[item.item_id for item in answer.items] for answer in answered]
+    if candidates is not ALL:
+        ranked = [answer.candidates for answer in answered]
+        assert measured.metrics["candidates/share"] == pytest.approx(mean(ranked) / 12)
+        assert measured.ranks["candidates"].to_pylist() == ranked
+        assert max(ranked) < 12
     expected = by_hand(targets, futures, lists)
     assert {name: measured.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-12)
     ranks = [one.index(target) + 1 if target in one else None for target, one in zip(targets, lists, strict=True)]

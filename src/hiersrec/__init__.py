@@ -9,6 +9,7 @@ evaluation, retrieval, serving. `hiersrec --help` lists the same words as comman
 
 __version__ = "0.1.0"  # above the import: other modules read it
 
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 
-__all__ = ["Recommender", "__version__"]
+__all__ = ["Candidates", "Recommender", "__version__"]

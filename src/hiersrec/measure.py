@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 from hiersrec import __version__
 from hiersrec.build import open_run
 from hiersrec.errors import BadInput
+from hiersrec.evaluation.choose import Wanted, choose_top
 from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import write_text
 
@@ -28,12 +30,16 @@ def measure(
     data: Path | None = None,
     split: str = "test",
     options: Options | None = None,
+    wanted: Wanted | None = None,
     progress: Callable[[int, int], None] | None = None,
+    choosing: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a run folder; writes metrics and ranks into it and returns the metrics document.
 
-    data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. Raises
-    BadFolder for a folder that can't be read, BadInput for another vocabulary or split.
+    data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. wanted:
+    replaces the candidates of the options by those whose K is chosen on the dataset's validation sessions, of which
+    `choosing` is told as `progress` is of the split. Raises BadFolder for a folder that can't be read, BadInput for
+    another vocabulary or split, or where there is nothing to evaluate or to choose on.
     """
     options = options or Options()
     run = open_run(folder)
@@ -45,7 +51,12 @@ def measure(
             "the run can't be measured on it. Name the folder of that dataset with --data, or train on this one."
         )
     started = time.monotonic()
-    evaluation = evaluate(run.scorer, run.catalog, dataset.sessions(split), options, progress)
+    sessions = dataset.sessions(split)
+    chosen = None
+    if wanted:
+        chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), wanted, options, choosing)
+        options = replace(options, candidates=Candidates(policy=wanted.policy, top=chosen.top))
+    evaluation = evaluate(run.scorer, run.catalog, sessions, options, progress)
     suffix = _suffix(split, options)
     files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
     document = {
@@ -54,6 +65,7 @@ def measure(
         "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
         "split": split,
         "options": asdict(options),
+        **({"chosen": asdict(wanted) | {"validation": chosen._asdict()}} if wanted and chosen else {}),
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
         "seconds": round(time.monotonic() - started, 3),
@@ -65,10 +77,13 @@ def measure(
 
 
 def _suffix(split: str, options: Options) -> str:
-    """What differs from the default: "" or "-valid-k10-last_only-exclude_seen"."""
+    """What differs from the default: "" or "-valid-k10-last_only-exclude_seen-candidates-category-top12"."""
     words = [] if split == "test" else [split]
     words += [] if options.k == Options().k else [f"k{options.k}"]
     words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]
+    if options.candidates.policy != "all":
+        words += [f"candidates-{options.candidates.policy}", f"top{options.candidates.top}"]
+        words += [f"seed{options.candidates.seed}"] if options.candidates.seed else []
     return "".join(f"-{word}" for word in words)
 
 

@@ -5,6 +5,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from hiersrec.build import open_run
+from hiersrec.evaluation.choose import Wanted, choose_top
+from hiersrec.evaluation.evaluate import Options
+from hiersrec.measure import measure
+from hiersrec.retrieval.candidates import Candidates
+from hiersrec.store.dataset import Dataset
 from tests.cli.conftest import Result, run_process
 from tests.shop import write_shop
 
@@ -46,6 +52,8 @@ OTHER = [
     (["--k", "3"], "-k3"),
     (["--last-only"], "-last_only"),
     (["--exclude-seen"], "-exclude_seen"),
+    (["--candidates", "category", "--top", "1"], "-candidates-category-top1"),
+    (["--candidates", "random", "--top", "1", "--k", "3"], "-k3-candidates-random-top1"),
     (["--split", "train", "--k", "1", "--last-only", "--exclude-seen"], "-train-k1-last_only-exclude_seen"),
 ]
 
@@ -64,6 +72,42 @@ def test_other_choices_change_the_numbers_and_have_files_of_their_own(hiersrec, 
         "metrics": "metrics.json",
         "ranks": "ranks.parquet",
     }
+
+
+@pytest.mark.parametrize("flags", [["--share", "0.6"], ["--keep", "0.4"], ["--share", "0.01"]])
+@pytest.mark.parametrize("policy", ["category", "random"])
+def test_top_is_chosen_on_validation_and_said(hiersrec, prepared, run, policy, flags) -> None:
+    found = hiersrec("evaluate", run, "--candidates", policy, *flags, "--json")
+
+    assert found.code == 0, found.err
+    document = json.loads(found.out)
+    opened, valid = open_run(run), Dataset.open(prepared[0]).sessions("valid")
+    wanted = {"policy": policy, "share": None, "keep": None, flags[0][2:]: float(flags[1])}
+    choice = choose_top(opened.scorer, opened.catalog, valid, Wanted(**wanted))
+    assert document["chosen"] == {**wanted, "validation": choice._asdict()}
+    assert document["options"]["candidates"] == {"policy": policy, "top": choice.top, "seed": 0}
+    assert document["files"]["metrics"] == f"metrics-candidates-{policy}-top{choice.top}.json"
+    given = json.loads(hiersrec("evaluate", run, "--candidates", policy, "--top", choice.top, "--json").out)
+    assert given["metrics"] == document["metrics"]
+    assert "chosen" not in given
+
+    shown = " ".join(hiersrec("evaluate", run, "--candidates", policy, *flags).out.split())
+    assert f"Ranked were only candidates ({policy}, top {choice.top}): " in shown
+    assert f"{document['metrics']['candidates/share']:.2%} of the catalogue" in shown
+    assert f"Top {choice.top} was chosen on validation sessions" in shown
+    assert ("Even one category per level holds more than the 1.00% asked for." in shown) == (flags[1] == "0.01")
+
+
+def test_a_seed_is_in_the_name_of_the_files(run) -> None:
+    chosen = Candidates(policy="random", top=1, seed=3)
+
+    assert measure(run, options=Options(candidates=chosen))["files"]["metrics"] == (
+        "metrics-candidates-random-top1-seed3.json"
+    )
+
+
+def test_all_items_need_no_word_about_candidates(hiersrec, run) -> None:
+    assert "andidates" not in hiersrec("evaluate", run).out
 
 
 def test_a_moved_dataset_is_named_with_data(hiersrec, prepared, run, tmp_path) -> None:
@@ -153,7 +197,24 @@ def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [(["--k", "0"], "k must be at least 1, got 0"), (["--split", "tst"], "Did you mean 'test'?")],
+    [
+        (["--k", "0"], "k must be at least 1, got 0"),
+        (["--split", "tst"], "Did you mean 'test'?"),
+        (["--candidates", "categry", "--top", "1"], "Did you mean 'category'?"),
+        (["--candidates", "categry", "--share", "0.1"], "Did you mean 'category'?"),
+        (["--top", "2"], "got 2 with all"),
+        (["--share", "0.5"], "got 0.5 with all"),
+        (["--keep", "0.5"], "got 0.5 with all"),
+        (["--candidates", "category"], "'category' need top"),
+        (["--candidates", "random", "--top", "-1"], "top must be at least 1, got -1"),
+        (
+            ["--candidates", "category", "--share", "1.1"],
+            "share is a part of the whole, above 0 and at most 1, got 1.1",
+        ),
+        (["--candidates", "category", "--keep", "0"], "keep is a part of the whole"),
+        (["--candidates", "category", "--share", "0.1", "--keep", "0.9"], "got 2 of them"),
+        (["--candidates", "category", "--share", "0.1", "--top", "3"], "got --top 3 beside them. Give only one"),
+    ],
 )
 def test_mistakes(hiersrec, run, flags, message) -> None:
     found = hiersrec("evaluate", run, *flags)

@@ -62,3 +62,33 @@ def test_wrong_k(hiersrec, run) -> None:
 
     assert (found.code, found.out) == (2, "")
     assert "k must be at least 1, got 0" in found.err
+
+
+def test_candidates_are_ranked_alone_and_counted(hiersrec, run) -> None:
+    flags = ["--session", "i1,i2", "--candidates", "category", "--top", 1]
+    [answer] = json.loads(hiersrec("recommend", run, *flags, "--json").out)
+    [full] = json.loads(hiersrec("recommend", run, "--session", "i1,i2", "--json").out)
+
+    assert 0 < answer["candidates"] == len(answer["items"]) < full["candidates"] == 12
+    kept = {item["item_id"] for item in answer["items"]}
+    assert [item["item_id"] for item in full["items"] if item["item_id"] in kept] == [
+        item["item_id"] for item in answer["items"]
+    ]
+    assert f"Ranked {answer['candidates']} of 12 items." in hiersrec("recommend", run, *flags).out
+    assert "Ranked" not in hiersrec("recommend", run, "--session", "i1,i2").out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--candidates", "category"], "'category' need top"),
+        (["--top", "3"], "got 3 with all"),
+        (["--candidates", "random", "--top", "0"], "top must be at least 1, got 0"),
+        (["--candidates", "categories", "--top", "1"], "Did you mean 'category'?"),
+    ],
+)
+def test_impossible_candidates(hiersrec, run, flags, message) -> None:
+    found = hiersrec("recommend", run, "--session", "i1", *flags)
+
+    assert (found.code, found.out) == (2, "")
+    assert message in found.err

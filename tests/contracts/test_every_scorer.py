@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from hiersrec import registry
+from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.scoring import score
 from hiersrec.store.batches import batch_of, sorted_rows, whole_sessions
 from hiersrec.store.sessions import Prefixes, Sessions
@@ -159,6 +161,24 @@ def test_longer_sessions_than_it_looks_at_are_cut_on_the_one_path(scorer) -> Non
             score(scorer, catalog, whole_sessions([newest], 1000)),
             score(scorer, catalog, whole_sessions([whole], 1000)),
         )
+
+
+@pytest.mark.parametrize("policy", ["category", "random"])
+def test_candidates_of_a_session_depend_on_it_alone(scorer, policy) -> None:
+    def ranked(sessions: list[list[int]]) -> list[list[bool]]:
+        batch, chosen = whole_sessions(sessions, 100), Candidates(policy=policy, top=1)
+        kept: list[list[bool]] = (score(scorer, shop().data.catalog, batch, candidates=chosen).items > -np.inf).tolist()
+        return kept
+
+    if not ask(scorer, SESSIONS).categories:
+        with pytest.raises(BadInput, match="this run predicts none"):
+            ranked(SESSIONS)
+        return
+    together = ranked(SESSIONS)
+    assert ranked(SESSIONS[::-1]) == together[::-1]
+    assert [ranked([session])[0] for session in SESSIONS] == together
+    assert ranked([SESSIONS[0], *walks(5, seed=81)])[0] == together[0]
+    assert all(0 < sum(kept) < NUM_ITEMS for kept in together)
 
 
 def test_saved_and_loaded_scores_the_same(name, scorer) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from hiersrec.errors import BadInput, HiersrecError
 from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scores
 from tests.toy import NUM_ITEMS, toy
@@ -75,7 +76,12 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
                 line[0] = -np.inf
             if options.exclude_seen:
                 lines[0][known] = -np.inf
-            row = {"known": known, "target": session[end]}
+            if options.candidates.top:
+                best = [slow_order(line)[: options.candidates.top] for line in lines[1:]]
+                lines[0][
+                    [n for n in range(NUM_ITEMS + 1) if NODES[n, 0] not in best[0] and NODES[n, 1] not in best[1]]
+                ] = -np.inf
+            row = {"known": known, "target": session[end], "ranked": len(slow_order(lines[0]))}
             for name, line, of in (
                 ("", lines[0], lambda item: item),
                 ("category_1/", lines[1], lambda item: NODES[max(item, 0), 0]),
@@ -109,6 +115,10 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
     means["unseen_targets"] = sum(row["target"] < 0 for row in rows)
     means["empty_prefixes"] = sum(not row["known"] for row in rows)
     means["tied_targets"] = sum(row["tied"] for row in rows) / len(rows)
+    if options.candidates.top:
+        means["candidates/top"] = options.candidates.top
+        means["candidates/share"] = sum(row["ranked"] for row in rows) / len(rows) / NUM_ITEMS
+        means["candidates/target"] = sum(row["rank"] > 0 for row in rows) / len(rows)
     return means, rows
 
 
@@ -116,12 +126,41 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
 @pytest.mark.parametrize("last_only", [False, True])
 @pytest.mark.parametrize("exclude_seen", [False, True])
 def test_against_a_slow_twin(k, last_only, exclude_seen) -> None:
-    options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen, batch_size=7)
+    check(Options(k=k, last_only=last_only, exclude_seen=exclude_seen, batch_size=7))
+
+
+@pytest.mark.parametrize("top", [1, 2, 6])
+@pytest.mark.parametrize("exclude_seen", [False, True])
+def test_candidates_against_a_slow_twin(top, exclude_seen) -> None:
+    options = Options(k=5, exclude_seen=exclude_seen, candidates=Candidates(policy="category", top=top))
+    expected, rows = check(options)
+
+    table = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), options).ranks
+    assert table["candidates"].to_pylist() == [row["ranked"] for row in rows]
+    assert (expected["candidates/share"] < 0.9) == (top == 1)
+    assert 0 < expected["candidates/target"] < 1
+
+
+def test_all_categories_give_what_all_items_give_and_as_many_random_items_lose_some() -> None:
+    stored, shares = Sessions.from_lists(sessions()), {}
+    usual = evaluate(Rounded(), CATALOG, stored)
+    for policy, top in (("category", 6), ("random", 6), ("category", 1), ("random", 1)):
+        found = evaluate(Rounded(), CATALOG, stored, Options(candidates=Candidates(policy=policy, top=top)))
+        shares[policy, top] = found.metrics["candidates/share"]
+        plain = {name: value for name, value in found.metrics.items() if not name.startswith("candidates/")}
+        assert (plain == usual.metrics) == (top == 6)
+        assert (found.ranks.drop_columns(["candidates"]) == usual.ranks) == (top == 6)
+    assert shares["category", 6] == shares["random", 6] == 1
+    assert shares["category", 1] == shares["random", 1] < 1
+
+
+def check(options: Options) -> tuple[dict[str, float], list[dict]]:
     lists = sessions()
     expected, rows = slow(Rounded(), lists, options)
 
     found = evaluate(Rounded(), CATALOG, Sessions.from_lists(lists), options)
 
+    k = options.k
     plain = {name: value for name, value in found.metrics.items() if not name.endswith(("/optimistic", "/pessimistic"))}
     assert plain == pytest.approx(expected)
     ranks = found.ranks.to_pylist()
@@ -132,6 +171,7 @@ def test_against_a_slow_twin(k, last_only, exclude_seen) -> None:
     assert [row["item_id"] is None for row in ranks] == unseen
     assert json.loads(json.dumps(found.metrics)) == found.metrics
     assert json.loads(json.dumps(found.slices)) == found.slices
+    return expected, rows
 
 
 def test_by_hand() -> None:
@@ -176,6 +216,8 @@ def test_ties_are_counted_and_bounded() -> None:
 def test_every_option_changes_something_but_the_batch_size() -> None:
     stored = Sessions.from_lists(sessions())
     usual = evaluate(Rounded(), CATALOG, stored)
+    random = (Options(candidates=Candidates(policy="random", top=1, seed=seed)) for seed in (0, 1))
+    assert len({evaluate(Rounded(), CATALOG, stored, one).metrics["mrr@20"] for one in random}) == 2
     for changed in (Options(k=5), Options(last_only=True), Options(exclude_seen=True)):
         assert evaluate(Rounded(), CATALOG, stored, changed).metrics != usual.metrics
     for size in (1, 3, 10**6):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hiersrec.errors import BadInput
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving import recommender as module
 from hiersrec.serving.recommender import Recommender
 from tests.serving.world import Explained, Sum, catalog
@@ -29,6 +30,7 @@ def test_items_come_best_first_in_external_ids_and_ties_by_item_number(plain) ->
     assert [item.title for item in answer.items] == ["Cairo", "Lion", None, "Tiger"]
     assert answer.items[2].category_path == ["Nature", None]
     assert answer.items[0].reasons is None
+    assert answer.candidates == 6
     assert answer.fallback is None
 
 
@@ -67,6 +69,7 @@ def test_exclude_seen_leaves_out_all_seen_items_also_those_too_old_to_count(plai
     [answer] = plain.recommend([["f", "a", "b", "c"]], k=6, exclude_seen=True)
 
     assert [item.item_id for item in answer.items] == ["d", "e"]
+    assert answer.candidates == 2
     assert [one.item_id for one in answer.session] == ["a", "b", "c"]
 
 
@@ -74,6 +77,32 @@ def test_exclude_seen_when_everything_was_seen_gives_an_empty_list(explaining) -
     [answer] = explaining.recommend([list("abcdef")], exclude_seen=True, explain=True)
 
     assert answer.items == []
+
+
+def test_only_candidates_are_listed_and_counted(explaining) -> None:
+    sessions, ids = [["a", "b"], ["c"], [], ["e", "a"]], set("abcdef")
+    everything = explaining.recommend(sessions, explain=True)
+    for top in (1, 2, 3):
+        chosen = Candidates(policy="category", top=top)
+        for answer, full in zip(explaining.recommend(sessions, candidates=chosen), everything, strict=True):
+            best = [{guess.name for guess in level[:top]} for level in full.categories]
+            path = {item.item_id: item.category_path for item in full.items}
+            expected = [
+                one.item_id for one in full.items if path[one.item_id][0] in best[0] or path[one.item_id][1] in best[1]
+            ]
+            assert [item.item_id for item in answer.items] == expected
+            assert answer.candidates == len(expected) <= full.candidates == 6
+            assert (len(expected) < 6) == (top == 1)
+    [few] = explaining.recommend(
+        [["a"]], candidates=Candidates(policy="random", top=1), exclude_seen=True, explain=True
+    )
+    assert {item.item_id for item in few.items} < ids - {"a"}
+    assert all(item.reasons for item in few.items)
+
+
+def test_candidates_need_categories(plain) -> None:
+    with pytest.raises(BadInput, match="this run predicts none"):
+        plain.recommend([["a"]], candidates=Candidates(policy="category", top=1))
 
 
 def test_no_sessions_no_answers(plain) -> None:

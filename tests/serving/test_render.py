@@ -46,6 +46,14 @@ def test_the_fallback_is_named() -> None:
     assert "these are the most popular items" in shown
 
 
+def test_how_many_items_were_ranked_is_said_only_when_asked() -> None:
+    [answer] = Recommender(catalog(), Sum()).recommend([["a"]])
+    few = dataclasses.replace(answer, candidates=4)
+
+    assert "Ranked 4 of 6,000 items." in [str(part) for part in render(few, 6000)]
+    assert not any(str(part).startswith("Ranked") for part in render(few))
+
+
 def test_names_in_brackets_are_text_and_no_markup() -> None:
     world = catalog()
     world.levels[0].names[:] = [None, "[red]Geography", "Nature"]

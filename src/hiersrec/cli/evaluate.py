@@ -9,11 +9,12 @@ import typer
 from rich.console import RenderableType
 
 from hiersrec.cli import printing
+from hiersrec.errors import BadInput
 
 METRICS = ("mrr", "hits", "recall", "any_hit")
 
 
-def command(
+def command(  # more than ten parameters: they are the flags
     run: Annotated[Path, typer.Argument(help="A run folder, made by train.", metavar="RUN")],
     data: Annotated[Path | None, typer.Option(help="The dataset folder, if it has moved.", metavar="DIR")] = None,
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
@@ -22,16 +23,38 @@ def command(
         False
     ),
     exclude_seen: Annotated[bool, typer.Option("--exclude-seen", help="Items of the session are not listed.")] = False,
+    candidates: Annotated[
+        str, typer.Option(help="Items to rank: all, category (of the likeliest categories), random (as many).")
+    ] = "all",
+    top: Annotated[int | None, typer.Option(help="Candidates: the best categories of each level to take.")] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Choose --top on validation: at most this share of the catalogue, such as 0.04."),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(help="Choose --top on validation: at least this part of the full MRR, such as 0.995."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
     """Measure a run on the test sessions."""
+    from hiersrec.evaluation.choose import Wanted
     from hiersrec.evaluation.evaluate import Options
     from hiersrec.measure import measure
+    from hiersrec.retrieval.candidates import Candidates
     from hiersrec.training.watch import Bar, stretch
 
-    options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen)
-    with stretch(Bar(printing.console(sys.stderr)), "evaluate") as progress:
-        document = measure(run, data, split, options, progress)
+    wanted, chosen = None, Candidates()
+    if share is None and keep is None:
+        chosen = Candidates(policy=candidates, top=top)
+    elif top is None:
+        wanted = Wanted(policy=candidates, share=share, keep=keep)
+    else:
+        raise BadInput(f"--share and --keep choose --top, got --top {top} beside them. Give only one of the three.")
+    options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
+    bar = Bar(printing.console(sys.stderr))
+    with stretch(bar, "choose top on validation") as choosing, stretch(bar, "evaluate") as progress:
+        document = measure(run, data, split, options, wanted, progress, choosing)
     if json:
         printing.show_json(document)
         return
@@ -56,6 +79,8 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
         f"{numbers['empty_prefixes']} prefixes hold no known item and are answered by popularity; "
         f"{numbers['tied_targets']:.2%} of the targets tie with another item."
     )
+    if document["options"]["candidates"]["policy"] != "all":
+        yield _candidates(document)
     if bounds := {name: value for name, value in numbers.items() if name.endswith(("/optimistic", "/pessimistic"))}:
         yield printing.table("If ties fell otherwise", ["metric", "value"], [[a, _share(b)] for a, b in bounds.items()])
     for slice_name, parts in document["slices"].items():
@@ -63,6 +88,24 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
             [one["slice"], f"{one['prefixes']:,}", *(_share(one["metrics"][name]) for name in names)] for one in parts
         ]
         yield printing.table(f"By {slice_name.replace('_', ' ')}", ["slice", "prefixes", *names], lines)
+
+
+def _candidates(document: dict[str, Any]) -> str:
+    options, numbers = document["options"], document["metrics"]
+    policy, top = options["candidates"]["policy"], options["candidates"]["top"]
+    text = (
+        f"Ranked were only candidates ({policy}, top {top}): {_share(numbers['candidates/share'])} of the catalogue, "
+        f"and among them {_share(numbers['candidates/target'])} of the targets."
+    )
+    if chosen := document.get("chosen"):
+        share, kept = chosen["validation"]["share"], chosen["validation"]["kept"]
+        text += (
+            f" Top {top} was chosen on validation sessions: there candidates by category are {_share(share)} of the "
+            f"catalogue and keep {_share(kept)} of the full mrr@{options['k']}."
+        )
+        if chosen["share"] is not None and share > chosen["share"]:
+            text += f" Even one category per level holds more than the {_share(chosen['share'])} asked for."
+    return text
 
 
 def _levels(numbers: dict[str, float]) -> list[str]:

@@ -18,16 +18,24 @@ def command(
         bool, typer.Option("--explain", help="Add likely categories, and what adds to each score.")
     ] = False,
     exclude_seen: Annotated[bool, typer.Option("--exclude-seen", help="Items of the session are not listed.")] = False,
+    candidates: Annotated[
+        str, typer.Option(help="Items to rank: all, category (of its likeliest categories), random (as many).")
+    ] = "all",
+    top: Annotated[int | None, typer.Option(help="Candidates: the best categories of each level to take.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a list with one answer for each session.")] = False,
 ) -> None:
     """Recommend the next items of live sessions."""
+    from hiersrec.retrieval.candidates import Candidates
     from hiersrec.serving.recommender import Recommender
     from hiersrec.serving.render import render
 
     sessions = [[one.strip() for one in ids.split(",") if one.strip()] for ids in session]
-    answers = Recommender.load(run).recommend(sessions, k, explain=explain, exclude_seen=exclude_seen)
+    chosen = Candidates(policy=candidates, top=top)
+    recommender = Recommender.load(run)
+    answers = recommender.recommend(sessions, k, explain=explain, exclude_seen=exclude_seen, candidates=chosen)
     if json:
         printing.show_json([answer.to_dict() for answer in answers])
         return
+    catalog_size = None if candidates == "all" else recommender.catalog.num_items
     for answer in answers:
-        printing.show(*render(answer), "")
+        printing.show(*render(answer, catalog_size), "")

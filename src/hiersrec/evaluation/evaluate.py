@@ -1,10 +1,10 @@
-"""Evaluate a scorer on a split: every prefix of every session, ranked against all items.
+"""Evaluate a scorer on a split: every prefix of every session, ranked against all items or against its candidates.
 
 Scores come through retrieval.scoring and lists through retrieval.order, as they do in recommendation, so what is
 measured here is what a person gets. Seen items stay in the lists unless asked otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,11 @@ from hiersrec.errors import BadInput
 from hiersrec.evaluation import futures, report, slices
 from hiersrec.evaluation.outcomes import Outcomes
 from hiersrec.retrieval import scoring
+from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.batches import batch_of, sorted_rows
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Prefixes, Sessions
-from hiersrec.types import Int32, Scorer
+from hiersrec.types import Int32, Int64, Scorer, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,10 @@ class Options:
     exclude_seen: bool = False
     """Remove the items of the prefix from its list."""
     batch_size: int = 256
-    """Prefixes scored together; changes no result, and memory grows by 4 bytes per item and prefix."""
+    """Prefixes scored together; changes no result, and memory grows by 4 bytes per item and prefix, or 14 if only
+    candidates are ranked."""
+    candidates: Candidates = ALL
+    """The items that are ranked for each prefix."""
 
     def __post_init__(self) -> None:
         for name, value in (("k", self.k), ("batch_size", self.batch_size)):
@@ -61,22 +65,21 @@ def evaluate(
 ) -> Evaluation:
     """Rank the target of every prefix of `sessions`; `progress` is told (prefixes done, all prefixes) after each batch.
 
-    Raises BadInput if no session has two items, HiersrecError if the scorer gives no numbers.
+    Raises BadInput if no session has two items or if candidates need categories that the scorer doesn't predict,
+    HiersrecError if the scorer gives no numbers.
     """
     options = options or Options()
-    prefixes = Prefixes.last(sessions) if options.last_only else Prefixes.every(sessions)
+    prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
-    if size == 0:
-        raise BadInput(f"There is nothing to evaluate: none of the {len(sessions)} sessions has two items or more.")
-    # Seen items must be removed even where the scorer no longer looks at them.
-    width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
     items = Outcomes.empty(options.k, size)
     categories: dict[int, Outcomes] = {}
+    is_narrowed, ranked = options.candidates.policy != "all", np.zeros(size, np.int64)
     done = 0
-    for rows in sorted_rows(prefixes, options.batch_size):
-        scores = scoring.score(scorer, catalog, batch_of(prefixes, rows, width), options.exclude_seen)
+    for rows, scores in scored(scorer, catalog, prefixes, options):
         target, to_come = prefixes.targets(rows), futures.of_prefixes(prefixes, rows)
         items.fill(rows, scores.items, target, to_come)
+        if is_narrowed:
+            ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
         for level, found in scores.categories.items():
             nodes, known = catalog.item_nodes[:, level - 1], catalog.levels[level - 1].num_known
             outcomes = categories.setdefault(level, Outcomes.empty(options.k, size))
@@ -84,11 +87,28 @@ def evaluate(
         done += len(rows)
         if progress:
             progress(done, size)
-    return Evaluation(
-        metrics=report.metrics(prefixes, items, categories),
-        slices=slices.of_items(prefixes, catalog, items),
-        ranks=report.table(prefixes, catalog, items, categories),
-    )
+    metrics, table = report.metrics(prefixes, items, categories), report.table(prefixes, catalog, items, categories)
+    if is_narrowed:
+        metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
+        table = table.append_column("candidates", pa.array(ranked))
+    return Evaluation(metrics, slices.of_items(prefixes, catalog, items), table)
+
+
+def prefixes_of(sessions: Sessions, options: Options) -> Prefixes:
+    """The prefixes that are evaluated, at least one; raises BadInput if there is none."""
+    prefixes = Prefixes.last(sessions) if options.last_only else Prefixes.every(sessions)
+    if len(prefixes) == 0:
+        raise BadInput(f"There is nothing to evaluate: none of the {len(sessions)} sessions has two items or more.")
+    return prefixes
+
+
+def scored(scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: Options) -> Iterator[tuple[Int64, Scores]]:
+    """All prefixes in batches: (rows, their scores), rows (B,) int64 being places in `prefixes`."""
+    # Seen items must be removed even where the scorer no longer looks at them.
+    width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
+    for rows in sorted_rows(prefixes, options.batch_size):
+        batch = batch_of(prefixes, rows, width)
+        yield rows, scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
 
 
 def _node(nodes: Int32, target: Int32, known: int) -> Int32:

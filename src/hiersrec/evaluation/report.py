@@ -4,7 +4,9 @@ Names of the numbers: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the nex
 for each category level that the scorer predicts, over the prefixes whose target has a known category there
 (`category_1/labelled` of them). Where ties at the target change a value, it stands again under `.../optimistic` and
 `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses), `empty_prefixes` (no known item, answered
-by popularity), and `tied_targets`, the share of the prefixes where another item has the target's score.
+by popularity), and `tied_targets`, the share of the prefixes where another item has the target's score. Where only
+candidates are ranked: `candidates/top` (K), `candidates/share` (mean share of the catalogue that is ranked) and
+`candidates/target` (share of the prefixes whose target is ranked).
 """
 
 from collections.abc import Mapping
@@ -13,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Prefixes
-from hiersrec.types import Int64
+from hiersrec.types import Float64, Int64
 
 
 def metrics(prefixes: Prefixes, items: Outcomes, categories: Mapping[int, Outcomes]) -> dict[str, float]:
@@ -33,6 +36,16 @@ def metrics(prefixes: Prefixes, items: Outcomes, categories: Mapping[int, Outcom
         "unseen_targets": int((items.target <= 0).sum()),
         "empty_prefixes": int((prefixes.lengths == 0).sum()),
         "tied_targets": float((items.optimistic != items.pessimistic).mean()),
+    }
+
+
+def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str, float]:
+    """The numbers about candidates; shares: (P,) float64, the share of the catalogue that was ranked for a prefix."""
+    assert chosen.top is not None
+    return {
+        "candidates/top": chosen.top,
+        "candidates/share": float(shares.mean()),
+        "candidates/target": float((items.rank > 0).mean()),
     }
 
 

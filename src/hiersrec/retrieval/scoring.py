@@ -1,21 +1,26 @@
 """The one path from sessions to scores: evaluation, recommendation and serving all ask scorers through here.
 
 A scorer is asked only about sessions with at least one known item, and sees only the last `max_length` of its items.
-Sessions without any are answered by popularity in training. Scores that are not numbers stop everything.
+Sessions without any are answered by popularity in training. Scores that are not numbers stop everything. Items that are
+not to be listed, seen ones or those that are no candidates, get minus infinity here, before any list or rank.
 """
 
 import numpy as np
 
 from hiersrec.errors import HiersrecError
+from hiersrec.retrieval.candidates import ALL, Candidates, admits, inside
 from hiersrec.store.catalog import Catalog
 from hiersrec.types import Batch, Float32, Int64, Scorer, Scores
 
 
-def score(scorer: Scorer, catalog: Catalog, batch: Batch, exclude_seen: bool = False) -> Scores:
+def score(
+    scorer: Scorer, catalog: Catalog, batch: Batch, exclude_seen: bool = False, candidates: Candidates = ALL
+) -> Scores:
     """Scores of all items, and of the categories that the scorer predicts, for each session of the batch.
 
-    `batch` holds whole sessions, or as much as is at hand; with `exclude_seen` every item in it gets minus infinity.
-    Raises HiersrecError if a score is NaN or plus infinity.
+    `batch` holds whole sessions, or as much as is at hand; with `exclude_seen` every item in it gets minus infinity,
+    and so does every item that is not among the `candidates` of its session. Raises HiersrecError if a score is NaN or
+    plus infinity, BadInput if candidates need categories and the scorer predicts none.
     """
     rows = np.flatnonzero(batch.lengths)
     # With nothing to ask about, one session of item 1 still tells which category levels the scorer predicts.
@@ -28,9 +33,12 @@ def score(scorer: Scorer, catalog: Catalog, batch: Batch, exclude_seen: bool = F
         level: _whole(f"category_{level}", found, rows, len(batch), _popularity(catalog, level))
         for level, found in answer.categories.items()
     }
+    if candidates.policy != "all":
+        seen = _newest(batch, np.arange(len(batch)), scorer.max_length)
+        items[~inside(candidates, admits(catalog, categories), seen)] = -np.inf
     if exclude_seen:
-        inside = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
-        items[np.nonzero(inside)[0], batch.items[inside]] = -np.inf
+        is_item = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
+        items[np.nonzero(is_item)[0], batch.items[is_item]] = -np.inf
     return Scores(items, categories)
 
 

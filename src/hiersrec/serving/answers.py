@@ -77,6 +77,8 @@ class Recommendations:
     """"popular" if no id is known: the list is then the training popularity."""
     categories: list[list[CategoryGuess]]
     """The likeliest categories of each level that the model predicts; empty unless reasons were asked for."""
+    candidates: int
+    """Items that were ranked: all of the catalogue, or the session's candidates; seen ones left out if so asked."""
     items: list[Item]
 
     def to_dict(self) -> dict[str, Any]:

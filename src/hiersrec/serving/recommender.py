@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hiersrec.errors import BadInput
+from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.order import top_k
 from hiersrec.retrieval.scoring import score
 from hiersrec.serving.answers import CategoryGuess, Item, Reason, Recommendations, SeenItem
@@ -44,12 +45,14 @@ class Recommender:
         *,
         explain: bool = False,
         exclude_seen: bool = False,
+        candidates: Candidates | None = None,
     ) -> list[Recommendations]:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
 
         Unknown ids are reported and passed over; a session without a known id gets the most popular items. `explain`
-        adds the likeliest categories and the reasons of each item. Raises BadInput for a wrong k, for a session that is
-        not a list of ids, and if the model can't explain.
+        adds the likeliest categories and the reasons of each item. With `candidates` only those of each session are
+        ranked. Raises BadInput for a wrong k, for a session that is not a list of ids, and if the model can't explain
+        or has no categories from which candidates could follow.
         """
         if k < 1:
             raise BadInput(f"k must be at least 1, got {k}.")
@@ -65,21 +68,26 @@ class Recommender:
                 )
         answers: list[Recommendations] = []
         for start in range(0, len(sessions), BATCH):
-            answers += self._answer(sessions[start : start + BATCH], k, explain, exclude_seen)
+            answers += self._answer(sessions[start : start + BATCH], k, explain, exclude_seen, candidates or ALL)
         return answers
 
     def _answer(
-        self, sessions: Sequence[Sequence[ExternalId]], k: int, explain: bool, exclude_seen: bool
+        self,
+        sessions: Sequence[Sequence[ExternalId]],
+        k: int,
+        explain: bool,
+        exclude_seen: bool,
+        candidates: Candidates,
     ) -> list[Recommendations]:
         internal = [self.catalog.to_internal(list(session)) for session in sessions]
         # Seen items must be left out even where the scorer no longer looks at them.
         width = max(map(len, internal)) if exclude_seen else self.scorer.max_length
         batch = whole_sessions([one.tolist() for one in internal], max(1, width))
-        scores = score(self.scorer, self.catalog, batch, exclude_seen)
+        scores = score(self.scorer, self.catalog, batch, exclude_seen, candidates)
         items, values = top_k(scores.items, min(k, self.catalog.num_items))
         answers = []
         for row, session in enumerate(sessions):
-            listed = items[row] > 0  # fewer than k where seen items are left out
+            listed = items[row] > 0  # fewer than k where seen items are left out, or few are candidates
             best, best_scores = items[row][listed], values[row][listed]
             shown: list[list[CategoryGuess]] = []
             why: list[list[Reason]] | None = None
@@ -93,6 +101,7 @@ class Recommender:
                     unknown_ids=[one for one, item in zip(session, internal[row], strict=True) if item == 0],
                     fallback=None if batch.lengths[row] else "popular",
                     categories=shown,
+                    candidates=int(np.count_nonzero(scores.items[row] > -np.inf)),
                     items=self._items(best, best_scores, why),
                 )
             )

@@ -13,14 +13,19 @@ BAR = 12
 """Characters of a full probability bar."""
 
 
-def render(answer: Recommendations) -> Iterator[RenderableType]:
-    """The session, its likeliest next categories, and its items (with reasons where they are given)."""
+def render(answer: Recommendations, catalog_size: int | None = None) -> Iterator[RenderableType]:
+    """The session, its likeliest next categories, and its items (with reasons where they are given).
+
+    catalog_size: N, where only candidates were ranked; a line then says how many of how many.
+    """
     seen = " > ".join(_title(item) for item in answer.session)
     yield Text.assemble(("Session: ", "bold"), seen or "(no known item)")
     if answer.unknown_ids:
         yield Text(f"Passed over, not in the catalogue: {', '.join(map(str, answer.unknown_ids))}")
     if answer.fallback == "popular":
         yield Text("No item of the session is known, so these are the most popular items.")
+    if catalog_size is not None:
+        yield Text(f"Ranked {answer.candidates:,} of {catalog_size:,} items.")
     if answer.categories:
         yield _category_table(answer.categories)
     yield _item_table(answer.items)

@@ -1,0 +1,97 @@
+"""I', the candidates of a session: the items worth ranking, judged by its predicted categories (paper, section 3).
+
+    I' = {i in c_k^1, 1 <= k <= K}  u ... u  {i in c_k^L, 1 <= k <= K}        c_k^t: the k-th best category of level t
+
+So an item is a candidate if its category is among the K best of at least one level that the scorer predicts. An item
+without a known category at any of these levels can't be reached through one and is always a candidate; an item known
+at some of them is reached through those alone. Items that are no candidates get minus infinity before lists and ranks
+are made, so they are never listed and a target among them is a miss.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiersrec.errors import BadInput, did_you_mean
+from hiersrec.store.catalog import Catalog
+from hiersrec.types import Batch, Bool, Float32, Int32
+
+POLICIES = ("all", "category", "random")
+
+NEVER = np.iinfo(np.int32).max
+"""In place of K where no K lets an item in: padding, and what was removed on purpose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Which items are ranked for a session."""
+
+    policy: str = "all"
+    """"all", "category" (I' as above), or "random": as many items as I' has, drawn evenly from the catalogue."""
+    top: int | None = None
+    """K, the categories of each level; needed unless the policy is "all"."""
+    seed: int = 0
+    """Of the random draw, which follows from the seed and the items of the session that the scorer sees alone."""
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise BadInput(f"There are no candidates '{self.policy}'. {did_you_mean(self.policy, POLICIES)}")
+        if self.policy == "all" and self.top is not None:
+            raise BadInput(f"top is for candidates by category or random, got {self.top} with all. Leave one out.")
+        if self.policy != "all" and self.top is None:
+            raise BadInput(
+                f"Candidates '{self.policy}' need top, the number of best categories of each level, and none is given. "
+                "Give one; `hiersrec evaluate` also chooses it, for --share or --keep."
+            )
+        if self.top is not None and self.top < 1:
+            raise BadInput(f"top must be at least 1, got {self.top}.")
+        if self.seed < 0 or (self.seed and self.policy != "random"):
+            raise BadInput(f"seed must be at least 0 and is for random candidates, got {self.seed} ({self.policy}).")
+
+
+ALL = Candidates()
+
+
+def admits(catalog: Catalog, categories: Mapping[int, Float32]) -> Int32:
+    """The smallest K whose I' holds each item, for each session: (B, N + 1) int32, 0 if always, NEVER for padding.
+
+    categories: level -> (B, C + 1) float32, the predicted levels; BadInput if there is none. Equal scores rank in order
+    of category number, as in the one order. A K of at least C lets all items of the level in.
+    """
+    if not categories:
+        raise BadInput(
+            "Candidates (category, random) come from predicted categories, and this run predicts none. Rank all items, "
+            "or train a recipe that predicts categories (hiersrec, hiersrec_paper, multi_task, last_category) on items "
+            "that have some."
+        )
+    size = len(next(iter(categories.values())))
+    least = np.full((size, catalog.num_items + 1), NEVER, np.int32)
+    is_known = np.zeros(catalog.num_items + 1, bool)
+    for level, scores in categories.items():
+        facts, nodes = catalog.levels[level - 1], catalog.item_nodes[:, level - 1]
+        rank = np.full((size, facts.num_nodes + 1), NEVER, np.int32)  # stays so for padding and unknown nodes
+        best = np.argsort(-scores[:, 1:], axis=1, kind="stable") + 1  # (B, C)
+        np.put_along_axis(rank, best, np.arange(1, facts.num_known + 1, dtype=np.int32)[None], axis=1)
+        np.minimum(least, np.take(rank, nodes, axis=1), out=least)  # (B, N + 1)
+        is_known |= (nodes >= 1) & (nodes <= facts.num_known)
+    least[:, ~is_known] = 0
+    least[:, 0] = NEVER
+    return least
+
+
+def inside(candidates: Candidates, least: Int32, sessions: Batch) -> Bool:
+    """Whether each item is a candidate of each session: (B, N + 1) bool, padding never.
+
+    least: (B, N + 1) int32 of `admits`. sessions: what the scorer saw, which decides the random draw.
+    """
+    assert candidates.top is not None
+    by_category = least <= min(candidates.top, NEVER - 1)
+    if candidates.policy == "category":
+        return by_category
+    drawn = np.zeros(least.shape, bool)
+    for row, size in enumerate(np.count_nonzero(by_category, axis=1)):
+        seen = sessions.items[row, : sessions.lengths[row]].tolist()
+        random = np.random.default_rng([candidates.seed, *seen])
+        drawn[row, random.choice(least.shape[1] - 1, size, replace=False, shuffle=False) + 1] = True
+    return drawn
