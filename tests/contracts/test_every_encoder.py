@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hiersrec import registry
 from hiersrec.config import Choice
+from hiersrec.model import pooling
 from tests.model.world import batch, model, recipe, tensors
 
 NAMES = registry.names("model.encoders")
@@ -148,3 +149,27 @@ def test_a_model_with_it_learns_one_batch_by_heart(name, module) -> None:
         losses.append(loss.item())
 
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("pooled", ["average", "max", "last", "attention"])
+def test_gradients_are_the_same_on_two_threads_however_often(encoder, pooled) -> None:
+    """Same seed, same numbers: no sum of a gradient may depend on which thread comes first."""
+    pool = pooling.build(pooled, WIDTH)
+    lengths = torch.randint(1, 9, (1024,))
+    mask = torch.arange(8) < lengths[:, None]
+    vectors = torch.randn(1024, 8, WIDTH)  # large enough that torch shares the work out
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = [gradients(encoder, pool, vectors, mask) for _ in range(4)]
+    finally:
+        torch.set_num_threads(threads)
+
+    assert all(torch.equal(one, other) for again in found[1:] for one, other in zip(found[0], again, strict=True))
+
+
+def gradients(made: nn.Module, pool: nn.Module, vectors: Tensor, mask: Tensor) -> list[Tensor]:
+    """Of the input vectors and of every parameter, for a loss that weighs all states differently."""
+    wanted = [vectors.requires_grad_(), *made.parameters(), *pool.parameters()]
+    weights = torch.linspace(-1, 1, WIDTH)
+    return list(torch.autograd.grad((pool(made.eval()(vectors, mask), mask) * weights).sin().sum(), wanted))

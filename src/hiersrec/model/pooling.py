@@ -31,7 +31,8 @@ class Last(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """States (B, T, D), mask (B, T) -> (B, D)."""
-        return states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
+        last = (mask.sum(1) - 1)[:, None, None].expand(-1, 1, states.shape[2])  # (B, 1, D)
+        return states.gather(1, last)[:, 0]
 
 
 class Attention(nn.Module):

@@ -61,7 +61,8 @@ class Transformer(nn.Module):
         place = torch.arange(vectors.shape[1], device=vectors.device).expand_as(mask)  # (B, T)
         if self.reversed:
             place = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
-        states = self.dropout(vectors + self.positions[place])
+        # Not positions[place]: on several threads the gradient of indexing adds up in no fixed order.
+        states = self.dropout(vectors + functional.embedding(place, self.positions))  # (B, T, D)
         seen = None if bool(mask.all()) else mask[:, None, None, :]  # (B, 1, 1, T): keys that may be looked at
         for block in self.blocks:
             states = block(states, seen)
