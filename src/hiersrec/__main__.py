@@ -1,5 +1,5 @@
 """`python -m hiersrec` is the command `hiersrec`."""
 
-from hiersrec.cli import main
+from hiersrec.cli.app import main
 
 main()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hiersrec.cli import main
+from hiersrec.cli.app import main
 from tests.shop import TINY, write_shop
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from hiersrec import __version__
-from hiersrec.cli import demo, describe, evaluate, listing, prepare, recommend, train
+from hiersrec.cli import demo, describe, evaluate, listing, prepare, printing, recommend, train
+from hiersrec.errors import HiersrecError
 
 app = typer.Typer(
     help="Session-based recommendation: next categories, then the next item, with reasons.",
@@ -37,3 +38,12 @@ app.command("evaluate")(evaluate.command)
 app.command("recommend")(recommend.command)
 app.command("list")(listing.command)
 app.command("demo")(demo.command)
+
+
+def main() -> None:
+    """Run the command line; exits with 0, 2 for a user's mistake, or 130 for Ctrl-C."""
+    try:
+        app(prog_name="hiersrec")
+    except HiersrecError as error:
+        printing.say(f"Error: {error}")
+        sys.exit(2)
