@@ -5,14 +5,12 @@ metrics.json and ranks.parquet; any other choice is written under a name that st
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec import __version__
@@ -22,7 +20,7 @@ from hiersrec.evaluation.choose import Wanted, choose_top
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.folder import write_text
+from hiersrec.store.folder import new_file, write_text
 
 
 def measure(
@@ -71,7 +69,8 @@ def measure(
         "seconds": round(time.monotonic() - started, 3),
         "files": files,
     }
-    _write_parquet(folder / files["ranks"], evaluation.ranks)
+    with new_file(folder / files["ranks"]) as aside:
+        pq.write_table(evaluation.ranks, aside)
     write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return document
 
@@ -85,12 +84,3 @@ def _suffix(split: str, options: Options) -> str:
         words += [f"candidates-{options.candidates.policy}", f"top{options.candidates.top}"]
         words += [f"seed{options.candidates.seed}"] if options.candidates.seed else []
     return "".join(f"-{word}" for word in words)
-
-
-def _write_parquet(path: Path, table: pa.Table) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        pq.write_table(table, aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ where a popularity level is the place of a count among the distinct counts, so o
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,15 +47,27 @@ class LastCategory:
             of_last = self.nodes[last, level]
             shared = self.nodes[:, level] == np.where(of_last > 0, of_last, -1)[:, None]  # (B, N + 1)
             depth[shared] = level + 1
-        popularity = _places(self.counts)
-        items = depth * (popularity.max() + 1) + popularity
+        items = depth * (self._popularity.max() + 1) + self._popularity
         items[:, 0] = -np.inf
         return Scores(items, {level + 1: self._categories(batch, level) for level in range(len(self.known))})
 
+    @cached_property
+    def _popularity(self) -> Float32:
+        """(N + 1,) float32, place of each item's count."""
+        return _places(self.counts)
+
+    @cached_property
+    def _category_popularity(self) -> list[Float32]:
+        """For each level (C + 1,) float32, place of each category's count."""
+        counts = (
+            np.bincount(self.nodes[:, level], weights=self.counts, minlength=known + 1)
+            for level, known in enumerate(self.known)
+        )
+        return [_places(one.astype(np.int64)) for one in counts]
+
     def _categories(self, batch: Batch, level: int) -> Float32:
         """(B, C + 1) float32."""
-        counts = np.bincount(self.nodes[:, level], weights=self.counts, minlength=self.known[level] + 1)
-        popularity = _places(counts.astype(np.int64))
+        popularity = self._category_popularity[level]
         scores = np.tile(popularity, (len(batch), 1))
         for position in range(batch.items.shape[1]):  # later positions overwrite earlier ones
             rows = np.flatnonzero(position < batch.lengths)

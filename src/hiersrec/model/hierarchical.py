@@ -106,7 +106,10 @@ class HierarchicalModel(nn.Module):
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
-        session = self.encode(items, lengths)
+        return self.predict(self.encode(items, lengths))
+
+    def predict(self, session: Tensor) -> dict[str, Tensor]:
+        """The same from z_final (B, D)."""
         logits: dict[str, Tensor] = {}
         for name in self.wiring:
             logits[name] = self.task(name)(self.state(name, session, logits))
@@ -143,7 +146,7 @@ class HierarchicalModel(nn.Module):
         """
         lengths = torch.tensor([session_items.shape[1]], device=items.device)
         session = self.encode(session_items, lengths)
-        logits = self(session_items, lengths)
+        logits = self.predict(session)
         head, wires = cast("LinearTask", self.task("item")), self.wiring["item"]
         vectors, bias = head.linear_form(self.state("item", session, logits)[0], items)
         parts = [Addend("session", vectors @ session[0], None), Addend("bias", bias, None)]

@@ -28,11 +28,8 @@ def score(
         _newest(batch, rows, scorer.max_length) if len(rows) else Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
     )
     answer = scorer.score(asked)
-    items = _whole("items", answer.items, rows, len(batch), _popularity(catalog, 0))
-    categories = {
-        level: _whole(f"category_{level}", found, rows, len(batch), _popularity(catalog, level))
-        for level, found in answer.categories.items()
-    }
+    items = _whole(catalog, 0, answer.items, rows, len(batch))
+    categories = {level: _whole(catalog, level, found, rows, len(batch)) for level, found in answer.categories.items()}
     if candidates.policy != "all":
         seen = _newest(batch, np.arange(len(batch)), scorer.max_length)
         items[~inside(candidates, admits(catalog, categories), seen)] = -np.inf
@@ -55,10 +52,12 @@ def _newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
     return Batch(cut, kept)
 
 
-def _whole(task: str, answer: Float32, rows: Int64, size: int, popularity: Float32) -> Float32:
-    """Check the scorer's answer, fill in the sessions that it was not asked about, and close column 0."""
+def _whole(catalog: Catalog, level: int, answer: Float32, rows: Int64, size: int) -> Float32:
+    """Check the scorer's answer on a level (0: items), fill in the sessions it was not asked about, close column 0."""
+    task = f"category_{level}" if level else "items"
+    width = 1 + (catalog.levels[level - 1].num_known if level else catalog.num_items)
     assert answer.dtype == np.float32, (task, answer.dtype)
-    assert answer.shape == (max(1, len(rows)), len(popularity)), (task, answer.shape)
+    assert answer.shape == (max(1, len(rows)), width), (task, answer.shape)
     top = answer[:, 1:].max(axis=1, initial=-np.inf)  # NaN if the row holds one
     if not (top < np.inf).all():
         found = top[~(top < np.inf)][0]
@@ -69,7 +68,7 @@ def _whole(task: str, answer: Float32, rows: Int64, size: int, popularity: Float
     if len(rows) == size:
         whole = answer  # ours to change, see types.Scorer
     else:
-        whole = np.tile(popularity, (size, 1))
+        whole = np.tile(_popularity(catalog, level), (size, 1))
         whole[rows] = answer[: len(rows)]
     whole[:, 0] = -np.inf
     return whole

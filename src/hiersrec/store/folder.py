@@ -24,11 +24,21 @@ WAY_OUT = {
 }
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file so that a reader sees the old one or the new one, never a half."""
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; renamed on success, so a reader sees the old file or the new one."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all."""
+    with new_file(path) as aside:
+        aside.write_text(text, encoding="utf-8")
 
 
 @contextmanager

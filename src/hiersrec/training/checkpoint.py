@@ -7,7 +7,6 @@ One file holds one moment, written aside and renamed, so that a kill leaves the 
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from hiersrec.store.folder import new_file
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 
@@ -90,6 +91,5 @@ def _of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    safetensors.torch.save_file(tensors, aside, metadata)
-    aside.replace(path)
+    with new_file(path) as aside:
+        safetensors.torch.save_file(tensors, aside, metadata)

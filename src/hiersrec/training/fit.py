@@ -23,7 +23,7 @@ from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, read_recipe, wr
 from hiersrec.errors import BadFolder
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.folder import SEALS, seal, sha256, write_text
+from hiersrec.store.folder import SEALS, new_file, seal, sha256, write_text
 from hiersrec.training import checkpoint, loop
 from hiersrec.training.card import model_card
 from hiersrec.training.watch import Watch
@@ -48,14 +48,15 @@ def train(
             _begin(dataset, text, out, overwrite)
             progress = loop.fit(model, dataset.training(), recipe.training, out / STATE, watch)
             parameters = sum(one.numel() for one in model.parameters())
-        shutil.copyfile(out / STATE / checkpoint.BEST, out / f".{WEIGHTS}.part")
+        with new_file(out / WEIGHTS) as aside:
+            shutil.copyfile(out / STATE / checkpoint.BEST, aside)
         history, best = progress.history, {"epoch": progress.best_epoch, "valid_mrr@20": progress.best}
     else:
         state = _fit_baseline(dataset, recipe, watch)
         _begin(dataset, text, out, overwrite)
-        safetensors.numpy.save_file(state, out / f".{WEIGHTS}.part")
+        with new_file(out / WEIGHTS) as aside:
+            safetensors.numpy.save_file(state, aside)
         parameters, history, best = sum(one.size for one in state.values()), [], {}
-    (out / f".{WEIGHTS}.part").replace(out / WEIGHTS)
     write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
     document = _seal(dataset, recipe.name, out, {"parameters": parameters, "best": best})
     write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))

@@ -5,10 +5,7 @@ import torch
 from torch import Tensor
 
 from hiersrec.model.encoders.gru import Config, Gru, build
-from tests.model import world  # noqa: F401 - one thread
-
-WIDTH = 8
-LENGTHS = [5, 1, 7, 3]
+from tests.model.encoders.sessions import LENGTHS, WIDTH, numbers
 
 
 def made(**settings: float) -> Gru:
@@ -22,12 +19,6 @@ def with_biases(encoder: Gru) -> Gru:
         if "bias" in name:
             torch.nn.init.normal_(weights)
     return encoder
-
-
-def numbers() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    vectors = torch.randn(len(LENGTHS), max(LENGTHS), WIDTH, generator=generator)
-    return vectors, torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
 
 
 def slow_layer(encoder: Gru, layer: int, items: list[Tensor]) -> list[Tensor]:
@@ -72,18 +63,6 @@ def test_a_later_item_changes_no_earlier_state(layers) -> None:
         after = encoder(changed, mask)
         assert torch.equal(after[:, :at], states[:, :at])
         assert (after[:, at:] != states[:, at:]).any(-1).all()
-
-
-def test_the_last_state_alone_teaches_every_weight_and_every_item() -> None:
-    encoder = made(layers=2)
-    vectors, mask = numbers()
-    vectors.requires_grad_()
-
-    encoder(vectors, mask)[2, -1].sum().backward()
-
-    assert [name for name, one in encoder.named_parameters() if not one.grad.abs().max() > 0] == []
-    assert (vectors.grad[2].abs().sum(-1) > 0).all()
-    assert vectors.grad[[0, 1, 3]].abs().max() == 0
 
 
 def test_weights_start_as_the_authors_do() -> None:

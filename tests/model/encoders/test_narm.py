@@ -5,10 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hiersrec.model.encoders.narm import Config, Narm, build
-from tests.model import world  # noqa: F401 - one thread
-
-WIDTH = 8
-LENGTHS = [5, 1, 7, 3]
+from tests.model.encoders.sessions import LENGTHS, WIDTH, numbers
 
 
 def made(**settings: float) -> Narm:
@@ -22,12 +19,6 @@ def sharpened(encoder: Narm) -> Narm:
         nn.init.normal_(weights)
     nn.init.normal_(encoder.score.weight, std=5.0)
     return encoder
-
-
-def numbers() -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    vectors = torch.randn(len(LENGTHS), max(LENGTHS), WIDTH, generator=generator)
-    return vectors, torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
 
 
 def slow_states(encoder: Narm, items: Tensor) -> list[Tensor]:
@@ -88,18 +79,6 @@ def test_far_scores_of_padding_and_of_later_items_leave_finite_weights(score) ->
     vectors, mask = numbers()
 
     assert torch.isfinite(encoder(vectors, mask)).all()
-
-
-def test_the_last_state_alone_teaches_every_weight_and_every_item() -> None:
-    encoder = made()
-    vectors, mask = numbers()
-    vectors.requires_grad_()
-
-    encoder(vectors, mask)[2, -1].sum().backward()
-
-    assert [name for name, one in encoder.named_parameters() if not one.grad.abs().max() > 0] == []
-    assert (vectors.grad[2].abs().sum(-1) > 0).all()
-    assert vectors.grad[[0, 1, 3]].abs().max() == 0
 
 
 def test_recurrent_weights_start_orthogonal_and_biases_at_zero() -> None:
