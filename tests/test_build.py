@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
+from hiersrec import registry
 from hiersrec.build import build_model
-from hiersrec.config import ModelRecipe
+from hiersrec.config import ModelRecipe, TaskTable
 from hiersrec.errors import BadRecipe
 from tests.model.world import catalog, recipe
 
@@ -76,3 +77,39 @@ def test_no_item_task() -> None:
 
 def test_all_categories_of_a_catalogue_without_any() -> None:
     assert list(build_model(recipe(), catalog(levels=False)).wiring) == ["item"]
+
+
+def tables(*rows: tuple[str, tuple[str, ...]]) -> ModelRecipe:
+    """A recipe whose tasks are (name, reads), with each task's own settings left as they are."""
+    plain = {name: registry.load("model.tasks", name).Config() for name in registry.names("model.tasks")}
+    made = tuple(TaskTable(name=name, reads=reads, config=plain[name]) for name, reads in rows)
+    return dataclasses.replace(recipe(), tasks=made)
+
+
+def test_a_tree_of_tasks() -> None:
+    """Action -> coarse category -> fine category -> item, and brand beside them: any acyclic graph."""
+    made = tables(
+        ("event_type", ()),
+        ("category", ("event_type", "category_*")),
+        ("column", ("category_2",)),
+        ("item", ("category_*", "event_type")),
+    )
+
+    wiring = build_model(made, catalog()).wiring
+
+    assert {name: wires.reads for name, wires in wiring.items()} == {
+        "event_type": (),
+        "category_1": ("event_type",),
+        "category_2": ("event_type", "category_1"),
+        "column_brand": ("category_2",),
+        "item": ("category_1", "category_2", "event_type"),
+    }
+
+
+def test_tasks_that_a_dataset_lacks_take_no_part_and_can_be_read() -> None:
+    bare = dataclasses.replace(catalog(levels=False, features=False), event_types={})
+    made = tables(("event_type", ()), ("category", ("event_type",)), ("item", ("event_type", "category_*")))
+
+    wiring = build_model(made, bare).wiring
+
+    assert {name: wires.reads for name, wires in wiring.items()} == {"item": ()}

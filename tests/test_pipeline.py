@@ -129,6 +129,6 @@ def test_category_metrics_are_those_of_the_categories_shown(dataset) -> None:
         known = [(at, one, end) for at, (one, end) in enumerate(ends) if one[end] in category]
         targets = [category[one[end]][level] for _, one, end in known]
         futures = [{category[item][level] for item in one[end:] if item in category} for _, one, end in known]
-        lists = [[guess.name for guess in shown[at].categories[level]][:K] for at, _, _ in known]
+        lists = [[guess.name for guess in shown[at].guesses[level]][:K] for at, _, _ in known]
         expected = {f"category_{level + 1}/{name}": value for name, value in by_hand(targets, futures, lists).items()}
         assert {name: measured[name] for name in expected} == pytest.approx(expected, abs=1e-12)

@@ -24,6 +24,7 @@ NUM_ITEMS = len(SHELVES) * PER_SHELF
 WITHOUT_SHELF = NUM_ITEMS
 """The last item of the last shelf: its level 2 is missing."""
 COLOURS = ["blue", "green", "red"]
+EVENT_TYPES = ["order", "view"]
 
 
 class Toy(NamedTuple):
@@ -55,10 +56,18 @@ def walks(number: int, seed: int, stay: bool = False) -> list[list[int]]:
 def toy(train: int = 600, test: int = 60, seed: int = 0, stay: bool = False) -> Toy:
     """The shop in memory, as prepare would number it; with `stay`, sessions never leave their shelf."""
     sessions = walks(train, seed, stay)
-    data = TrainingData(
-        catalog(sessions), Sessions.from_lists(sessions), Sessions.from_lists(walks(test, seed + 1, stay))
-    )
-    return Toy(data, Sessions.from_lists(walks(test, seed + 2, stay)))
+    data = TrainingData(catalog(sessions), stored(sessions), stored(walks(test, seed + 1, stay)))
+    return Toy(data, stored(walks(test, seed + 2, stay)))
+
+
+def stored(sessions: list[list[int]]) -> Sessions:
+    """Sessions in memory, with the types of their events."""
+    return Sessions.from_lists(sessions, [[event_type(item) for item in session] for session in sessions])
+
+
+def event_type(item: int) -> int:
+    """Number of the type of every event on an item: low places on a shelf are ordered (1), high ones viewed (2)."""
+    return 1 if (item - 1) % PER_SHELF < PER_SHELF // 2 else 2
 
 
 def catalog(sessions: Sequence[Sequence[int]]) -> Catalog:
@@ -79,13 +88,15 @@ def catalog(sessions: Sequence[Sequence[int]]) -> Catalog:
             "category_1": [DEPARTMENTS[node - 1] for node in node_1],
             "category_2": [names_2[node - 1] for node in node_2],
             "title": [title(one) for one in item],
+            "colour": [[None, *COLOURS][colour(one)] for one in item],
         }
     )
     levels = [
         Level(len(DEPARTMENTS), [None, *DEPARTMENTS], np.zeros(len(DEPARTMENTS) + 1, np.int32)),
         Level(len(SHELVES), [None, *names_2], np.array([0, *(np.array(DEPARTMENT_OF_SHELF) + 1), 2], np.int32)),
     ]
-    return Catalog(items, levels, [_colour(), _title_words()])
+    types = np.bincount([event_type(one) for session in sessions for one in session], minlength=3)
+    return Catalog(items, levels, [_colour(), _title_words()], dict(zip(EVENT_TYPES, types[1:].tolist(), strict=True)))
 
 
 def item_id(item: int) -> str:

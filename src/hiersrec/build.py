@@ -31,25 +31,29 @@ def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
     pooled = pooling.build(recipe.pooling, inputs.width)
     tasks: dict[str, nn.Module] = {}
     wiring: dict[str, Wiring] = {}
-    for table in recipe.tasks:
+    for at, table in enumerate(recipe.tasks):
         module = registry.load("model.tasks", table.name)
-        reads = _sources(table, list(tasks))
+        above = {one.name for one in recipe.tasks[:at]}
         for name, config in module.members(table.config, catalog).items():
             if name in tasks:
                 raise BadRecipe(f"[[tasks]] {table.name}: the task '{name}' is there twice. Remove one of them.")
-            tasks[name] = module.build(config, catalog, inputs.width, inputs.item_table)
+            reads = _sources(table, list(tasks), above)  # with "category_*" a level reads the coarser ones
+            tasks[name] = module.build(config, catalog, inputs.width, inputs)
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
     if "item" not in tasks:
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
     return HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
 
 
-def _sources(table: TaskTable, earlier: list[str]) -> tuple[str, ...]:
-    """Names of the earlier tasks that a table's `reads` stands for; a pattern may match none (no categories at all)."""
+def _sources(table: TaskTable, earlier: list[str], tables: set[str]) -> tuple[str, ...]:
+    """Names of the earlier tasks that a table's `reads` stands for.
+
+    A pattern may match none (no categories at all), and so may an earlier table that the dataset has no task for.
+    """
     found: list[str] = []
     for pattern in table.reads:
         matched = [name for name in earlier if fnmatchcase(name, pattern)]
-        if not matched and "*" not in pattern:
+        if not matched and "*" not in pattern and pattern not in tables:
             raise BadRecipe(
                 f"[[tasks]] {table.name} reads '{pattern}', which is no earlier task. {did_you_mean(pattern, earlier)}"
             )

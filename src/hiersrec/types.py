@@ -24,6 +24,8 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 ExternalId = str | int
+CATEGORY = "category_"
+"""What the names of category tasks begin with; the level, from 1, follows."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,18 @@ class Scores:
     """What a scorer says about a batch.
 
     items: (B, N + 1) float32, higher is better; column 0 (padding) is minus infinity.
-    categories: level (from 1) -> (B, C + 1) float32, column 0 minus infinity; empty where nothing is predicted.
+    tasks: name of an auxiliary task ("category_1", "event_type") -> (B, C + 1) float32, column 0 minus infinity; what
+    class c stands for is `Catalog.labels(name)`. Empty where nothing but items is predicted.
     """
 
     items: Float32
-    categories: Mapping[int, Float32]
+    tasks: Mapping[str, Float32]
+
+    @property
+    def categories(self) -> dict[int, Float32]:
+        """Category level (from 1) -> scores of its known categories, (B, C + 1)."""
+        levels = {int(name.removeprefix(CATEGORY)): name for name in self.tasks if name.startswith(CATEGORY)}
+        return {level: self.tasks[levels[level]] for level in sorted(levels)}
 
 
 @dataclass(frozen=True)

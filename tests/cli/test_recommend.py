@@ -24,7 +24,7 @@ def test_parts_add_up_to_the_score_of_the_trained_model(hiersrec, run) -> None:
 
     [answer] = json.loads(found.out)
     assert len(answer["items"]) == 12
-    assert [level[0]["level"] for level in answer["categories"]] == [1, 2]
+    assert [task[0]["task"] for task in answer["guesses"]] == ["category_1", "category_2"]
     for item in answer["items"]:
         assert sum(reason["value"] for reason in item["reasons"]) == pytest.approx(item["score"], abs=1e-4)
         assert {reason["source"] for reason in item["reasons"]} >= {"session", "category_1", "category_2"}
@@ -35,7 +35,7 @@ def test_tables_are_in_titles(hiersrec, run) -> None:
 
     assert found.code == 0, found.err
     assert "Session: Thing 1 > Thing 2" in found.out
-    assert "Likely next categories" in found.out
+    assert "Likely to come next" in found.out
     assert "pulled most by" in found.out
 
 

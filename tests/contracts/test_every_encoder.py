@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hiersrec import registry
 from hiersrec.config import Choice
 from hiersrec.model import pooling
+from hiersrec.model.targets import Targets
 from tests.model.world import batch, model, recipe, tensors
 
 NAMES = registry.names("model.encoders")
@@ -142,7 +143,7 @@ def test_a_model_with_it_learns_one_batch_by_heart(name, module) -> None:
 
     losses = []
     for _ in range(30):
-        loss, _ = made.loss(*given, targets)
+        loss, _ = made.loss(*given, Targets(targets))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -34,13 +34,13 @@ def scorer(name) -> Scorer:
 def same(first: Scores, second: Scores) -> None:
     """Equal up to float32 rounding, columns of padding aside."""
     np.testing.assert_allclose(first.items[:, 1:], second.items[:, 1:], rtol=1e-5, atol=1e-5)
-    assert sorted(first.categories) == sorted(second.categories)
-    for level, expected in first.categories.items():
-        np.testing.assert_allclose(expected[:, 1:], second.categories[level][:, 1:], rtol=1e-5, atol=1e-5)
+    assert sorted(first.tasks) == sorted(second.tasks)
+    for task, expected in first.tasks.items():
+        np.testing.assert_allclose(expected[:, 1:], second.tasks[task][:, 1:], rtol=1e-5, atol=1e-5)
 
 
 def taken(scores: Scores, rows: list[int]) -> Scores:
-    return Scores(scores.items[rows], {level: found[rows] for level, found in scores.categories.items()})
+    return Scores(scores.items[rows], {task: found[rows] for task, found in scores.tasks.items()})
 
 
 def ask(scorer: Scorer, sessions: list[list[int]]) -> Scores:
@@ -57,13 +57,13 @@ def test_scores_are_float32_of_every_item_and_known_category_and_fresh(scorer) -
     assert scores.items.shape == (len(SESSIONS), NUM_ITEMS + 1)
     assert (scores.items[:, 0] == -np.inf).all()
     assert np.isfinite(scores.items[:, 1:]).all()
-    for level, found in scores.categories.items():
+    for task, found in scores.tasks.items():
         assert found.dtype == np.float32
-        assert found.shape == (len(SESSIONS), shop().data.catalog.levels[level - 1].num_known + 1)
+        assert found.shape == (len(SESSIONS), shop().data.catalog.labels[task].num_known + 1)
         assert (found[:, 0] == -np.inf).all()
         assert np.isfinite(found[:, 1:]).all()
     untouched = ask(scorer, SESSIONS)
-    for array in (scores.items, *scores.categories.values()):
+    for array in (scores.items, *scores.tasks.values()):
         array[:] = 0  # retrieval.scoring writes into them
     same(untouched, ask(scorer, SESSIONS))
 

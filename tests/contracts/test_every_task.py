@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from hiersrec import registry
+from hiersrec.model.inputs import Config, Inputs
+from hiersrec.model.targets import Targets
 from tests.contracts.test_every_encoder import undocumented
 from tests.model.world import N, catalog
 
@@ -17,12 +19,17 @@ NAMES = registry.names("model.tasks")
 WIDTH = 10
 
 
+def targets(items: torch.Tensor) -> Targets:
+    """Next events on these items (B,); their types alternate, and every third is unknown."""
+    return Targets(items, items % 3)
+
+
 def made(module: ModuleType) -> dict[str, nn.Module]:
     """All tasks that one table of the recipe makes, by name."""
     torch.manual_seed(0)
-    table = nn.Embedding(N + 1, 6, padding_idx=0)
+    inputs = Inputs(Config(item_width=6, category_width=4, metadata_width=0), catalog())
     members = module.members(module.Config(), catalog())
-    return {name: module.build(config, catalog(), WIDTH, table) for name, config in members.items()}
+    return {name: module.build(config, catalog(), WIDTH, inputs) for name, config in members.items()}
 
 
 CASES = [(name, task) for name in NAMES for task in made(registry.load("model.tasks", name))]
@@ -55,7 +62,7 @@ def test_the_functions_take_what_the_builder_gives(name) -> None:
     module = registry.load("model.tasks", name)
 
     assert list(inspect.signature(module.members).parameters) == ["config", "catalog"]
-    assert list(inspect.signature(module.build).parameters) == ["config", "catalog", "width", "item_table"]
+    assert list(inspect.signature(module.build).parameters) == ["config", "catalog", "width", "inputs"]
     assert ast.get_docstring(ast.parse(inspect.getsource(module)))
 
 
@@ -83,7 +90,7 @@ def test_the_loss_is_the_entropy_of_the_logits(task) -> None:
     surprises = -task(state).log_softmax(-1)[0]
 
     for item in range(1, N + 1):
-        loss = task.loss(state, torch.tensor([item]))
+        loss = task.loss(state, targets(torch.tensor([item])))
         assert (loss.shape, loss.dtype) == ((), torch.float32)
         assert loss.item() >= 0
         unlabelled = loss.item() == 0
@@ -93,7 +100,7 @@ def test_the_loss_is_the_entropy_of_the_logits(task) -> None:
 def test_gradients_reach_every_parameter_and_the_state(task) -> None:
     state = torch.randn(N, WIDTH, requires_grad=True)
 
-    task.loss(state, torch.arange(1, N + 1)).backward()
+    task.loss(state, targets(torch.arange(1, N + 1))).backward()
 
     asleep = [name for name, one in task.named_parameters() if one.grad is None or one.grad.abs().max() == 0]
     assert asleep == []
@@ -102,12 +109,12 @@ def test_gradients_reach_every_parameter_and_the_state(task) -> None:
 
 def test_it_learns_one_batch_by_heart(task) -> None:
     state = torch.randn(6, WIDTH, requires_grad=True)
-    targets = torch.arange(1, 7)
+    labels = targets(torch.arange(1, 7))
     optimizer = torch.optim.Adam([state, *task.parameters()], lr=0.1)
 
     losses = []
     for _ in range(30):
-        loss = task.loss(state, targets)
+        loss = task.loss(state, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

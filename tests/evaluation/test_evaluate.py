@@ -16,6 +16,8 @@ from tests.toy import NUM_ITEMS, toy
 CATALOG = toy().data.catalog
 NODES = CATALOG.item_nodes
 KNOWN = [level.num_known for level in CATALOG.levels]
+TASKS = {"category_1": 2, "category_2": 6, "event_type": 2}
+"""Task -> known classes."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Rounded:
 
     def score(self, batch: Batch) -> Scores:
         tables = np.random.default_rng(self.seed).random((NUM_ITEMS + 1, NUM_ITEMS + 1)).astype(np.float32)
-        items, *levels = (
+        items, *tasks = (
             np.stack(
                 [self._one(tables[:, :size], items[:n]) for items, n in zip(batch.items, batch.lengths, strict=True)]
             )
-            for size in (NUM_ITEMS + 1, *(known + 1 for known in KNOWN))
+            for size in (NUM_ITEMS + 1, *(known + 1 for known in TASKS.values()))
         )
-        return Scores(items, dict(enumerate(levels, start=1)))
+        return Scores(items, dict(zip(TASKS, tasks, strict=True)))
 
     def _one(self, table: np.ndarray, items: np.ndarray) -> np.ndarray:
         return (np.round(table[items].mean(axis=0) * self.steps) / self.steps).astype(np.float32)
@@ -49,6 +51,26 @@ def sessions(seed: int = 0, number: int = 25) -> list[list[int]]:
     return lists
 
 
+def types(lists: list[list[int]]) -> list[list[int]]:
+    """Types of their events, which have nothing to do with the items; 0 is unknown."""
+    return [[(3 * at + place) % 4 % 3 for place in range(len(session))] for at, session in enumerate(lists)]
+
+
+def split(lists: list[list[int]] | None = None) -> Sessions:
+    """The sessions as a split of a dataset has them."""
+    lists = lists or sessions()
+    return Sessions.from_lists(lists, types(lists))
+
+
+def class_of(task: str, item: int, type_: int) -> int:
+    """Known class of an event, 0 where unknown."""
+    if task == "event_type":
+        return type_
+    level = int(task[-1]) - 1
+    node = NODES[max(item, 0), level]
+    return int(node) if node <= KNOWN[level] else 0
+
+
 def slow_order(line: np.ndarray) -> list[int]:
     return sorted((n for n in range(len(line)) if line[n] > -np.inf), key=lambda n: (-line[n], n))
 
@@ -56,7 +78,7 @@ def slow_order(line: np.ndarray) -> list[int]:
 def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dict[str, float], list[dict]]:
     """The same evaluation, one prefix after another, in plain Python."""
     rows = []
-    for session in lists:
+    for session, kinds in zip(lists, types(lists), strict=True):
         for end in range(len(session) - 1 if options.last_only else 1, len(session)):
             if end == 0:
                 continue
@@ -64,7 +86,7 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
             newest = np.array([known[-scorer.max_length :]], np.int32)
             if known:
                 answer = scorer.score(Batch(newest, np.array([newest.shape[1]], np.int32)))
-                lines = [answer.items[0], *(answer.categories[level][0] for level in (1, 2))]
+                lines = [answer.items[0], *(answer.tasks[task][0] for task in TASKS)]
             else:
                 counts = CATALOG.train_count
                 lines = [counts.astype(np.float32)]
@@ -72,28 +94,24 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
                     np.array([counts[NODES[:, level] == node].sum() for node in range(KNOWN[level] + 1)], np.float32)
                     for level in (0, 1)
                 ]
+                lines.append(np.array([0, *CATALOG.event_types.values()], np.float32))
             for line in lines:
                 line[0] = -np.inf
             if options.exclude_seen:
                 lines[0][known] = -np.inf
             if options.candidates.top:
-                best = [slow_order(line)[: options.candidates.top] for line in lines[1:]]
+                best = [slow_order(line)[: options.candidates.top] for line in lines[1:3]]
                 lines[0][
                     [n for n in range(NUM_ITEMS + 1) if NODES[n, 0] not in best[0] and NODES[n, 1] not in best[1]]
                 ] = -np.inf
             row = {"known": known, "target": session[end], "ranked": len(slow_order(lines[0]))}
-            for name, line, of in (
-                ("", lines[0], lambda item: item),
-                ("category_1/", lines[1], lambda item: NODES[max(item, 0), 0]),
-                (
-                    "category_2/",
-                    lines[2],
-                    lambda item: NODES[max(item, 0), 1] if NODES[max(item, 0), 1] <= KNOWN[1] else 0,
-                ),
-            ):
-                future = {int(of(item)) for item in session[end:]}
-                future = future if name == "" else future - {0}
-                order, target = slow_order(line), of(session[end])
+            for task, line in zip(("", *TASKS), lines, strict=True):
+                name = f"{task}/" if task else ""
+                classes = [
+                    class_of(task, item, kind) if task else item for item, kind in zip(session, kinds, strict=True)
+                ]
+                future = set(classes[end:]) - ({0} if task else set())
+                order, target = slow_order(line), classes[end]
                 top = order[: options.k]
                 row[name + "labelled"] = name == "" or target > 0
                 rank = order.index(target) + 1 if target in order else 0
@@ -105,7 +123,7 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
                 row[name + "tied"] = rank > 0 and sum(line == line[target]) > 1
             rows.append(row)
     means = {}
-    for name in ("", "category_1/", "category_2/"):
+    for name in ("", *(f"{task}/" for task in TASKS)):
         labelled = [row for row in rows if row[name + "labelled"]]
         for metric in ("mrr", "hits", "recall", "any_hit"):
             means[f"{name}{metric}@{options.k}"] = sum(row[name + metric] for row in labelled) / len(labelled)
@@ -135,14 +153,14 @@ def test_candidates_against_a_slow_twin(top, exclude_seen) -> None:
     options = Options(k=5, exclude_seen=exclude_seen, candidates=Candidates(policy="category", top=top))
     expected, rows = check(options)
 
-    table = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), options).ranks
+    table = evaluate(Rounded(), CATALOG, split(), options).ranks
     assert table["candidates"].to_pylist() == [row["ranked"] for row in rows]
     assert (expected["candidates/share"] < 0.9) == (top == 1)
     assert 0 < expected["candidates/target"] < 1
 
 
 def test_all_categories_give_what_all_items_give_and_as_many_random_items_lose_some() -> None:
-    stored, shares = Sessions.from_lists(sessions()), {}
+    stored, shares = split(), {}
     usual = evaluate(Rounded(), CATALOG, stored)
     for policy, top in (("category", 6), ("random", 6), ("category", 1), ("random", 1)):
         found = evaluate(Rounded(), CATALOG, stored, Options(candidates=Candidates(policy=policy, top=top)))
@@ -158,14 +176,15 @@ def check(options: Options) -> tuple[dict[str, float], list[dict]]:
     lists = sessions()
     expected, rows = slow(Rounded(), lists, options)
 
-    found = evaluate(Rounded(), CATALOG, Sessions.from_lists(lists), options)
+    found = evaluate(Rounded(), CATALOG, split(lists), options)
 
     k = options.k
     plain = {name: value for name, value in found.metrics.items() if not name.endswith(("/optimistic", "/pessimistic"))}
     assert plain == pytest.approx(expected)
     ranks = found.ranks.to_pylist()
     assert [row["rank"] for row in ranks] == [row["rank"] or None for row in rows]
-    assert [row["category_2_rank"] for row in ranks] == [row["category_2/rank"] or None for row in rows]
+    for task in TASKS:
+        assert [row[f"{task}_rank"] for row in ranks] == [row[f"{task}/rank"] or None for row in rows]
     assert [row[f"recall@{k}"] for row in ranks] == pytest.approx([row["recall"] for row in rows])
     unseen = [row["target"] < 0 for row in rows]
     assert [row["item_id"] is None for row in ranks] == unseen
@@ -214,7 +233,7 @@ def test_ties_are_counted_and_bounded() -> None:
 
 
 def test_every_option_changes_something_but_the_batch_size() -> None:
-    stored = Sessions.from_lists(sessions())
+    stored = split()
     usual = evaluate(Rounded(), CATALOG, stored)
     random = (Options(candidates=Candidates(policy="random", top=1, seed=seed)) for seed in (0, 1))
     assert len({evaluate(Rounded(), CATALOG, stored, one).metrics["mrr@20"] for one in random}) == 2

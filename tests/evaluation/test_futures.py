@@ -24,7 +24,8 @@ def test_against_sets(sessions, last_only, seed) -> None:
     listed = np.array([[0, 2, 5, 3]] * len(rows), np.int32).reshape(-1, 4)
 
     items = futures.of_prefixes(prefixes, rows)
-    categories = futures.as_categories(items, NODES, num_known=2)
+    nodes = np.array([NODES[max(item, 0)] for session in sessions for item in session], np.int32)
+    categories = futures.of_classes(prefixes, rows, np.where(nodes == 3, 0, nodes))
 
     future_items = [set(ends[row]) for row in rows]
     future_nodes = [{int(NODES[item]) for item in one if item > 0} & {1, 2} for one in future_items]

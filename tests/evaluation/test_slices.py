@@ -1,21 +1,34 @@
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from hiersrec.evaluation import slices
 from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Prefixes, Sessions
-from tests.toy import DEPARTMENTS, toy
+from tests.toy import DEPARTMENTS, NUM_ITEMS, toy
 
 CATALOG = toy().data.catalog
+NEW = 40
+"""Known to the shop below, but in no training session."""
+PLACE = CATALOG.items.column_names.index("train_count")
+COUNTS = pa.array([0 if item == NEW else 9 for item in range(1, NUM_ITEMS + 1)], pa.int64())
+WITH_NEW = replace(CATALOG, items=CATALOG.items.set_column(PLACE, "train_count", COUNTS))
 
 
-def sliced(lists: list[list[int]], found: dict[int, int] | None = None) -> dict[str, list[slices.Slice]]:
+def sliced(
+    lists: list[list[int]], found: dict[int, int] | None = None, catalog: Catalog = CATALOG
+) -> dict[str, list[slices.Slice]]:
     """Slices of sessions; `found` gives the rank of some targets, others are misses."""
     prefixes = Prefixes.every(Sessions.from_lists(lists))
     outcomes = Outcomes.empty(5, len(prefixes))
     outcomes.target[:] = prefixes.targets(np.arange(len(prefixes)))
     outcomes.rank[:] = [(found or {}).get(int(target), 0) for target in outcomes.target]
-    return slices.of_items(prefixes, CATALOG, outcomes)
+    return slices.of_items(prefixes, catalog, outcomes)
 
 
 def counts(rows: list[slices.Slice]) -> dict[str, int]:
@@ -45,7 +58,34 @@ def test_target_popularity() -> None:
 
 def test_target_category() -> None:
     found = counts(sliced([[1, 2, 30, 31, 32, -1]])["target_category"])
-    assert found == {DEPARTMENTS[1]: 3, DEPARTMENTS[0]: 1, "item not in training": 1}
+    assert found == {DEPARTMENTS[1]: 3, DEPARTMENTS[0]: 1, "item not in the catalogue": 1}
+
+
+def test_cold_start() -> None:
+    found = counts(sliced([[1, NEW, 2, 3], [-1, 4, -2], [5, 6, 7], [NEW, NEW]], catalog=WITH_NEW)["cold_start"])
+    # Targets: NEW, 2 after NEW, 3 after NEW | 4 after -1, -2 | 6, 7 | NEW
+    assert found == {"target new": 3, "session holds new items": 3, "all known": 2}
+    assert list(found) == ["target new", "session holds new items", "all known"]
+    assert counts(sliced([[1, 2, 3]])["cold_start"]) == {"all known": 2}
+
+
+@given(
+    some.lists(some.lists(some.sampled_from([1, 2, 3, NEW, -1, -2]), max_size=7), min_size=1, max_size=6).filter(
+        lambda lists: any(len(one) > 1 for one in lists)
+    )
+)
+def test_cold_start_parts_every_prefix_as_a_slow_twin_does(lists) -> None:
+    def label(session: list[int], end: int) -> str:
+        if session[end] in (NEW, -1, -2):
+            return "target new"
+        return "session holds new items" if {NEW, -1, -2} & set(session[:end]) else "all known"
+
+    labels = [label(one, end) for one in lists for end in range(1, len(one))]
+
+    found = counts(sliced(lists, catalog=WITH_NEW)["cold_start"])
+
+    assert found == {one: labels.count(one) for one in set(labels)}
+    assert sum(found.values()) == len(labels)
 
 
 def test_only_the_most_frequent_categories_stand_alone() -> None:

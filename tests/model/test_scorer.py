@@ -17,17 +17,14 @@ session = st.lists(st.integers(1, N), min_size=1, max_size=10)
 
 
 def assert_same(found: Scores, expected: Scores) -> None:
-    assert found.categories.keys() == expected.categories.keys()
-    pairs = [
-        (found.items, expected.items),
-        *((found.categories[at], expected.categories[at]) for at in found.categories),
-    ]
+    assert found.tasks.keys() == expected.tasks.keys()
+    pairs = [(found.items, expected.items), *((found.tasks[at], expected.tasks[at]) for at in found.tasks)]
     for one, other in pairs:
         np.testing.assert_allclose(one[:, 1:], other[:, 1:], rtol=1e-4, atol=1e-5)
 
 
 def of_rows(scores: Scores, rows: list[int]) -> Scores:
-    return Scores(scores.items[rows], {level: found[rows] for level, found in scores.categories.items()})
+    return Scores(scores.items[rows], {task: found[rows] for task, found in scores.tasks.items()})
 
 
 @every

@@ -26,7 +26,7 @@ TINY = [
 
 
 def catalog(levels: bool = True, features: bool = True) -> Catalog:
-    """12 items; level 1: 2 known nodes, 1 unknown; level 2: 4 known, 2 unknown; a category column and a text column."""
+    """12 items; level 1: 2 known nodes, 1 unknown; level 2: 4 known, 2 unknown; two columns; two types of events."""
     nodes_1 = [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3]
     nodes_2 = [1, 1, 2, 2, 5, 3, 3, 4, 4, 4, 4, 6]
     columns = {
@@ -45,8 +45,9 @@ def catalog(levels: bool = True, features: bool = True) -> Catalog:
     brand = np.concatenate([[0], random.integers(0, 4, N)]).astype(np.int32)[:, None]
     words = random.integers(0, 7, (N + 1, 3)).astype(np.int32)  # 0, no word, stands anywhere in the row
     words[0] = words[4] = 0
+    columns["brand"] = pa.array([[None, "Acme", "Best", "Cord"][code] for code in brand[1:, 0]])
     described = [Feature("brand", "categorical", 4, 0.8, brand), Feature("title", "text", 7, 0.9, words)]
-    return Catalog(pa.table(columns), tree, described if features else [])
+    return Catalog(pa.table(columns), tree, described if features else [], {"order": 2, "view": 9})
 
 
 def recipe(*overrides: str) -> ModelRecipe:
@@ -71,15 +72,27 @@ def mean_encoder(*overrides: str) -> ModelRecipe:
     return dataclasses.replace(recipe(*overrides), encoder=Choice(name="mean", config=mean.Config(max_length=10)))
 
 
+def tree(name: str) -> ModelRecipe:
+    """A recipe of another graph of tasks under tiny settings."""
+    found = read_recipe(find_recipe(name, "any"), TINY)
+    assert isinstance(found, ModelRecipe)
+    return found
+
+
 PAPER = ["encoder.positions=forward", "encoder.norm=post", "tasks.item.head=linear", "tasks.item.reads_as=logits"]
 VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
     "default": recipe,
     "paper": lambda: recipe(*PAPER),
     "linear head on probs": lambda: recipe("tasks.item.head=linear", "tasks.item.injection_weight=-0.5"),
     "cosine head on logits": lambda: recipe("tasks.item.reads_as=logits", "tasks.item.injection_weight=2.5"),
+    "learnt weights": lambda: recipe(
+        "tasks.category.weight=uncertainty", "tasks.item.weight=trainable", "tasks.item.injection_weight=trainable"
+    ),
     "single-task": single_task,
     "multi-task": lambda: recipe("tasks.item.reads=[]"),
     "mean": mean_encoder,
+    "tree": lambda: tree("action_category_item"),
+    "columns": lambda: tree("columns"),
 }
 
 

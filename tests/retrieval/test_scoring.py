@@ -25,7 +25,7 @@ class Recorder:
         items = np.zeros((len(batch), NUM_ITEMS + 1), np.float32)
         every = np.arange(len(batch))
         items[every, batch.items[every, batch.lengths - 1]] = self.value
-        return Scores(items, {2: np.ones((len(batch), 7), np.float32)})
+        return Scores(items, {"category_2": np.ones((len(batch), 7), np.float32)})
 
 
 def test_scorer_is_asked_only_about_known_items_and_only_the_newest() -> None:

@@ -50,4 +50,4 @@ class Waves:
         waves = [
             np.sin(np.outer(sums, np.arange(size + 1)) + size).round(1).astype(np.float32) for size in (ITEMS, *KNOWN)
         ]
-        return Scores(waves[0], {level: waves[level] for level in self.levels})
+        return Scores(waves[0], {f"category_{level}": waves[level] for level in self.levels})

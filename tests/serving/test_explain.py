@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from hiersrec.serving.answers import Pull
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
+from hiersrec.store.catalog import Level
 from hiersrec.types import Part
 from tests.serving.world import catalog
 
@@ -32,26 +34,26 @@ def test_shares() -> None:
 
 
 def test_guesses_come_likeliest_first_with_the_path_from_the_top() -> None:
-    found = guesses(catalog(), 2, np.array([0, 0.2, 0.6, 0.2]))
+    found = guesses(catalog(), "category_2", np.array([0, 0.2, 0.6, 0.2]))
 
-    assert [(one.level, one.name, one.probability) for one in found] == [
-        (2, "Animals", 0.6),
-        (2, "Africa", 0.2),
-        (2, "Plants", 0.2),
+    assert [(one.task, one.name, one.probability) for one in found] == [
+        ("category_2", "Animals", 0.6),
+        ("category_2", "Africa", 0.2),
+        ("category_2", "Plants", 0.2),
     ]
     assert [one.path for one in found] == [["Nature", "Animals"], ["Geography", "Africa"], ["Nature", "Plants"]]
 
 
 def test_a_reason_names_the_three_classes_that_move_the_score_most_either_way() -> None:
-    world = catalog()
-    world.levels[0].names[:] = [None, "A", "B", "C", "D", "E"]
+    level = Level(5, [None, "A", "B", "C", "D", "E"], np.zeros(6, np.int32))
+    world = dataclasses.replace(catalog(), levels=[level])
     added = np.array([[0.5, -4.0, 0.25, 2.0, 1.0]], np.float32)
     parts = [
         Part("session", np.array([1.5], np.float32), None),
         Part("category_1", added.sum(axis=1), added),
     ]
 
-    [[session, category]] = reasons(world, {1: np.array([0, 0.1, 0.2, 0.3, 0.25, 0.15])}, parts)
+    [[session, category]] = reasons(world, {"category_1": np.array([0, 0.1, 0.2, 0.3, 0.25, 0.15])}, parts)
 
     assert (session.source, session.value, session.strongest, session.rest) == ("session", 1.5, [], 1.5)
     assert category.value == -0.25

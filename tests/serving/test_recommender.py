@@ -85,7 +85,7 @@ def test_only_candidates_are_listed_and_counted(explaining) -> None:
     for top in (1, 2, 3):
         chosen = Candidates(policy="category", top=top)
         for answer, full in zip(explaining.recommend(sessions, candidates=chosen), everything, strict=True):
-            best = [{guess.name for guess in level[:top]} for level in full.categories]
+            best = [{guess.name for guess in level[:top]} for level in full.guesses]
             path = {item.item_id: item.category_path for item in full.items}
             expected = [
                 one.item_id for one in full.items if path[one.item_id][0] in best[0] or path[one.item_id][1] in best[1]
@@ -137,7 +137,7 @@ def test_an_item_has_the_same_rank_and_score_with_and_without_reasons(explaining
     [explained] = explaining.recommend([["a", "b"]], explain=True)
     [silent] = explaining.recommend([["a", "b"]])
 
-    assert silent.categories == []
+    assert silent.guesses == []
     assert [dataclasses.replace(item, reasons=None) for item in explained.items] == silent.items
 
 
@@ -145,7 +145,7 @@ def test_reasons_of_the_fallback_are_the_counts_it_is_made_of(explaining) -> Non
     [answer] = explaining.recommend([[]], k=2, explain=True)
 
     assert [(one.source, one.value) for item in answer.items for one in item.reasons or []] == [("popular", 9)] * 2
-    shares = [[guess.probability for guess in level] for level in answer.categories]
+    shares = [[guess.probability for guess in level] for level in answer.guesses]
     assert shares == [[14 / 26, 12 / 26], [14 / 24, 10 / 24, 0]]
 
 

@@ -35,7 +35,7 @@ def test_without_reasons_nothing_is_explained() -> None:
 
     assert "Nature / unknown" in shown
     assert "pulled" not in shown
-    assert "Likely next categories" not in shown
+    assert "Likely to come next" not in shown
     assert "Passed over" not in shown
 
 

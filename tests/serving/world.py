@@ -49,7 +49,9 @@ class Explained:
         rows = [self._parts(batch.items[row, :length]) for row, length in enumerate(batch.lengths)]
         items = np.stack([sum(part.value for part in parts) for parts in rows])
         levels = {
-            level: _closed(np.stack([self._logits(batch.items[row, :length], level) for row, length in _rows(batch)]))
+            f"category_{level}": _closed(
+                np.stack([self._logits(batch.items[row, :length], level) for row, length in _rows(batch)])
+            )
             for level in (1, 2)
         }
         return Scores(_closed(np.concatenate([np.zeros((len(batch), 1)), items], axis=1)), levels)

@@ -75,7 +75,7 @@ def test_features(catalog: Catalog) -> None:
     (title,) = catalog.features
 
     assert (title.name, title.kind, title.vocabulary, title.coverage) == ("title", "text", 4, 2 / 3)
-    assert title.tokens.tolist() == [[0, 0], [1, 2], [0, 0], [3, 0]]
+    assert title.values.tolist() == [[0, 0], [1, 2], [0, 0], [3, 0]]
 
 
 def test_text_ids_there_and_back(catalog: Catalog) -> None:
@@ -109,7 +109,7 @@ def test_a_copy_is_the_same_catalogue(tmp_path: Path, catalog: Catalog) -> None:
 
     assert copy.items.equals(catalog.items)
     assert [level.names for level in copy.levels] == [level.names for level in catalog.levels]
-    np.testing.assert_array_equal(copy.features[0].tokens, catalog.features[0].tokens)
+    np.testing.assert_array_equal(copy.features[0].values, catalog.features[0].values)
 
 
 def test_a_catalogue_without_categories_or_features(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def test_fit_gets_no_way_to_the_test_split(folder: Path) -> None:
     assert (len(data.train), len(data.valid)) == (2, 1)
 
 
+def test_unseen_items_are_read_or_their_absence_explained(folder: Path) -> None:
+    with pytest.raises(BadFolder, match=r"test/unseen\.parquet is missing: an older hiersrec .* `hiersrec prepare`"):
+        Dataset.open(folder).unseen()
+    stored = pa.table({"item_id": ["c"], "item": pa.array([-1], pa.int32())})
+    pq.write_table(stored, folder / "test" / "unseen.parquet")
+
+    assert Dataset.open(folder).unseen() == stored
+
+
 def test_the_fingerprint_follows_the_vocabulary(folder: Path) -> None:
     dataset = Dataset.open(folder)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.types import Batch, Float32, Int32, Int64, Scores
+from hiersrec.types import CATEGORY, Batch, Float32, Int32, Int64, Scores
 
 HISTORY = 100
 """Newest items of a session whose categories count."""
@@ -49,7 +49,9 @@ class LastCategory:
             depth[shared] = level + 1
         items = depth * (self._popularity.max() + 1) + self._popularity
         items[:, 0] = -np.inf
-        return Scores(items, {level + 1: self._categories(batch, level) for level in range(len(self.known))})
+        return Scores(
+            items, {f"{CATEGORY}{level + 1}": self._categories(batch, level) for level in range(len(self.known))}
+        )
 
     @cached_property
     def _popularity(self) -> Float32:

@@ -63,19 +63,19 @@ def command(  # more than ten parameters: they are the flags
 
 
 def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
-    """The numbers of one evaluation: items and category levels, the counts behind them, and the slices."""
+    """The numbers of one evaluation: items and the other tasks, the counts behind them, and the slices."""
     k, numbers = document["options"]["k"], document["metrics"]
     names = [f"{metric}@{k}" for metric in METRICS]
     title = f"{document['run']} on {document['dataset']['name']}, {document['split']} split"
-    tasks = {"item": "", **{one: f"{one}/" for one in _levels(numbers)}}
-    counts = {"item": "prefixes"} | {one: f"{one}/labelled" for one in _levels(numbers)}
+    tasks = {"item": "", **{one: f"{one}/" for one in _others(numbers)}}
+    counts = {"item": "prefixes"} | {one: f"{one}/labelled" for one in _others(numbers)}
     rows = [
         [task, f"{numbers[counts[task]]:,}", *(_share(numbers.get(prefix + name)) for name in names)]
         for task, prefix in tasks.items()
     ]
     yield printing.table(title, ["task", "prefixes", *names], rows)
     yield (
-        f"{numbers['unseen_targets']} targets were never seen in training and count as misses; "
+        f"{numbers['unseen_targets']} targets are not in the catalogue and count as misses; "
         f"{numbers['empty_prefixes']} prefixes hold no known item and are answered by popularity; "
         f"{numbers['tied_targets']:.2%} of the targets tie with another item."
     )
@@ -88,6 +88,8 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
             [one["slice"], f"{one['prefixes']:,}", *(_share(one["metrics"][name]) for name in names)] for one in parts
         ]
         yield printing.table(f"By {slice_name.replace('_', ' ')}", ["slice", "prefixes", *names], lines)
+        if slice_name == "cold_start" and any(name.startswith("random_within") for name in numbers):
+            yield _chance(numbers, names)
 
 
 def _candidates(document: dict[str, Any]) -> str:
@@ -108,7 +110,16 @@ def _candidates(document: dict[str, Any]) -> str:
     return text
 
 
-def _levels(numbers: dict[str, float]) -> list[str]:
+def _chance(numbers: dict[str, float], names: list[str]) -> str:
+    """What two rivals that order a category at random would reach on new targets (evaluation/chance.py)."""
+    found = []
+    for rival, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
+        if values := [f"{name} {numbers[f'{rival}/{name}']:.2%}" for name in names if f"{rival}/{name}" in numbers]:
+            found.append(f"the {about} category: {', '.join(values)}")
+    return f"New targets, had the items been put in random order within {'; '.join(found)}."
+
+
+def _others(numbers: dict[str, float]) -> list[str]:
     return [name.removesuffix("/labelled") for name in numbers if name.endswith("/labelled")]
 
 

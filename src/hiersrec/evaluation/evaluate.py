@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from hiersrec.errors import BadInput
-from hiersrec.evaluation import futures, report, slices
+from hiersrec.evaluation import chance, futures, report, slices
 from hiersrec.evaluation.outcomes import Outcomes
 from hiersrec.retrieval import scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
@@ -72,7 +72,8 @@ def evaluate(
     prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
     items = Outcomes.empty(options.k, size)
-    categories: dict[int, Outcomes] = {}
+    tasks: dict[str, Outcomes] = {}
+    classes: dict[str, Int32] = {}  # of every event of the split
     is_narrowed, ranked = options.candidates.policy != "all", np.zeros(size, np.int64)
     done = 0
     for rows, scores in scored(scorer, catalog, prefixes, options):
@@ -80,14 +81,16 @@ def evaluate(
         items.fill(rows, scores.items, target, to_come)
         if is_narrowed:
             ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
-        for level, found in scores.categories.items():
-            nodes, known = catalog.item_nodes[:, level - 1], catalog.levels[level - 1].num_known
-            outcomes = categories.setdefault(level, Outcomes.empty(options.k, size))
-            outcomes.fill(rows, found, _node(nodes, target, known), futures.as_categories(to_come, nodes, known))
+        for task, found in scores.tasks.items():
+            if task not in tasks:
+                tasks[task], classes[task] = Outcomes.empty(options.k, size), catalog.labels[task].of_events(sessions)
+            label = classes[task][prefixes.positions[rows]]
+            tasks[task].fill(rows, found, label, futures.of_classes(prefixes, rows, classes[task]))
         done += len(rows)
         if progress:
             progress(done, size)
-    metrics, table = report.metrics(prefixes, items, categories), report.table(prefixes, catalog, items, categories)
+    metrics, table = report.metrics(prefixes, items, tasks), report.table(prefixes, catalog, items, tasks)
+    metrics |= chance.within_category(catalog, items, tasks)
     if is_narrowed:
         metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
         table = table.append_column("candidates", pa.array(ranked))
@@ -109,9 +112,3 @@ def scored(scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: Option
     for rows in sorted_rows(prefixes, options.batch_size):
         batch = batch_of(prefixes, rows, width)
         yield rows, scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
-
-
-def _node(nodes: Int32, target: Int32, known: int) -> Int32:
-    """Known category of each target at one level, 0 where the item or its category is unknown."""
-    node = nodes[np.maximum(target, 0)]
-    return np.where(node <= known, node, 0)

@@ -1,4 +1,4 @@
-"""What is still to come: the distinct future items (or categories) of each prefix, as flat pairs.
+"""What is still to come: the distinct future items (or classes of a task) of each prefix, as flat pairs.
 
 The future of a prefix is its target and everything after it in the session. Pairs are (row of the batch, item); items
 that training never saw keep their negative numbers, so that each counts once.
@@ -24,19 +24,23 @@ class Futures(NamedTuple):
 
 def of_prefixes(prefixes: Prefixes, rows: Int64) -> Futures:
     """Distinct future items of some prefixes; pairs name a prefix by its place in `rows`."""
+    return _distinct(*_to_come(prefixes, rows, np.asarray(prefixes.sessions.items)))
+
+
+def of_classes(prefixes: Prefixes, rows: Int64, classes: Int32) -> Futures:
+    """Distinct known classes to come; classes: (E,) int32, of every event of the split, 0 where unknown."""
+    owners, found = _to_come(prefixes, rows, classes)
+    return _distinct(owners[found > 0], found[found > 0])
+
+
+def _to_come(prefixes: Prefixes, rows: Int64, values: Int32) -> tuple[Int64, Int32]:
+    """Every future event of some prefixes: the place of its prefix in `rows`, and its entry in `values` (E,)."""
     start = prefixes.positions[rows]
     end = np.asarray(prefixes.sessions.offsets)[prefixes.session_of(rows) + 1]
     counts = end - start
     owners = np.repeat(np.arange(len(rows)), counts)
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return _distinct(owners, np.asarray(prefixes.sessions.items)[start[owners] + within])
-
-
-def as_categories(futures: Futures, nodes: Int32, num_known: int) -> Futures:
-    """Distinct known categories of the future items; nodes: (N + 1,) int32 of one level."""
-    node = nodes[np.maximum(futures.items, 0)]
-    known = (node >= 1) & (node <= num_known)
-    return _distinct(futures.rows[known], node[known])
+    return owners, values[start[owners] + within]
 
 
 def count(futures: Futures, size: int) -> Int64:

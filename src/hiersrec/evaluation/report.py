@@ -1,12 +1,12 @@
 """Outcomes -> the numbers of the report and the table of ranks.
 
-Names of the numbers: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after `category_1/`
-for each category level that the scorer predicts, over the prefixes whose target has a known category there
-(`category_1/labelled` of them). Where ties at the target change a value, it stands again under `.../optimistic` and
-`.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses), `empty_prefixes` (no known item, answered
-by popularity), and `tied_targets`, the share of the prefixes where another item has the target's score. Where only
-candidates are ranked: `candidates/top` (K), `candidates/share` (mean share of the catalogue that is ranked) and
-`candidates/target` (share of the prefixes whose target is ranked).
+Names of the numbers: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after
+`category_1/`, `event_type/` and the like for each other task that the scorer predicts, over the prefixes whose next
+event has a known class there (`category_1/labelled` of them). Where ties at the target change a value, it stands
+again under `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses),
+`empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where another
+item has the target's score. Where only candidates are ranked: `candidates/top` (K), `candidates/share` (mean share of
+the catalogue that is ranked) and `candidates/target` (share of the prefixes whose target is ranked).
 """
 
 from collections.abc import Mapping
@@ -21,16 +21,16 @@ from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Float64, Int64
 
 
-def metrics(prefixes: Prefixes, items: Outcomes, categories: Mapping[int, Outcomes]) -> dict[str, float]:
-    """All numbers of the report by their names; a level without any labelled prefix has no metrics."""
+def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
+    """All numbers of the report by their names; a task without any labelled prefix has no metrics."""
     every = np.ones(len(prefixes), bool)
     numbers = items.means(every) | items.tied_means(every)
-    for level, outcomes in sorted(categories.items()):
+    for task, outcomes in tasks.items():
         labelled = outcomes.target > 0
         if labelled.any():
             means = outcomes.means(labelled) | outcomes.tied_means(labelled)
-            numbers |= {f"category_{level}/{name}": value for name, value in means.items()}
-        numbers[f"category_{level}/labelled"] = int(labelled.sum())
+            numbers |= {f"{task}/{name}": value for name, value in means.items()}
+        numbers[f"{task}/labelled"] = int(labelled.sum())
     return numbers | {
         "prefixes": len(prefixes),
         "unseen_targets": int((items.target <= 0).sum()),
@@ -49,11 +49,11 @@ def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str
     }
 
 
-def table(prefixes: Prefixes, catalog: Catalog, items: Outcomes, categories: Mapping[int, Outcomes]) -> pa.Table:
+def table(prefixes: Prefixes, catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outcomes]) -> pa.Table:
     """One row per prefix: session_id, position (items of the session before the target), target, ranks, values.
 
-    item_id is null for an unseen target; a rank is null where the target can't be ranked; a level's columns are null
-    where the target's category is unknown.
+    item_id is null for an unseen target; a rank is null where the target can't be ranked; a task's columns are null
+    where the class of the next event is unknown.
     """
     every = np.arange(len(prefixes))
     session = prefixes.session_of(every)
@@ -67,13 +67,13 @@ def table(prefixes: Prefixes, catalog: Catalog, items: Outcomes, categories: Map
         f"recall@{items.k}": pa.array(items.values()[f"recall@{items.k}"]),
         f"any_hit@{items.k}": pa.array(items.values()[f"any_hit@{items.k}"]),
     }
-    for level, outcomes in sorted(categories.items()):
+    for task, outcomes in tasks.items():
         unlabelled = outcomes.target <= 0
         values = outcomes.values()
-        columns[f"category_{level}"] = pa.array(outcomes.target, mask=unlabelled)
-        columns[f"category_{level}_rank"] = _known(outcomes.rank)
+        columns[task] = pa.array(outcomes.target, mask=unlabelled)
+        columns[f"{task}_rank"] = _known(outcomes.rank)
         for name in (f"recall@{outcomes.k}", f"any_hit@{outcomes.k}"):
-            columns[f"category_{level}_{name}"] = pa.array(values[name], mask=unlabelled)
+            columns[f"{task}_{name}"] = pa.array(values[name], mask=unlabelled)
     return pa.table(columns)
 
 

@@ -4,6 +4,9 @@ prefix_length        known items in the prefix
 target_popularity    interactions of the target in training
 target_in_prefix     whether the target was already seen in the session
 target_category      level-1 category of the target: the most frequent ones, and all others together
+cold_start           whether the target is new, else whether an item before it is (unknown ones too, though the scorer
+                     passes those over). New are items that no training session has: those outside the catalogue and
+                     those with train_count 0, so also items that only validation sessions have
 """
 
 from collections.abc import Iterator
@@ -39,6 +42,7 @@ def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str,
         "prefix_length": _bucketed(prefixes.lengths, LENGTHS),
         "target_popularity": _bucketed(catalog.train_count[known], COUNTS),
         "target_in_prefix": _either(_repeated(prefixes)),
+        "cold_start": _cold_start(prefixes, catalog),
     }
     if catalog.levels:
         nodes = np.where(items.target > 0, catalog.item_nodes[known, 0], -1)
@@ -65,6 +69,17 @@ def _either(yes: Bool) -> Iterator[tuple[str, Bool]]:
     yield "no", ~yes
 
 
+def _cold_start(prefixes: Prefixes, catalog: Catalog) -> Iterator[tuple[str, Bool]]:
+    stored = prefixes.sessions
+    is_new = catalog.train_count[np.maximum(stored.items, 0)] == 0  # entry 0 is zero: outside the catalogue is new
+    before = np.concatenate([[0], np.cumsum(is_new)])  # new items before each flat position
+    start = stored.offsets[prefixes.session_of(np.arange(len(prefixes)))]
+    target_new, holds_new = is_new[prefixes.positions], before[prefixes.positions] > before[start]
+    yield "target new", target_new
+    yield "session holds new items", ~target_new & holds_new
+    yield "all known", ~target_new & ~holds_new
+
+
 def _repeated(prefixes: Prefixes) -> Bool:
     """(P,) whether the target occurs earlier in its session."""
     items = np.asarray(prefixes.sessions.items).astype(np.int64)
@@ -85,4 +100,4 @@ def _categories(nodes: Int32, names: list[str | None]) -> Iterator[tuple[str, Bo
         yield str(names[node]), nodes == node
     yield "other categories", known & ~np.isin(nodes, shown)
     yield "unknown category", (nodes >= 0) & ~known
-    yield "item not in training", nodes < 0
+    yield "item not in the catalogue", nodes < 0

@@ -23,15 +23,11 @@ class ModelScorer:
         return self.model.max_length
 
     def score(self, batch: Batch) -> Scores:
-        """Scores of every item, and of every known node of each level that the model predicts."""
+        """Scores of every item, and of every class of each other task."""
         with _inference(self.model):
             logits = self.model(self._tensor(batch.items), self._tensor(batch.lengths))
-        levels = {
-            int(name.removeprefix("category_")): _with_padding(value)
-            for name, value in logits.items()
-            if name.startswith("category_")
-        }
-        return Scores(_with_padding(logits["item"]), levels)
+        items = _with_padding(logits.pop("item"))
+        return Scores(items, {name: _with_padding(value) for name, value in logits.items()})
 
     def explain(self, batch: Batch, items: Int32) -> list[Part]:
         """Addends of the scores of `items` (K,) for a batch of one session that is not empty."""

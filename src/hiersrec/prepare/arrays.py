@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.prepare.engine import BATCH_ROWS, Engine, arrow
 from hiersrec.prepare.split import PARTS
+from hiersrec.store.sessions import EVENT_TYPE
 
 
 def vocabulary(events: Any) -> pa.Table:
@@ -38,8 +39,8 @@ def write_parts(
 ) -> int:
     """Write train/, valid/ and test/; returns how many events have an unseen item.
 
-    `events` have item_id, part, number and place, `sessions` session_id, part and number, `numbering` item_id and item;
-    `sizes` are the events of each part.
+    `events` have item_id, part, number, place and perhaps type, `sessions` session_id, part and number, `numbering`
+    item_id and item; `sizes` are the events of each part.
     """
     path = engine.scratch / "numbering.parquet"
     pq.write_table(numbering, path)
@@ -50,25 +51,34 @@ def write_parts(
         mine = listed.filter(pc.equal(listed["part"], code)).select(["session_id"])
         pq.write_table(mine, folder / name / "sessions.parquet")
     numbered = events.join(engine.read(path), "item_id").order_by(["part", "number", "place"])
-    flat = engine.save(engine.scratch / "flat.parquet", numbered.select("part", "number", "item"))
+    wanted = [name for name in ("part", "number", "item", "type") if name in numbered.columns]
+    flat = engine.save(engine.scratch / "flat.parquet", numbered.select(wanted))
     return sum(_write_flat(flat, code, folder / name, sizes[name]) for code, name in enumerate(PARTS))
 
 
 def _write_flat(flat: Path, code: int, folder: Path, events: int) -> int:
-    """items.npy and offsets.npy of one part, from rows (part, number, item) in order; returns its unseen events."""
+    """The arrays of one part, from rows (part, number, item, perhaps type) in order; returns its unseen events."""
     items = np.lib.format.open_memmap(folder / "items.npy", mode="w+", dtype=np.int32, shape=(events,))
+    types = None
     offsets = []
     at, previous, unseen_events = 0, -1, 0
     with pq.ParquetFile(flat) as parquet:
+        if "type" in parquet.schema_arrow.names:
+            types = np.lib.format.open_memmap(folder / EVENT_TYPE, mode="w+", dtype=np.int32, shape=(events,))
         for batch in parquet.iter_batches(BATCH_ROWS):
-            part, number, item = (column.to_numpy() for column in batch.columns)
-            number, item = number[part == code], item[part == code]
+            part, number, item, *type_ = (column.to_numpy() for column in batch.columns)
+            mine = part == code
+            number, item = number[mine], item[mine]
             if len(item):
                 items[at : at + len(item)] = item
+                if types is not None:
+                    types[at : at + len(item)] = type_[0][mine]
                 offsets.append(np.flatnonzero(np.diff(number, prepend=previous)) + at)
                 at, previous = at + len(item), int(number[-1])
                 unseen_events += int((item < 0).sum())
     assert at == events, "the split counted these events"
     items.flush()
+    if types is not None:
+        types.flush()
     np.save(folder / "offsets.npy", np.concatenate([*offsets, [events]]).astype(np.int64))
     return unseen_events

@@ -50,7 +50,12 @@ def missing(field: str, columns: Sequence[str], file: Path) -> BadInput:
 
 
 def find_events(
-    options: Columns, key: str | None, need_type: bool, columns: Sequence[str], file: Path, say: Callable[[str], None]
+    options: Columns,
+    key: str | None,
+    must_have_type: bool,
+    columns: Sequence[str],
+    file: Path,
+    say: Callable[[str], None],
 ) -> dict[str, str]:
     """Field -> column of an events file, for every field that is there. Raises BadInput if one that is needed is not.
 
@@ -59,11 +64,11 @@ def find_events(
     found: dict[str, str] = {}
     for field in ("session_id", "item_id", "timestamp", "position", "user_id", "event_type"):
         column = find(field, getattr(options, field), columns, file, say)
-        if column is not None and (field != "event_type" or need_type):
+        if column is not None:
             found[field] = column
     if "item_id" not in found:
         raise missing("item_id", columns, file)
-    if need_type and "event_type" not in found:
+    if must_have_type and "event_type" not in found:
         raise missing("event_type", columns, file)
     if "session_id" not in found and not {"user_id", "timestamp"} <= set(found):
         raise BadInput(

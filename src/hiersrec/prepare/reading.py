@@ -42,7 +42,7 @@ def read_events(engine: Engine, source: Source, settings: Settings, say: Callabl
     listed = [(part, False) for part in parts(source.events)]
     listed += [(part, True) for part in parts(source.test_events)] if source.test_events else []
     key = None if settings.split.key == FIRST_LAST_ITEM else settings.split.key
-    need_type = bool(settings.sessions.event_types)
+    must_have_type = bool(settings.sessions.event_types)
     seen: set[str] = set()
 
     def say_once(line: str) -> None:
@@ -51,9 +51,12 @@ def read_events(engine: Engine, source: Source, settings: Settings, say: Callabl
             say(line)
 
     found = [
-        columns.find_events(settings.columns, key, need_type, files.schema(part).names, part, say_once)
+        columns.find_events(settings.columns, key, must_have_type, files.schema(part).names, part, say_once)
         for part, _ in listed
     ]
+    if not all("event_type" in one for one in found):
+        for one in found:  # types that only some files have are of no use
+            one.pop("event_type", None)
     fields, first = list(found[0]), listed[0][0].name
     for (part, _), one in zip(listed, found, strict=True):
         if set(one) != set(fields):

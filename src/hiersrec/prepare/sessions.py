@@ -48,5 +48,6 @@ def number_sessions(engine: Engine, table: Any) -> tuple[Any, Any]:
     inside = ibis.window(group_by="session", order_by=[first, "row"])
     joined = table.join(sessions, ["given", "session_id"]).drop("session_id")
     ordered = joined.mutate(place=ibis.row_number().over(inside).cast("int64"))
-    wanted = [name for name in ("session", "place", "item_id", "time", "user_id", "key") if name in ordered.columns]
+    every = ("session", "place", "item_id", "time", "user_id", "event_type", "key")
+    wanted = [name for name in every if name in ordered.columns]
     return engine.keep("events_numbered", ordered.select(wanted)), sessions

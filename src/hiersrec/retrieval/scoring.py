@@ -16,27 +16,29 @@ from hiersrec.types import Batch, Float32, Int64, Scorer, Scores
 def score(
     scorer: Scorer, catalog: Catalog, batch: Batch, exclude_seen: bool = False, candidates: Candidates = ALL
 ) -> Scores:
-    """Scores of all items, and of the categories that the scorer predicts, for each session of the batch.
+    """Scores of all items, and of the classes of every task that the scorer predicts, for each session of the batch.
 
     `batch` holds whole sessions, or as much as is at hand; with `exclude_seen` every item in it gets minus infinity,
     and so does every item that is not among the `candidates` of its session. Raises HiersrecError if a score is NaN or
     plus infinity, BadInput if candidates need categories and the scorer predicts none.
     """
     rows = np.flatnonzero(batch.lengths)
-    # With nothing to ask about, one session of item 1 still tells which category levels the scorer predicts.
+    # With nothing to ask about, one session of item 1 still tells which tasks the scorer predicts.
     asked = (
         _newest(batch, rows, scorer.max_length) if len(rows) else Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
     )
     answer = scorer.score(asked)
-    items = _whole(catalog, 0, answer.items, rows, len(batch))
-    categories = {level: _whole(catalog, level, found, rows, len(batch)) for level, found in answer.categories.items()}
+    counts = {"items": catalog.train_count, **{task: catalog.labels[task].train_count for task in answer.tasks}}
+    items = _whole("items", answer.items, counts["items"], rows, len(batch))
+    tasks = {task: _whole(task, found, counts[task], rows, len(batch)) for task, found in answer.tasks.items()}
+    whole = Scores(items, tasks)
     if candidates.policy != "all":
         seen = _newest(batch, np.arange(len(batch)), scorer.max_length)
-        items[~inside(candidates, admits(catalog, categories), seen)] = -np.inf
+        items[~inside(candidates, admits(catalog, whole.categories), seen)] = -np.inf
     if exclude_seen:
         is_item = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
         items[np.nonzero(is_item)[0], batch.items[is_item]] = -np.inf
-    return Scores(items, categories)
+    return whole
 
 
 def _newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
@@ -52,12 +54,13 @@ def _newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
     return Batch(cut, kept)
 
 
-def _whole(catalog: Catalog, level: int, answer: Float32, rows: Int64, size: int) -> Float32:
-    """Check the scorer's answer on a level (0: items), fill in the sessions it was not asked about, close column 0."""
-    task = f"category_{level}" if level else "items"
-    width = 1 + (catalog.levels[level - 1].num_known if level else catalog.num_items)
+def _whole(task: str, answer: Float32, counts: Int64, rows: Int64, size: int) -> Float32:
+    """Check the scorer's answer on a task, fill in the sessions it was not asked about, close column 0.
+
+    counts: (C + 1,) int64, training events of each class, the answer to a session of which nothing is known.
+    """
     assert answer.dtype == np.float32, (task, answer.dtype)
-    assert answer.shape == (max(1, len(rows)), width), (task, answer.shape)
+    assert answer.shape == (max(1, len(rows)), len(counts)), (task, answer.shape)
     top = answer[:, 1:].max(axis=1, initial=-np.inf)  # NaN if the row holds one
     if not (top < np.inf).all():
         found = top[~(top < np.inf)][0]
@@ -68,16 +71,7 @@ def _whole(catalog: Catalog, level: int, answer: Float32, rows: Int64, size: int
     if len(rows) == size:
         whole = answer  # ours to change, see types.Scorer
     else:
-        whole = np.tile(_popularity(catalog, level), (size, 1))
+        whole = np.tile(counts.astype(np.float32), (size, 1))
         whole[rows] = answer[: len(rows)]
     whole[:, 0] = -np.inf
     return whole
-
-
-def _popularity(catalog: Catalog, level: int) -> Float32:
-    """Training interactions of each item (level 0), or of each known category of a level; float32."""
-    if level == 0:
-        return catalog.train_count.astype(np.float32)
-    known = catalog.levels[level - 1].num_known
-    counts = np.bincount(catalog.item_nodes[:, level - 1], weights=catalog.train_count, minlength=known + 1)
-    return counts[: known + 1].astype(np.float32)

@@ -12,7 +12,7 @@ from hiersrec.types import ExternalId
 
 @dataclass(frozen=True)
 class Pull:
-    """What one category adds to an item's score, and how likely the model holds that category to be next."""
+    """What one category, or class of another task, adds to an item's score, and how likely it is to be next."""
 
     name: str
     probability: float
@@ -27,7 +27,7 @@ class Reason:
     """"session", "bias", the name of a task ("category_1"), or "popular" where the session says nothing."""
     value: float
     strongest: list[Pull]
-    """The categories that add or take most, largest first; empty where the source is no category task."""
+    """The categories (or other classes) that add or take most, largest first; empty where the source is no task."""
     rest: float
     """`value` less the values of `strongest`."""
 
@@ -47,13 +47,14 @@ class Item:
 
 
 @dataclass(frozen=True)
-class CategoryGuess:
-    """One category that may come next. `probability` is a softmax over the known categories of its level."""
+class Guess:
+    """One thing that a task says of the next event. `probability` is a softmax over the known classes of the task."""
 
-    level: int
+    task: str
+    """"category_1", ..., "column_brand", "event_type"."""
     name: str
     path: list[str | None]
-    """Names from level 1 down to this category."""
+    """For a category the names from level 1 down to it; else the name alone."""
     probability: float
 
 
@@ -75,8 +76,8 @@ class Recommendations:
     """Ids that the catalogue doesn't have, in their order; they are passed over."""
     fallback: str | None
     """"popular" if no id is known: the list is then the training popularity."""
-    categories: list[list[CategoryGuess]]
-    """The likeliest categories of each level that the model predicts; empty unless reasons were asked for."""
+    guesses: list[list[Guess]]
+    """The likeliest classes of each task beside items that the model predicts; empty unless reasons were asked for."""
     candidates: int
     """Items that were ranked: all of the catalogue, or the session's candidates; seen ones left out if so asked."""
     items: list[Item]

@@ -4,16 +4,20 @@ Scores come from `retrieval.scoring` and lists from `retrieval.order`, as in eva
 served. Importing this file loads no torch; `load` does, for a run folder.
 """
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from hiersrec.errors import BadInput
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.order import top_k
 from hiersrec.retrieval.scoring import score
-from hiersrec.serving.answers import CategoryGuess, Item, Reason, Recommendations, SeenItem
+from hiersrec.serving.answers import Guess, Item, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
@@ -24,11 +28,12 @@ BATCH = 256
 
 
 class Recommender:
-    """A scorer and its catalogue, spoken to in external ids."""
+    """A scorer and its catalogue, spoken to in external ids; `run` is the run folder they came from, if any."""
 
-    def __init__(self, catalog: Catalog, scorer: Scorer) -> None:
+    def __init__(self, catalog: Catalog, scorer: Scorer, run: Path | None = None) -> None:
         self.catalog = catalog
         self.scorer = scorer
+        self.run = run
 
     @classmethod
     def load(cls, path: str | Path) -> "Recommender":
@@ -36,7 +41,29 @@ class Recommender:
         from hiersrec.build import open_run
 
         run = open_run(Path(path))
-        return cls(run.catalog, run.scorer)
+        return cls(run.catalog, run.scorer, Path(path))
+
+    def add_items(self, items: "str | Path | pa.Table") -> "Recommender":
+        """A recommender of the same model that knows new items too, without retraining; this one stays as it is.
+
+        items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that are
+        known are passed over. For a folder to keep, see `hiersrec add-items`. Raises BadRecipe if the model can't score
+        new items (train with --recipe cold_start), BadInput if this one was not loaded from a run folder, if the items
+        don't fit or none is new.
+        """
+        from hiersrec.grow import add_items
+
+        if self.run is None:
+            raise BadInput("Items can be added only to a recommender that Recommender.load opened from a run folder.")
+        folder = Path(tempfile.mkdtemp(prefix="hiersrec-"))
+        try:
+            add_items(self.run, Path(items) if isinstance(items, str) else items, folder / "run", lambda _: None)
+            larger = Recommender.load(folder / "run")
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
+        weakref.finalize(larger, shutil.rmtree, folder, ignore_errors=True)  # it needs the folder as long as it lives
+        return larger
 
     def recommend(
         self,
@@ -89,31 +116,31 @@ class Recommender:
         for row, session in enumerate(sessions):
             listed = items[row] > 0  # fewer than k where seen items are left out, or few are candidates
             best, best_scores = items[row][listed], values[row][listed]
-            shown: list[list[CategoryGuess]] = []
+            shown: list[list[Guess]] = []
             why: list[list[Reason]] | None = None
             if explain:
                 chances = self._chances(scores, row, bool(batch.lengths[row]))
-                shown = [guesses(self.catalog, level, chance) for level, chance in chances.items()]
+                shown = [guesses(self.catalog, task, chance) for task, chance in chances.items()]
                 why = self._reasons(batch, row, chances, best, best_scores)
             answers.append(
                 Recommendations(
                     session=self._seen(self._looked_at(batch, row)),
                     unknown_ids=[one for one, item in zip(session, internal[row], strict=True) if item == 0],
                     fallback=None if batch.lengths[row] else "popular",
-                    categories=shown,
+                    guesses=shown,
                     candidates=int(np.count_nonzero(scores.items[row] > -np.inf)),
                     items=self._items(best, best_scores, why),
                 )
             )
         return answers
 
-    def _chances(self, scores: Scores, row: int, is_known: bool) -> dict[int, Float64]:
-        """Level -> (C + 1,) probabilities; where no item is known, the scores are counts of the training sessions."""
+    def _chances(self, scores: Scores, row: int, is_known: bool) -> dict[str, Float64]:
+        """Task -> (C + 1,) probabilities; where no item is known, the scores are counts of the training sessions."""
         measure = probabilities if is_known else shares
-        return {level: measure(scores.categories[level][row]) for level in sorted(scores.categories)}
+        return {task: measure(found[row]) for task, found in scores.tasks.items()}
 
     def _reasons(
-        self, batch: Batch, row: int, chances: dict[int, Float64], items: Int32, values: Float32
+        self, batch: Batch, row: int, chances: dict[str, Float64], items: Int32, values: Float32
     ) -> list[list[Reason]]:
         seen = self._looked_at(batch, row)
         if len(seen) == 0:

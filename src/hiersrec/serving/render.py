@@ -6,8 +6,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hiersrec.serving.answers import CategoryGuess, Item, Pull, Reason, Recommendations, SeenItem
+from hiersrec.serving.answers import Guess, Item, Pull, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import STRONGEST
+from hiersrec.types import CATEGORY
 
 BAR = 12
 """Characters of a full probability bar."""
@@ -26,19 +27,19 @@ def render(answer: Recommendations, catalog_size: int | None = None) -> Iterator
         yield Text("No item of the session is known, so these are the most popular items.")
     if catalog_size is not None:
         yield Text(f"Ranked {answer.candidates:,} of {catalog_size:,} items.")
-    if answer.categories:
-        yield _category_table(answer.categories)
+    if answer.guesses:
+        yield _guess_table(answer.guesses)
     yield _item_table(answer.items)
 
 
-def _category_table(levels: list[list[CategoryGuess]]) -> Table:
-    table = Table(title="Likely next categories", title_justify="left", box=None, pad_edge=False)
-    for heading in ("level", "category", "probability", ""):
+def _guess_table(tasks: list[list[Guess]]) -> Table:
+    table = Table(title="Likely to come next", title_justify="left", box=None, pad_edge=False)
+    for heading in ("task", "class", "probability", ""):
         table.add_column(heading, justify="right" if heading == "probability" else "left")
-    for guesses in levels:
+    for guesses in tasks:
         for at, guess in enumerate(guesses):
             bar = "█" * round(BAR * guess.probability)
-            cells = [str(guess.level) if at == 0 else "", _path(guess.path), f"{guess.probability:.1%}", bar]
+            cells = [_source(guess.task) if at == 0 else "", _path(guess.path), f"{guess.probability:.1%}", bar]
             table.add_row(*map(Text, cells))
     return table
 
@@ -72,7 +73,8 @@ def _strongest(reasons: list[Reason]) -> list[Pull]:
 
 
 def _source(source: str) -> str:
-    return source.replace("category_", "level ")
+    """The name of a task, or of another source of reasons, for people: "category_1" is level 1."""
+    return source.replace(CATEGORY, "level ").removeprefix("column_").replace("_", " ")
 
 
 def _title(item: Item | SeenItem) -> str:

@@ -6,7 +6,10 @@ A catalogue is a folder of its own, alike in a dataset and in a run:
                          (names, null where missing), and every other column of the items table, for display
     categories.parquet   level, node (int32), parent (node one level up, 0 at level 1), name (null: unknown node)
     features.json        [{"name", "kind", "vocabulary", "coverage"}] of the metadata columns, in order
-    features/NAME.npy    (N + 1, W) int32, W tokens of each item, 0 is none; row 0 is padding
+    event_types.parquet  name, train_count, in the order of their numbers from 1; only where the events have types
+    features/NAME.npy    (N + 1, W): W int32 tokens of each item, 0 is none, or a float32 vector; row 0 is padding
+    features/NAME.json   what was learnt to encode a column, with NAME.KEY.npy beside it; prepare/features reads them
+    columns.json         how the items table was read; prepare/grow_catalog.py reads tables of new items alike
 
 Nodes of a level run from 1: first the C known ones, then the unknown ones (a missing level under some parent). Only
 known nodes can be predicted.
@@ -14,7 +17,8 @@ known nodes can be predicted.
 
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,21 +28,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hiersrec.types import ExternalId, Int32, Int64
+from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
+from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
+
+EVENT_TYPES = "event_types.parquet"
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One metadata column: tokens (N + 1, W) int32 below `vocabulary`, 0 is none."""
+    """One metadata column: tokens or a vector of each item, (N + 1, W)."""
 
     name: str
     kind: str
-    """"categorical" (W = 1) or "text" (the first W words)."""
+    """"categorical", "multi", "text" or "numeric": tokens. "vector", "tfidf" or "pretrained": vectors."""
     vocabulary: int
-    """Rows of its embedding table, padding included."""
+    """Rows of its embedding table, padding included; 0 for vectors."""
     coverage: float
     """Share of the items that have a value."""
-    tokens: Int32
+    values: Int32 | Float32
+    """int32 tokens below `vocabulary`, 0 is none; or float32 vectors, zeros where missing. Row 0 is padding."""
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether `values` are vectors."""
+        return self.values.dtype == np.float32
 
 
 @dataclass(frozen=True)
@@ -62,20 +75,22 @@ class Catalog:
     items: pa.Table
     levels: list[Level]
     features: list[Feature]
+    event_types: Mapping[str, int] = field(default_factory=dict)
+    """Type of an event -> its training events, in the order of the types' numbers from 1; empty without types."""
 
     @classmethod
     def open(cls, folder: Path) -> "Catalog":
-        """Read a catalogue folder; feature tokens stay on disk, memory-mapped."""
+        """Read a catalogue folder; feature values stay on disk, memory-mapped."""
         items = pq.read_table(folder / "items.parquet")
         nodes = pq.read_table(folder / "categories.parquet")
         depth = sum(name.startswith("node_") for name in items.column_names)
         levels = [_level(nodes.filter(pc.equal(nodes["level"], level))) for level in range(1, depth + 1)]
         listed: list[dict[str, Any]] = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         features = [
-            Feature(**facts, tokens=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r"))
+            Feature(**facts, values=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r"))
             for facts in listed
         ]
-        return cls(items, levels, features)
+        return cls(items, levels, features, _event_types(folder / EVENT_TYPES))
 
     @property
     def num_items(self) -> int:
@@ -94,6 +109,30 @@ class Catalog:
     def train_count(self) -> Int64:
         """(N + 1,) int64: interactions of each item in the training sessions; entry 0 is zero."""
         return np.concatenate([[0], self.items["train_count"].to_numpy()]).astype(np.int64)
+
+    @cached_property
+    def labels(self) -> dict[str, Labels]:
+        """What each auxiliary task can predict on these items, by the task's name."""
+        found = {
+            f"{CATEGORY}{at}": of_items(
+                level.names[1 : level.num_known + 1], self.item_nodes[:, at - 1], self.train_count
+            )
+            for at, level in enumerate(self.levels, start=1)
+        }
+        for feature in self.features:
+            if feature.kind == "categorical":
+                found[f"{COLUMN}{feature.name}"] = of_items(
+                    self._values_of(feature), feature.values[:, 0].astype(np.int32), self.train_count
+                )
+        if self.event_types:
+            found[EVENT_TYPE] = of_event_types(self.event_types)
+        return found
+
+    def _values_of(self, feature: Feature) -> list[str]:
+        """The values of a categorical column, in the order of their codes from 1, as text."""
+        place = np.zeros(feature.vocabulary, np.int64)
+        place[feature.values[1:, 0]] = np.arange(self.num_items)  # any item that has the value
+        return [str(one) for one in self.items[feature.name].take(pa.array(place[1:])).to_pylist()]
 
     @cached_property
     def _internal(self) -> dict[ExternalId, int]:
@@ -131,6 +170,13 @@ def _level(nodes: pa.Table) -> Level:
     names = [None, *nodes["name"].to_pylist()]
     parents = np.concatenate([[0], nodes["parent"].to_numpy()]).astype(np.int32)
     return Level(num_known=sum(name is not None for name in names), names=names, parents=parents)
+
+
+def _event_types(path: Path) -> dict[str, int]:
+    if not path.is_file():
+        return {}
+    table = pq.read_table(path)
+    return dict(zip(table["name"].to_pylist(), table["train_count"].to_pylist(), strict=True))
 
 
 def copy_catalog(source: Path, target: Path) -> None:

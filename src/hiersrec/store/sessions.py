@@ -4,6 +4,8 @@
                    item that training never saw (each its own number)
     offsets.npy    (S + 1,) int64: session s is items[offsets[s] : offsets[s + 1]]
     sessions.parquet   session_id (as given), in the same order
+    event_type.npy (E,) int32, only where the events have types: n >= 1 is type n of the catalogue, 0 one that training
+                   never saw
 
 A prefix is named by the position p of its target: it is the known items of p's session before p. Unseen items are
 passed over in prefixes, as they are in serving, and count as misses as targets.
@@ -19,6 +21,8 @@ import pyarrow.parquet as pq
 
 from hiersrec.types import Int32, Int64
 
+EVENT_TYPE = "event_type.npy"
+
 
 @dataclass(frozen=True)
 class Sessions:
@@ -27,20 +31,23 @@ class Sessions:
     items: Int32
     offsets: Int64
     session_ids: pa.ChunkedArray | None = None
+    event_types: Int32 | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Sessions":
         """Memory-map the arrays of a split's folder."""
         items = np.load(folder / "items.npy", mmap_mode="r")
         offsets = np.load(folder / "offsets.npy", mmap_mode="r")
-        return cls(items, offsets, pq.read_table(folder / "sessions.parquet", memory_map=True)["session_id"])
+        ids = pq.read_table(folder / "sessions.parquet", memory_map=True)["session_id"]
+        types = folder / EVENT_TYPE
+        return cls(items, offsets, ids, np.load(types, mmap_mode="r") if types.is_file() else None)
 
     @classmethod
-    def from_lists(cls, sessions: list[list[int]]) -> "Sessions":
+    def from_lists(cls, sessions: list[list[int]], event_types: list[list[int]] | None = None) -> "Sessions":
         """Sessions held in memory, for live requests and tests."""
         offsets = np.cumsum([0, *map(len, sessions)], dtype=np.int64)
-        flat = [item for session in sessions for item in session]
-        return cls(np.array(flat, np.int32), offsets)
+        types = None if event_types is None else _flat(event_types)
+        return cls(_flat(sessions), offsets, None, types)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -98,6 +105,11 @@ class Prefixes:
         """(R,) int32: the next item; negative where training never saw it."""
         return np.asarray(self.sessions.items[self.positions[rows]])
 
+    def event_types(self, rows: Int64) -> Int32 | None:
+        """(R,) int32: type of the next event, 0 where training never saw it; None where events have no types."""
+        types = self.sessions.event_types
+        return None if types is None else np.asarray(types[self.positions[rows]])
+
     def gather(self, rows: Int64, max_length: int) -> tuple[Int32, Int32]:
         """The last `max_length` known items of each prefix, right-padded: items (R, T) int32 and lengths (R,) int32."""
         flat, _ = self._known
@@ -110,3 +122,7 @@ class Prefixes:
         items = np.zeros(at.shape, np.int32)
         items[inside] = flat[at[inside]]
         return items, lengths
+
+
+def _flat(lists: list[list[int]]) -> Int32:
+    return np.array([one for inner in lists for one in inner], np.int32)

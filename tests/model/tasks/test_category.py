@@ -6,6 +6,9 @@ import torch
 from torch.nn import functional
 
 from hiersrec.errors import BadRecipe
+from hiersrec.model.inputs import Config as InputsConfig
+from hiersrec.model.inputs import Inputs
+from hiersrec.model.targets import Targets
 from hiersrec.model.tasks.category import Config, build, members
 from tests.model.world import N, catalog
 
@@ -14,7 +17,7 @@ WIDTH = 5
 
 def made(level: int):
     torch.manual_seed(0)
-    return build(Config(level=level), catalog(), WIDTH, torch.nn.Embedding(N + 1, 3))
+    return build(Config(level=level), catalog(), WIDTH, Inputs(InputsConfig(), catalog()))
 
 
 def test_all_levels_or_one() -> None:
@@ -51,7 +54,7 @@ def test_the_loss_is_the_cross_entropy_of_the_next_items_node(level) -> None:
     task, known = made(level), catalog()
     state, targets = torch.randn(N, WIDTH), torch.arange(1, N + 1)
 
-    found = task.loss(state, targets)
+    found = task.loss(state, Targets(targets))
 
     nodes = known.item_nodes[1:, level - 1]
     kept = nodes <= known.levels[level - 1].num_known
@@ -64,7 +67,7 @@ def test_a_next_item_of_unknown_category_trains_nothing() -> None:
     task = made(1)
     state = torch.randn(2, WIDTH, requires_grad=True)
 
-    loss = task.loss(state, torch.tensor([12, 12]))
+    loss = task.loss(state, Targets(torch.tensor([12, 12])))
     loss.backward()
 
     assert loss.item() == 0

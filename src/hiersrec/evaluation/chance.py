@@ -1,0 +1,75 @@
+"""What chance would give for new items: rivals that know a category and order its items at random, in expectation.
+
+New are the items that no training session has. Popularity puts them last in their category, below chance, so the rival
+to beat is chance itself:
+
+    random_within_category/...             is told the finest known category of the target; the whole catalogue counts
+                                           as the category of an item without any
+    random_within_predicted_category/...   knows what the scorer knows: takes its likeliest category of the finest level
+                                           that it predicts; where that is wrong, it misses
+
+Values are means over the prefixes of the slice `cold_start: target new`, to be compared with that row. A target outside
+the catalogue is a miss here as it is there. Both order all items of their category, seen ones and those that are no
+candidates too.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.store.catalog import Catalog
+from hiersrec.types import CATEGORY, Float64, Int32, Int64
+
+
+def hits(sizes: Int64, k: int) -> Float64:
+    """Expected hits@k of one of n items in random order, min(1, k / n): sizes n (P,), 0 is a miss -> (P,) float64.
+
+    >>> hits(np.array([1, 2, 4, 0]), k=2).tolist()
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    return np.where(sizes > 0, np.minimum(1.0, k / np.maximum(sizes, 1)), 0.0)
+
+
+def mrr(sizes: Int64, k: int) -> Float64:
+    """Expected mrr@k of one of n items in random order, (1 + 1/2 + ... + 1/min(n, k)) / n: as for `hits`.
+
+    >>> mrr(np.array([1, 2, 4, 0]), k=2).tolist()
+    [1.0, 0.75, 0.375, 0.0]
+    """
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
+    return harmonic[np.minimum(sizes, k)] / np.maximum(sizes, 1)
+
+
+def within_category(catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
+    """The numbers of both rivals by their names; none if no new target is in the catalogue.
+
+    tasks: outcomes of the scorer's other tasks by name; the second rival needs one of a category level.
+    """
+    is_new = catalog.train_count[np.maximum(items.target, 0)] == 0
+    target = items.target[is_new]
+    if not (target > 0).any():
+        return {}
+    sizes = np.full(len(target), catalog.num_items)
+    for level in range(1, len(catalog.levels) + 1):
+        here = _sizes(catalog, level, target)
+        sizes = np.where(here > 0, here, sizes)
+    rivals = {"random_within_category": np.where(target > 0, sizes, 0)}
+    if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
+        is_right = tasks[f"{CATEGORY}{max(levels)}"].rank[is_new] == 1
+        rivals["random_within_predicted_category"] = np.where(is_right, _sizes(catalog, max(levels), target), 0)
+    metrics = {f"mrr@{items.k}": mrr, f"hits@{items.k}": hits}
+    return {
+        f"{rival}/{name}": float(metric(found, items.k).mean())
+        for rival, found in rivals.items()
+        for name, metric in metrics.items()
+    }
+
+
+def _sizes(catalog: Catalog, level: int, target: Int64) -> Int64:
+    """(P,) int64: items in the target's category of one level, 0 where it is unknown."""
+    nodes: Int32 = catalog.item_nodes[:, level - 1]
+    counts = np.bincount(nodes, minlength=catalog.levels[level - 1].num_nodes + 1).astype(np.int64)
+    counts[0] = 0
+    counts[catalog.levels[level - 1].num_known + 1 :] = 0
+    return counts[nodes[np.maximum(target, 0)]]

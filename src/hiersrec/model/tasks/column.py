@@ -1,0 +1,37 @@
+"""Next value of a categorical item column, such as the brand: other metadata as auxiliary task (paper, section 1)."""
+
+from dataclasses import dataclass
+
+from hiersrec.errors import BadRecipe, did_you_mean
+from hiersrec.model.inputs import Inputs
+from hiersrec.model.tasks._classes import ClassTask
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.labels import COLUMN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a [[tasks]] table of the name "column" may say."""
+
+    column: str = "all"
+    """A categorical column of the items table; "all" makes one task for each of them."""
+
+
+def members(config: Config, catalog: Catalog) -> dict[str, Config]:
+    """The tasks that one table of the recipe stands for, by name: "column_brand", ..."""
+    known = [name.removeprefix(COLUMN) for name in catalog.labels if name.startswith(COLUMN)]
+    if config.column == "all":
+        return {f"{COLUMN}{one}": Config(column=one) for one in known}
+    if config.column not in known:
+        near = did_you_mean(config.column, known)
+        raise BadRecipe(
+            f"[[tasks]] column: the dataset has no categorical column '{config.column}'. {near} Columns become "
+            "categorical by `hiersrec prepare --categorical`."
+        )
+    return {f"{COLUMN}{config.column}": config}
+
+
+def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:
+    """The head for one column; next items without a value do not train it."""
+    del inputs
+    return ClassTask(width, catalog.labels[f"{COLUMN}{config.column}"])
