@@ -18,6 +18,7 @@ import torch
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+from hiersrec.model.targets import Targets
 from hiersrec.store.batches import batch_of, shuffled_rows
 from hiersrec.store.catalog import Catalog, Level
 from hiersrec.store.sessions import Prefixes, Sessions
@@ -52,9 +53,9 @@ def measure(items: int) -> float:
             start = time.perf_counter()
         batch = batch_of(prefixes, rows, model.max_length)
         arrays = (batch.items, batch.lengths, prefixes.targets(rows))
-        inputs = (torch.from_numpy(one.astype(np.int64)) for one in arrays)
+        *inputs, targets = (torch.from_numpy(one.astype(np.int64)) for one in arrays)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = model.loss(*inputs)
+            loss, _ = model.loss(*inputs, Targets(targets))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -124,7 +124,11 @@ MISTAKES = [
     (f"{ITEM}injection_weight = nan\n", "[[tasks]] item: every number must be finite"),
     (f'{ITEM}[training]\nschedule = "cosine"\n', "[training] schedule: Input should be 'constant' or 'linear'"),
     (f"[inputs]\ndropout = 1.0\n{ITEM}", "[inputs] dropout: Input should be less than 1, got 1.0."),
-    (f"{ITEM}weight = -1.0\n", "[[tasks]] item weight: Input should be greater than or equal to 0, got -1.0."),
+    (f"{ITEM}weight = -1.0\n", "[[tasks]] item weight: Input should be greater than or equal to 0 or "),
+    (f"{ITEM}weight = -1.0\n", "Input should be 'trainable', 'random' or 'uncertainty', got -1.0."),
+    (f'{ITEM}weight = "trainabel"\n', "[[tasks]] item weight: Input should be a valid number or "),
+    (f'{ITEM}weight = "trainabel"\n', "Input should be 'trainable', 'random' or 'uncertainty', got 'trainabel'."),
+    (f'{ITEM}injection_weight = "uncertainty"\n', "'trainable' or 'random', got 'uncertainty'."),
     (f'{ITEM}reads = "category_*"\n', "[[tasks]] item reads: Input should be a valid array, got 'category_*'."),
     (f'{ITEM}head = "dot"\n', "[[tasks]] item head: Input should be 'linear' or 'cosine', got 'dot'."),
     ('[[tasks]]\nname = "category"\nlevel = 0\n', "level: Input should be 'all' or Input should be greater than or"),
@@ -180,6 +184,14 @@ def test_overrides_keep_their_types(read) -> None:
     assert (found.encoder.config.heads, found.inputs.dropout) == (4, 0.5)
     assert (found.name, found.description) == ("yours", "two words")
     assert (found.tasks[1].config.head, found.tasks[1].reads, found.tasks[0].weight) == ("linear", (), 2.0)
+
+
+def test_a_weight_is_a_number_or_the_name_of_a_strategy(read) -> None:
+    found = read(FULL, "tasks.category.weight=uncertainty", "tasks.item.weight=3", "tasks.item.injection_weight=random")
+
+    assert [one.weight for one in found.tasks] == ["uncertainty", 3.0]
+    assert found.tasks[1].injection_weight == "random"
+    assert read(write_recipe(found)) == found
 
 
 def test_an_override_may_open_a_table_and_the_last_one_wins(read) -> None:

@@ -70,12 +70,12 @@ class TaskTable:
     """One [[tasks]] table: a member of tasks/, and how it stands in the hierarchy."""
 
     name: str
-    weight: Annotated[float, Ge(0)] = 1.0
-    """Weight of its loss: the paper's lambda, for a category task."""
+    weight: Annotated[float, Ge(0)] | Literal["trainable", "random", "uncertainty"] = 1.0
+    """Weight of its loss, the paper's lambda for a category task: a number, or how to find it (model/weights.py)."""
     reads: tuple[str, ...] = ()
     """Earlier tasks whose predictions flow into it; "category_*" stands for all levels."""
-    injection_weight: float = 1.0
-    """The paper's lambda_C."""
+    injection_weight: float | Literal["trainable", "random"] = 1.0
+    """The paper's lambda_C: a number, or how to find it (model/weights.py)."""
     reads_as: Literal["logits", "probs"] = "logits"
     """Feed on raw score vectors (the paper) or on probabilities."""
     config: Any = None

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -17,7 +19,9 @@ from hiersrec.build import build_model
 from hiersrec.config import Choice, Head, ModelRecipe, TaskTable, Training
 from hiersrec.model import inputs
 from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.targets import Targets
 from hiersrec.store.batches import whole_sessions
+from hiersrec.store.catalog import Catalog
 from hiersrec.training import loop
 from hiersrec.training.watch import Silent
 from tests.model.world import batch, catalog, lists, recipe, tensors
@@ -26,7 +30,7 @@ from tests.toy import toy
 Place = tuple[str, str]
 OTHERS: dict[Place, dict[str, Any]] = {
     ("head", ""): {"pooling": "last"},
-    ("inputs", ""): {"item_width": 10, "category_width": 8, "metadata_width": 0, "dropout": 0.4},
+    ("inputs", ""): {"item_width": 10, "category_width": 8, "metadata_width": 0, "dropout": 0.4, "id_dropout": 0.4},
     ("encoder", "transformer"): {
         **{"layers": 1, "heads": 4, "feedforward": 3, "positions": "forward", "norm": "post"},
         **{"max_length": 4, "dropout": 0.4},
@@ -35,8 +39,10 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("encoder", "gru"): {"layers": 2, "max_length": 4, "dropout": 0.4},
     ("encoder", "narm"): {"max_length": 4, "input_dropout": 0.4, "output_dropout": 0.2},
     ("encoder", "stamp"): {"max_length": 4},
-    ("tasks", "item"): {"head": "linear", "scale": 3.0},
+    ("tasks", "item"): {"head": "linear", "scale": 3.0, "vectors": "id+metadata"},
     ("tasks", "category"): {"level": 1},
+    ("tasks", "column"): {"column": "brand"},
+    ("tasks", "event_type"): {},
     ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},
     ("training", ""): {
         **{"batch_size": 16, "learning_rate": 1e-3, "schedule": "constant", "epochs": 1, "patience": 1},
@@ -90,15 +96,25 @@ def changed(base: ModelRecipe, place: Place, field: str, value: Any) -> ModelRec
     return dataclasses.replace(base, tasks=tables)
 
 
+def two_columns() -> Catalog:
+    """The catalogue with a second categorical column, so that one of two can be named."""
+    known = catalog()
+    brand = known.features[0]
+    shade = dataclasses.replace(brand, name="shade", values=np.roll(brand.values, 3, axis=0))
+    shade.values[0] = 0
+    items = known.items.append_column("shade", pa.array([str(code) for code in shade.values[1:, 0]]))
+    return dataclasses.replace(known, items=items, features=[*known.features, shade])
+
+
 def effects(of: ModelRecipe) -> tuple[Any, ...]:
     """Shapes, scores of long sessions, and the loss in training mode, all from one seed."""
     torch.manual_seed(0)
-    scorer = ModelScorer(build_model(of, catalog()))
+    scorer = ModelScorer(build_model(of, two_columns()))
     shapes = {name: tuple(value.shape) for name, value in scorer.model.state_dict().items()}
     scores = scorer.score(whole_sessions(lists(4, longest=9), scorer.max_length)).items.tobytes()
     torch.manual_seed(1)
     scorer.model.train()
-    total, each = scorer.model.loss(*tensors(batch(6, longest=4)), torch.arange(1, 7))
+    total, each = scorer.model.loss(*tensors(batch(6, longest=4)), Targets(torch.arange(1, 7)))
     return shapes, scores, total.item(), {name: value.item() for name, value in each.items()}
 
 
@@ -108,6 +124,8 @@ def test_a_setting_of_the_model_changes_it(place, field) -> None:
     if place[0] == "encoder" and place[1] != base.encoder.name:
         config = configs()[place](**({"max_length": 10} if field == "max_length" else {}))
         base = dataclasses.replace(base, encoder=Choice(name=place[1], config=config))
+    if place[0] == "tasks" and place[1] not in [one.name for one in base.tasks]:
+        base = dataclasses.replace(base, tasks=(TaskTable(name=place[1], config=configs()[place]()), *base.tasks))
 
     before, after = effects(base), effects(changed(base, place, field, OTHERS[place][field]))
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.targets import Targets
 from tests.model.world import VARIANTS, batch, catalog, mean_encoder, model, recipe, single_task, tensors, with_tasks
 
 List = list[float]
@@ -111,32 +112,45 @@ def test_a_catalogue_without_categories_makes_the_hierarchy_a_single_task() -> N
     assert made.eval()(*tensors(batch(3)))["item"].shape == (3, 12)
 
 
+def label_of(task: str, item: int, type_: int) -> int:
+    """Class of a next event, 0 where unknown, from the catalogue's tables."""
+    if task == "event_type":
+        return type_
+    if task == "column_brand":
+        return int(catalog().features[0].values[item, 0])
+    at = int(task[-1]) - 1
+    node = int(catalog().item_nodes[item, at])
+    return node if node <= catalog().levels[at].num_known else 0
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_loss_is_that_of_the_logits_weighted(variant) -> None:
     """Eq. 5-7: lambda times each category loss, plus the item loss, from the very logits that forward gives."""
-    lambdas = {"category": 0.25, "item": 2.0}
+    lambdas = {"category": 0.25, "item": 2.0, "event_type": 0.5, "column": 0.75}
     made = model(with_tasks(VARIANTS[variant](), lambda one: dataclasses.replace(one, weight=lambdas[one.name]))).eval()
-    given, targets, known = tensors(batch(9)), torch.arange(4, 13), catalog()
+    given, targets, types = tensors(batch(9)), torch.arange(4, 13), torch.arange(9) % 3
 
-    total, each = made.loss(*given, targets)
+    total, each = made.loss(*given, Targets(targets, types))
 
     expected = {}
     for name, logits in made(*given).items():
         losses = []
         for row, item in enumerate(targets.tolist()):
-            label = item if name == "item" else int(known.item_nodes[item, int(name[-1]) - 1])
-            if label <= logits.shape[1]:
+            label = item if name == "item" else label_of(name, item, types[row].item())
+            if label:
                 losses.append(-math.log(softmax(logits[row].tolist())[label - 1]))
         expected[name] = sum(losses) / len(losses)
     assert {name: value.item() for name, value in each.items()} == pytest.approx(expected, rel=1e-4)
-    weighted = sum(lambdas[name.split("_")[0]] * value for name, value in expected.items())
+    weighted = sum(
+        lambdas[table] * value for name, value in expected.items() for table in lambdas if name.startswith(table)
+    )
     assert total.item() == pytest.approx(weighted, rel=1e-4)
 
 
 def test_the_item_loss_trains_the_category_heads_through_the_injection() -> None:
     """Jointly, as in the paper: nothing is cut off between the tasks."""
     made = model(recipe())
-    _, each = made.loss(*tensors(batch(9)), torch.arange(4, 13))
+    _, each = made.loss(*tensors(batch(9)), Targets(torch.arange(4, 13)))
 
     each["item"].backward()
 
@@ -147,7 +161,7 @@ def test_the_item_loss_trains_the_category_heads_through_the_injection() -> None
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_of_every_variant_learns(variant) -> None:
     made = model(VARIANTS[variant]())
-    total, _ = made.loss(*tensors(batch(40)), torch.arange(40) % 12 + 1)
+    total, _ = made.loss(*tensors(batch(40)), Targets(torch.arange(40) % 12 + 1, torch.arange(40) % 3))
 
     total.backward()
 
@@ -167,3 +181,115 @@ def test_explain_names_its_parts() -> None:
         (3, 2),
         (3, 4),
     ]
+
+
+def weighted(*overrides: str) -> HierarchicalModel:
+    """A model in training mode without dropout, so that weights alone decide what differs."""
+    return model(recipe("encoder.dropout=0.0", *overrides))
+
+
+STRATEGIES = [
+    "tasks.category.weight=uncertainty",
+    "tasks.item.weight=trainable",
+    "tasks.item.injection_weight=trainable",
+]
+
+
+def test_learnt_weights_are_parameters_and_others_leave_no_trace_in_the_file() -> None:
+    fixed = set(weighted().state_dict())
+    random = set(weighted("tasks.category.weight=random", "tasks.item.injection_weight=random").state_dict())
+    learnt = set(weighted(*STRATEGIES).state_dict())
+
+    assert random == fixed
+    assert learnt - fixed == {
+        *("loss_weights.category_1.value", "loss_weights.category_2.value", "loss_weights.item.value"),
+        "injection_weights.item.value",
+    }
+    assert fixed < learnt
+    assert "injection_weights.item.value" not in weighted(*STRATEGIES, "tasks.item.reads=[]").state_dict()
+
+
+@pytest.mark.parametrize("strategy", ["trainable", "uncertainty", "random"])
+def test_the_combined_loss_of_each_strategy(strategy) -> None:
+    made = weighted(f"tasks.category.weight={strategy}", "tasks.item.weight=0.5")
+    made.start_epoch(3, 4)
+    with torch.no_grad():
+        for level, theta in enumerate([-0.4, 0.6], 1):
+            for one in made.loss_weights[f"category_{level}"].parameters():
+                one.fill_(theta)
+    given = tensors(batch(9)), Targets(torch.arange(4, 13))
+
+    total, each = made.loss(*given[0], given[1])
+
+    losses = {name: value.item() for name, value in each.items()}
+    if strategy == "random":
+        of_1, of_2 = (made.moving_weights()["weight"][f"category_{level}"] for level in (1, 2))
+        assert of_1 != of_2
+        expected = of_1 * losses["category_1"] + of_2 * losses["category_2"]
+    else:
+        expected = math.exp(-0.4) * losses["category_1"] + math.exp(0.6) * losses["category_2"]
+        expected += (0.4 - 0.6) / 2 if strategy == "uncertainty" else 0
+    assert total.item() == pytest.approx(expected + 0.5 * losses["item"], rel=1e-5)
+    _, plain = weighted("tasks.category.weight=1", "tasks.item.weight=1").loss(*given[0], given[1])
+    assert losses == {name: value.item() for name, value in plain.items()}, "each loss is told without its weight"
+
+
+@pytest.mark.parametrize("reads_as", ["logits", "probs"])
+def test_a_learnt_injection_weight_counts_as_a_fixed_one_in_scores_and_explanations(reads_as) -> None:
+    made = weighted("tasks.item.injection_weight=trainable", f"tasks.item.reads_as={reads_as}").eval()
+    with torch.no_grad():
+        next(made.injection_weights["item"].parameters()).fill_(-0.7)
+    fixed = weighted("tasks.item.injection_weight=-0.7", f"tasks.item.reads_as={reads_as}").eval()
+    session, items = torch.tensor([[3, 5, 9]]), torch.tensor([1, 4, 12])
+
+    parts, expected = made.explain(session, items), fixed.explain(session, items)
+
+    torch.testing.assert_close(made(session, torch.tensor([3])), fixed(session, torch.tensor([3])))
+    for one, other in zip(parts, expected, strict=True):
+        torch.testing.assert_close(one.value, other.value)
+    torch.testing.assert_close(sum(one.value for one in parts), made(session, torch.tensor([3]))["item"][0, items - 1])
+
+
+def test_gradients_reach_the_weights_of_tasks_and_injections() -> None:
+    made = weighted("tasks.category.weight=trainable", *STRATEGIES[1:])
+    total, each = made.loss(*tensors(batch(9)), Targets(torch.arange(4, 13)))
+
+    total.backward()
+
+    for name, loss in each.items():  # at weight 1 the gradient is the loss
+        assert made.loss_weights[name].value.grad.item() == pytest.approx(loss.item(), rel=1e-5)
+    assert made.injection_weights["item"].value.grad.abs() > 0
+
+
+def test_a_random_injection_is_that_of_the_draw_in_training_and_of_its_mean_in_evaluation() -> None:
+    made, given = weighted("tasks.item.injection_weight=random"), tensors(batch(5))
+    mean = weighted("tasks.item.injection_weight=1").eval()(*given)["item"]
+
+    seen = []
+    for epoch in range(3):
+        made.train().start_epoch(0, epoch)
+        drawn = made.moving_weights()["injection_weight"]["item"]
+        seen.append(drawn)
+        fixed = weighted(f"tasks.item.injection_weight={drawn}")
+        torch.testing.assert_close(made(*given)["item"], fixed(*given)["item"])
+        torch.testing.assert_close(made.eval()(*given)["item"], mean, rtol=0, atol=0)
+
+    assert len(set(seen)) == 3
+
+
+def test_draws_are_those_of_seed_and_epoch_whatever_the_model_went_through() -> None:
+    settings = ["tasks.category.weight=random", "tasks.item.weight=random", "tasks.item.injection_weight=random"]
+    made, other = weighted(*settings), weighted(*settings)
+    for epoch in range(3):
+        made.start_epoch(7, epoch)
+
+    other.start_epoch(7, 2)
+
+    found = made.moving_weights()
+    assert found == other.moving_weights()
+    assert {key: list(of) for key, of in found.items()} == {
+        "weight": ["category_1", "category_2", "item"],
+        "injection_weight": ["item"],
+    }
+    assert len({one for of in found.values() for one in of.values()}) == 4, "no two draws of an epoch are the same"
+    assert weighted().moving_weights() == {}

@@ -1,23 +1,31 @@
 """Equation 1, the part before the encoder: concat(E^I, sum of E^C over the levels, E^M)."""
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Config, Inputs
+from hiersrec.store.catalog import Catalog, Feature
 from tests.model.world import N, catalog
 
 
-def slow(inputs: Inputs, item: int) -> list[float]:
+def slow(inputs: Inputs, known: Catalog, item: int) -> list[float]:
     """One item's vector, number by number."""
-    known = catalog()
     vector = inputs.item_table.weight[item].tolist()
     levels = [table.weight.tolist() for table in inputs.level_tables]
     for at in range(len(levels[0][0])):
         vector.append(sum(table[known.item_nodes[item, level]][at] for level, table in enumerate(levels)))
     for feature, table in zip(known.features, inputs.feature_tables, strict=True):
-        rows = [table.weight[token].tolist() for token in feature.tokens[item] if token > 0]
+        if feature.is_vector:
+            length = math.sqrt(sum(one * one for one in feature.values[item].tolist())) or 1.0
+            pairs = [zip(row, feature.values[item].tolist(), strict=True) for row in table.weight.tolist()]
+            vector += [sum(a * b for a, b in row) / length for row in pairs]
+            continue
+        rows = [table.weight[token].tolist() for token in feature.values[item] if token > 0]
         width = table.weight.shape[1]
         vector += [sum(row[at] for row in rows) / len(rows) if rows else 0.0 for at in range(width)]
     return vector
@@ -32,7 +40,7 @@ def test_each_item_is_its_id_the_sum_of_its_levels_and_the_mean_of_its_words() -
 
     assert found.shape == (2, 3, 13)
     assert inputs.width == 13
-    expected = [[slow(inputs, item) for item in row] for row in items.tolist()]
+    expected = [[slow(inputs, catalog(), item) for item in row] for row in items.tolist()]
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-6, atol=1e-7)
 
 
@@ -97,3 +105,103 @@ def test_dropout_is_there_in_training_and_gone_in_inference() -> None:
     assert 0.35 < zeros < 0.65
     assert torch.equal(inputs(items), inputs(items))
     assert (inputs(items) != 0).float().mean() > 0.9
+
+
+def with_vectors() -> Catalog:
+    """The catalogue with a column of vectors between its others; item 3 has none."""
+    vectors = np.random.default_rng(0).normal(size=(N + 1, 9)).astype(np.float32) * 50
+    vectors[[0, 3]] = 0
+    brand, title = catalog().features
+    return dataclasses.replace(catalog(), features=[brand, Feature("image", "vector", 0, 0.9, vectors), title])
+
+
+def test_vectors_are_brought_to_length_1_and_projected_to_their_share_of_the_width() -> None:
+    torch.manual_seed(0)
+    inputs = Inputs(Config(item_width=5, category_width=3, metadata_width=8), with_vectors())
+
+    found = inputs(torch.tensor([[1, 4, 3]]))
+
+    assert [tuple(one.weight.shape) for one in inputs.feature_tables] == [(4, 3), (3, 9), (7, 2)]
+    expected = [[slow(inputs, with_vectors(), item) for item in (1, 4, 3)]]
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+    assert found[0, 2, 11:14].abs().max() == 0, "a missing vector is zeros"
+    found.sum().backward()
+    assert inputs.feature_tables[1].weight.grad.abs().min() > 0
+
+
+def test_all_items_at_once_are_the_items_one_by_one() -> None:
+    inputs = Inputs(Config(item_width=5, category_width=3, metadata_width=8), with_vectors())
+    every = torch.arange(1, N + 1)
+
+    torch.testing.assert_close(inputs.content(), inputs.content(every[None])[0])
+    torch.testing.assert_close(inputs.id_vectors(), inputs.id_vectors(every[None])[0])
+    torch.testing.assert_close(inputs(every[None])[0], torch.cat([inputs.id_vectors(), inputs.content()], -1))
+
+
+def test_the_catalogue_is_not_among_the_weights_and_older_files_that_hold_it_are_read() -> None:
+    inputs = Inputs(Config(), catalog())
+    older = {**inputs.state_dict(), "item_nodes": torch.zeros(1), "tokens_0": torch.zeros(1)}
+
+    assert set(inputs.state_dict()) == {name for name, _ in inputs.named_parameters()}
+    assert inputs.load_state_dict(older) == ([], [])
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        inputs.load_state_dict({**older, "tokens_2": torch.zeros(1)})
+
+
+def test_id_dropout_drops_the_share_of_the_catalogue_and_the_id_alone() -> None:
+    torch.manual_seed(0)
+    inputs = Inputs(Config(item_width=5, category_width=3, metadata_width=4, id_dropout=0.3), catalog())
+    items = torch.arange(1, N + 1)[None]
+
+    dropped = []
+    for _ in range(300):
+        found = inputs(items)[0]
+        zero = found[:, :5].abs().sum(1) == 0
+        assert torch.equal(found[:, 5:], inputs.content())
+        assert torch.equal(found[~zero, :5], inputs.item_table.weight[1:][~zero]), "what is left is not rescaled"
+        assert torch.equal(inputs.id_vectors().abs().sum(1) == 0, zero), "one draw for sessions and candidates"
+        dropped.append(zero)
+
+    share = torch.stack(dropped).float()
+    assert share.mean() == pytest.approx(0.3, abs=0.03)
+    assert (share.mean(0) - 0.3).abs().max() < 0.12, "every item takes its turn"
+
+
+def test_an_item_is_dropped_wherever_it_occurs() -> None:
+    inputs = Inputs(Config(id_dropout=0.5), catalog())
+
+    for _ in range(10):
+        found = inputs(torch.tensor([[1, 2, 1], [2, 1, 1]])).detach()
+        assert torch.equal(found[0, 0], found[0, 2])
+        assert torch.equal(found[0, 0], found[1, 1])
+        assert torch.equal(found[0, 1], found[1, 0])
+
+
+def test_id_dropout_is_gone_in_inference_and_without_it_nothing_is_drawn() -> None:
+    torch.manual_seed(0)
+    with_it, without = Inputs(Config(id_dropout=0.9), catalog()), Inputs(Config(), catalog())
+    items = torch.arange(1, N + 1)[None]
+    with_it(items)
+    without.load_state_dict(with_it.state_dict())
+    state = torch.get_rng_state()
+
+    assert torch.equal(with_it.eval()(items), without(items))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert with_it.id_vectors().abs().sum(1).min() > 0
+
+
+def test_gradients_are_the_same_on_two_threads_however_often() -> None:
+    """Same seed, same numbers: no sum of a gradient may depend on which thread comes first."""
+    inputs = Inputs(Config(), with_vectors())
+    items = torch.randint(0, N + 1, (1024, 8))  # large enough that torch shares the work out
+    weights = torch.linspace(-1, 1, inputs.width)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = [
+            torch.autograd.grad((inputs(items) * weights).sin().sum(), list(inputs.parameters())) for _ in range(4)
+        ]
+    finally:
+        torch.set_num_threads(threads)
+
+    assert all(torch.equal(one, other) for again in found[1:] for one, other in zip(found[0], again, strict=True))

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hiersrec.model.losses import ROWS, UNLABELLED, combined, cross_entropy
+from hiersrec.model.weights import Weight
 
 SIZES = [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 3]
 C, D = 17, 6
@@ -152,6 +153,6 @@ def test_a_step_against_the_gradient_lowers_the_loss() -> None:
 def test_the_losses_are_summed_with_their_weights() -> None:
     losses = {"category_1": torch.tensor(2.0), "category_2": torch.tensor(5.0), "item": torch.tensor(7.0)}
 
-    found = combined(losses, {"category_1": 0.5, "category_2": 0.0, "item": 1.0})
+    found = combined(losses, {"category_1": Weight(0.5), "category_2": Weight(0.0), "item": Weight(1.0)})
 
     assert found.item() == 0.5 * 2 + 0 * 5 + 7

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -18,6 +19,7 @@ from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import checkpoint, loop
 from hiersrec.training.watch import Silent
@@ -83,7 +85,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) 
     assert found[0] != found[2]
 
 
-@pytest.mark.parametrize("variant", [(), ("tasks.item.head=linear",)], ids=["shared table", "own table"])
+VARIANTS = {
+    "shared table": (),
+    "own table": ("tasks.item.head=linear",),
+    "random": ("tasks.category.weight=random", "tasks.item.injection_weight=random"),
+    "trainable": ("tasks.category.weight=trainable", "tasks.item.injection_weight=trainable"),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("at", [1, 2, 5, 7, 13])
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, at, variant) -> None:
     """Stops in the first and second epoch and in a validation; random state, moments and sums go on as they were."""
@@ -102,6 +112,11 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, a
     for one, other in zip(progress.history, expected.history, strict=True):
         assert one["loss"] == other["loss"]
         assert one["valid"] == other["valid"]
+        assert _moving(one) == _moving(other)
+
+
+def _moving(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("weight", "injection_weight") if key in record}
 
 
 def test_a_stop_between_two_saved_moments_goes_back_to_the_last_one(tmp_path) -> None:
@@ -231,3 +246,79 @@ def test_bf16_trains_too(tmp_path: Path) -> None:
     losses = [one["loss"]["item"] for one in progress.history]
     assert losses[0] > losses[1] > losses[2]
     assert {one.dtype for one in made.parameters()} == {torch.float32}
+
+
+def trained(folder: Path, *overrides: str) -> tuple[HierarchicalModel, list[dict[str, Any]]]:
+    """A model of the recipe without dropout after two epochs, and their records."""
+    made = untrained(overrides=("encoder.dropout=0.0", *overrides))
+    return made, loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=2), folder, Silent()).history
+
+
+def test_each_strategy_of_weights_trains_another_model(tmp_path) -> None:
+    found = {}
+    for key, strategies in (
+        ("category.weight", ["1", "trainable", "random", "uncertainty"]),
+        ("item.weight", ["random"]),
+    ):
+        for strategy in strategies:
+            made, _ = trained(tmp_path / f"{key}-{strategy}", f"tasks.{key}={strategy}")
+            found[key, strategy] = made.inputs.item_table.weight.detach().numpy().tobytes()
+    for strategy in ("trainable", "random"):
+        made, _ = trained(
+            tmp_path / f"injection-{strategy}", "tasks.category.weight=1", f"tasks.item.injection_weight={strategy}"
+        )
+        found["injection", strategy] = made.inputs.item_table.weight.detach().numpy().tobytes()
+
+    assert len(set(found.values())) == len(found)
+
+
+def test_the_history_tells_what_was_learnt_and_drawn_and_is_silent_on_fixed_weights(tmp_path) -> None:
+    learnt, history = trained(
+        tmp_path / "learnt", "tasks.category.weight=trainable", "tasks.item.injection_weight=trainable"
+    )
+    drawn, draws = trained(tmp_path / "drawn", "tasks.item.weight=random")
+    _, fixed = trained(tmp_path / "fixed")
+
+    levels = [list(one["weight"].values()) for one in history]
+    assert [list(one["weight"]) for one in history] == [["category_1", "category_2"]] * 2
+    assert all(1 > first > second for first, second in zip(*levels, strict=True)), "such a weight only falls"
+    assert {key: history[-1][key] for key in ("weight", "injection_weight")} == learnt.moving_weights()
+    assert history[0]["injection_weight"] != history[1]["injection_weight"] != {"item": 1.0}
+    assert "injection_weight" not in draws[0]
+    for epoch in range(2):
+        drawn.start_epoch(SETTINGS.seed, epoch)
+        assert draws[epoch]["weight"] == drawn.train().moving_weights()["weight"]
+    assert all(not _moving(one) for one in fixed)
+
+
+def test_learnt_weights_come_back_from_the_file_of_the_best_epoch(tmp_path) -> None:
+    overrides = ("tasks.category.weight=uncertainty", "tasks.item.injection_weight=trainable")
+    made, history = trained(tmp_path, *overrides)
+    best = max(history, key=lambda one: one["valid"]["mrr@20"])
+    other = untrained(seed=5, overrides=overrides)
+
+    safetensors.torch.load_model(other, tmp_path / checkpoint.BEST)
+
+    assert other.moving_weights() == {key: best[key] for key in ("weight", "injection_weight")} == _moving(best)
+    assert made.moving_weights() == _moving(history[-1])
+    assert all(value != 1 for value in best["weight"].values())
+
+
+def test_the_next_event_s_type_reaches_the_tasks(tmp_path, monkeypatch) -> None:
+    seen: list[tuple[Tensor, Tensor | None]] = []
+    real = HierarchicalModel.loss
+
+    def listening(self: HierarchicalModel, items: Tensor, lengths: Tensor, targets: Targets) -> Any:
+        seen.append((targets.items, targets.event_types))
+        return real(self, items, lengths, targets)
+
+    monkeypatch.setattr(HierarchicalModel, "loss", listening)
+    typed = dataclasses.replace(DATA.train, event_types=np.asarray(DATA.train.items) % 3)
+    for folder, train in (("typed", typed), ("plain", dataclasses.replace(DATA.train, event_types=None))):
+        data = dataclasses.replace(DATA, train=train)
+        loop.fit(untrained(), data, dataclasses.replace(SETTINGS, epochs=1), tmp_path / folder, Silent())
+
+    steps = len(seen) // 2
+    assert steps > 1
+    assert all(types is not None and torch.equal(types, items % 3) for items, types in seen[:steps])
+    assert all(types is None for _, types in seen[steps:])

@@ -15,19 +15,20 @@ from typing import Literal, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from hiersrec.model import losses
+from hiersrec.model import losses, weights
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.targets import Targets
 
 
 @dataclass(frozen=True)
 class Wiring:
     """How one task stands in the hierarchy."""
 
-    loss_weight: float
+    loss_weight: weights.LossSetting
     """Weight of its loss (eq. 7): lambda for a category task."""
     reads: tuple[str, ...]
     """Names of earlier tasks whose predictions flow into it."""
-    injection_weight: float
+    injection_weight: weights.InjectionSetting
     """lambda_C (eq. 4)."""
     reads_as: Literal["logits", "probs"]
     """Feed on raw score vectors (the paper) or on probabilities."""
@@ -42,8 +43,8 @@ class Task(Protocol):
         """State (B, D) -> logits (B, num_classes)."""
         ...
 
-    def loss(self, state: Tensor, target_items: Tensor) -> Tensor:
-        """Cross-entropy (scalar) of the states (B, D) for next items (B,) from 1."""
+    def loss(self, state: Tensor, targets: Targets) -> Tensor:
+        """Cross-entropy (scalar) of the states (B, D) for what followed."""
         ...
 
 
@@ -88,6 +89,16 @@ class HierarchicalModel(nn.Module):
                 for source in wires.reads
             }
         )
+        self.loss_weights = nn.ModuleDict(
+            {name: weights.of_loss(wires.loss_weight, f"{name}.weight") for name, wires in wiring.items()}
+        )
+        self.injection_weights = nn.ModuleDict(
+            {
+                name: weights.of_injection(wires.injection_weight, f"{name}.injection_weight")
+                for name, wires in wiring.items()
+                if wires.reads
+            }
+        )
 
     def task(self, name: str) -> Task:
         """The task of that name."""
@@ -120,13 +131,13 @@ class HierarchicalModel(nn.Module):
         wires = self.wiring[name]
         state = session
         for source in wires.reads:
-            state = state + wires.injection_weight * self.projections[_edge(source, name)](
+            state = state + self.injection_weights[name]() * self.projections[_edge(source, name)](
                 _prediction(logits[source], wires.reads_as)
             )
         return state
 
-    def loss(self, items: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Combined loss (scalar) and the loss of each task, for next items `targets` (B,) int64 from 1."""
+    def loss(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
+        """Combined loss (scalar) and the unweighted loss of each task."""
         session = self.encode(items, lengths)
         read = {source for wires in self.wiring.values() for source in wires.reads}
         logits: dict[str, Tensor] = {}
@@ -136,7 +147,21 @@ class HierarchicalModel(nn.Module):
             each[name] = self.task(name).loss(state, targets)
             if name in read:
                 logits[name] = self.task(name)(state)
-        return losses.combined(each, {name: wires.loss_weight for name, wires in self.wiring.items()}), each
+        return losses.combined(each, _by_name(self.loss_weights)), each
+
+    def start_epoch(self, seed: int, epoch: int) -> None:
+        """Draw the random weights of an epoch (from 0), which (seed, epoch) alone decides."""
+        for one in self.modules():
+            if isinstance(one, weights.Random):
+                one.draw(seed, epoch)
+
+    def moving_weights(self) -> dict[str, dict[str, float]]:
+        """The weights in force that are not fixed, by key of the recipe and name of the task; {} if all are fixed."""
+        found = {
+            "weight": weights.moving(_by_name(self.loss_weights)),
+            "injection_weight": weights.moving(_by_name(self.injection_weights)),
+        }
+        return {key: values for key, values in found.items() if values}
 
     def explain(self, session_items: Tensor, items: Tensor) -> list[Addend]:
         """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> addends.
@@ -153,13 +178,17 @@ class HierarchicalModel(nn.Module):
         for source in wires.reads:
             projection = self.projections[_edge(source, "item")].get_parameter("weight")  # (D, C)
             prediction = _prediction(logits[source][0], wires.reads_as)  # (C,)
-            by_class = wires.injection_weight * (vectors @ projection) * prediction  # (K, C)
+            by_class = self.injection_weights["item"]() * (vectors @ projection) * prediction  # (K, C)
             parts.append(Addend(source, by_class.sum(1), by_class))
         return parts
 
 
 def _edge(source: str, reader: str) -> str:
     return f"{source}_to_{reader}"
+
+
+def _by_name(of: nn.ModuleDict) -> Mapping[str, weights.Weight]:
+    return cast("Mapping[str, weights.Weight]", of)  # a ModuleDict is one, in all but its type
 
 
 def _prediction(logits: Tensor, reads_as: Literal["logits", "probs"]) -> Tensor:

@@ -1,18 +1,25 @@
 """Item -> vector, before the encoder (paper, eq. 1): concat(E^I, E^C, E^M).
 
 E^I is an embedding of the item id. E^C is the sum of one embedding per category level. E^M is the concatenation of one
-embedding per metadata column: of its value, or the mean over its words. A part that a dataset lacks takes no width.
+part per metadata column: the embedding of its value, the mean over its words, or its vector, projected. A part that a
+dataset lacks takes no width.
+
+With `id_dropout`, each step of a training treats a random share of the catalogue as items that nobody has seen: their
+E^I is zero in the sessions and in the item head alike, as it is for items that are added to a trained run.
 """
 
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hiersrec.errors import BadRecipe
-from hiersrec.store.catalog import Catalog
+from hiersrec.model.constants import register_constant
+from hiersrec.store.catalog import Catalog, Feature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,43 +31,74 @@ class Config:
     category_width: Annotated[int, Ge(0)] = 128
     """d_C, width of the category embeddings; 0 leaves categories out of the input."""
     metadata_width: Annotated[int, Ge(0)] = 128
-    """d_M, width of all metadata embeddings together; 0 leaves metadata out."""
+    """d_M, width of all metadata columns together; 0 leaves metadata out."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Probability of zeroing a number of the input vector."""
+    id_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step."""
 
 
 class Inputs(nn.Module):
-    """Items (B, T) int -> vectors (B, T, D). `width` is D, `item_table` the (N + 1, d_I) embedding E^I."""
+    """Items (B, T) int -> vectors (B, T, D). `width` is D = d_I + `content_width`, d_I being `item_width`.
+
+    `item_table` is the (N + 1, d_I) embedding E^I.
+    """
 
     def __init__(self, config: Config, catalog: Catalog) -> None:
         super().__init__()
         self.item_table = _table(catalog.num_items + 1, config.item_width)
-        self.width = config.item_width
+        self.item_width = config.item_width
+        self.content_width = 0
+        """Width of E^C and E^M together."""
         self.level_tables = nn.ModuleList()
         if config.category_width and catalog.levels:
-            self.width += config.category_width
+            self.content_width += config.category_width
             self.level_tables.extend(_table(level.num_nodes + 1, config.category_width) for level in catalog.levels)
-            self.register_buffer("item_nodes", torch.from_numpy(catalog.item_nodes.astype("int64")))
+            register_constant(self, "item_nodes", torch.from_numpy(catalog.item_nodes.astype("int64")))
         self.feature_tables = nn.ModuleList()
         if config.metadata_width and catalog.features:
-            self.width += config.metadata_width
+            self.content_width += config.metadata_width
             for at, (feature, width) in enumerate(zip(catalog.features, _shares(config, catalog), strict=True)):
-                self.feature_tables.append(_table(feature.vocabulary, width))
-                self.register_buffer(f"tokens_{at}", torch.from_numpy(feature.tokens.astype("int64")))
+                table = _projection(feature, width) if feature.is_vector else _table(feature.vocabulary, width)
+                self.feature_tables.append(table)
+                register_constant(self, f"tokens_{at}", _values(feature))
+        self.width = self.item_width + self.content_width
         self.dropout = nn.Dropout(config.dropout)
+        self.id_dropout = config.id_dropout
+        self._kept: Tensor | None = None
 
     def forward(self, items: Tensor) -> Tensor:
-        """(B, T) int64 -> (B, T, D); padding (0) gives zeros."""
-        parts = [self.item_table(items)]
-        if self.level_tables:
-            nodes = self.get_buffer("item_nodes")[items]  # (B, T, L)
-            parts.append(sum(table(nodes[..., level]) for level, table in enumerate(self.level_tables)))
-        for at, table in enumerate(self.feature_tables):
-            tokens = self.get_buffer(f"tokens_{at}")[items]  # (B, T, W)
-            count = (tokens > 0).sum(-1, keepdim=True).clamp(min=1)
-            parts.append(table(tokens).sum(-2) / count)
+        """(B, T) int64 -> (B, T, D); padding (0) gives zeros. In training this draws the items without E^I anew."""
+        if self.training and self.id_dropout:
+            rows = self.item_table.num_embeddings
+            self._kept = torch.rand(rows, device=items.device) >= self.id_dropout  # (N + 1,)
+        parts = [self.id_vectors(items)]
+        if self.content_width:
+            parts.append(self.content(items))
         vectors: Tensor = self.dropout(torch.cat(parts, -1))  # (B, T, D)
         return vectors
+
+    def id_vectors(self, items: Tensor | None = None) -> Tensor:
+        """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
+        # All rows are no gather: the gradient of a slice costs less.
+        vectors: Tensor = self.item_table.weight[1:] if items is None else self.item_table(items)
+        if not self.training or self._kept is None:
+            return vectors
+        kept = self._kept[1:] if items is None else self._kept[items]
+        return vectors * kept[..., None]  # not rescaled: an item has its E^I or, when it is new, none
+
+    def content(self, items: Tensor | None = None) -> Tensor:
+        """[E^C ; E^M] of items (...), or of all N: (..., content_width); all that is known of an item without E^I."""
+        rows = slice(1, None) if items is None else items
+        parts: list[Tensor] = []
+        if self.level_tables:
+            nodes = self.get_buffer("item_nodes")[rows]  # (..., L)
+            levels = [table(nodes[..., level]) for level, table in enumerate(self.level_tables)]
+            parts.append(torch.stack(levels).sum(0))  # (..., d_C)
+        for at, table in enumerate(self.feature_tables):
+            values = self.get_buffer(f"tokens_{at}")[rows]  # (..., W)
+            parts.append(_mean(table.weight, values) if isinstance(table, nn.Embedding) else table(values))
+        return torch.cat(parts, -1)
 
 
 def _table(rows: int, width: int) -> nn.Embedding:
@@ -68,6 +106,27 @@ def _table(rows: int, width: int) -> nn.Embedding:
     with torch.no_grad():
         table.weight[1:].normal_(std=width**-0.5)
     return table
+
+
+def _projection(feature: Feature, width: int) -> nn.Linear:
+    """W numbers -> width; without a bias, so that a missing vector stays zeros."""
+    projection = nn.Linear(feature.values.shape[1], width, bias=False)
+    nn.init.normal_(projection.weight, std=width**-0.5)  # a vector of length 1 comes out as long as an embedding
+    return projection
+
+
+def _values(feature: Feature) -> Tensor:
+    """Tokens (N + 1, W) int64; or vectors (N + 1, W) float32, each brought to length 1, whatever its unit was."""
+    if feature.is_vector:
+        return functional.normalize(torch.from_numpy(np.array(feature.values)), dim=-1)
+    return torch.from_numpy(feature.values.astype("int64"))
+
+
+def _mean(table: Tensor, tokens: Tensor) -> Tensor:
+    """Mean embedding of the tokens that are not 0: (..., W) int64 -> (..., width); zeros where there is none."""
+    # Not table[tokens].mean: that would hold W vectors of each item at once.
+    bags = functional.embedding_bag(tokens.reshape(-1, tokens.shape[-1]), table, mode="mean", padding_idx=0)
+    return bags.view(*tokens.shape[:-1], -1)
 
 
 def _shares(config: Config, catalog: Catalog) -> list[int]:

@@ -11,6 +11,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from hiersrec.model.weights import Weight
+
 UNLABELLED = -1
 """Class of an example that a task does not train on, such as an item whose category is unknown."""
 
@@ -27,9 +29,9 @@ def cross_entropy(state: Tensor, weight: Tensor, bias: Tensor | None, classes: T
     return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes))  # type: ignore[no-untyped-call]
 
 
-def combined(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def combined(losses: Mapping[str, Tensor], weights: Mapping[str, Weight]) -> Tensor:
     """Weighted sum of the tasks' losses (eq. 7): 1 for the item task, lambda for each category task -> scalar."""
-    return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+    return torch.stack([weights[name].addend(loss) for name, loss in losses.items()]).sum()
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -18,13 +18,14 @@ from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.targets import Targets
 from hiersrec.store.batches import batch_of, shuffled_rows
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Prefixes
 from hiersrec.training import checkpoint, memory, precision
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.watch import Watch, rates, stretch
-from hiersrec.types import Int64
+from hiersrec.types import Int32, Int64
 
 SAVE_EVERY = 60.0
 """Seconds between moments inside an epoch: what a kill can cost. Saving takes well under one of them."""
@@ -74,6 +75,7 @@ def _epoch(stage: Stage, progress: Progress) -> None:
     batches = shuffled_rows(stage.prefixes, config.batch_size, config.seed, progress.epoch)
     watch.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(stage.prefixes))
     stage.model.train()
+    stage.model.start_epoch(config.seed, progress.epoch)
     saved = last = time.monotonic()
     for rows in batches[progress.step :]:
         share_done = (progress.epoch + progress.step / len(batches)) / config.epochs
@@ -90,13 +92,12 @@ def _epoch(stage: Stage, progress: Progress) -> None:
 
 def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> None:
     batch = batch_of(stage.prefixes, rows, stage.model.max_length)
-    items, lengths, targets = (
-        torch.from_numpy(array.astype(np.int64)).to(stage.model.inputs.item_table.weight.device)
-        for array in (batch.items, batch.lengths, stage.prefixes.targets(rows))
-    )
+    device = stage.model.inputs.item_table.weight.device
+    items, lengths = (_tensor(array, device) for array in (batch.items, batch.lengths))
+    targets = _targets(stage.prefixes, rows, device)
     for group in stage.optimizer.param_groups:
         group["lr"] = stage.config.learning_rate * (1 - share_done if stage.config.schedule == "linear" else 1)
-    with torch.autocast(items.device.type, stage.dtype, enabled=stage.dtype != torch.float32):
+    with torch.autocast(device.type, stage.dtype, enabled=stage.dtype != torch.float32):
         loss, each = stage.model.loss(items, lengths, targets)
     _check(loss, each, progress)
     stage.optimizer.zero_grad(set_to_none=True)
@@ -106,6 +107,15 @@ def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> N
     progress.examples += len(rows)
     for name, value in each.items():
         progress.totals[name] = progress.totals.get(name, 0.0) + float(value.detach()) * len(rows)
+
+
+def _targets(prefixes: Prefixes, rows: Int64, device: torch.device) -> Targets:
+    types = prefixes.event_types(rows)
+    return Targets(_tensor(prefixes.targets(rows), device), None if types is None else _tensor(types, device))
+
+
+def _tensor(array: Int32, device: torch.device) -> Tensor:
+    return torch.from_numpy(array.astype(np.int64)).to(device)
 
 
 def _check(loss: Tensor, each: dict[str, Tensor], progress: Progress) -> None:
@@ -127,6 +137,7 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     record: dict[str, Any] = {
         "epoch": progress.epoch,
         "loss": {name: total / max(1, progress.examples) for name, total in progress.totals.items()},
+        **stage.model.moving_weights(),
         "examples_per_s": progress.examples / max(1e-9, progress.seconds),
         "train_s": progress.seconds,
         "valid_s": time.monotonic() - start,

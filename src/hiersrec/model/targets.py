@@ -1,0 +1,15 @@
+"""What followed each prefix of a batch: all that a task may learn from."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Next events of B prefixes."""
+
+    items: Tensor
+    """(B,) int64, from 1."""
+    event_types: Tensor | None = None
+    """(B,) int64: n >= 1 is type n of the catalogue, 0 one that training never saw. None where events have no types."""
