@@ -56,11 +56,19 @@ def test_categories_of_absent_items_are_not_there(data):
     assert data.document["statistics"]["categories"] == [level.num_known for level in data.catalog.levels] == [2, 4]
 
 
+def test_coverage_is_the_share_of_items_with_a_known_category(data):
+    nodes = data.catalog.item_nodes[1:]
+    known = [(nodes[:, at] <= level.num_known).mean() for at, level in enumerate(data.catalog.levels)]
+
+    assert data.document["statistics"]["category_coverage"] == known
+    assert 0 < known[1] < known[0] < 1
+
+
 def test_features_are_in_the_order_of_the_columns(data):
     assert [(one.name, one.kind) for one in data.catalog.features] == [("title", "text"), ("brand", "categorical")]
     title, brand = data.catalog.features
-    assert title.tokens.shape[0] == brand.tokens.shape[0] == data.catalog.num_items + 1
-    assert title.tokens.max() < title.vocabulary
+    assert title.values.shape[0] == brand.values.shape[0] == data.catalog.num_items + 1
+    assert title.values.max() < title.vocabulary
     assert title.coverage == (data.catalog.num_items - 1) / data.catalog.num_items
 
 
@@ -81,7 +89,8 @@ def test_the_printed_table_says_it_all(data):
     rows = dict(table(data.document))
 
     assert rows["test sessions"] == f"{len(data.sessions('test')):,}"
-    assert rows["categories, level 2"] == "4"
+    coverage = data.document["statistics"]["category_coverage"][1]
+    assert rows["categories, level 2"] == f"4, known for {coverage:.1%} of items"
     assert rows["metadata, brand"].startswith("categorical, ")
     assert rows["items not in the items table"] == "1"
     assert " events, " in rows["filter min_session_length 2, round 1"]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.prepare import columns, files, times, tree
+from hiersrec.prepare.features import vector
 from hiersrec.prepare.reading import INTEGER
 from hiersrec.prepare.settings import Settings
 from hiersrec.prepare.source import parts
@@ -52,9 +53,16 @@ def read_items(path: Path, settings: Settings, say: Callable[[str], None]) -> It
     if absent := [name for name in settings.metadata.ignore if name not in names]:
         raise BadInput(f"{path} has no column '{absent[0]}', named by --ignore. {did_you_mean(absent[0], names)}")
     used = {id_column, *levels, *settings.metadata.ignore}
-    others = {name: table[name] for name in names if name not in used}
+    others = {name: _decoded(table[name]) for name in names if name not in used}
     if is_text:
         others = {name: _guessed(values) for name, values in others.items()}
+    for name, file in settings.metadata.vector_files.items():
+        if name in names:
+            raise BadInput(
+                f"{path} has a column '{name}' already, so vectors of that name can't come from {file}. "
+                f"Give --vectors {name} for the column, or give those of the file another name."
+            )
+        others[name] = vector.read(name, file, len(ids))
     return ItemsTable(ids, paths, pa.table(others), {"item_id": id_column, "categories": levels})
 
 
@@ -91,6 +99,11 @@ def _ids(values: pa.ChunkedArray, column: str, where: list[str], is_text_file: b
                 f"An item has one row: drop or merge the duplicates."
             )
     return ids
+
+
+def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A dictionary-encoded column, as pandas writes its categories, is plain values."""
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def _guessed(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,6 +1,6 @@
 """Where the data of a dataset folder comes from: an events table, and perhaps an items table and a test table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,11 @@ def parts(path: Path) -> list[Path]:
     return found
 
 
-def describe_files(source: Source) -> list[dict[str, Any]]:
-    """Name, size and SHA-256 of every file of a source, for dataset.json. Names only: paths are nobody's business."""
+def describe_files(source: Source, vectors: Iterable[Path] = ()) -> list[dict[str, Any]]:
+    """Name, size and SHA-256 of every file of a source and of `vectors`, for dataset.json.
+
+    Names only: paths are nobody's business.
+    """
     tables = [path for path in (source.events, source.items, source.test_events) if path is not None]
-    files = [part for path in tables for part in parts(path)] + list(source.also)
+    files = [part for path in tables for part in parts(path)] + [*source.also, *vectors]
     return [{"path": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in files]

@@ -1,0 +1,197 @@
+"""Every kind of metadata through the whole of prepare, and items that come later."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hiersrec.errors import BadInput
+from hiersrec.prepare.features.new_items import encode_new
+from hiersrec.prepare.pipeline import prepare
+from hiersrec.prepare.settings import Metadata, Settings, Split
+from hiersrec.prepare.source import Source
+from hiersrec.prepare.statistics import table
+from hiersrec.store.dataset import Dataset
+from tests.prepare.tables import contents, events, items, write
+
+KINDS = {
+    "title": "text",
+    "brand": "categorical",
+    "price": "numeric",
+    "tags": "multi",
+    "image": "vector",
+    "story": "tfidf",
+    "clip": "vector",
+}
+CLIP = np.random.default_rng(7).normal(size=(12, 3))
+
+
+def rows():
+    """Rows of the items table; item 3 is missing, item 99 stands in no session."""
+    found = [row for row in items() if row["item_id"] != 3] + [
+        {"item_id": 99, "category_1": "cars", "category_2": "vans", "title": "rare", "brand": "Odd", "price": 1}
+    ]
+    for row in found:
+        one = row["item_id"]
+        row |= {"tags": ["t1", f"u{one % 3}"] if one % 4 else [], "image": [one / 2, 1.0] if one % 3 else None}
+        row["story"] = f"Story of thing {one} in {'red' if one % 2 else 'blue'}"
+    return found
+
+
+def prepared(folder, **changes):
+    metadata = {
+        **{"text": ("title",), "categorical": ("brand",), "numeric": ("price",), "text_vectors": ("story",)},
+        **{"vectors": ("image", f"clip={folder / 'files' / 'clip.npy'}")},
+    }
+    files = folder / "files"
+    source = Source(
+        "shop", write(files / "events.parquet", events(sessions=60)), write(files / "items.parquet", rows())
+    )
+    np.save(files / "clip.npy", CLIP)
+    split = Split(method="fraction", value=0.25)
+    prepare(source, folder / "out", Settings(split=split, metadata=Metadata(**{**metadata, **changes})), say=str)
+    return Dataset.open(folder / "out")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("metadata"))
+
+
+def test_every_kind_is_there_for_the_right_items(data):
+    features = {one.name: one for one in data.catalog.features}
+    ids = data.catalog.items["item_id"].to_pylist()
+    given = {row["item_id"]: row for row in rows()}
+
+    assert {name: one.kind for name, one in features.items()} == KINDS
+    assert all(not one.values[0].any() and not one.values[1 + ids.index(3)].any() for one in features.values())
+    scale = np.mean([np.linalg.norm(CLIP[at]) for at, row in enumerate(rows()) if row["item_id"] in ids])
+    prices = sorted(given[one]["price"] for one in ids if one != 3)
+    for item, one in enumerate(ids, start=1):
+        if one != 3:
+            assert features["price"].values[item].tolist() == [prices.index(given[one]["price"]) + 1]
+            at = [row["item_id"] for row in rows()].index(one)
+            np.testing.assert_allclose(features["clip"].values[item], CLIP[at] / scale, rtol=1e-5)
+            assert features["image"].values[item].any() == (given[one]["image"] is not None)
+            assert features["tags"].values[item].any() == (given[one]["tags"] != [])
+
+
+def test_nothing_is_learnt_from_items_outside_the_catalogue(data):
+    assert "Odd" not in (data.folder / "catalog" / "features" / "brand.json").read_text(encoding="utf-8")
+
+
+def test_vectors_stay_on_disk_and_out_of_the_display_table(data):
+    assert all(isinstance(one.values, np.memmap) for one in data.catalog.features)
+    assert {"image", "clip"} & set(data.catalog.items.column_names) == set()
+    assert {"tags", "title", "price"} <= set(data.catalog.items.column_names)
+
+
+def test_the_report_says_kind_coverage_and_size(data):
+    shown = dict(table(data.document))
+    count = data.catalog.num_items
+
+    assert shown["metadata, price"] == f"numeric, {(count - 1) / count:.1%} of items, {count - 1} values"
+    assert shown["metadata, clip"] == f"vector, {(count - 1) / count:.1%} of items, vectors of 3 numbers"
+    assert shown["metadata, tags"].startswith("multi, ")
+
+
+def test_the_report_says_what_was_cut(data):
+    facts = {"name": "title", "kind": "text", "coverage": 1.0, "vocabulary": 11, "width": 16, "cut": 5}
+    document = {**data.document, "statistics": {**data.document["statistics"], "metadata": [facts]}}
+
+    assert dict(table(document))["metadata, title"] == (
+        "text, 100.0% of items, 10 values, 5 items cut to their first 16"
+    )
+
+
+def test_files_of_vectors_are_named_without_their_folder(data):
+    document = data.document
+
+    assert document["settings"]["metadata"]["vectors"] == ["image", "clip=clip.npy"]
+    assert [one["path"] for one in document["sources"]] == ["events.parquet", "items.parquet", "clip.npy"]
+    assert str(data.folder.parent) not in (data.folder / "dataset.json").read_text(encoding="utf-8")
+
+
+def test_twice_gives_the_same(data, tmp_path):
+    assert contents(prepared(tmp_path).folder) == contents(data.folder)
+
+
+def test_the_catalogues_own_items_are_encoded_as_they_were(data):
+    listed = pa.Table.from_pylist(rows()).append_column("clip", pa.array(CLIP.tolist()))
+    ids = data.catalog.items["item_id"].to_pylist()
+    again = encode_new(data.folder / "catalog", listed)
+
+    for feature in data.catalog.features:
+        for row, one in enumerate(listed["item_id"].to_pylist()):
+            if one in ids:
+                found, first = again[feature.name][row], feature.values[1 + ids.index(one)]
+                np.testing.assert_allclose(found, first, rtol=1e-6, err_msg=feature.name)
+        assert again[feature.name].dtype == feature.values.dtype
+
+
+def test_unknown_values_and_missing_columns_are_missing(data):
+    said: list[str] = []
+    fresh = pa.table({"brand": ["Acme", "Nobody", None], "tags": ["t1|new", "new", ""], "price": ["7", "", "1e9"]})
+
+    found = encode_new(data.folder / "catalog", fresh, said.append)
+
+    features = {one.name: one for one in data.catalog.features}
+    assert found["brand"].tolist() == [[1], [0], [0]]
+    assert found["tags"].tolist() == [[1, 0], [0, 0], [0, 0]]
+    assert found["price"].tolist() == [[1], [0], [features["price"].vocabulary - 1]]
+    for name in ("title", "image", "clip", "story"):
+        assert found[name].tolist() == np.zeros((3, features[name].values.shape[1])).tolist()
+    assert "add-items: 1 of 3 new items have known metadata 'brand'" in said
+    assert "add-items: 0 of 3 new items have known metadata 'clip': the table has no such column" in said
+    assert len(said) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"clip": [[1.0, 2.0]]}, "'clip': vectors of 2 numbers, where the catalogue has 3"),
+        ({"price": ["cheap"]}, "'price': 'cheap' of row 1 of the new items is not a number"),
+        ({"brand": [["Acme"]]}, "'brand' holds list<"),
+    ],
+)
+def test_new_items_that_do_not_fit_are_refused(data, table, message):
+    with pytest.raises(BadInput) as error:
+        encode_new(data.folder / "catalog", pa.table(table))
+
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vectors": ("image", "clip=nowhere.npy")}, "There is no file at nowhere.npy, named by --vectors"),
+        ({"numeric": ("brand",), "categorical": ()}, "Metadata column 'brand': 'Zeta' of item '"),
+        ({"categorical": ("image",), "vectors": ()}, "a categorical column must hold text, numbers or truth values"),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(tmp_path, changes, message):
+    with pytest.raises(BadInput) as error:
+        prepared(tmp_path, **changes)
+
+    assert message in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_vectors_needs_a_name_of_its_own(tmp_path):
+    (tmp_path / "files").mkdir()
+    np.save(tmp_path / "files" / "image.npy", CLIP)
+
+    with pytest.raises(BadInput, match=r"has a column 'image' already, so vectors of that name can't come from"):
+        prepared(tmp_path, vectors=(f"image={tmp_path / 'files' / 'image.npy'}",))
+
+
+def test_categories_of_pandas_are_values(tmp_path):
+    listed = pa.Table.from_pylist(items())
+    at = listed.column_names.index("brand")
+    listed = listed.set_column(at, "brand", listed["brand"].dictionary_encode())
+    pq.write_table(listed, tmp_path / "items.parquet")
+    source = Source("shop", write(tmp_path / "events.parquet", events()), tmp_path / "items.parquet")
+
+    prepare(source, tmp_path / "out", Settings(split=Split(method="fraction", value=0.25)), say=str)
+
+    assert "brand" in [one.name for one in Dataset.open(tmp_path / "out").catalog.features]
