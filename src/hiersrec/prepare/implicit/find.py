@@ -1,0 +1,94 @@
+"""All of it, in order: graph, vectors, clusters, names, and how they agree with the categories that are hidden."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
+
+from hiersrec.prepare.implicit import embedding, naming
+from hiersrec.prepare.implicit.agreement import agreement
+from hiersrec.prepare.implicit.choosing import choose
+from hiersrec.prepare.implicit.clustering import clusters
+from hiersrec.prepare.items import ItemsTable
+from hiersrec.prepare.settings import Implicit
+from hiersrec.prepare.tree import Names
+from hiersrec.store.sessions import Sessions
+
+
+@dataclass(frozen=True)
+class Found:
+    """Implicit categories."""
+
+    paths: list[Names]
+    """Names of the N items, coarse to fine; None for items that no training session has."""
+    facts: dict[str, Any]
+    """Entry `implicit` of dataset.json."""
+    agreement: list[dict[str, Any]]
+    """With each level of the items table; empty if it has none."""
+
+
+def find(
+    train: Sessions,
+    valid: Sessions,
+    vocabulary: pa.Table,
+    items: ItemsTable | None,
+    implicit: Implicit,
+    seed: int,
+    say: Callable[[str], None],
+) -> Found:
+    """Implicit categories of the items of `vocabulary` (item_id, train_count, in the order of item).
+
+    Vectors and clusters come from `train` alone; `valid` chooses their number where that is left open. The same on any
+    number of threads. Raises BadInput if the items can't make so many clusters.
+    """
+    # Loaded before the threads are limited, which has no hold on libraries that come later.
+    import sklearn.cluster  # noqa: F401
+    import sknetwork.embedding  # noqa: F401
+
+    say(f"prepare: find implicit categories in {len(train):,} training sessions")
+    with threadpool_limits(limits=1):  # with more threads, sums come in no fixed order
+        edges, known = embedding.graph(train)
+        vectors = embedding.vectors(edges, seed)
+        count = np.concatenate([[0], vocabulary["train_count"].to_numpy()])
+        curve = None
+        if implicit.auto:
+            cluster_of, curve = choose(vectors, known, count, train, valid, seed, say)
+        else:
+            cluster_of = clusters(vectors, implicit.clusters, seed)
+    rows = None if items is None else pc.index_in(vocabulary["item_id"], value_set=items.ids.combine_chunks())
+    shown = _shown(vocabulary, items, rows)
+    depth = cluster_of.shape[1]
+    paths: list[Names] = [(None,) * depth] * len(vocabulary)
+    named = naming.paths(cluster_of, count[known], [shown[item - 1] for item in known])
+    for item, path in zip(known, named, strict=True):
+        paths[item - 1] = path
+    sizes = [len(np.unique(cluster_of[:, level])) for level in range(depth)]
+    say(f"prepare: {' > '.join(f'{size:,}' for size in sizes)} implicit categories of {len(known):,} items")
+    facts = {
+        "method": "GSVD of the session-item graph, k-means",
+        "clusters": sizes,
+        "width": vectors.shape[1],
+        "items": len(known),
+        "curve": curve,
+    }
+    return Found(paths, facts, _agreement(paths, items, rows))
+
+
+def _shown(vocabulary: pa.Table, items: ItemsTable | None, rows: Any) -> list[str]:
+    """Title of each item, or its id where it has none."""
+    ids = [str(one) for one in vocabulary["item_id"].to_pylist()]
+    if items is None or "title" not in items.others.column_names:
+        return ids
+    titles = items.others["title"].take(rows).to_pylist()
+    return [str(title).strip() or one if title is not None else one for title, one in zip(titles, ids, strict=True)]
+
+
+def _agreement(paths: list[Names], items: ItemsTable | None, rows: Any) -> list[dict[str, Any]]:
+    if items is None or not items.paths or not items.paths[0]:
+        return []
+    nothing: Names = (None,) * len(items.paths[0])
+    return agreement(paths, [nothing if row is None else items.paths[row] for row in rows.to_pylist()])
