@@ -21,6 +21,7 @@ from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, write_text
+from hiersrec.store.unseen import renumbered
 
 
 def measure(
@@ -34,10 +35,11 @@ def measure(
 ) -> dict[str, Any]:
     """Evaluate a run folder; writes metrics and ranks into it and returns the metrics document.
 
-    data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. wanted:
-    replaces the candidates of the options by those whose K is chosen on the dataset's validation sessions, of which
-    `choosing` is told as `progress` is of the split. Raises BadFolder for a folder that can't be read, BadInput for
-    another vocabulary or split, or where there is nothing to evaluate or to choose on.
+    data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. In a run
+    with items added after training, those count in the test sessions, by their external ids. wanted: replaces the
+    candidates of the options by those whose K is chosen on the dataset's validation sessions, of which `choosing` is
+    told as `progress` is of the split. Raises BadFolder for a folder that can't be read, BadInput for another
+    vocabulary or split, or where there is nothing to evaluate or to choose on.
     """
     options = options or Options()
     run = open_run(folder)
@@ -50,6 +52,8 @@ def measure(
         )
     started = time.monotonic()
     sessions = dataset.sessions(split)
+    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # the run has grown since its training
+        sessions = renumbered(sessions, dataset.unseen(), run.catalog)
     chosen = None
     if wanted:
         chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), wanted, options, choosing)

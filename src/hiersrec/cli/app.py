@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hiersrec import __version__
-from hiersrec.cli import demo, describe, evaluate, listing, prepare, printing, recommend, train
+from hiersrec.cli import add_items, demo, describe, evaluate, listing, prepare, printing, recommend, train
 from hiersrec.errors import HiersrecError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def _root(
 app.command("prepare")(prepare.command)
 app.command("describe")(describe.command)
 app.command("train")(train.command)
+app.command("add-items")(add_items.command)
 app.command("evaluate")(evaluate.command)
 app.command("recommend")(recommend.command)
 app.command("list")(listing.command)

@@ -8,10 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hiersrec.errors import BadInput, did_you_mean
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hiersrec.errors import BadFolder, BadInput, did_you_mean
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
+from hiersrec.store.unseen import UNSEEN
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,19 @@ class Dataset:
     def training(self) -> TrainingData:
         """What `fit` gets: catalogue, training and validation sessions."""
         return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"))
+
+    def unseen(self) -> pa.Table:
+        """Items of the test sessions that training never saw: item_id as given, item (int32) -1, -2, ...
+
+        Raises BadFolder if the folder was prepared before these were stored.
+        """
+        path = self.folder / "test" / UNSEEN
+        if not path.is_file():
+            raise BadFolder(
+                f"{path} is missing: an older hiersrec made the folder, and kept no ids of items that training never "
+                "saw. Make it anew with `hiersrec prepare`."
+            )
+        return pq.read_table(path)
 
     def sessions(self, split: str) -> Sessions:
         """Sessions of "train", "valid" or "test"."""

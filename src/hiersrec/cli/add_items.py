@@ -1,0 +1,26 @@
+"""`hiersrec add-items RUN --items FILE --out RUN2`: a run folder and new items -> a run folder that knows them too."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiersrec.cli import printing
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, trained with the recipe cold_start.", metavar="RUN")],
+    items: Annotated[Path, typer.Option(help="New items, in columns as `prepare --items` had them.")],
+    out: Annotated[Path, typer.Option(help="The run folder to make.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
+) -> None:
+    """Add new items to a trained run, without retraining."""
+    from hiersrec.grow import add_items
+    from hiersrec.store.folder import open_seal
+
+    add_items(run, items, out, printing.say, overwrite=overwrite)
+    if json:
+        printing.show_json(open_seal(out, "run"))
+        return
+    printing.show(f"Run folder: {out}", f"Next: hiersrec evaluate {out}")
