@@ -1,21 +1,49 @@
-"""`hiersrec describe DIR`: the statistics of a dataset folder, again."""
+"""`hiersrec describe DIR`: the statistics of a dataset folder, and the memory that training on it will need."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hiersrec.cli import printing
+from hiersrec.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from hiersrec.store.dataset import Dataset
+
+PARTS = {
+    "total": "in all",
+    "process": "Python and its libraries",
+    "data": "training sessions and items",
+    "weights": "weights, and the model's copy of the catalogue",
+    "optimizer": "gradients and moments of Adam",
+    "step": "largest batch of training",
+    "validation": "or a batch of validation, if that is more",
+}
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, made by prepare.", metavar="DIR")],
-    json: Annotated[bool, typer.Option("--json", help="Print dataset.json.")] = False,
+    recipe: Annotated[str, typer.Option(help="The recipe whose memory is estimated, by name or as a .toml file.")] = (
+        "hiersrec"
+    ),
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of the recipe.", metavar="KEY=VALUE")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print dataset.json, and the memory in bytes.")] = False,
 ) -> None:
-    """Show the statistics of a dataset folder."""
+    """Show the statistics of a dataset folder, and the memory that training will need."""
     from hiersrec.store.dataset import Dataset
 
-    show_dataset(Dataset.open(folder).document, json)
+    dataset = Dataset.open(folder)
+    if not json:
+        show_dataset(dataset.document, False)  # first, so that a recipe that doesn't fit costs no statistics
+    memory = _memory(dataset, recipe, set_ or [])
+    if json:
+        printing.show_json({**dataset.document, "training_memory": {"recipe": recipe, **memory}})
+        return
+    rows = [(what, _size(memory[part])) for part, what in PARTS.items()]
+    printing.show(printing.table(f"Memory that training {recipe} will need", ["what", "about"], rows))
 
 
 def show_dataset(document: dict[str, Any], as_json: bool) -> None:
@@ -26,3 +54,20 @@ def show_dataset(document: dict[str, Any], as_json: bool) -> None:
         printing.show_json(document)
         return
     printing.show(printing.table(f"Dataset {document['name']}", ["statistic", "value"], table(document), right=False))
+
+
+def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> dict[str, int]:
+    from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+    from hiersrec.training.need import needed
+
+    chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
+    if not isinstance(chosen, ModelRecipe):
+        raise BadRecipe(
+            f"Only the memory of a model can be told, and the recipe '{recipe}' has [baseline] {chosen.baseline.name}. "
+            "Give another --recipe."
+        )
+    return needed(chosen, dataset.training()).document()
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

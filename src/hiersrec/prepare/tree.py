@@ -38,6 +38,10 @@ class Tree:
             for level in range(1, self.depth + 1)
         ]
 
+    def coverage(self) -> list[float]:
+        """Share of the N items with a known category, per level."""
+        return [sum(name is not None for name in names) / len(names) for names in self.item_names]
+
 
 def names_of_columns(columns: list[pa.ChunkedArray]) -> list[Names]:
     """One column a level -> the names of each row; numbers become text, blanks None."""

@@ -1,0 +1,176 @@
+"""The memory that a training will need, from one step that computes nothing: tensors have shapes but no numbers.
+
+Whatever a recipe names is counted as it is written, since it is the model's own code that runs. What the count can't
+see are three measured numbers below; docs/model.md has the measurements.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from hiersrec.build import build_model
+from hiersrec.config import ModelRecipe
+from hiersrec.evaluation.evaluate import Options
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.targets import Targets
+from hiersrec.store.dataset import TrainingData
+from hiersrec.store.sessions import Sessions
+from hiersrec.training import precision
+
+PROCESS = 410_000_000
+"""Bytes of Python with torch, its optimizers and the rest, before any data."""
+EVENT = 100
+"""Bytes of an event of the training sessions: itself, its prefix, and both in the order of the epoch."""
+HEAP = 2.5
+"""Bytes that the process takes for each byte in use at the height of a step. glibc aligns what torch asks for and
+leaves gaps between batches of many shapes, which it keeps (training/memory.py)."""
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""Names that torch's Adam gives them."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes."""
+
+    process: int
+    """Python and its libraries."""
+    data: int
+    """Training sessions, the order of their prefixes, and the table of items."""
+    weights: int
+    """Parameters, and what the model copies of the catalogue."""
+    optimizer: int
+    """Gradients and Adam's two moments."""
+    step: int
+    """Activations, softmax and gradients of the largest batch of training."""
+    validation: int
+    """Scores of one batch of validation."""
+
+    @property
+    def total(self) -> int:
+        """Greatest memory of the process: a step and a validation take turns."""
+        return self.process + self.data + self.weights + self.optimizer + max(self.step, self.validation)
+
+    def document(self) -> dict[str, int]:
+        """For JSON."""
+        return {"total": self.total, **asdict(self)}
+
+
+def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
+    """What training `recipe` needs on this processor, to about a quarter (docs/model.md).
+
+    On a GPU the host needs only process and data, and the GPU the rest. Raises BadRecipe if the model can't be built.
+    """
+    dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
+    with _counting() as count:
+        model = build_model(recipe, data.catalog)
+        _empty_buffers(model)
+        weights = count.live
+        optimizer = torch.optim.Adam(model.parameters(), fused=True)
+        for one in model.parameters():  # as a step finds it: with the gradients of the step before, and moments
+            one.grad = torch.empty_like(one)
+            optimizer.state[one] = {"step": torch.zeros(()), **{key: torch.empty_like(one) for key in MOMENTS}}
+        at_rest = count.live
+        step = count.height(lambda: _step(model, optimizer, recipe, data, dtype))
+        validation = count.height(lambda: _validation(model, data))
+    return Need(
+        process=PROCESS,
+        data=EVENT * len(data.train.items) + data.catalog.items.nbytes,
+        weights=weights,
+        optimizer=at_rest - weights,
+        step=int(HEAP * step),
+        validation=int(HEAP * validation),
+    )
+
+
+def _empty_buffers(model: HierarchicalModel) -> None:
+    """Put uncounted copies of the catalogue's arrays, which are real, on the same footing as the weights."""
+    for module in model.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, torch.empty_like(buffer))
+
+
+def _step(
+    model: HierarchicalModel,
+    optimizer: torch.optim.Optimizer,
+    recipe: ModelRecipe,
+    data: TrainingData,
+    dtype: torch.dtype,
+) -> None:
+    """What training/loop.py does with a batch, the one of the longest prefixes."""
+    model.train()
+    items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
+    targets = Targets(lengths, lengths if data.catalog.event_types else None)
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        loss, _ = model.loss(items, lengths, targets)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+def _validation(model: HierarchicalModel, data: TrainingData) -> list[Tensor]:
+    """What evaluation holds: the logits of a batch, and a padded copy of them and of those of the batch before."""
+    model.eval()
+    with torch.no_grad():
+        logits = model(*_longest(data.valid, Options().batch_size, model.max_length)).values()
+        return [torch.empty_like(one) for _ in range(2) for one in logits]
+
+
+def _longest(sessions: Sessions, size: int, max_length: int) -> tuple[Tensor, Tensor]:
+    """Items (B, T) and lengths (B,) of the largest batch: sorted by length, it is as wide as the longest prefix."""
+    lengths = np.diff(sessions.offsets)
+    longest = max(1, min(int(lengths.max(initial=1)) - 1, max_length))
+    size = max(1, min(size, int(np.maximum(lengths - 1, 0).sum())))
+    return torch.zeros(size, longest, dtype=torch.int64), torch.full((size,), longest)
+
+
+class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Bytes of all tensors that are alive, and the most that there were at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = self.most = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        del types
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return 0  # a tensor's number, such as whether a mask is all true: there is padding
+        found = func(*args, **(kwargs or {}))
+        for one in tree_leaves(found):
+            if isinstance(one, Tensor):
+                self._add(one.untyped_storage())
+        return found
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        place = storage._cdata  # views share it
+        if place not in self.known:
+            self.known.add(place)
+            self.live += storage.nbytes()
+            self.most = max(self.most, self.live)
+            weakref.finalize(storage, self._drop, place, storage.nbytes())
+
+    def _drop(self, place: int, size: int) -> None:
+        self.known.discard(place)
+        self.live -= size
+
+    def height(self, work: Callable[[], object]) -> int:
+        """Bytes in use at the height of some work, beyond those in use before it."""
+        before = self.most = self.live
+        work()
+        return self.most - before
+
+
+@contextmanager
+def _counting() -> Iterator[_Count]:
+    """Inside, tensors that are made have shapes and types but no memory, and are counted."""
+    with FakeTensorMode(allow_non_fake_inputs=True), _Count() as count:
+        yield count
