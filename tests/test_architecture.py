@@ -18,7 +18,9 @@ PACKAGE = ROOT / "src" / "hiersrec"
 CELLAR = {"errors", "types"}
 STORE = {*CELLAR, "store"}
 BUILD = {*STORE, "registry", "config", "model", "build"}
-EVERYTHING = {*BUILD, "retrieval", "evaluation", "measure", "prepare", "datasets", "baselines", "training", "serving"}
+EVERYTHING = {
+    *(*BUILD, "retrieval", "evaluation", "measure", "prepare", "datasets", "baselines", "training", "serving", "grow"),
+}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
@@ -33,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "baselines": STORE,
     "build": BUILD,
     "training": {*BUILD, "evaluation", "retrieval"},
-    "serving": {*STORE, "registry", "build", "retrieval"},
+    "grow": {*STORE, "config", "build", "prepare"},
+    "serving": {*STORE, "registry", "build", "retrieval", "grow"},
     "measure": {*BUILD, "evaluation", "retrieval"},
     "demo": EVERYTHING,
     "cli": {*EVERYTHING, "demo"},
@@ -49,6 +52,9 @@ ONLY_IN: dict[str, set[str]] = {
     "torch": {"model", "training", "build"},
     "ibis": {"prepare", "datasets"},
     "duckdb": {"prepare", "datasets"},
+    "sklearn": {"prepare"},
+    "sknetwork": {"prepare"},
+    "sentence_transformers": {"prepare"},
     "typer": {"cli"},
     **{name: set() for name in ("pandas", "pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")},
 }

@@ -2,6 +2,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hiersrec.prepare.settings import Settings
@@ -16,24 +17,6 @@ def test_results_go_to_standard_output_and_news_to_standard_error(prepared) -> N
     assert all(line.startswith("prepare: ") for line in made.err.splitlines())
 
 
-def test_describe_shows_again_what_prepare_showed(hiersrec, shop, prepared, tmp_path) -> None:
-    events, items, out = shop / "events.csv", shop / "items.csv", tmp_path / prepared[0].name
-    shown = hiersrec("prepare", events, "--items", items, "--out", out, "--split", "last-days:5")
-
-    again = hiersrec("describe", prepared[0])
-
-    assert shown.out == again.out
-    assert "training sessions" in again.out
-    assert again.err == ""
-
-
-def test_describe_as_json_is_the_document(hiersrec, prepared) -> None:
-    found = json.loads(hiersrec("describe", prepared[0], "--json").out)
-
-    assert found == json.loads((prepared[0] / "dataset.json").read_text(encoding="utf-8"))
-    assert found["name"] == "data"
-
-
 FLAGS = [
     (["--drop-repeats"], {"sessions": {"drop_repeats": True}}),
     (["--max-session-length", "3"], {"sessions": {"max_length": 3}}),
@@ -43,9 +26,15 @@ FLAGS = [
     (["--seed", "5"], {"split": {"seed": 5}}),
     (["--validation", "latest"], {"split": {"valid": "latest"}}),
     (["--validation-share", "0.2"], {"split": {"valid_share": 0.2}}),
+    (["--hold-out-items", "0.1"], {"split": {"hold_out_items": 0.1}}),
     (["--text", "title"], {"metadata": {"text": ["title"]}}),
     (["--categorical", "title"], {"metadata": {"categorical": ["title"]}}),
+    (["--multi", "title", "--multi-separator", " "], {"metadata": {"multi": ["title"], "multi_separator": " "}}),
+    (["--text-vectors", "title"], {"metadata": {"text_vectors": ["title"]}}),
     (["--ignore", "title"], {"metadata": {"ignore": ["title"]}}),
+    (["--implicit-categories", "3"], {"implicit": {"clusters": [3]}}),
+    (["--implicit-categories", "2, 5"], {"implicit": {"clusters": [2, 5]}}),
+    (["--implicit-categories", "auto"], {"implicit": {"auto": True}}),
     (["--session-id", "session_id"], {"columns": {"session_id": "session_id"}}),
     (["--item-id", "item_id"], {"columns": {"item_id": "item_id"}}),
     (["--timestamp", "timestamp"], {"columns": {"timestamp": "timestamp"}}),
@@ -79,6 +68,30 @@ def test_a_flag_changes_its_setting_and_no_other(hiersrec, shop, tmp_path, flags
     split = {"method": "fraction", "value": 0.2, **changes.get("split", {})}
     assert found.code == 0, found.err
     assert json.loads(found.out)["settings"] == settings_with({**changes, "split": split})
+
+
+def test_numbers_and_vectors_of_a_file(hiersrec, shop, tmp_path) -> None:
+    header, *rows = (shop / "items.csv").read_text(encoding="utf-8").splitlines()
+    lines = [f"{header},price", *(f"{row},{at % 4}.5" for at, row in enumerate(rows))]
+    (tmp_path / "items.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    np.save(tmp_path / "image.npy", np.eye(12, 3))
+
+    found = hiersrec(
+        "prepare", shop / "events.csv", "--items", tmp_path / "items.csv", "--out", tmp_path / "d", "--numeric",
+        "price", "--split", "fraction:0.2", "--vectors", f"image={tmp_path / 'image.npy'}",
+    )  # fmt: skip
+
+    assert found.code == 0, found.err
+    assert "numeric, 100.0% of items, 4 values" in found.out
+    assert "vector, 25.0% of items, vectors of 3 numbers" in found.out
+
+
+def test_a_flag_goes_before_the_kind_that_a_public_dataset_gives_a_column(hiersrec, tmp_path) -> None:
+    found = hiersrec("prepare", "--dataset", "wikispeedia", "--out", tmp_path / "d", "--categorical", "title", "--json")
+
+    assert found.code == 0, found.err
+    metadata = json.loads(found.out)["settings"]["metadata"]
+    assert (metadata["text"], metadata["categorical"], metadata["ignore"]) == ([], ["title"], ["all_categories"])
 
 
 @pytest.mark.parametrize(("rule", "split"), SPLITS)
@@ -140,7 +153,15 @@ MISTAKES = [
     (["--split", "last-weeks:7"], "There is no split 'last_weeks'. Did you mean 'last_days'?"),
     ([], "There are no test sessions. Give --split"),
     (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must lie between 0 and 1, got 2.0"),
+    (["--split", "fraction:0.2", "--hold-out-items", "1"], "--hold-out-items must be a share of the items below 1"),
     (["--split", "fraction:0.2", "--session-id", "sid"], "has no column 'sid'"),
+    (["--split", "fraction:0.2", "--numeric", "title"], "'Thing 0' of item 'i0' is not a number"),
+    (["--split", "fraction:0.2", "--text-encoder", "minilm"], "--text-encoder minilm has nothing to do"),
+    (["--split", "fraction:0.2", "--vectors", "image=no.npy"], "There is no file at no.npy, named by --vectors"),
+    (["--split", "fraction:0.2", "--implicit-categories", "many"], "must be a number of clusters such as 995"),
+    (["--split", "fraction:0.2", "--implicit-categories", "5,2"], "must grow from level to level, as in 30,995"),
+    (["--split", "fraction:0.2", "--implicit-categories", "1"], "needs at least 2 clusters a level, got 1"),
+    (["--split", "fraction:0.2", "--implicit-categories", "999"], "asks for 999 clusters, but the"),
     (["--dataset", "wikispedia"], "Did you mean 'wikispeedia'?"),
     (["--dataset", "wikispeedia"], "finds its own tables in the folder EVENTS. Leave out --items."),
 ]

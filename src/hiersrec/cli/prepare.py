@@ -74,9 +74,35 @@ def command(  # more than ten parameters: they are the flags
     validation_share: Annotated[float | None, typer.Option(help="Share of the training sessions [default: 0.1].")] = (
         None
     ),
+    hold_out_items: Annotated[
+        float | None, typer.Option(help="Share of the items to hide from training, as if they were new [default: 0].")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="Items' columns of words.", metavar="A,B,...")] = None,
     categorical: Annotated[str | None, typer.Option(help="Items' columns of a few values.", metavar="A,B,...")] = None,
+    multi: Annotated[
+        str | None, typer.Option(help="Items' columns of several values: lists, or text.", metavar="A,B,...")
+    ] = None,
+    multi_separator: Annotated[str | None, typer.Option(help="Between several values in a text [default: |].")] = None,
+    numeric: Annotated[str | None, typer.Option(help="Items' columns of numbers.", metavar="A,B,...")] = None,
+    vectors: Annotated[
+        str | None,
+        typer.Option(help="Ready vectors: items' columns, or files with a row per item.", metavar="A,B=FILE.npy,..."),
+    ] = None,
+    text_vectors: Annotated[
+        str | None, typer.Option(help="Items' columns of words, to become vectors.", metavar="A,B,...")
+    ] = None,
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(help="What makes them vectors: tfidf, or the folder of a sentence-transformers model."),
+    ] = None,
     ignore: Annotated[str | None, typer.Option(help="Items' columns to leave out.", metavar="A,B,...")] = None,
+    implicit_categories: Annotated[
+        str | None,
+        typer.Option(
+            help="Categories from the training sessions alone: clusters of items, so many, or auto.",
+            metavar="K|K1,K2,...|auto",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older dataset folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print dataset.json.")] = False,
 ) -> None:
@@ -111,8 +137,20 @@ def command(  # more than ten parameters: they are the flags
             "seed": seed,
             "valid": validation,
             "valid_share": validation_share,
+            "hold_out_items": hold_out_items,
         },
-        "metadata": {"text": _names(text), "categorical": _names(categorical), "ignore": _names(ignore)},
+        "metadata": {
+            "text": _names(text),
+            "categorical": _names(categorical),
+            "multi": _names(multi),
+            "multi_separator": multi_separator,
+            "numeric": _names(numeric),
+            "vectors": _names(vectors),
+            "text_vectors": _names(text_vectors),
+            "text_encoder": text_encoder,
+            "ignore": _names(ignore),
+        },
+        "implicit": _clusters(implicit_categories),
     }
     if dataset is not None:
         source, settings = _public(dataset, events, items, test)
@@ -144,7 +182,15 @@ def _own(name: str, events: Path | None, items: Path | None, test: Path | None) 
 def _changed(settings: "Settings", flags: dict[str, dict[str, Any]]) -> "Settings":
     """The settings with every flag that was given; flags left out are None."""
     given = {group: {key: one for key, one in flags[group].items() if one is not None} for group in flags}
+    given["metadata"] |= _freed(settings, given["metadata"])
     return replace(settings, **{group: replace(getattr(settings, group), **given[group]) for group in given})
+
+
+def _freed(settings: "Settings", given: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The dataset's own lists of columns without those that a flag names, which is then the kind they have."""
+    named = {name.split("=")[0] for names in given.values() if isinstance(names, tuple) for name in names}
+    lists = {key: one for key, one in vars(settings.metadata).items() if isinstance(one, tuple) and key not in given}
+    return {key: tuple(name for name in names if name not in named) for key, names in lists.items()}
 
 
 def _rule(split: str | None, key: str | None, has_test: bool) -> dict[str, Any]:
@@ -160,6 +206,21 @@ def _rule(split: str | None, key: str | None, has_test: bool) -> dict[str, Any]:
             f"--split must look like last-days:7, date:2016-05-25, fraction:0.1 or random:0.2, got '{split}'."
         ) from None
     return {"method": method, "value": value, "key": key}
+
+
+def _clusters(text: str | None) -> dict[str, Any]:
+    """The setting that a flag such as "30,995" or "auto" stands for."""
+    if text is None:
+        return {}
+    if text.strip() == "auto":
+        return {"auto": True}
+    try:
+        return {"clusters": tuple(int(one) for one in text.split(","))}
+    except ValueError:
+        raise BadInput(
+            "--implicit-categories must be a number of clusters such as 995, several from coarse to fine such as "
+            f"30,995, or auto, got '{text}'."
+        ) from None
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

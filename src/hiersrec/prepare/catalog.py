@@ -10,10 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
-from hiersrec.prepare import features, tree
+from hiersrec.prepare import tree
+from hiersrec.prepare.features import codebook
+from hiersrec.prepare.features.encode import Encoded, encode
+from hiersrec.prepare.features.kinds import DISPLAY, LEFT_OUT, kinds
 from hiersrec.prepare.items import ItemsTable
 from hiersrec.prepare.settings import Settings
-from hiersrec.store.catalog import Feature
+
+COLUMNS = "columns.json"
+"""In the catalogue: how the items table was read, so that tables of new items are read alike."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,9 @@ class Written:
 
     categories: list[int]
     """Known nodes per level."""
-    features: list[Feature]
+    category_coverage: list[float]
+    """Share of the items with a known category, per level."""
+    features: list[Encoded]
     display: list[str]
     absent: int
     """Items of the catalogue that the items table lacks."""
@@ -31,20 +38,36 @@ class Written:
 
 
 def write_catalog(
-    folder: Path, vocabulary: pa.Table, items: ItemsTable | None, settings: Settings, say: Callable[[str], None]
+    folder: Path,
+    vocabulary: pa.Table,
+    items: ItemsTable | None,
+    settings: Settings,
+    say: Callable[[str], None],
+    paths: list[tree.Names] | None = None,
 ) -> Written:
-    """Write the catalogue folder: `vocabulary` has item_id, item, train_count in the order of item."""
+    """Write the catalogue folder: `vocabulary` has item_id, item, train_count in the order of item.
+
+    `paths`, in the same order, are categories that take the place of those of the items table.
+    """
     ids = vocabulary["item_id"]
     if items is None:
         items = ItemsTable(ids.slice(0, 0), [], pa.table({}), {})
     row_of = {one: row for row, one in enumerate(items.ids.to_pylist())}
     rows = [row_of.get(one) for one in ids.to_pylist()]
-    depth = len(items.paths[0]) if items.paths else 0
-    built = tree.build([(None,) * depth if row is None else items.paths[row] for row in rows])
+    if paths is None:
+        depth = len(items.paths[0]) if items.paths else 0
+        paths = [(None,) * depth if row is None else items.paths[row] for row in rows]
+    built = tree.build(paths)
     others = items.others.take(pa.array(rows, pa.int64())) if items.others.num_columns else pa.table({})
-    kinds = features.kinds(others, settings.metadata, say)
+    kind_of = kinds(others, settings.metadata, say)
+
+    def tell(text: str) -> None:
+        say(f"prepare: {text}")
+
     encoded = [
-        features.encode(name, kind, others[name].to_pylist()) for name, kind in kinds.items() if kind != "display"
+        encode(name, kind, others[name], settings.metadata, lambda row: f"item '{ids[row]}'", tell)
+        for name, kind in kind_of.items()
+        if kind not in (DISPLAY, LEFT_OUT)
     ]
     table = pa.table({"item": vocabulary["item"], "item_id": ids, "train_count": vocabulary["train_count"]})
     for level in range(built.depth):
@@ -56,21 +79,28 @@ def write_catalog(
             raise BadInput(
                 f"The items table has a column '{name}', a name that hiersrec needs itself. Rename or --ignore it."
             )
-        table = table.append_column(name, others[name])
+        if kind_of[name] not in ("vector", LEFT_OUT):  # too large to be carried along for display
+            table = table.append_column(name, others[name])
     folder.mkdir()
     pq.write_table(table, folder / "items.parquet")
     pq.write_table(built.table, folder / "categories.parquet")
     _write_features(folder, encoded)
+    of_items = ("item_id", "category_path", "category_separator", "category_columns")
+    columns = json.dumps({name: getattr(settings.columns, name) for name in of_items}, ensure_ascii=False)
+    (folder / COLUMNS).write_text(columns + "\n", encoding="utf-8")
     absent = sum(row is None for row in rows)
-    display = [name for name, kind in kinds.items() if kind == "display"]
-    return Written(built.known(), encoded, display, absent, len(row_of) - (len(rows) - absent))
+    display = [name for name, kind in kind_of.items() if kind == DISPLAY]
+    extra = len(row_of) - (len(rows) - absent)
+    return Written(built.known(), built.coverage(), encoded, display, absent, extra)
 
 
-def _write_features(folder: Path, encoded: list[Feature]) -> None:
+def _write_features(folder: Path, encoded: list[Encoded]) -> None:
     (folder / "features").mkdir()
     listed = []
-    for feature in encoded:
-        np.save(folder / "features" / f"{feature.name}.npy", feature.tokens)
+    for one in encoded:
+        feature = one.feature
+        codebook.save(folder / "features", feature.name, feature.kind, one.codebook)
+        np.save(folder / "features" / f"{feature.name}.npy", feature.values)
         facts = ("name", "kind", "vocabulary", "coverage")
         listed.append({name: getattr(feature, name) for name in facts})
     text = json.dumps(listed, indent=2, ensure_ascii=False) + "\n"

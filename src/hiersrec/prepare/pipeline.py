@@ -2,22 +2,27 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from hiersrec import __version__
 from hiersrec.errors import BadInput
-from hiersrec.prepare import arrays, catalog, filters, reading, sessions, split, statistics
+from hiersrec.prepare import arrays, catalog, event_types, filters, reading, sessions, split, statistics
 from hiersrec.prepare.engine import Engine, open_engine
+from hiersrec.prepare.hold_out import hold_out
+from hiersrec.prepare.implicit import find as find_implicit
 from hiersrec.prepare.items import ItemsTable, read_items
 from hiersrec.prepare.settings import Settings
 from hiersrec.prepare.source import Source, describe_files, parts
 from hiersrec.store.folder import new_folder, seal
+from hiersrec.store.sessions import Sessions
+from hiersrec.store.unseen import UNSEEN
 
 Say = Callable[[str], None]
 
@@ -30,10 +35,13 @@ def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = 
     for path in (source.events, source.items, source.test_events):
         if path is not None:
             parts(path)
+    for file in (vectors := settings.metadata.vector_files.values()):
+        if not file.is_file():
+            raise BadInput(f"There is no file at {file}, named by --vectors. Check the path.")
     with new_folder(out, "dataset", overwrite) as folder:
         scratch = folder / "scratch"
         (scratch / "converted").mkdir(parents=True)
-        described = describe_files(source)
+        described = describe_files(source, vectors)
         normal = source.convert(source, scratch / "converted") if source.convert else source
         _refuse_split(normal, settings)
         with open_engine(scratch) as engine:
@@ -43,7 +51,7 @@ def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = 
             "name": source.name,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "hiersrec_version": __version__,
-            "settings": asdict(settings),
+            "settings": settings.document(),
             "sources": described,
             **document,
         }
@@ -70,9 +78,9 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
         items = read_items(source.items, settings, say)
         events, items = _same_ids(events, items)
     table = events.table
-    if types := settings.sessions.event_types:
-        table = sessions.of_types(events, types)
-        record.append(filters.count(f"event_types {', '.join(types)}", 0, table))
+    if kept := settings.sessions.event_types:
+        table = sessions.of_types(events, kept)
+        record.append(filters.count(f"event_types {', '.join(kept)}", 0, table))
     must_cut = "session_id" not in events.columns
     if must_cut:
         table = engine.keep("events_cut", sessions.cut(table, settings.sessions.gap_seconds))
@@ -84,7 +92,11 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
     assigned, facts = split.assign(engine, collected, settings.split)
     counts = ", ".join(f"{facts[part]['sessions']:,} {part}" for part in split.PARTS)
     say(f"prepare: split {facts['rule']}: {counts} sessions")
-    with_part = engine.keep("events_split", left.join(assigned, "session").select("item_id", "part", "number", "place"))
+    if settings.split.hold_out_items:
+        left, assigned, facts = hold_out(engine, left, assigned, settings.split, facts)
+        say(f"prepare: hold out items: {statistics.held_out(facts)}")
+    wanted = ["item_id", "part", "number", "place", *(["event_type"] if "event_type" in left.columns else [])]
+    with_part = engine.keep("events_split", left.join(assigned, "session").select(wanted))
     vocabulary = arrays.vocabulary(with_part)
     unseen = arrays.unseen(with_part, vocabulary)
     if items is not None and not pc.any(pc.is_in(vocabulary["item_id"], value_set=items.ids.combine_chunks())).as_py():
@@ -93,21 +105,38 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
             f"No item of the events is in {source.items}: events have ids such as '{vocabulary['item_id'][0]}', "
             f"items such as '{items.ids[0]}'. Check --item-id, or give the items table of these events."
         )
-    say(f"prepare: write {vocabulary.num_rows:,} items")
-    written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say)
-    if items is not None:
-        say(f"prepare: {written.absent:,} items are not in the items table, {written.extra:,} of its rows are unused")
     say("prepare: write sessions")
     numbering = pa.concat_tables([vocabulary.select(["item_id", "item"]), unseen])
     sizes = {part: facts[part]["events"] for part in split.PARTS}
-    unseen_events = arrays.write_parts(engine, folder, with_part, listed.join(assigned, "session"), numbering, sizes)
+    typed, types = event_types.number(engine, with_part)
+    unseen_events = arrays.write_parts(engine, folder, typed, listed.join(assigned, "session"), numbering, sizes)
+    pq.write_table(unseen, folder / "test" / UNSEEN)
+    implicit = _implicit(folder, vocabulary, items, settings, say) if settings.implicit.wanted else None
+    say(f"prepare: write {vocabulary.num_rows:,} items")
+    paths = None if implicit is None else implicit.paths
+    written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say, paths)
+    event_types.write(folder / "catalog", types)
+    if items is not None:
+        say(f"prepare: {written.absent:,} items are not in the items table, {written.extra:,} of its rows are unused")
     return {
         "columns": {"events": events.columns, "items": {} if items is None else items.columns},
         "order": sessions.ORDER_RULES["position" in events.columns],
         "filters": record + after,
         "split": facts,
-        "statistics": statistics.statistics(facts, len(vocabulary), written, len(unseen), unseen_events),
+        "statistics": {
+            **statistics.statistics(facts, len(vocabulary), written, len(unseen), unseen_events),
+            "event_types": event_types.counts(types),
+            "agreement": [] if implicit is None else implicit.agreement,
+        },
+        "implicit": None if implicit is None else implicit.facts,
     }
+
+
+def _implicit(
+    folder: Path, vocabulary: pa.Table, items: ItemsTable | None, settings: Settings, say: Say
+) -> find_implicit.Found:
+    train, valid = (Sessions.open(folder / part) for part in ("train", "valid"))
+    return find_implicit.find(train, valid, vocabulary, items, settings.implicit, settings.split.seed, say)
 
 
 def _same_ids(events: reading.Events, items: ItemsTable) -> tuple[reading.Events, ItemsTable]:

@@ -1,6 +1,8 @@
 """Settings of `prepare`. Combinations that make no sense are refused here, in the words of the command line."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 from hiersrec.errors import BadInput, did_you_mean
 
@@ -8,6 +10,8 @@ METHODS = ("last_days", "date", "given", "fraction", "random")
 VALIDATIONS = ("random", "latest")
 FIRST_LAST_ITEM = "first_last_item"
 """Split key that stands for the pair of a session's first and last item."""
+TFIDF = "tfidf"
+"""The text encoder that needs no model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,8 @@ class Split:
     """random: a random share of the training sessions; latest: their latest share."""
     valid_share: float = 0.1
     """Share of the training sessions that go to validation."""
+    hold_out_items: float = 0.0
+    """Share of the items whose events are removed from training and validation sessions, as if they were new."""
 
     def __post_init__(self) -> None:
         if self.method is not None and self.method not in METHODS:
@@ -103,6 +109,11 @@ class Split:
             raise BadInput(f"There is no --validation '{self.valid}'. {did_you_mean(self.valid, VALIDATIONS)}")
         if not 0 < self.valid_share < 1:
             raise BadInput(f"--validation-share must lie between 0 and 1, got {self.valid_share}.")
+        if not 0 <= self.hold_out_items < 1:
+            raise BadInput(
+                f"--hold-out-items must be a share of the items below 1, such as 0.1, got {self.hold_out_items}. "
+                "Leave it out to hold none out."
+            )
         if self.key and self.method != "random":
             raise BadInput(
                 f"--split-key needs --split random, got --split {self.method}: only a random split keeps keys."
@@ -125,15 +136,75 @@ class Metadata:
     """Columns of words."""
     categorical: tuple[str, ...] = ()
     """Columns of a few values."""
+    multi: tuple[str, ...] = ()
+    """Columns of several values per item: lists, or text with a separator."""
+    multi_separator: str = "|"
+    """What stands between several values in a text."""
+    numeric: tuple[str, ...] = ()
+    """Columns of numbers, to be binned."""
+    vectors: tuple[str, ...] = ()
+    """Columns of ready vectors, as NAME; or NAME=FILE.npy, a row for each row of the items table."""
+    text_vectors: tuple[str, ...] = ()
+    """Columns of words, to be made vectors by `text_encoder`."""
+    text_encoder: str = TFIDF
+    """"tfidf", or the folder of a sentence-transformers model."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out altogether."""
 
     def __post_init__(self) -> None:
-        named = (*self.text, *self.categorical, *self.ignore)
+        groups = (self.text, self.categorical, self.multi, self.numeric, self.vector_columns, self.text_vectors)
+        named = [name for group in (*groups, self.ignore) for name in group]
         if twice := sorted({name for name in named if named.count(name) > 1}):
             raise BadInput(
-                f"Column '{twice[0]}' is named twice among --text, --categorical and --ignore. Name it once."
+                f"Column '{twice[0]}' is named twice among --text, --categorical, --multi, --numeric, --vectors, "
+                f"--text-vectors and --ignore. Name it once."
             )
+        if wrong := [one for one in self.vectors if not all(part.strip() for part in one.split("=", 1))]:
+            raise BadInput(f"--vectors must look like image or image=vectors.npy, got '{wrong[0]}'.")
+        if not self.multi_separator:
+            raise BadInput("--multi-separator must not be empty. Give what stands between the values, such as '|'.")
+        if self.text_encoder != TFIDF and not self.text_vectors:
+            raise BadInput(
+                f"--text-encoder {self.text_encoder} has nothing to do. Name columns of words with --text-vectors."
+            )
+
+    @property
+    def vector_columns(self) -> tuple[str, ...]:
+        """Names of `vectors`."""
+        return tuple(one.split("=", 1)[0].strip() for one in self.vectors)
+
+    @property
+    def vector_files(self) -> dict[str, Path]:
+        """Name -> file, of those `vectors` that come from one."""
+        pairs = (one.split("=", 1) for one in self.vectors if "=" in one)
+        return {name.strip(): Path(file.strip()) for name, file in pairs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implicit:
+    """Categories found in the training sessions, in place of those of the items table."""
+
+    clusters: tuple[int, ...] = ()
+    """How many per level, coarse to fine; empty: none are looked for."""
+    auto: bool = False
+    """One level, of as many clusters as serve the validation sessions best."""
+
+    def __post_init__(self) -> None:
+        shown = ",".join(map(str, self.clusters))
+        if self.auto and self.clusters:
+            raise BadInput(f"--implicit-categories auto chooses the number of clusters, so {shown} has nothing to do.")
+        if self.clusters and self.clusters[0] < 2:
+            raise BadInput(f"--implicit-categories needs at least 2 clusters a level, got {shown}.")
+        if any(fine <= coarse for coarse, fine in zip(self.clusters, self.clusters[1:], strict=False)):
+            raise BadInput(
+                f"--implicit-categories must grow from level to level, as in 30,995, got {shown}: the clusters of a "
+                "level divide those of the level before."
+            )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether implicit categories are looked for."""
+        return self.auto or bool(self.clusters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,3 +221,15 @@ class Settings:
     """Test and validation."""
     metadata: Metadata = field(default_factory=Metadata)
     """Features of items."""
+    implicit: Implicit = field(default_factory=Implicit)
+    """Implicit categories."""
+
+    def document(self) -> dict[str, Any]:
+        """The settings for dataset.json. Files and folders by their names alone: paths are nobody's business."""
+        found = asdict(self)
+        files = self.metadata.vector_files
+        found["metadata"]["vectors"] = [
+            f"{name}={files[name].name}" if name in files else name for name in self.metadata.vector_columns
+        ]
+        found["metadata"]["text_encoder"] = Path(self.metadata.text_encoder).name
+        return found

@@ -144,13 +144,24 @@ def assign(engine: Engine, sessions: Sessions, split: Split) -> tuple[Any, dict[
             f"Validation takes all {valid.sum()} training sessions, and leaves none to train on. "
             f"Lower --validation-share ({split.valid_share}), or give more sessions."
         )
-    part = np.where(test, 2, np.where(valid, 1, 0)).astype(np.int8)
-    number = np.zeros(len(part), np.int64)
-    facts: dict[str, Any] = {"rule": split.method or "given", "cut_time": cut}
-    for code, name in enumerate(PARTS):
+    part = np.where(test, 2, np.where(valid, 1, 0)).astype(np.int64)
+    table, counts = number(engine, "parts", sessions.session, sessions.length, part)
+    return table, {"rule": split.method or "given", "cut_time": cut, **counts}
+
+
+def number(
+    engine: Engine, name: str, session: Int64, length: Int64, part: Int64
+) -> tuple[Any, dict[str, dict[str, int]]]:
+    """Number the sessions of each part from 0, in the order given: (S,) each.
+
+    Returns the Ibis table (session, part, number), kept as `name`, and the counts of sessions and events by part.
+    """
+    numbers = np.zeros(len(part), np.int64)
+    counts = {}
+    for code, one in enumerate(PARTS):
         mine = part == code
-        number[mine] = np.arange(mine.sum())
-        facts[name] = {"sessions": int(mine.sum()), "events": int(sessions.length[mine].sum())}
-    path = engine.scratch / "parts.parquet"
-    pq.write_table(pa.table({"session": sessions.session, "part": part, "number": number}), path)
-    return engine.read(path), facts
+        numbers[mine] = np.arange(mine.sum())
+        counts[one] = {"sessions": int(mine.sum()), "events": int(length[mine].sum())}
+    path = engine.scratch / f"{name}.parquet"
+    pq.write_table(pa.table({"session": session, "part": pa.array(part, pa.int8()), "number": numbers}), path)
+    return engine.read(path), counts
