@@ -1,6 +1,7 @@
 """The command line as a function and as a real process, and one finished run."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,10 @@ class Result:
 
 
 Command = Callable[..., Result]
+
+
+# A shell starts jobs in the background with SIGINT ignored, and their children inherit that; a person's have it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start(*args: object) -> subprocess.Popen[str]:
