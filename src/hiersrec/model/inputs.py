@@ -116,9 +116,9 @@ def _projection(feature: Feature, width: int) -> nn.Linear:
 
 
 def _values(feature: Feature) -> Tensor:
-    """Tokens (N + 1, W) int64; or vectors (N + 1, W) float32, each brought to length 1, whatever its unit was."""
+    """Tokens (N + 1, W) int64; or vectors (N + 1, W) float32, which prepare has brought to length 1."""
     if feature.is_vector:
-        return functional.normalize(torch.from_numpy(np.array(feature.values)), dim=-1)
+        return torch.from_numpy(np.array(feature.values))  # a copy: the catalogue's is a read-only memory map
     return torch.from_numpy(feature.values.astype("int64"))
 
 

@@ -37,19 +37,15 @@ def read(name: str, file: Path, rows: int) -> pa.ChunkedArray:
 
 
 def fit(values: list[Float32 | None]) -> Codebook:
-    """Learn from vectors of one length, None where missing: "width" W, and "scale", their mean length.
-
-    Raises BadInput if there are none.
-    """
-    lengths = [float(np.linalg.norm(value.astype(np.float64))) for value in values if value is not None]
-    if not lengths:
-        raise BadInput("no item of the catalogue has a vector. Give vectors other than zeros, or leave the column out.")
-    width = next(len(value) for value in values if value is not None)
-    return {"width": width, "scale": float(np.mean(lengths))}
+    """Learn from vectors of one width, None where missing: "width" W. Raises BadInput if there are none."""
+    for value in values:
+        if value is not None:
+            return {"width": len(value)}
+    raise BadInput("no item of the catalogue has a vector. Give vectors other than zeros, or leave the column out.")
 
 
 def apply(codebook: Codebook, values: list[Float32 | None]) -> Float32:
-    """(M, W) float32: the vectors divided by the scale, so that a model meets lengths near 1; zeros where missing.
+    """(M, W) float32: the vectors at length 1, whatever their unit is; zeros where missing.
 
     Raises BadInput if they are not W wide.
     """
@@ -61,7 +57,7 @@ def apply(codebook: Codebook, values: list[Float32 | None]) -> Float32:
                     f"vectors of {len(value)} numbers, where the catalogue has {codebook['width']}. "
                     f"Give vectors made in the same way."
                 )
-            found[row] = value / codebook["scale"]
+            found[row] = value / np.linalg.norm(value.astype(np.float64))
     return found
 
 
