@@ -11,6 +11,7 @@ from hiersrec.store.catalog import Catalog
 from tests.toy import NUM_ITEMS, PER_SHELF, WITHOUT_SHELF, toy
 
 K = 4
+NONE = np.zeros(1, np.int64)
 FOOD, TOOLS = 3 * PER_SHELF, 3 * PER_SHELF
 
 
@@ -31,7 +32,8 @@ def outcomes(targets: list[int], ranks: list[int] | None = None) -> Outcomes:
 
 def rivals(catalog: Catalog, targets: list[int], level_2: list[int] | None = None) -> dict[str, float]:
     tasks = {} if level_2 is None else {"category_2": outcomes([1] * len(targets), level_2)}
-    return chance.within_category(catalog, outcomes(targets), tasks)
+    found = chance.within_category(catalog, outcomes(targets), tasks, np.zeros(len(targets), np.int64))
+    return {name: value for name, value in found.items() if name.startswith("random")}
 
 
 def test_doctests() -> None:
@@ -78,8 +80,8 @@ def test_the_rival_that_predicts_the_category_misses_where_the_scorer_does() -> 
 def test_the_finest_predicted_level_counts() -> None:
     catalog, targets = with_new(3), outcomes([3])
     tasks = {"category_1": outcomes([1], [1]), "event_type": outcomes([1], [1])}
-    coarse = chance.within_category(catalog, targets, tasks)
-    fine = chance.within_category(catalog, targets, tasks | {"category_2": outcomes([1], [2])})
+    coarse = chance.within_category(catalog, targets, tasks, NONE)
+    fine = chance.within_category(catalog, targets, tasks | {"category_2": outcomes([1], [2])}, NONE)
 
     assert coarse["random_within_predicted_category/hits@4"] == pytest.approx(4 / FOOD)
     assert fine["random_within_predicted_category/hits@4"] == 0
@@ -88,3 +90,29 @@ def test_the_finest_predicted_level_counts() -> None:
 def test_without_a_new_target_in_the_catalogue_there_is_nothing_to_say() -> None:
     assert rivals(with_new(3), [1, 2, -1]) == {}
     assert rivals(with_new(), [1, 2]) == {}
+
+
+def test_the_scorers_own_order_within_the_category_against_a_slow_twin() -> None:
+    catalog = with_new(3, 11, 12, WITHOUT_SHELF)
+    random = np.random.default_rng(0)
+    targets = np.array([3, 11, 12, WITHOUT_SHELF, 5, -2, 3], np.int32)
+    scores = random.integers(0, 5, (len(targets), NUM_ITEMS + 1)).astype(np.float32)  # many ties
+    scores[:, 0] = -np.inf
+    scores[6, 3] = -np.inf  # no candidate
+
+    found = chance.ranks(catalog, scores, targets)
+
+    for target, line, rank in zip(targets.tolist(), scores, found.tolist(), strict=True):
+        start = (target - 1) // PER_SHELF * PER_SHELF + 1
+        shelf = range(start, start + PER_SHELF) if target != WITHOUT_SHELF else range(FOOD + 1, NUM_ITEMS + 1)
+        best = sorted((item for item in shelf if line[item] > -np.inf), key=lambda item: (-line[item], item))
+        is_asked = target in (3, 11, 12, WITHOUT_SHELF) and target in best
+        assert rank == (best.index(target) + 1 if is_asked else 0)
+
+
+def test_the_scorers_own_order_by_hand() -> None:
+    targets = [3, 11, 5]
+    found = chance.within_category(with_new(3, 11), outcomes(targets), {}, np.array([2, 5, 0]))
+
+    assert found["within_category/mrr@4"] == pytest.approx((1 / 2 + 0) / 2)
+    assert found["within_category/hits@4"] == 1 / 2

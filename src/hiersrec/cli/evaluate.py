@@ -116,7 +116,11 @@ def _chance(numbers: dict[str, float], names: list[str]) -> str:
     for rival, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
         if values := [f"{name} {numbers[f'{rival}/{name}']:.2%}" for name in names if f"{rival}/{name}" in numbers]:
             found.append(f"the {about} category: {', '.join(values)}")
-    return f"New targets, had the items been put in random order within {'; '.join(found)}."
+    told = ", ".join(f"{name} {numbers[f'within_category/{name}']:.2%}" for name in names[:2])
+    return (
+        f"New targets, had the items been put in random order within {'; '.join(found)}. This run's own order of the "
+        f"items of the target's category: {told}."
+    )
 
 
 def _others(numbers: dict[str, float]) -> list[str]:

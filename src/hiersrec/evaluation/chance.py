@@ -8,18 +8,24 @@ to beat is chance itself:
     random_within_predicted_category/...   knows what the scorer knows: takes its likeliest category of the finest level
                                            that it predicts; where that is wrong, it misses
 
+The first is told what no scorer is told. So that the two can be compared, a third number tells the scorer too:
+
+    within_category/...                    the scorer's own order of the items of the target's category, none others
+
 Values are means over the prefixes of the slice `cold_start: target new`, to be compared with that row. A target outside
-the catalogue is a miss here as it is there. Both order all items of their category, seen ones and those that are no
-candidates too.
+the catalogue is a miss here as it is there. The rivals order all items of their category, seen ones and those that are
+no candidates too.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from hiersrec.evaluation import metrics
 from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.retrieval import order
 from hiersrec.store.catalog import Catalog
-from hiersrec.types import CATEGORY, Float64, Int32, Int64
+from hiersrec.types import CATEGORY, Float32, Float64, Int32, Int64
 
 
 def hits(sizes: Int64, k: int) -> Float64:
@@ -41,10 +47,29 @@ def mrr(sizes: Int64, k: int) -> Float64:
     return harmonic[np.minimum(sizes, k)] / np.maximum(sizes, 1)
 
 
-def within_category(catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
-    """The numbers of both rivals by their names; none if no new target is in the catalogue.
+def ranks(catalog: Catalog, scores: Float32, target: Int32) -> Int64:
+    """Rank of each new target among the items of its finest known category: (B,) int64, 0 where it has none.
 
-    tasks: outcomes of the scorer's other tasks by name; the second rival needs one of a category level.
+    scores: (B, N + 1) float32; target: (B,) int32. Known targets have none, nor have those outside the catalogue.
+    """
+    found = np.zeros(len(target), np.int64)
+    new = np.flatnonzero((target > 0) & (catalog.train_count[np.maximum(target, 0)] == 0))
+    inside = np.ones((len(new), catalog.num_items + 1), bool)
+    for level in range(1, len(catalog.levels) + 1):
+        is_known = _sizes(catalog, level, target[new].astype(np.int64)) > 0
+        nodes = catalog.item_nodes[:, level - 1]
+        inside[is_known] = nodes == nodes[target[new][is_known], None]
+    found[new] = order.ranks(np.where(inside, scores[new], np.float32(-np.inf)), target[new]).exact
+    return found
+
+
+def within_category(
+    catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outcomes], inside: Int64
+) -> dict[str, float]:
+    """All these numbers by their names; none if no new target is in the catalogue.
+
+    tasks: outcomes of the scorer's other tasks by name; the second rival needs one of a category level. inside: (P,)
+    int64, the `ranks` of all prefixes.
     """
     is_new = catalog.train_count[np.maximum(items.target, 0)] == 0
     target = items.target[is_new]
@@ -58,11 +83,15 @@ def within_category(catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outco
     if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
         is_right = tasks[f"{CATEGORY}{max(levels)}"].rank[is_new] == 1
         rivals["random_within_predicted_category"] = np.where(is_right, _sizes(catalog, max(levels), target), 0)
-    metrics = {f"mrr@{items.k}": mrr, f"hits@{items.k}": hits}
-    return {
+    expected = {f"mrr@{items.k}": mrr, f"hits@{items.k}": hits}
+    numbers = {
         f"{rival}/{name}": float(metric(found, items.k).mean())
         for rival, found in rivals.items()
-        for name, metric in metrics.items()
+        for name, metric in expected.items()
+    }
+    own = {f"mrr@{items.k}": metrics.mrr, f"hits@{items.k}": metrics.hits}
+    return numbers | {
+        f"within_category/{name}": float(metric(inside[is_new], items.k).mean()) for name, metric in own.items()
     }
 
 

@@ -74,11 +74,12 @@ def evaluate(
     items = Outcomes.empty(options.k, size)
     tasks: dict[str, Outcomes] = {}
     classes: dict[str, Int32] = {}  # of every event of the split
-    is_narrowed, ranked = options.candidates.policy != "all", np.zeros(size, np.int64)
+    is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
     done = 0
     for rows, scores in scored(scorer, catalog, prefixes, options):
         target, to_come = prefixes.targets(rows), futures.of_prefixes(prefixes, rows)
         items.fill(rows, scores.items, target, to_come)
+        inside[rows] = chance.ranks(catalog, scores.items, target)
         if is_narrowed:
             ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
         for task, found in scores.tasks.items():
@@ -90,7 +91,7 @@ def evaluate(
         if progress:
             progress(done, size)
     metrics, table = report.metrics(prefixes, items, tasks), report.table(prefixes, catalog, items, tasks)
-    metrics |= chance.within_category(catalog, items, tasks)
+    metrics |= chance.within_category(catalog, items, tasks, inside)
     if is_narrowed:
         metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
         table = table.append_column("candidates", pa.array(ranked))

@@ -31,8 +31,8 @@ PROCESS = 410_000_000
 EVENT = 100
 """Bytes of an event of the training sessions: itself, its prefix, and both in the order of the epoch."""
 HEAP = 2.5
-"""Bytes that the process takes for each byte in use at the height of a step. glibc aligns what torch asks for and
-leaves gaps between batches of many shapes, which it keeps (training/memory.py)."""
+"""Bytes that the process takes for each byte in use at the height of a step, with the default recipe: glibc leaves gaps
+between blocks of many sizes, and keeps them (training/memory.py). Encoders of few, large arrays leave fewer."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """Names that torch's Adam gives them."""
 
@@ -65,9 +65,9 @@ class Need:
 
 
 def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
-    """What training `recipe` needs on this processor, to about a quarter (docs/model.md).
+    """What training `recipe` needs on this processor, not on a GPU. Raises BadRecipe if the model can't be built.
 
-    On a GPU the host needs only process and data, and the GPU the rest. Raises BadRecipe if the model can't be built.
+    About right for a Transformer, too much for other encoders: docs/model.md has measurements.
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     with _counting() as count:
