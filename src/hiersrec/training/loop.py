@@ -141,7 +141,7 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
         "examples_per_s": progress.examples / max(1e-9, progress.seconds),
         "train_s": progress.seconds,
         "valid_s": time.monotonic() - start,
-        "valid": {name: value for name, value in found.items() if name.endswith("@20")},
+        "valid": {name: value for name, value in found.items() if name.endswith("@20") and "within_" not in name},
     }
     speed = rates(progress.totals, progress.examples, progress.seconds)
     watch.say(
