@@ -8,6 +8,7 @@ lacked. All else stays as it was, and with it every score of the other items in 
 import shutil
 import tempfile
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,9 @@ def add_items(
             if name != WEIGHTS and not name.startswith("catalog/"):
                 shutil.copyfile(run / name, folder / name)
         total = document.get("added_items", 0) + added
-        card = (run / CARD).read_text(encoding="utf-8").split("\n\nAdded later:")[0].rstrip("\n")
-        write_text(folder / CARD, f"{card}\n\nAdded later: {total:,} items, which training never saw.\n")
+        if (run / CARD).is_file():  # not sealed: a run is whole without it
+            card = (run / CARD).read_text(encoding="utf-8").split("\n\nAdded later:")[0].rstrip("\n")
+            write_text(folder / CARD, f"{card}\n\nAdded later: {total:,} items, which training never saw.\n")
         document = {
             **{name: value for name, value in document.items() if name not in ("kind", "format_version", "files")},
             "parameters": document["parameters"] + sum(larger[one].size - weights[one].size for one in weights),
@@ -69,6 +71,10 @@ def _refuse(run: Path, recipe: Recipe) -> None:
     )
     if not isinstance(recipe, ModelRecipe):
         raise BadRecipe(f"{run} holds {recipe.name}, a rival that can't score items it was not fitted on. {way_out}")
+    if readers := [table.name for table in recipe.tasks if any(fnmatchcase("item", one) for one in table.reads)]:
+        raise BadRecipe(
+            f"{run} can't take new items: its task '{readers[0]}' reads the item task, with a weight for each item."
+        )
     [item] = [table.config for table in recipe.tasks if table.name == "item"]
     if item.vectors != "id+metadata":
         raise BadRecipe(

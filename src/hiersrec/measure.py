@@ -50,6 +50,11 @@ def measure(
             f"{dataset.folder} has other items than {folder} was trained on ({trained_on['name']}), so "
             "the run can't be measured on it. Name the folder of that dataset with --data, or train on this one."
         )
+    if list(dataset.catalog.event_types) != list(run.catalog.event_types):
+        raise BadInput(
+            f"{dataset.folder} has the event types {', '.join(dataset.catalog.event_types) or 'none'}; {folder} was "
+            f"trained with {', '.join(run.catalog.event_types) or 'none'}. Name the folder of that dataset with --data."
+        )
     started = time.monotonic()
     sessions = dataset.sessions(split)
     if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # the run has grown since its training

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -203,3 +204,18 @@ def test_gradients_are_the_same_on_two_threads_however_often() -> None:
         torch.set_num_threads(threads)
 
     assert all(torch.equal(one, other) for again in found[1:] for one, other in zip(found[0], again, strict=True))
+
+
+def test_items_that_training_never_saw_have_no_id_vector_where_new_items_are_prepared_for() -> None:
+    known = catalog()
+    counts = pa.array([0 if item == 4 else 3 for item in range(1, N + 1)], pa.int64())
+    place = known.items.column_names.index("train_count")
+    known = dataclasses.replace(known, items=known.items.set_column(place, "train_count", counts))
+    prepared, plain = Inputs(Config(id_dropout=0.5), known).eval(), Inputs(Config(), known).eval()
+
+    assert (prepared.id_vectors().abs().sum(1) == 0).tolist() == [item == 4 for item in range(1, N + 1)]
+    assert plain.id_vectors().abs().sum(1).min() > 0
+    prepared.train()
+    for _ in range(20):
+        prepared(torch.tensor([[1]]))
+        assert prepared.id_vectors(torch.tensor([4])).abs().max() == 0

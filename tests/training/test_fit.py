@@ -142,12 +142,15 @@ def test_a_training_goes_on_with_its_own_recipe_only(dataset, stopped) -> None:
 
 
 def test_a_training_goes_on_with_its_own_dataset_only(dataset, stopped, tmp_path) -> None:
-    document = json.loads(json.dumps(dataset.document))
-    document["files"]["catalog/items.parquet"]["sha256"] = "0" * 64
-    other = Dataset(tmp_path / "other", document)
+    for name in ("catalog/items.parquet", "catalog/features.json", "catalog/features/image.npy"):
+        document = json.loads(json.dumps(dataset.document))
+        document["files"][name] = {"bytes": 1, "sha256": "0" * 64}
+        other = Dataset(tmp_path / "other", document)
 
-    with pytest.raises(BadFolder, match=r"was begun on another dataset than .*other\. Resume with that one\."):
-        train(other, recipe(), stopped, Silent(), resume=True)
+        with pytest.raises(
+            BadFolder, match=rf"begun on another dataset than .*other: {name} differs\. Resume with that"
+        ):
+            train(other, recipe(), stopped, Silent(), resume=True)
 
 
 def test_nothing_to_resume(dataset, tmp_path) -> None:

@@ -111,7 +111,7 @@ def _candidates(document: dict[str, Any]) -> str:
 
 
 def _chance(numbers: dict[str, float], names: list[str]) -> str:
-    """What two rivals that order a category at random would reach on new targets (evaluation/chance.py)."""
+    """What two rivals that order a category at random reach on new targets, and this run (evaluation/chance.py)."""
     found = []
     for rival, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
         if values := [f"{name} {numbers[f'{rival}/{name}']:.2%}" for name in names if f"{rival}/{name}" in numbers]:

@@ -5,7 +5,8 @@ part per metadata column: the embedding of its value, the mean over its words, o
 dataset lacks takes no width.
 
 With `id_dropout`, each step of a training treats a random share of the catalogue as items that nobody has seen: their
-E^I is zero in the sessions and in the item head alike, as it is for items that are added to a trained run.
+E^I is zero in the sessions and in the item head alike, as it is for items that are added to a trained run. So is that
+of items that no training session has (only validation sessions do): nothing was learnt of them but to be wrong.
 """
 
 from dataclasses import dataclass
@@ -65,6 +66,9 @@ class Inputs(nn.Module):
         self.width = self.item_width + self.content_width
         self.dropout = nn.Dropout(config.dropout)
         self.id_dropout = config.id_dropout
+        # (N + 1,) items that have an E^I at all; all have one where new items are not prepared for.
+        trained = torch.from_numpy(catalog.train_count > 0) if config.id_dropout else None
+        register_constant(self, "trained", trained)
         self._kept: Tensor | None = None
 
     def forward(self, items: Tensor) -> Tensor:
@@ -82,9 +86,12 @@ class Inputs(nn.Module):
         """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
         # All rows are no gather: the gradient of a slice costs less.
         vectors: Tensor = self.item_table.weight[1:] if items is None else self.item_table(items)
-        if not self.training or self._kept is None:
+        if not self.id_dropout:
             return vectors
-        kept = self._kept[1:] if items is None else self._kept[items]
+        kept = self.get_buffer("trained")
+        if self.training and self._kept is not None:
+            kept = kept & self._kept
+        kept = kept[1:] if items is None else kept[items]
         return vectors * kept[..., None]  # not rescaled: an item has its E^I or, when it is new, none
 
     def content(self, items: Tensor | None = None) -> Tensor:

@@ -35,7 +35,10 @@ def grow_catalog(old: Path, items: Path, new: Path, say: Say) -> int:
     holds no new item, or values that don't fit; BadFolder if `old` doesn't say how its table was read.
     """
     catalog = Catalog.open(old)
-    read = read_items(items, Settings(columns=_columns(old)), lambda text: say(text.replace("prepare", "add-items", 1)))
+    texts = [field.name for field in catalog.items.schema if pa.types.is_string(field.type)]
+    read = read_items(
+        items, Settings(columns=_columns(old)), lambda text: say(text.replace("prepare", "add-items", 1)), texts
+    )
     ids = _like(catalog.items["item_id"].type, read.ids, items)
     is_new = catalog.to_internal(ids.to_pylist()) == 0
     order = [row for row in pc.sort_indices(ids).to_pylist() if is_new[row]]
@@ -50,10 +53,11 @@ def grow_catalog(old: Path, items: Path, new: Path, say: Say) -> int:
         # None at all is most likely a table whose names are spelt in another way.
         hint = "" if known or not level.num_known else f"; the tree has names such as '{level.names[1]}'"
         say(f"add-items: {known:,} of {len(order):,} new items have a known category of level {at + 1}{hint}")
-    rows = _rows(catalog, table, nodes, paths)
+    rows = _rows(catalog, table, nodes)
     encoded = encode_new(old, table, say)
     shutil.copytree(old, new)
-    pq.write_table(pa.concat_tables([catalog.items, rows]), new / "items.parquet")
+    # Whole numbers and others become others.
+    pq.write_table(pa.concat_tables([catalog.items, rows], promote_options="permissive"), new / "items.parquet")
     pq.write_table(pa.concat_tables([pq.read_table(old / "categories.parquet"), unknown]), new / "categories.parquet")
     for feature in catalog.features:
         np.save(new / "features" / f"{feature.name}.npy", np.concatenate([feature.values, encoded[feature.name]]))
@@ -99,7 +103,7 @@ def _nodes(catalog: Catalog, paths: list[Names]) -> tuple[Int32, pa.Table]:
     return nodes, pa.table({**table, "name": pa.nulls(len(added["level"]), pa.string())})
 
 
-def _rows(catalog: Catalog, table: pa.Table, nodes: Int32, paths: list[Names]) -> pa.Table:
+def _rows(catalog: Catalog, table: pa.Table, nodes: Int32) -> pa.Table:
     """The rows that items.parquet gets, in its columns; a column that the new `table` lacks is null."""
     size = len(table)
     own = {
@@ -109,18 +113,26 @@ def _rows(catalog: Catalog, table: pa.Table, nodes: Int32, paths: list[Names]) -
     }
     for at in range(nodes.shape[1]):
         own[f"node_{at + 1}"] = pa.array(nodes[:, at])
-        own[f"category_{at + 1}"] = pa.array([path[at] if at < len(path) else None for path in paths], pa.string())
-    columns = []
+        own[f"category_{at + 1}"] = _names(catalog, at, nodes[:, at])
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
     for column in catalog.items.schema:
         values = own.get(column.name)
         if values is None:
             there = column.name in table.column_names
             values = _cast(column, table[column.name]) if there else pa.nulls(size, column.type)
-        columns.append(values)
-    return pa.table(columns, schema=catalog.items.schema)
+        columns[column.name] = values
+    return pa.table(columns)
+
+
+def _names(catalog: Catalog, at: int, nodes: Int32) -> pa.Array:
+    """Names of known nodes of a level, null for unknown ones, which may be new."""
+    level = catalog.levels[at]
+    return pa.array([level.names[node] if node <= level.num_known else None for node in nodes], pa.string())
 
 
 def _cast(column: pa.Field, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_integer(column.type) and pa.types.is_floating(values.type):
+        return values  # the first price that is not whole
     try:
         return values.cast(column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -1,6 +1,6 @@
 """The items table, read and checked. A catalogue fits in memory, as Arrow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ class ItemsTable:
     """Field -> column or columns of the file."""
 
 
-def read_items(path: Path, settings: Settings, say: Callable[[str], None]) -> ItemsTable:
-    """Read and check an items table. Raises BadInput, naming file, row and value."""
+def read_items(path: Path, settings: Settings, say: Callable[[str], None], texts: Collection[str] = ()) -> ItemsTable:
+    """Read and check an items table. Raises BadInput, naming file, row and value.
+
+    texts: columns that are text even where a CSV file has nothing but numbers in them.
+    """
     listed = parts(path)
     tables = [_read_part(part) for part in listed]
     try:
@@ -47,7 +50,8 @@ def read_items(path: Path, settings: Settings, say: Callable[[str], None]) -> It
         paths = tree.names_of_path(table[levels[0]], settings.columns.category_separator)
     elif levels:
         paths = tree.names_of_columns([table[name] for name in levels])
-        tree.refuse_contradictions(paths, where)
+        if not settings.implicit.wanted:  # else this tree is hidden, and may be as poor as it likes
+            tree.refuse_contradictions(paths, where)
     else:
         paths = [()] * len(ids)
     if absent := [name for name in settings.metadata.ignore if name not in names]:
@@ -55,7 +59,7 @@ def read_items(path: Path, settings: Settings, say: Callable[[str], None]) -> It
     used = {id_column, *levels, *settings.metadata.ignore}
     others = {name: _decoded(table[name]) for name in names if name not in used}
     if is_text:
-        others = {name: _guessed(values) for name, values in others.items()}
+        others = {name: _guessed(values, name in texts) for name, values in others.items()}
     for name, file in settings.metadata.vector_files.items():
         if name in names:
             raise BadInput(
@@ -106,10 +110,10 @@ def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
-def _guessed(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of CSV metadata: blanks are null, and a column of nothing but numbers holds numbers."""
+def _guessed(values: pa.ChunkedArray, is_text: bool) -> pa.ChunkedArray:
+    """A column of CSV metadata: blanks are null, and a column of nothing but numbers holds numbers unless `is_text`."""
     values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
-    for pattern, type_ in ((INTEGER, pa.int64()), (times.NUMBER, pa.float64())):
+    for pattern, type_ in () if is_text else ((INTEGER, pa.int64()), (times.NUMBER, pa.float64())):
         if values.null_count < len(values) and pc.all(pc.match_substring_regex(values, pattern)).as_py():
             return pc.utf8_trim_whitespace(values).cast(type_)
     return values

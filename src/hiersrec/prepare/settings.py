@@ -107,6 +107,8 @@ class Split:
             raise BadInput(f"There is no split '{self.method}'. {did_you_mean(self.method, METHODS)}")
         if self.valid not in VALIDATIONS:
             raise BadInput(f"There is no --validation '{self.valid}'. {did_you_mean(self.valid, VALIDATIONS)}")
+        if self.seed < 0:
+            raise BadInput(f"--seed must be at least 0, got {self.seed}.")
         if not 0 < self.valid_share < 1:
             raise BadInput(f"--validation-share must lie between 0 and 1, got {self.valid_share}.")
         if not 0 <= self.hold_out_items < 1:

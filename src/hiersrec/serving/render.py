@@ -74,7 +74,9 @@ def _strongest(reasons: list[Reason]) -> list[Pull]:
 
 def _source(source: str) -> str:
     """The name of a task, or of another source of reasons, for people: "category_1" is level 1."""
-    return source.replace(CATEGORY, "level ").removeprefix("column_").replace("_", " ")
+    if source.startswith(CATEGORY):
+        return f"level {source.removeprefix(CATEGORY)}"
+    return source.removeprefix("column_").replace("_", " ")
 
 
 def _title(item: Item | SeenItem) -> str:

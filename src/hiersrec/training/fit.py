@@ -45,6 +45,9 @@ def train(
         with torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
             model = build_model(recipe, dataset.catalog)  # before anything is written: a bad recipe ends here
+            for name in {table.name for table in recipe.tasks}:
+                if not any(task.startswith(name) for task in model.wiring):
+                    watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
             _begin(dataset, text, out, overwrite)
             progress = loop.fit(model, dataset.training(), recipe.training, out / STATE, watch)
             parameters = sum(one.numel() for one in model.parameters())
@@ -82,12 +85,22 @@ def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite
         raise BadFolder(f"{out} holds an unfinished training. Go on with --resume, or start anew with --overwrite.")
     if begun and write_recipe(read_recipe(out / RECIPE)) != recipe:
         raise BadFolder(f"{out} was begun with another recipe ({out / RECIPE}). Resume with that one, or --overwrite.")
-    if begun and sha256(out / "catalog" / "items.parquet") != dataset.fingerprint:
-        raise BadFolder(f"{out} was begun on another dataset than {dataset.folder}. Resume with that one.")
+    if begun and (name := _other_catalog(dataset, out)):
+        raise BadFolder(
+            f"{out} was begun on another dataset than {dataset.folder}: {name} differs. Resume with that one."
+        )
     if not begun and resume:
         raise BadFolder(f"There is no training to resume in {out}. Leave out --resume.")
     if not begun and out.exists() and (not out.is_dir() or any(path.name != "catalog" for path in out.iterdir())):
         raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
+
+
+def _other_catalog(dataset: Dataset, out: Path) -> str | None:
+    """The first file of the dataset's catalogue that the run has otherwise or not at all."""
+    for name, facts in dataset.document["files"].items():
+        if name.startswith("catalog/") and not ((out / name).is_file() and sha256(out / name) == facts["sha256"]):
+            return str(name)
+    return None
 
 
 def _begin(dataset: Dataset, recipe: str, out: Path, overwrite: bool) -> None:

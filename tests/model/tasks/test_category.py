@@ -1,5 +1,7 @@
 """Equations 2 and 5: the category heads, and which items train them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,12 @@ def test_a_next_item_of_unknown_category_trains_nothing() -> None:
 
     assert loss.item() == 0
     assert [one.grad.abs().max().item() for one in (state, task.fc.weight, task.fc.bias)] == [0, 0, 0]
+
+
+def test_a_level_without_any_known_category_takes_no_part() -> None:
+    known = catalog()
+    empty = dataclasses.replace(known.levels[1], num_known=0)
+
+    assert members(Config(), dataclasses.replace(known, levels=[known.levels[0], empty])) == {
+        "category_1": Config(level=1)
+    }

@@ -1,5 +1,7 @@
 """The value of an item column as a task: which columns, and what trains."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional
@@ -37,3 +39,21 @@ def test_the_loss_is_the_cross_entropy_of_the_next_items_value() -> None:
     assert 0 < kept.sum() < N
     classes = torch.tensor([["Acme", "Best", "Cord"].index(value) for value in values if value])
     assert found.item() == pytest.approx(functional.cross_entropy(task(state)[kept], classes).item(), rel=1e-6)
+
+
+def test_a_name_with_a_dot_is_refused_in_one_line() -> None:
+    known = catalog()
+    brand = dataclasses.replace(known.features[0], name="brand.name")
+    items = known.items.rename_columns(["brand.name" if one == "brand" else one for one in known.items.column_names])
+    dotted = dataclasses.replace(known, items=items, features=[brand])
+
+    for column in ("all", "brand.name"):
+        with pytest.raises(BadRecipe, match=r"'brand\.name' has a dot.*Rename the column"):
+            members(Config(column=column), dotted)
+
+
+def test_an_empty_column_takes_no_part() -> None:
+    known = catalog()
+    empty = dataclasses.replace(known.features[0], vocabulary=1, values=known.features[0].values * 0)
+
+    assert members(Config(), dataclasses.replace(known, features=[empty])) == {}

@@ -20,13 +20,12 @@ class Config:
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
-    """The tasks that one table of the recipe stands for, by name: "category_1", "category_2", ..."""
+    """The tasks that one table of the recipe stands for: "category_1", "category_2", ...; none for an empty level."""
     depth = len(catalog.levels)
-    if config.level == "all":
-        return {f"category_{level}": Config(level=level) for level in range(1, depth + 1)}
-    if config.level > depth:
+    if config.level != "all" and config.level > depth:
         raise BadRecipe(f"[[tasks]] category: the dataset has {depth} levels, got level = {config.level}.")
-    return {f"category_{config.level}": config}
+    wanted = range(1, depth + 1) if config.level == "all" else [config.level]
+    return {f"category_{level}": Config(level=level) for level in wanted if catalog.levels[level - 1].num_known}
 
 
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:

@@ -18,8 +18,14 @@ class Config:
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
-    """The tasks that one table of the recipe stands for, by name: "column_brand", ..."""
-    known = [name.removeprefix(COLUMN) for name in catalog.labels if name.startswith(COLUMN)]
+    """The tasks that one table of the recipe stands for, by name: "column_brand", ...; none for an empty column."""
+    columns = {name.removeprefix(COLUMN): one for name, one in catalog.labels.items() if name.startswith(COLUMN)}
+    known = [name for name, labels in columns.items() if labels.num_known]
+    if dotted := [one for one in known if "." in one and config.column in (one, "all")]:
+        raise BadRecipe(
+            f"[[tasks]] column: '{dotted[0]}' has a dot, which a name of a module can't have. Rename the column "
+            "in the items table, or name others with tasks.column.column."
+        )
     if config.column == "all":
         return {f"{COLUMN}{one}": Config(column=one) for one in known}
     if config.column not in known:
