@@ -269,3 +269,26 @@ def test_a_failure_leaves_nothing(shop, run, tmp_path, monkeypatch) -> None:
     with pytest.raises(OSError, match="No space left"):
         add_items(run, shop / "new.csv", tmp_path / "out", lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_categories_read_the_items_is_refused_in_words(shop, tmp_path) -> None:
+    recipe = tmp_path / "odd.toml"
+    recipe.write_text(
+        'base = "any/cold_start"\n[[tasks]]\nname = "item"\nhead = "cosine"\nvectors = "id+metadata"\n'
+        '[[tasks]]\nname = "category"\nreads = ["item"]\n',
+        encoding="utf-8",
+    )
+    train(Dataset.open(shop / "data"), read_recipe(recipe, [*SMALL, "training.epochs=1"]), tmp_path / "run", Silent())
+
+    with pytest.raises(BadRecipe, match="can't take new items: its task 'category' reads the item task"):
+        add_items(tmp_path / "run", shop / "new.csv", tmp_path / "never", lambda _: None)
+
+
+def test_a_run_without_its_card_is_whole(shop, run, larger, tmp_path) -> None:
+    """The card is for people and written after the seal: a kill in between leaves a finished run."""
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    (folder / "MODEL_CARD.md").unlink()
+
+    add_items(folder, shop / "new.csv", tmp_path / "out", lambda _: None)
+
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == (larger / "model.safetensors").read_bytes()

@@ -10,6 +10,7 @@ import pytest
 from hiersrec import measure as door
 from hiersrec.build import Run, open_run
 from hiersrec.config import find_recipe, read_recipe
+from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
@@ -113,3 +114,13 @@ def test_other_splits_have_no_new_items(monkeypatch, dataset, run) -> None:
     monkeypatch.setattr(door, "open_run", lambda folder: open_grown(folder, ids))
 
     assert door.measure(run, split="valid")["metrics"]["unseen_targets"] == 0
+
+
+def test_a_dataset_with_other_types_of_events_is_refused(run, monkeypatch) -> None:
+    """Codes of the dataset under the names of the run would be measured as if they fitted."""
+    opened = open_run(run)
+    other = replace(opened, catalog=replace(opened.catalog, event_types={"click": 3}))
+    monkeypatch.setattr(door, "open_run", lambda _: other)
+
+    with pytest.raises(BadInput, match=r"has the event types .*; .* was trained with click\. Name the folder"):
+        door.measure(run)

@@ -227,3 +227,12 @@ def test_items_without_categories_and_metadata(tmp_path) -> None:
     assert after.levels == []
     assert after.features == []
     assert pq.read_table(tmp_path / "larger" / "items.parquet")["item_id"].to_pylist()[-1] == 90
+
+
+def test_a_later_file_may_hold_other_numbers_than_the_first(old, tmp_path) -> None:
+    """A CSV file has no types: the first price that is not whole, and brands that look like numbers."""
+    after, _ = grown(old, tmp_path, [row(90, price=9.5, brand="1.50"), row(91, price=3, brand="07")])
+    n = after.num_items
+
+    assert after.column("price", np.array([1, n - 1, n], np.int32))[1:] == [9.5, 3.0]
+    assert after.column("brand", np.array([n - 1, n], np.int32)) == ["1.50", "07"]

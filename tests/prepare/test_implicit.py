@@ -372,3 +372,18 @@ def test_items_of_one_session_alone_can_not_be_told_apart():
         find(train, train, table, None, Implicit(auto=True), 0, lambda _: None)
     with pytest.raises(BadInput, match="told apart into 1 at most"):
         find(Sessions.from_lists([[1, 2]]), train, table, None, Implicit(clusters=(2,)), 0, lambda _: None)
+
+
+def test_categories_that_contradict_each_other_may_be_hidden(tmp_path) -> None:
+    """Who has a poor tree may ask for another one."""
+    listed = [
+        {"item_id": item, "category_1": f"top {item % 3}", "category_2": "the same under three parents"}
+        for item in range(1, GROUPS * SIZE + 1)
+    ]
+    sessions = rows(walks(0, 200))
+    with pytest.raises(BadInput, match="A category has one parent"):
+        made(tmp_path / "refused", sessions, item_rows=listed)
+
+    data = made(tmp_path / "out", sessions, with_part(LATEST, "implicit", clusters=(GROUPS,)), item_rows=listed)
+
+    assert [level.num_known for level in data.catalog.levels] == [GROUPS]
