@@ -29,18 +29,25 @@ CARD = "MODEL_CARD.md"
 
 
 def add_items(
-    run: Path, items: Path | pa.Table, out: Path, say: Callable[[str], None], *, overwrite: bool = False
+    run: Path,
+    items: Path | pa.Table,
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    vectors: tuple[str, ...] = (),
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the run folder `out`: the finished run `run`, with the new items of `items`; returns its run.json.
 
     items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that the run
-    knows are passed over. `say` gets a line per stage. Raises BadRecipe if the run's model can't score new items,
+    knows are passed over. vectors: "NAME=FILE.npy" for each column whose vectors lie in a file, a row for each row of
+    `items`. `say` gets a line per stage. Raises BadRecipe if the run's model can't score new items,
     BadInput if the items don't fit or none is new, BadFolder if a folder is not what it should be.
     """
     document = open_seal(run, "run", checksums=True)
     _refuse(run, read_recipe(run / RECIPE))
     with new_folder(out, "run", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
-        added = grow_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say)
+        added = grow_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
         weights = safetensors.numpy.load_file(run / WEIGHTS)
         larger = _larger(weights, Catalog.open(folder / "catalog"))
         safetensors.numpy.save_file(larger, folder / WEIGHTS)

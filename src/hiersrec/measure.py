@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from hiersrec import __version__
 from hiersrec.build import open_run
-from hiersrec.errors import BadInput
+from hiersrec.errors import BadFolder, BadInput
 from hiersrec.evaluation.choose import Wanted, choose_top
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.retrieval.candidates import Candidates
@@ -44,6 +44,10 @@ def measure(
     options = options or Options()
     run = open_run(folder)
     trained_on = run.document["dataset"]
+    if data is None and not Path(trained_on["path"]).is_dir():
+        raise BadFolder(
+            f"The dataset of {folder} is no longer at {trained_on['path']}. Name its folder with --data."
+        )
     dataset = Dataset.open(data if data is not None else Path(trained_on["path"]))
     if dataset.fingerprint != trained_on["fingerprint"]:
         raise BadInput(

@@ -122,7 +122,7 @@ def test_a_moved_dataset_is_named_with_data(hiersrec, prepared, run, tmp_path) -
     found = hiersrec("evaluate", moved_run, "--data", moved)
 
     assert lost.code == 2
-    assert f"There is no dataset folder at {tmp_path / 'gone'}" in lost.err
+    assert f"is no longer at {tmp_path / 'gone'}. Name its folder with --data." in lost.err
     assert found.code == 0, found.err
 
 

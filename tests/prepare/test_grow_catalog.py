@@ -236,3 +236,30 @@ def test_a_later_file_may_hold_other_numbers_than_the_first(old, tmp_path) -> No
 
     assert after.column("price", np.array([1, n - 1, n], np.int32))[1:] == [9.5, 3.0]
     assert after.column("brand", np.array([n - 1, n], np.int32)) == ["1.50", "07"]
+
+
+def test_items_of_which_nothing_is_known_are_told(old, tmp_path) -> None:
+    _, said = grown(old, tmp_path, [row(90), row(91, title="no thing"), row(92, "garden"), row(93, "cars")])
+
+    assert any("of 2 new items neither a category nor metadata are known" in one for one in said)
+
+
+def test_vectors_come_from_a_file_as_they_did_in_prepare_and_lists_fill_a_column_of_text(tmp_path) -> None:
+    listed = [{**one, "tags": "red|big" if one["item_id"] % 2 else "blue"} for one in items()]
+    np.save(tmp_path / "image.npy", np.random.default_rng(0).normal(size=(len(listed), 4)))
+    metadata = with_part(LATEST, "metadata", vectors=(f"image={tmp_path / 'image.npy'}",), multi=("tags",))
+    before = made(tmp_path / "out", events(sessions=60), metadata, listed, suffix=".csv").catalog
+    rows = [{**row(90), "tags": ["blue", "big"]}, {**row(91), "tags": None}]
+    np.save(tmp_path / "new.npy", np.array([[0, 3, 0, 4], [0, 0, 0, 0]]))
+    new = write(tmp_path / "new.parquet", rows)
+
+    grow_catalog(
+        tmp_path / "out" / "catalog", new, tmp_path / "larger", lambda _: None, (f"image={tmp_path / 'new.npy'}",)
+    )
+
+    after = Catalog.open(tmp_path / "larger")
+    features = {one.name: one.values for one in after.features}
+    n = before.num_items
+    np.testing.assert_allclose(features["image"][n + 1 :], [[0, 0.6, 0, 0.8], [0, 0, 0, 0]], rtol=1e-6)
+    assert (features["tags"][n + 1] > 0).sum() == 2
+    assert after.column("tags", np.array([n + 1, n + 2], np.int32)) == ["blue|big", None]

@@ -12,6 +12,9 @@ def command(
     run: Annotated[Path, typer.Argument(help="A run folder, trained with the recipe cold_start.", metavar="RUN")],
     items: Annotated[Path, typer.Option(help="New items, in columns as `prepare --items` had them.")],
     out: Annotated[Path, typer.Option(help="The run folder to make.")],
+    vectors: Annotated[
+        str | None, typer.Option(help="Files of vectors, a row for each row of the items.", metavar="NAME=FILE.npy,...")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
@@ -19,7 +22,8 @@ def command(
     from hiersrec.grow import add_items
     from hiersrec.store.folder import open_seal
 
-    add_items(run, items, out, printing.say, overwrite=overwrite)
+    files = tuple(one.strip() for one in (vectors or "").split(",") if one.strip())
+    add_items(run, items, out, printing.say, vectors=files, overwrite=overwrite)
     if json:
         printing.show_json(open_seal(out, "run"))
         return

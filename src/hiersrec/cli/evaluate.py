@@ -79,7 +79,8 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
         f"{numbers['empty_prefixes']} prefixes hold no known item and are answered by popularity; "
         f"{numbers['tied_targets']:.2%} of the targets tie with another item."
     )
-    if document["options"]["candidates"]["policy"] != "all":
+    is_whole = document["options"]["candidates"]["policy"] == "all"
+    if not is_whole:
         yield _candidates(document)
     if bounds := {name: value for name, value in numbers.items() if name.endswith(("/optimistic", "/pessimistic"))}:
         yield printing.table("If ties fell otherwise", ["metric", "value"], [[a, _share(b)] for a, b in bounds.items()])
@@ -88,7 +89,7 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
             [one["slice"], f"{one['prefixes']:,}", *(_share(one["metrics"][name]) for name in names)] for one in parts
         ]
         yield printing.table(f"By {slice_name.replace('_', ' ')}", ["slice", "prefixes", *names], lines)
-        if slice_name == "cold_start" and any(name.startswith("random_within") for name in numbers):
+        if slice_name == "cold_start" and any(name.startswith("random_within") for name in numbers) and is_whole:
             yield _chance(numbers, names)
 
 

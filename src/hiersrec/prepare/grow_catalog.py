@@ -20,25 +20,25 @@ from hiersrec.errors import BadFolder, BadInput
 from hiersrec.prepare.catalog import COLUMNS
 from hiersrec.prepare.features.new_items import encode_new
 from hiersrec.prepare.items import read_items
-from hiersrec.prepare.settings import Columns, Settings
+from hiersrec.prepare.settings import Columns, Metadata, Settings
 from hiersrec.prepare.tree import Names
 from hiersrec.store.catalog import Catalog
-from hiersrec.types import Int32
+from hiersrec.types import Float32, Int32
 
 Say = Callable[[str], None]
 
 
-def grow_catalog(old: Path, items: Path, new: Path, say: Say) -> int:
+def grow_catalog(old: Path, items: Path, new: Path, say: Say, vectors: tuple[str, ...] = ()) -> int:
     """Write the folder `new`: the catalogue `old` and the items of the table `items` that it lacks; returns how many.
 
-    `items` has the layout of the table that was prepared; rows of known items are passed over. Raises BadInput if it
+    `items` has the layout of the table that was prepared; rows of known items are passed over. `vectors` are columns
+    whose vectors lie in files, each "NAME=FILE.npy" with a row for each row of `items`. Raises BadInput if it
     holds no new item, or values that don't fit; BadFolder if `old` doesn't say how its table was read.
     """
     catalog = Catalog.open(old)
     texts = [field.name for field in catalog.items.schema if pa.types.is_string(field.type)]
-    read = read_items(
-        items, Settings(columns=_columns(old)), lambda text: say(text.replace("prepare", "add-items", 1)), texts
-    )
+    settings = Settings(columns=_columns(old), metadata=Metadata(vectors=vectors))
+    read = read_items(items, settings, lambda text: say(text.replace("prepare", "add-items", 1)), texts)
     ids = _like(catalog.items["item_id"].type, read.ids, items)
     is_new = catalog.to_internal(ids.to_pylist()) == 0
     order = [row for row in pc.sort_indices(ids).to_pylist() if is_new[row]]
@@ -55,6 +55,11 @@ def grow_catalog(old: Path, items: Path, new: Path, say: Say) -> int:
         say(f"add-items: {known:,} of {len(order):,} new items have a known category of level {at + 1}{hint}")
     rows = _rows(catalog, table, nodes)
     encoded = encode_new(old, table, say)
+    if blank := _blank(catalog, nodes, list(encoded.values())):
+        say(
+            f"add-items: of {blank:,} new items neither a category nor metadata are known: nothing tells them apart, "
+            "so they have one score"
+        )
     shutil.copytree(old, new)
     # Whole numbers and others become others.
     pq.write_table(pa.concat_tables([catalog.items, rows], promote_options="permissive"), new / "items.parquet")
@@ -124,6 +129,16 @@ def _rows(catalog: Catalog, table: pa.Table, nodes: Int32) -> pa.Table:
     return pa.table(columns)
 
 
+def _blank(catalog: Catalog, nodes: Int32, features: list[Int32 | Float32]) -> int:
+    """New items of which nothing is known: no category of any level, and no metadata."""
+    known = np.zeros(len(nodes), bool)
+    for at, level in enumerate(catalog.levels):
+        known |= nodes[:, at] <= level.num_known
+    for values in features:
+        known |= values.any(axis=1)
+    return int((~known).sum())
+
+
 def _names(catalog: Catalog, at: int, nodes: Int32) -> pa.Array:
     """Names of known nodes of a level, null for unknown ones, which may be new."""
     level = catalog.levels[at]
@@ -133,6 +148,9 @@ def _names(catalog: Catalog, at: int, nodes: Int32) -> pa.Array:
 def _cast(column: pa.Field, values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_integer(column.type) and pa.types.is_floating(values.type):
         return values  # the first price that is not whole
+    if pa.types.is_string(column.type) and pa.types.is_nested(values.type):
+        joined = ["|".join(map(str, one)) if one is not None else None for one in values.to_pylist()]
+        return pa.chunked_array([pa.array(joined, pa.string())])
     try:
         return values.cast(column.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

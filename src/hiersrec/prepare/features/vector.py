@@ -19,7 +19,9 @@ def read(name: str, file: Path, rows: int) -> pa.ChunkedArray:
     try:
         array = np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise BadInput(f"{file}, named by --vectors, can't be read as a .npy file: {error}. Write it anew.") from error
+        raise BadInput(
+            f"{file}, named by --vectors, is no .npy file of numbers. Write one with numpy.save(file, array)."
+        ) from error
     if not isinstance(array, np.ndarray):
         raise BadInput(f"{file}, named by --vectors, holds several arrays. Give a .npy file, which holds one.")
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
