@@ -45,9 +45,7 @@ def measure(
     run = open_run(folder)
     trained_on = run.document["dataset"]
     if data is None and not Path(trained_on["path"]).is_dir():
-        raise BadFolder(
-            f"The dataset of {folder} is no longer at {trained_on['path']}. Name its folder with --data."
-        )
+        raise BadFolder(f"The dataset of {folder} is no longer at {trained_on['path']}. Name its folder with --data.")
     dataset = Dataset.open(data if data is not None else Path(trained_on["path"]))
     if dataset.fingerprint != trained_on["fingerprint"]:
         raise BadInput(
