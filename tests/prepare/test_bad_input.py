@@ -41,7 +41,12 @@ CASES = {
     ),
     "no such type": (
         {"rows": EVENTS, "settings": with_part(LATEST, "sessions", event_types=("order",))},
-        "No event has a type of --event-types order",
+        "No event has the type 'order' of --event-types order",
+        "cart, view",
+    ),
+    "one of two types": (
+        {"rows": EVENTS, "settings": with_part(LATEST, "sessions", event_types=("view", "order"))},
+        "No event has the type 'order' of --event-types view, order",
         "cart, view",
     ),
     "users without column": (

@@ -13,16 +13,15 @@ ORDER_RULES = {True: "position, ties by row of the file", False: "timestamp, tie
 
 
 def of_types(events: Events, types: tuple[str, ...]) -> Any:
-    """Only the events of some types; raises BadInput if there is none."""
+    """Only the events of some types; raises BadInput if there is none of one of them."""
     table = events.table
-    kept = table.filter(table["event_type"].cast("string").isin(types))
-    if kept.count().to_pyarrow().as_py() == 0:
-        there = sorted(str(one) for one in table.select("event_type").distinct().to_pyarrow()["event_type"].to_pylist())
+    there = sorted(str(one) for one in table.select("event_type").distinct().to_pyarrow()["event_type"].to_pylist())
+    if absent := [one for one in types if one not in there]:
         raise BadInput(
-            f"No event has a type of --event-types {', '.join(types)}. Types in column "
+            f"No event has the type '{absent[0]}' of --event-types {', '.join(types)}. Types in column "
             f"'{events.columns['event_type']}': {', '.join(there[:20])}."
         )
-    return kept
+    return table.filter(table["event_type"].cast("string").isin(types))
 
 
 def cut(table: Any, gap_seconds: float) -> Any:
