@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hiersrec.cli import printing
+from hiersrec.cli.lists import listed
 
 
 def command(
@@ -22,8 +23,7 @@ def command(
     from hiersrec.grow import add_items
     from hiersrec.store.folder import open_seal
 
-    files = tuple(one.strip() for one in (vectors or "").split(",") if one.strip())
-    add_items(run, items, out, printing.say, vectors=files, overwrite=overwrite)
+    add_items(run, items, out, printing.say, vectors=listed(vectors or ""), overwrite=overwrite)
     if json:
         printing.show_json(open_seal(out, "run"))
         return

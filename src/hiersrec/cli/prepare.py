@@ -13,6 +13,7 @@ import typer
 from hiersrec import registry
 from hiersrec.cli import printing
 from hiersrec.cli.describe import show_dataset
+from hiersrec.cli.lists import listed
 from hiersrec.errors import BadInput
 from hiersrec.store.dataset import Dataset
 
@@ -224,4 +225,4 @@ def _clusters(text: str | None) -> dict[str, Any]:
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(one.strip() for one in text.split(",") if one.strip())
+    return None if text is None else listed(text)

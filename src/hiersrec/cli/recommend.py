@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hiersrec.cli import printing
+from hiersrec.cli.lists import listed
 
 
 def command(
@@ -29,7 +30,7 @@ def command(
     from hiersrec.serving.recommender import Recommender
     from hiersrec.serving.render import render
 
-    sessions = [[one.strip() for one in ids.split(",") if one.strip()] for ids in session]
+    sessions = [listed(ids) for ids in session]
     chosen = Candidates(policy=candidates, top=top)
     recommender = Recommender.load(run)
     answers = recommender.recommend(sessions, k, explain=explain, exclude_seen=exclude_seen, candidates=chosen)

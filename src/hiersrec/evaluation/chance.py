@@ -56,9 +56,9 @@ def ranks(catalog: Catalog, scores: Float32, target: Int32) -> Int64:
     new = np.flatnonzero((target > 0) & (catalog.train_count[np.maximum(target, 0)] == 0))
     inside = np.ones((len(new), catalog.num_items + 1), bool)
     for level in range(1, len(catalog.levels) + 1):
-        is_known = _sizes(catalog, level, target[new].astype(np.int64)) > 0
-        nodes = catalog.item_nodes[:, level - 1]
-        inside[is_known] = nodes == nodes[target[new][is_known], None]
+        category = _known(catalog, level)
+        of_target = category[target[new]]  # (R,)
+        inside[of_target > 0] = category == of_target[of_target > 0, None]
     found[new] = order.ranks(np.where(inside, scores[new], np.float32(-np.inf)), target[new]).exact
     return found
 
@@ -97,8 +97,14 @@ def within_category(
 
 def _sizes(catalog: Catalog, level: int, target: Int64) -> Int64:
     """(P,) int64: items in the target's category of one level, 0 where it is unknown."""
-    nodes: Int32 = catalog.item_nodes[:, level - 1]
-    counts = np.bincount(nodes, minlength=catalog.levels[level - 1].num_nodes + 1).astype(np.int64)
+    category = _known(catalog, level)
+    counts = np.bincount(category)
     counts[0] = 0
-    counts[catalog.levels[level - 1].num_known + 1 :] = 0
-    return counts[nodes[np.maximum(target, 0)]]
+    return counts[category[np.maximum(target, 0)]]
+
+
+def _known(catalog: Catalog, level: int) -> Int32:
+    """(N + 1,) int32: known category of each item at one level, 0 where unknown."""
+    found = catalog.labels[f"{CATEGORY}{level}"].of_item
+    assert found is not None, "categories are of items"
+    return found

@@ -45,7 +45,7 @@ def train(
         with torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
             model = build_model(recipe, dataset.catalog)  # before anything is written: a bad recipe ends here
-            for name in {table.name for table in recipe.tasks}:
+            for name in dict.fromkeys(table.name for table in recipe.tasks):
                 if not any(task.startswith(name) for task in model.wiring):
                     watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
             _begin(dataset, text, out, overwrite)

@@ -12,7 +12,7 @@ import numpy as np
 
 from hiersrec.errors import BadInput
 from hiersrec.prepare.implicit.clustering import clusters, places
-from hiersrec.store.sessions import Sessions
+from hiersrec.store.sessions import Prefixes, Sessions
 from hiersrec.types import Float32, Int64
 
 MOST = 4096
@@ -82,8 +82,5 @@ def perplexity(cluster: Int64, train_count: Int64, train: Sessions, valid: Sessi
 
 def _steps(sessions: Sessions) -> tuple[Int64, Int64]:
     """Last and next item of every step of the sessions, (P,) each."""
-    items = np.asarray(sessions.items, np.int64)
-    has_before = np.ones(len(items), bool)
-    has_before[sessions.offsets[:-1]] = False
-    following = np.flatnonzero(has_before)
+    items, following = np.asarray(sessions.items, np.int64), Prefixes.every(sessions).positions
     return items[following - 1], items[following]
