@@ -20,6 +20,7 @@ STORE = {*CELLAR, "store"}
 BUILD = {*STORE, "registry", "config", "model", "build"}
 EVERYTHING = {
     *(*BUILD, "retrieval", "evaluation", "measure", "prepare", "datasets", "baselines", "training", "serving", "grow"),
+    *("writing", "comparison", "tuning", "reproduce"),
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -32,12 +33,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {*STORE, "retrieval"},
     "model": {*STORE, "registry", "config"},
     "datasets": {*STORE, "prepare"},
-    "baselines": STORE,
+    "baselines": {*STORE, "model"},
     "build": BUILD,
     "training": {*BUILD, "evaluation", "retrieval"},
     "grow": {*STORE, "config", "build", "prepare"},
     "serving": {*STORE, "registry", "build", "retrieval", "grow"},
     "measure": {*BUILD, "evaluation", "retrieval"},
+    "writing": STORE,
+    "comparison": {*BUILD, "evaluation", "writing"},
+    "tuning": {*BUILD, "evaluation", "training"},
+    "reproduce": EVERYTHING,
     "demo": EVERYTHING,
     "cli": {*EVERYTHING, "demo"},
     "__init__": {"errors", "retrieval", "serving"},
@@ -45,16 +50,18 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 # Members of a registry folder stand alone; what two of them share is a file that begins with an underscore.
-REGISTRIES = ("datasets", "baselines", "model/encoders", "model/tasks")
+REGISTRIES = ("datasets", "baselines", "model/encoders", "model/tasks", "reproduce")
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.
 ONLY_IN: dict[str, set[str]] = {
-    "torch": {"model", "training", "build"},
+    "torch": {"model", "training", "build", "baselines"},
     "ibis": {"prepare", "datasets"},
     "duckdb": {"prepare", "datasets"},
     "sklearn": {"prepare"},
     "sknetwork": {"prepare"},
     "sentence_transformers": {"prepare"},
+    "matplotlib": {"writing"},
+    "optuna": {"tuning"},
     "typer": {"cli"},
     **{name: set() for name in ("pandas", "pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")},
 }
@@ -212,7 +219,7 @@ PLANTED = [
     (wrong_floors, {"store/a.py": "from hiersrec import Recommender"}, "store may not import __init__"),
     (wrong_floors, {"extras/a.py": ""}, "extras: no floor yet"),
     (relative_imports, {"store/a.py": "from . import folder"}, "store/a.py:1: relative import"),
-    (wrong_outsiders, {"serving/a.py": "def f():\n    import torch.nn"}, "serving/a.py:2: torch is only for ['build',"),
+    (wrong_outsiders, {"serving/a.py": "def f():\n    import torch.nn"}, "serving/a.py:2: torch is only for ['baseli"),
     (wrong_outsiders, {"store/a.py": "from pickle import loads"}, "store/a.py:1: pickle is only for nobody"),
     (wrong_outsiders, {"training/a.py": "import torch\ntorch.load(path)"}, "training/a.py:2: torch.load"),
     (wrong_outsiders, {"store/a.py": "np.load(path, allow_pickle=True)"}, "store/a.py:1: allow_pickle"),

@@ -110,7 +110,11 @@ MISTAKES = [
     (f"{ITEM}[training]\nepoch = 3\n", "[training] has no key 'epoch'. Did you mean 'epochs'?"),
     (
         f'[baseline]\nname = "popularity"\n{ITEM}',
-        "[baseline] has no key 'tasks'. Known: baseline, description, name.",
+        "[baseline] has no key 'tasks'. Known: baseline, description, name, training.",
+    ),
+    (
+        '[baseline]\nname = "popularity"\n[training]\nepochs = 3\n',
+        "mine.toml has [training], but popularity only counts. Remove that table.",
     ),
     ('[baseline]\nname = "popularity"\nk = 3\n', "[baseline] popularity has no key 'k'."),
     # wrong types and values out of range
@@ -130,7 +134,7 @@ MISTAKES = [
     (f'{ITEM}weight = "trainabel"\n', "Input should be 'trainable', 'random' or 'uncertainty', got 'trainabel'."),
     (f'{ITEM}injection_weight = "uncertainty"\n', "'trainable' or 'random', got 'uncertainty'."),
     (f'{ITEM}reads = "category_*"\n', "[[tasks]] item reads: Input should be a valid array, got 'category_*'."),
-    (f'{ITEM}head = "dot"\n', "[[tasks]] item head: Input should be 'linear' or 'cosine', got 'dot'."),
+    (f'{ITEM}head = "cos"\n', "[[tasks]] item head: Input should be 'linear', 'cosine' or 'dot', got 'cos'."),
     ('[[tasks]]\nname = "category"\nlevel = 0\n', "level: Input should be 'all' or Input should be greater than or"),
     # names
     (f'[encoder]\nname = "transfomer"\n{ITEM}', "No 'transfomer' in hiersrec/model/encoders/. Did you mean 'transfor"),

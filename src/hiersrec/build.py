@@ -15,9 +15,11 @@ from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
 from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.scorer import ModelScorer, TrainedScorer
+from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
+from hiersrec.store.sessions import Sessions
 from hiersrec.types import Scorer
 
 WEIGHTS = "model.safetensors"
@@ -43,6 +45,18 @@ def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
     if "item" not in tasks:
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
     return HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
+
+
+def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) -> Trainable:
+    """The untrained model of a recipe with [training], ours or a rival's.
+
+    train: the sessions from which a rival takes more than examples; None where weights are loaded, which hold it.
+    """
+    if isinstance(recipe, ModelRecipe):
+        return build_model(recipe, catalog)
+    chosen = recipe.baseline
+    model: Trainable = registry.load("baselines", chosen.name).build(chosen.config, catalog, train)
+    return model
 
 
 def _sources(table: TaskTable, earlier: list[str], tables: set[str]) -> tuple[str, ...]:
@@ -81,14 +95,14 @@ def open_run(folder: Path) -> Run:
 
 
 def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
-    if isinstance(recipe, BaselineRecipe):
+    if isinstance(recipe, BaselineRecipe) and recipe.training is None:
         module = registry.load("baselines", recipe.baseline.name)
         scorer: Scorer = module.load(recipe.baseline.config, catalog, safetensors.numpy.load_file(weights))
         return scorer
-    model = build_model(recipe, catalog)
+    model = build_trainable(recipe, catalog, None)
     try:
         safetensors.torch.load_model(model, weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
         raise BadFolder(f"{weights} does not fit its recipe: {reason} Train the run anew.") from error
-    return ModelScorer(model)
+    return ModelScorer(model) if isinstance(model, HierarchicalModel) else TrainedScorer(model)

@@ -5,6 +5,8 @@ names a file of the registry folder, whose Config the rest of the table fills. C
 
 A recipe may build on another, `base = "any/hiersrec"`, and then says only what differs: its keys go over those of the
 base, table by table; [[tasks]], and a table of another name, replace those of the base.
+
+The table [search] says what `hiersrec tune` may change. It is no part of what is built, and no run folder keeps it.
 """
 
 import dataclasses
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from pydantic import TypeAdapter, ValidationError
 
 from hiersrec import registry
@@ -40,6 +42,10 @@ class Training:
     """At most; early stopping may end before."""
     patience: Annotated[int, Ge(1)] = 3
     """Stop after so many epochs without a better validation MRR@20."""
+    weight_decay: Annotated[float, Ge(0)] = 0.0
+    """L2 penalty: so many times each weight is added to its gradient."""
+    newest_share: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Share of the training sessions that is used: the newest, which a dataset folder has last."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
     seed: Annotated[int, Ge(0)] = 0
@@ -96,11 +102,12 @@ class ModelRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRecipe:
-    """A recipe of a rival."""
+    """A recipe of a rival: one that counts has no training, one that learns by gradient has."""
 
     name: str
     description: str
     baseline: Choice
+    training: Training | None
 
 
 Recipe = ModelRecipe | BaselineRecipe
@@ -127,16 +134,22 @@ def find_recipe(name: str, dataset: str) -> Path:
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe. Overrides look like "training.epochs=3" or "tasks.item.head=linear" (by task name)."""
     table = {"name": path.stem, **_table_of(path)}
+    table.pop("search", None)
     for override in overrides:
         _override(table, override)
     if "baseline" in table:
-        _only(table, ["name", "description", "baseline"], f"{path.name}: a recipe with [baseline]")
+        _only(table, ["name", "description", "baseline", "training"], f"{path.name}: a recipe with [baseline]")
     heads = [field.name for field in dataclasses.fields(Head)]
     _only(table, [*heads, "baseline", "inputs", "encoder", "tasks", "training"], path.name)
     head = parse(Head, {key: table[key] for key in heads if key in table}, path.name)
     if "baseline" in table:
         baseline = _choice("baselines", table["baseline"], "[baseline]")
-        return BaselineRecipe(name=head.name, description=head.description, baseline=baseline)
+        training = None
+        if hasattr(registry.load("baselines", baseline.name), "build"):
+            training = parse(Training, table.get("training", {}), "[training]")
+        elif "training" in table:
+            raise BadRecipe(f"{path.name} has [training], but {baseline.name} only counts. Remove that table.")
+        return BaselineRecipe(name=head.name, description=head.description, baseline=baseline, training=training)
     if not isinstance(table.get("tasks"), list) or not table["tasks"]:
         raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
     # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
@@ -150,12 +163,35 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     )
 
 
+def read_search(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table [search] of a recipe, as TOML has it: what it says itself, and what only its base says.
+
+    Keys are places as in overrides, such as "training.learning_rate". Raises BadRecipe if it is no table.
+    """
+    whole = _table_of(path).get("search", {})
+    own = _by_place(tomllib.loads(path.read_text(encoding="utf-8")).get("search", {}))
+    return own, {place: asked for place, asked in whole.items() if place not in own}
+
+
+def _by_place(table: Any, above: str = "") -> dict[str, Any]:
+    """[search] with one key a place, whether TOML has them in quotes or, without, as tables in tables."""
+    if not isinstance(table, dict):
+        raise BadRecipe(f"[search] must be a table of settings, got {table!r}.")
+    found: dict[str, Any] = {}
+    for key, asked in table.items():
+        is_place = isinstance(asked, dict) and any(isinstance(one, dict | list) for one in asked.values())
+        found |= _by_place(asked, f"{above}{key}.") if is_place else {f"{above}{key}": asked}
+    return found
+
+
 def _table_of(path: Path) -> dict[str, Any]:
     """The keys of a recipe file, laid over those of its base."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRecipe(f"{path} is not TOML: {error}.") from error
+    if "search" in table:
+        table["search"] = _by_place(table["search"])
     if (base := table.pop("base", None)) is None:
         return table
     if base not in recipe_names():
@@ -256,5 +292,5 @@ def _plain(value: Any) -> Any:
     """Settings as TOML tables: each Config is laid into the table that names it."""
     if isinstance(value, dict):
         config = value.pop("config", {})
-        return {key: _plain(one) for key, one in {**value, **config}.items()}
+        return {key: _plain(one) for key, one in {**value, **config}.items() if one is not None}
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

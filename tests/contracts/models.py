@@ -1,4 +1,4 @@
-"""Every model recipe of the package, trained for a moment, for the contract tests.
+"""Every recipe with a training, ours and the rivals', trained for a moment, for the contract tests.
 
 The recipes keep their shape (tasks, heads, wiring) and lose their size, so that a fit takes no time.
 """
@@ -11,9 +11,11 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from hiersrec.build import build_model
-from hiersrec.config import RECIPES, ModelRecipe, read_recipe, recipe_names
-from hiersrec.model.scorer import ModelScorer
+from hiersrec.build import build_trainable
+from hiersrec.config import RECIPES, BaselineRecipe, Recipe, read_recipe, recipe_names
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.scorer import ModelScorer, TrainedScorer
+from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import loop
@@ -22,52 +24,67 @@ from hiersrec.training.watch import Silent
 # Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.
 torch.set_num_threads(1)
 
-TINY = [
-    *("inputs.item_width=8", "inputs.category_width=6", "inputs.metadata_width=6"),
-    *("encoder.layers=1", "encoder.heads=2", "encoder.max_length=6"),
+WIDTHS = ("item_width=8", "category_width=6", "metadata_width=6")
+TINY = ["encoder.layers=1", "encoder.heads=2", "encoder.max_length=6"]
+TINY_RIVAL = ["baseline.width=8", "baseline.max_length=6"]
+QUICK = [
     *("training.batch_size=256", "training.learning_rate=1e-2", "training.epochs=2", "training.precision=float32"),
 ]
-Fit = Callable[[TrainingData], ModelScorer]
-Reload = Callable[[Any, Catalog], ModelScorer]
+Fit = Callable[[TrainingData], TrainedScorer]
+Reload = Callable[[Any, Catalog], TrainedScorer]
 
 
-def model_recipes() -> dict[str, ModelRecipe]:
-    """Recipes of our model by "dataset/name", made tiny."""
-    paths = {name: RECIPES / f"{name}.toml" for name in recipe_names()}
-    found = {name: path for name, path in paths.items() if isinstance(read_recipe(path), ModelRecipe)}
-    small = {name: read_recipe(path, TINY) for name, path in found.items()}
-    return {name: one for name, one in small.items() if isinstance(one, ModelRecipe)}
+def tiny(path: Path) -> Recipe:
+    """A recipe at a tiny size; what it leaves out of the input (width 0) stays out, what it has not stays away."""
+    found = read_recipe(path)
+    if isinstance(found, BaselineRecipe):
+        return read_recipe(path, [*TINY_RIVAL, *QUICK]) if found.training else found
+    widths = [f"inputs.{one}" for one in WIDTHS if getattr(found.inputs, one.split("=")[0])]
+    own = [one for one in TINY if hasattr(found.encoder.config, one.split(".")[1].split("=")[0])]
+    return read_recipe(path, [*widths, *own, *QUICK])
+
+
+def trained_recipes() -> dict[str, Recipe]:
+    """Recipes with a training by "dataset/name", made tiny."""
+    small = {name: tiny(RECIPES / f"{name}.toml") for name in recipe_names()}
+    return {name: one for name, one in small.items() if one.training is not None}
 
 
 def models() -> list[tuple[str, Fit, Reload]]:
     """(name, fit, reload) of every recipe; `reload` passes through the file of weights."""
-    return [(name, _fit(recipe), _reload(recipe)) for name, recipe in model_recipes().items()]
+    return [(name, _fit(recipe), _reload(recipe)) for name, recipe in trained_recipes().items()]
 
 
-def untrained(recipe: ModelRecipe, catalog: Catalog) -> ModelScorer:
+def untrained(recipe: Recipe, data: TrainingData) -> Trainable:
     """The model as the recipe's seed makes it."""
+    assert recipe.training is not None
     with torch.random.fork_rng():
         torch.manual_seed(recipe.training.seed)
-        return ModelScorer(build_model(recipe, catalog))
+        return build_trainable(recipe, data.catalog, data.train)
 
 
-def _fit(recipe: ModelRecipe) -> Fit:
-    def fit(data: TrainingData) -> ModelScorer:
-        scorer = untrained(recipe, data.catalog)
+def _scorer(model: Trainable) -> TrainedScorer:
+    return ModelScorer(model) if isinstance(model, HierarchicalModel) else TrainedScorer(model)
+
+
+def _fit(recipe: Recipe) -> Fit:
+    def fit(data: TrainingData) -> TrainedScorer:
+        assert recipe.training is not None
+        model = untrained(recipe, data)
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
-            loop.fit(scorer.model, data, recipe.training, Path(folder), Silent())
-        return scorer
+            loop.fit(model, data, recipe.training, Path(folder), Silent())
+        return _scorer(model)
 
     return fit
 
 
-def _reload(recipe: ModelRecipe) -> Reload:
-    def reload(scorer: ModelScorer, catalog: Catalog) -> ModelScorer:
-        other = build_model(recipe, catalog)
+def _reload(recipe: Recipe) -> Reload:
+    def reload(scorer: TrainedScorer, catalog: Catalog) -> TrainedScorer:
+        other = build_trainable(recipe, catalog, None)
         with tempfile.TemporaryDirectory() as folder:
             safetensors.torch.save_model(scorer.model, str(Path(folder) / "weights"))
             safetensors.torch.load_model(other, str(Path(folder) / "weights"))
-        return ModelScorer(other)
+        return _scorer(other)
 
     return reload

@@ -33,7 +33,8 @@ def shop() -> Toy:
 
 @cache
 def members() -> dict[str, Member]:
-    found = [*map(_baseline, registry.names("baselines")), *(Member(*one) for one in models())]
+    counted = [name for name in registry.names("baselines") if hasattr(registry.load("baselines", name), "fit")]
+    found = [*map(_baseline, counted), *(Member(*one) for one in models())]
     return {one.name: one for one in found}
 
 

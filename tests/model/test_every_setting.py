@@ -33,7 +33,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("inputs", ""): {"item_width": 10, "category_width": 8, "metadata_width": 0, "dropout": 0.4, "id_dropout": 0.4},
     ("encoder", "transformer"): {
         **{"layers": 1, "heads": 4, "feedforward": 3, "positions": "forward", "norm": "post"},
-        **{"max_length": 4, "dropout": 0.4},
+        **{"causal": True, "max_length": 4, "dropout": 0.4},
     },
     ("encoder", "mean"): {"max_length": 4},
     ("encoder", "gru"): {"layers": 2, "max_length": 4, "dropout": 0.4},
@@ -46,7 +46,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},
     ("training", ""): {
         **{"batch_size": 16, "learning_rate": 1e-3, "schedule": "constant", "epochs": 1, "patience": 1},
-        **{"precision": "bf16", "seed": 1},
+        **{"precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5},
     },
 }
 NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}}

@@ -99,3 +99,25 @@ def test_no_prefix_at_all(lists: list[list[int]]) -> None:
     sessions = Sessions.from_lists(lists)
 
     assert len(Prefixes.every(sessions)) == len(Prefixes.last(sessions)) == 0
+
+
+LISTS = [[1, 2], [3], [4, 5, 6], [], [7, 8]]
+TYPES = [[1, 2], [2], [1, 1, 2], [], [1, 2]]
+
+
+def sessions() -> Sessions:
+    made = Sessions.from_lists(LISTS, TYPES)
+    return Sessions(made.items, made.offsets, pa.chunked_array([["a", "b"], ["c", "d", "e"]]), made.event_types)
+
+
+@pytest.mark.parametrize(("share", "count"), [(1.0, 5), (0.8, 4), (0.6, 3), (0.41, 2), (0.2, 1), (0.001, 1)])
+def test_the_newest_are_the_last_ones(share, count) -> None:
+    found = sessions().newest(share)
+
+    assert [found[at].tolist() for at in range(len(found))] == LISTS[-count:]
+    assert found.session_ids.to_pylist() == ["a", "b", "c", "d", "e"][-count:]
+    assert found.event_types.tolist() == [one for session in TYPES[-count:] for one in session]
+
+
+def test_there_is_no_newest_of_none() -> None:
+    assert len(Sessions.from_lists([]).newest(0.5)) == 0

@@ -21,6 +21,7 @@ from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
+from hiersrec.store.sessions import Sessions
 from hiersrec.training import checkpoint, loop
 from hiersrec.training.watch import Silent
 from tests.model.world import recipe
@@ -232,9 +233,13 @@ def test_what_it_validates_is_what_evaluation_finds(tmp_path) -> None:
 
 
 def test_whoever_fits_is_given_no_test_split() -> None:
-    fits = [loop.fit, *(registry.load("baselines", name).fit for name in registry.names("baselines"))]
+    rivals = [registry.load("baselines", name) for name in registry.names("baselines")]
+    fits = [loop.fit, *(one.fit for one in rivals if hasattr(one, "fit"))]
+    builds = [one.build for one in rivals if hasattr(one, "build")]
 
+    assert len(fits) - 1 + len(builds) == len(rivals)
     assert [typing.get_type_hints(fit)["data"] for fit in fits] == [TrainingData] * len(fits)
+    assert [typing.get_type_hints(build)["train"] for build in builds] == [Sessions | None] * len(builds)
     assert [field.name for field in dataclasses.fields(TrainingData)] == ["catalog", "train", "valid"]
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from hiersrec.model import losses, weights
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.targets import Targets
+from hiersrec.model.trainable import Trainable
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Addend:
     by_class: Tensor | None
 
 
-class HierarchicalModel(nn.Module):
+class HierarchicalModel(Trainable):
     """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order."""
 
     def __init__(
@@ -79,6 +80,7 @@ class HierarchicalModel(nn.Module):
         super().__init__()
         self.inputs = inputs
         self.encoder = encoder
+        self.max_length = cast("int", encoder.max_length)
         self.pooling = pooling
         self.tasks = nn.ModuleDict(tasks)
         self.wiring = dict(wiring)
@@ -103,11 +105,6 @@ class HierarchicalModel(nn.Module):
     def task(self, name: str) -> Task:
         """The task of that name."""
         return cast("Task", self.tasks[name])
-
-    @property
-    def max_length(self) -> int:
-        """Longest session the encoder takes."""
-        return cast("int", self.encoder.max_length)
 
     def encode(self, items: Tensor, lengths: Tensor) -> Tensor:
         """z_final: items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> (B, D)."""

@@ -27,8 +27,8 @@ from hiersrec.store.catalog import Catalog, Feature
 class Config:
     """Table [inputs] of a recipe."""
 
-    item_width: Annotated[int, Ge(1)] = 128
-    """d_I, width of the item id embedding."""
+    item_width: Annotated[int, Ge(0)] = 128
+    """d_I, width of the item id embedding; 0 leaves ids out of the input."""
     category_width: Annotated[int, Ge(0)] = 128
     """d_C, width of the category embeddings; 0 leaves categories out of the input."""
     metadata_width: Annotated[int, Ge(0)] = 128
@@ -64,6 +64,12 @@ class Inputs(nn.Module):
                 self.feature_tables.append(table)
                 register_constant(self, f"tokens_{at}", _values(feature))
         self.width = self.item_width + self.content_width
+        if not self.width:
+            raise BadRecipe(
+                "[inputs] has no ids (item_width is 0) and nothing else: the dataset has "
+                f"{len(catalog.levels)} category levels and {len(catalog.features)} metadata columns, and "
+                "category_width and metadata_width say which are used. Prepare with --items, or give item_width."
+            )
         self.dropout = nn.Dropout(config.dropout)
         self.id_dropout = config.id_dropout
         # (N + 1,) items that have an E^I at all; all have one where new items are not prepared for.
@@ -111,7 +117,7 @@ class Inputs(nn.Module):
 def _table(rows: int, width: int) -> nn.Embedding:
     table = nn.Embedding(rows, width, padding_idx=0)
     with torch.no_grad():
-        table.weight[1:].normal_(std=width**-0.5)
+        table.weight[1:].normal_(std=max(1, width) ** -0.5)
     return table
 
 

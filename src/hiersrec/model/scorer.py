@@ -8,18 +8,19 @@ import torch
 from torch import Tensor
 
 from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.trainable import Trainable
 from hiersrec.types import Batch, Float32, Int32, Part, Scores
 
 
-class ModelScorer:
-    """A HierarchicalModel as a Scorer and Explainer (types.py)."""
+class TrainedScorer:
+    """A trained model as a Scorer (types.py)."""
 
-    def __init__(self, model: HierarchicalModel) -> None:
+    def __init__(self, model: Trainable) -> None:
         self.model = model
 
     @property
     def max_length(self) -> int:
-        """Longest session the encoder takes."""
+        """Longest session the model takes."""
         return self.model.max_length
 
     def score(self, batch: Batch) -> Scores:
@@ -28,6 +29,19 @@ class ModelScorer:
             logits = self.model(self._tensor(batch.items), self._tensor(batch.lengths))
         items = _with_padding(logits.pop("item"))
         return Scores(items, {name: _with_padding(value) for name, value in logits.items()})
+
+    def _tensor(self, array: Int32) -> Tensor:
+        device = next(self.model.parameters()).device
+        return torch.from_numpy(array.astype(np.int64)).to(device)
+
+
+class ModelScorer(TrainedScorer):
+    """A HierarchicalModel as a Scorer and Explainer (types.py)."""
+
+    model: HierarchicalModel
+
+    def __init__(self, model: HierarchicalModel) -> None:
+        super().__init__(model)
 
     def explain(self, batch: Batch, items: Int32) -> list[Part]:
         """Addends of the scores of `items` (K,) for a batch of one session that is not empty."""
@@ -40,13 +54,9 @@ class ModelScorer:
             for one in addends
         ]
 
-    def _tensor(self, array: Int32) -> Tensor:
-        device = next(self.model.parameters()).device
-        return torch.from_numpy(array.astype(np.int64)).to(device)
-
 
 @contextmanager
-def _inference(model: HierarchicalModel) -> Iterator[None]:
+def _inference(model: Trainable) -> Iterator[None]:
     """Inference mode in which the model is in eval mode; its former mode comes back."""
     was_training = model.training
     model.eval()

@@ -49,6 +49,14 @@ class Sessions:
         types = None if event_types is None else _flat(event_types)
         return cls(_flat(sessions), offsets, None, types)
 
+    def newest(self, share: float) -> "Sessions":
+        """The last `share` of the sessions, at least one: prepare writes them in the order of time."""
+        first = len(self) - min(len(self), max(1, round(share * len(self))))
+        start = self.offsets[first]
+        ids = None if self.session_ids is None else self.session_ids[first:]
+        types = None if self.event_types is None else self.event_types[start:]
+        return Sessions(self.items[start:], self.offsets[first:] - start, ids, types)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -18,9 +18,11 @@ import safetensors.torch
 import torch
 
 from hiersrec import registry
-from hiersrec.build import RECIPE, WEIGHTS, build_model
+from hiersrec.build import RECIPE, WEIGHTS, build_trainable
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, read_recipe, write_recipe
 from hiersrec.errors import BadFolder
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import SEALS, new_file, seal, sha256, write_text
@@ -41,20 +43,22 @@ def train(
     """
     text = write_recipe(recipe)
     _check_out(dataset, out, text, resume, overwrite)
-    if isinstance(recipe, ModelRecipe):
+    if recipe.training is not None:
+        data = dataset.training()
         with torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
-            model = build_model(recipe, dataset.catalog)  # before anything is written: a bad recipe ends here
-            for name in dict.fromkeys(table.name for table in recipe.tasks):
-                if not any(task.startswith(name) for task in model.wiring):
-                    watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
+            # Before anything is written: a bad recipe ends here.
+            model = build_trainable(recipe, data.catalog, data.train.newest(recipe.training.newest_share))
+            for name in _without_tasks(recipe, model):
+                watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
             _begin(dataset, text, out, overwrite)
-            progress = loop.fit(model, dataset.training(), recipe.training, out / STATE, watch)
+            progress = loop.fit(model, data, recipe.training, out / STATE, watch)
             parameters = sum(one.numel() for one in model.parameters())
         with new_file(out / WEIGHTS) as aside:
             shutil.copyfile(out / STATE / checkpoint.BEST, aside)
         history, best = progress.history, {"epoch": progress.best_epoch, "valid_mrr@20": progress.best}
     else:
+        assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
         state = _fit_baseline(dataset, recipe, watch)
         _begin(dataset, text, out, overwrite)
         with new_file(out / WEIGHTS) as aside:
@@ -66,6 +70,14 @@ def train(
     shutil.rmtree(out / STATE, ignore_errors=True)
     watch.say(f"train: wrote {out}")
     return document
+
+
+def _without_tasks(recipe: Recipe, model: Trainable) -> list[str]:
+    """Names of the tables [[tasks]] for which the model has no task."""
+    if not (isinstance(recipe, ModelRecipe) and isinstance(model, HierarchicalModel)):
+        return []
+    named = dict.fromkeys(table.name for table in recipe.tasks)
+    return [name for name in named if not any(task.startswith(name) for task in model.wiring)]
 
 
 def _fit_baseline(dataset: Dataset, recipe: BaselineRecipe, watch: Watch) -> dict[str, Any]:

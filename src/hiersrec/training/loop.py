@@ -16,9 +16,9 @@ from torch import Tensor
 from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import evaluate
-from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.scorer import TrainedScorer
 from hiersrec.model.targets import Targets
+from hiersrec.model.trainable import Trainable
 from hiersrec.store.batches import batch_of, shuffled_rows
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Prefixes
@@ -36,7 +36,7 @@ SELECT_BY = "mrr@20"
 class Stage:
     """What one training works with, all of it made before the first step."""
 
-    model: HierarchicalModel
+    model: Trainable
     optimizer: torch.optim.Optimizer
     prefixes: Prefixes
     config: Training
@@ -45,7 +45,7 @@ class Stage:
     watch: Watch
 
 
-def fit(model: HierarchicalModel, data: TrainingData, config: Training, folder: Path, watch: Watch) -> Progress:
+def fit(model: Trainable, data: TrainingData, config: Training, folder: Path, watch: Watch) -> Progress:
     """Train `model` in place, leaving the best epoch's weights in folder/best.safetensors; resumes from `folder`.
 
     Raises HiersrecError if the loss stops being a number.
@@ -53,12 +53,14 @@ def fit(model: HierarchicalModel, data: TrainingData, config: Training, folder: 
     memory.keep_freed()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    decay = config.weight_decay
+    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=decay, fused=True)
     resumed = (folder / checkpoint.LAST).is_file()
     progress = checkpoint.restore(folder, model, optimizer) if resumed else Progress()
     progress.dtype = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
     dtype: torch.dtype = getattr(torch, progress.dtype)
-    stage = Stage(model, optimizer, Prefixes.every(data.train), config, dtype, folder, watch)
+    prefixes = Prefixes.every(data.train.newest(config.newest_share))
+    stage = Stage(model, optimizer, prefixes, config, dtype, folder, watch)
     watch.say(
         f"train: {len(stage.prefixes):,} prefixes, {_numbers(model):,} parameters, {device.type}, "
         f"{progress.dtype}" + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
@@ -92,7 +94,7 @@ def _epoch(stage: Stage, progress: Progress) -> None:
 
 def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> None:
     batch = batch_of(stage.prefixes, rows, stage.model.max_length)
-    device = stage.model.inputs.item_table.weight.device
+    device = next(stage.model.parameters()).device
     items, lengths = (_tensor(array, device) for array in (batch.items, batch.lengths))
     targets = _targets(stage.prefixes, rows, device)
     for group in stage.optimizer.param_groups:
@@ -132,7 +134,7 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     start = time.monotonic()
     watch = stage.watch
     with stretch(watch, "train: validation") as seen:
-        found = evaluate(ModelScorer(stage.model), data.catalog, data.valid, progress=seen).metrics
+        found = evaluate(TrainedScorer(stage.model), data.catalog, data.valid, progress=seen).metrics
     progress.epoch += 1
     record: dict[str, Any] = {
         "epoch": progress.epoch,
@@ -156,5 +158,5 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     checkpoint.save(stage.folder, progress, stage.model, stage.optimizer)
 
 
-def _numbers(model: HierarchicalModel) -> int:
+def _numbers(model: Trainable) -> int:
     return sum(one.numel() for one in model.parameters())

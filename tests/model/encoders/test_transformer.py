@@ -137,3 +137,32 @@ def test_dropout_acts_in_training(part) -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(BadRecipe, match=r"\[encoder\] heads must divide the input width 12, got 5\."):
         build(Config(heads=5), WIDTH)
+
+
+@pytest.mark.parametrize("positions", ["forward", "reversed"])
+def test_causal_states_have_read_their_own_item_and_the_earlier_ones_alone(positions) -> None:
+    """Positions from the newest item depend on the length, so there the last state of each cut session is compared."""
+    encoder = made(causal=True, positions=positions)
+    vectors, mask = numbers()
+    later = vectors.clone()
+    later[2, 4:] += 3.0
+
+    found, changed = encoder(vectors, mask), encoder(later, mask)
+
+    torch.testing.assert_close(found[2, :4], changed[2, :4])
+    assert (found[2, 4:] - changed[2, 4:]).abs().sum(-1).min() > 1e-3
+    if positions == "forward":
+        for end in range(1, LONGEST + 1):
+            alone = encoder(vectors[2:3, :end], torch.ones(1, end, dtype=torch.bool))
+            torch.testing.assert_close(alone[0], found[2, :end], rtol=1e-5, atol=1e-5)
+
+
+def test_the_last_causal_state_of_one_block_is_that_of_the_full_one() -> None:
+    """The newest item may look at all in either form."""
+    vectors, mask = numbers()
+
+    full, causal = (made(layers=1, causal=causal)(vectors, mask) for causal in (False, True))
+
+    for row, length in enumerate(LENGTHS):
+        torch.testing.assert_close(causal[row, length - 1], full[row, length - 1], rtol=1e-5, atol=1e-5)
+    assert (causal[2, 0] - full[2, 0]).abs().max() > 1e-3

@@ -16,7 +16,7 @@ from hiersrec.model.tasks.item import Config, build, members
 from tests.model.world import N, catalog
 
 WIDTH = 11
-HEADS = ["linear", "cosine", "mixed"]
+HEADS = ["linear", "cosine", "mixed", "dot"]
 
 
 def inputs_of(**settings: float) -> Inputs:
@@ -25,8 +25,10 @@ def inputs_of(**settings: float) -> Inputs:
 
 
 def made(head: str, scale: float = 14.0, inputs: Inputs | None = None):
-    """A head; "mixed" is the cosine with E^I + A [E^C ; E^M]."""
+    """A head; "mixed" is the cosine with E^I + A [E^C ; E^M]; "dot" has inputs of ids alone, as wide as the state."""
     torch.manual_seed(0)
+    if head == "dot":
+        inputs = Inputs(InputsConfig(item_width=WIDTH, category_width=0, metadata_width=0), catalog())
     words = {"head": "cosine", "vectors": "id+metadata"} if head == "mixed" else {"head": head}
     return build(Config(**words, scale=scale), catalog(), WIDTH, inputs or inputs_of())
 
@@ -48,7 +50,11 @@ def slow_cosine(task, state: list[float], item: int) -> float:
     return task.scale * dot(query, vector) / math.sqrt(dot(query, query) * dot(vector, vector))
 
 
-SLOW = {"linear": slow_linear, "cosine": slow_cosine, "mixed": slow_cosine}
+def slow_dot(task, state: list[float], item: int) -> float:
+    return dot(task.id_vectors(torch.tensor([item]))[0].tolist(), state)
+
+
+SLOW = {"linear": slow_linear, "cosine": slow_cosine, "mixed": slow_cosine, "dot": slow_dot}
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -200,9 +206,36 @@ def test_vectors_that_a_head_cannot_have() -> None:
 
 def test_it_is_one_task_over_all_items() -> None:
     assert members(Config(), catalog()) == {"item": Config()}
-    assert [made(head).num_classes for head in HEADS] == [N, N, N]
+    assert [made(head).num_classes for head in HEADS] == [N] * len(HEADS)
 
 
 def test_a_state_of_zeros_gives_scores_that_are_numbers() -> None:
     for head in HEADS:
         assert torch.isfinite(made(head)(torch.zeros(1, WIDTH))).all()
+
+
+def test_the_dot_scores_with_the_inputs_table_and_has_no_weights_of_its_own() -> None:
+    inputs = Inputs(InputsConfig(item_width=WIDTH, category_width=0, metadata_width=0), catalog())
+    task = build(Config(head="dot"), catalog(), WIDTH, inputs)
+    state = torch.randn(3, WIDTH, requires_grad=True)
+
+    task.loss(state, Targets(torch.tensor([1, 2, 3]))).backward()
+
+    assert dict(task.state_dict()) == {}
+    assert inputs.item_table.weight.grad[1:].abs().sum(1).min() > 0
+    assert state.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("head", "settings", "message"),
+    [
+        ("dot", {}, 'head = "dot" needs an input of item ids alone.* got the width 11 beside item_width 3'),
+        ("dot", {"item_width": 0}, "there are none: .inputs. item_width is 0"),
+        ("cosine", {"item_width": 0}, 'head = "cosine" compares with the item ids .* Use head = "linear"'),
+    ],
+)
+def test_heads_that_the_inputs_can_not_feed(head, settings, message) -> None:
+    widths = {"item_width": 3, "category_width": 4, "metadata_width": 4, **settings}
+
+    with pytest.raises(BadRecipe, match=message):
+        build(Config(head=head), catalog(), WIDTH, Inputs(InputsConfig(**widths), catalog()))

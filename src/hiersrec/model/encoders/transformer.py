@@ -29,6 +29,8 @@ class Config:
     """Width of the hidden feed-forward layer, in multiples of D."""
     positions: Literal["forward", "reversed"] = "forward"
     """Count positions from the oldest item or from the newest."""
+    causal: bool = False
+    """Let an item look at itself and the earlier ones alone, as SASRec does, instead of at all."""
     norm: Literal["post", "pre"] = "post"
     """Normalise after each half of a block (Vaswani et al.) or before it."""
     max_length: Annotated[int, Ge(1)] = 50
@@ -50,7 +52,7 @@ class Transformer(nn.Module):
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()
         self.max_length = config.max_length
-        self.reversed = config.positions == "reversed"
+        self.reversed, self.causal = config.positions == "reversed", config.causal
         self.positions = nn.Parameter(torch.randn(config.max_length, width) * width**-0.5)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config, width) for _ in range(config.layers))
@@ -63,7 +65,8 @@ class Transformer(nn.Module):
             place = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
         # Not positions[place]: on several threads the gradient of indexing adds up in no fixed order.
         states = self.dropout(vectors + functional.embedding(place, self.positions))  # (B, T, D)
-        seen = None if bool(mask.all()) else mask[:, None, None, :]  # (B, 1, 1, T): keys that may be looked at
+        # (B, 1, 1, T): keys that may be looked at. Padding stands last, where no earlier item would look.
+        seen = None if self.causal or bool(mask.all()) else mask[:, None, None, :]
         for block in self.blocks:
             states = block(states, seen)
         normed: Tensor = self.norm(states)
@@ -74,7 +77,7 @@ class _Block(nn.Module):
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()
         self.pre = config.norm == "pre"
-        self.heads, self.attention_dropout = config.heads, config.dropout
+        self.heads, self.attention_dropout, self.causal = config.heads, config.dropout, config.causal
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.feedforward = nn.Sequential(
@@ -96,6 +99,8 @@ class _Block(nn.Module):
         b, t, d = states.shape
         q, k, v = self.qkv(states).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # (B, H, T, D/H)
         dropout = self.attention_dropout if self.training else 0.0
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
+        mixed = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen, dropout_p=dropout, is_causal=self.causal
+        )
         projected: Tensor = self.out(mixed.transpose(1, 2).reshape(b, t, d))  # (B, T, D)
         return projected

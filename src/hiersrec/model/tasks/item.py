@@ -3,7 +3,7 @@
 `head = "linear"` is the paper's FC_next: a weight vector and a bias for each item. `head = "cosine"` scores with the
 input's own item table: scale * cos(W state, E^I_i), W starting as the identity. It has a third of the parameters and
 no popularity bias by vector length. Sources: NISER (Gupta et al. 2019), CORE (Hou et al. 2022); the scale is 10 to 16
-in COTREC, SGNN-HN and Atten-Mixer. With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so that
+in COTREC, SGNN-HN and Atten-Mixer. `head = "dot"` is the plain product state . E^I_i of NARM, STAMP and SASRec. With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so that
 an item without E^I, one that training never saw, is scored through its categories and metadata alone: the paper's
 future work (section 5). DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of
 the inputs does.
@@ -29,10 +29,10 @@ from hiersrec.store.catalog import Catalog
 class Config:
     """What a [[tasks]] table of the name "item" may say."""
 
-    head: Literal["linear", "cosine"] = "linear"
-    """The paper's fully connected layer, or the cosine with the input's item table."""
+    head: Literal["linear", "cosine", "dot"] = "linear"
+    """The paper's fully connected layer, or the cosine or the product with the input's item table."""
     scale: Annotated[float, Gt(0)] = 14.0
-    """Factor of the cosine, one over its temperature; the linear head has none."""
+    """Factor of the cosine, one over its temperature; the other heads have none."""
     vectors: Literal["id", "id+metadata"] = "id"
     """What the cosine compares with: E^I, or E^I and what categories and metadata say of an item."""
 
@@ -43,7 +43,9 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     return {"item": config}
 
 
-def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> "LinearItemTask | CosineItemTask":
+def build(
+    config: Config, catalog: Catalog, width: int, inputs: Inputs
+) -> "LinearItemTask | CosineItemTask | DotItemTask":
     """The head named by the recipe. Raises BadRecipe for vectors that it can't have."""
     with_metadata = config.vectors == "id+metadata"
     if with_metadata and config.head != "cosine":
@@ -59,6 +61,19 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> "Line
         )
     if config.head == "linear":
         return LinearItemTask(width, catalog.num_items)
+    if not inputs.item_width:
+        raise BadRecipe(
+            f'[[tasks]] item: head = "{config.head}" compares with the item ids of the inputs, and there are none: '
+            '[inputs] item_width is 0. Use head = "linear", or an item_width above 0.'
+        )
+    if config.head == "dot":
+        if width != inputs.item_width:
+            raise BadRecipe(
+                '[[tasks]] item: head = "dot" needs an input of item ids alone, so that states are as wide as they '
+                f"are, got the width {width} beside item_width {inputs.item_width}. Set category_width and "
+                'metadata_width to 0, or use head = "cosine".'
+            )
+        return DotItemTask(inputs)
     return CosineItemTask(width, inputs, config.scale, with_metadata)
 
 
@@ -83,6 +98,28 @@ class LinearItemTask(nn.Module):
         """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, at one state (D,)."""
         del state
         return self.fc.weight[items - 1], self.fc.bias[items - 1]
+
+
+class DotItemTask(nn.Module):
+    """state . E^I_i: state (B, D) -> logits (B, N), D being d_I; class i is item i + 1."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        super().__init__()
+        self.num_classes = inputs.item_table.num_embeddings - 1
+        self.id_vectors = inputs.id_vectors  # a method, not the module: the table stays the inputs' own
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(B, D) -> (B, N)."""
+        return functional.linear(state, self.id_vectors())
+
+    def loss(self, state: Tensor, targets: Targets) -> Tensor:
+        """Eq. 6 for next items (B,) from 1."""
+        return cross_entropy(state, self.id_vectors(), None, targets.items - 1)
+
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (K, D) and biases (K,), which are zero, with score_k = vector_k . state, at one state (D,)."""
+        del state
+        return self.id_vectors(items), self.id_vectors(items).new_zeros(len(items))
 
 
 class CosineItemTask(nn.Module):

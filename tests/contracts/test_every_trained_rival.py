@@ -1,0 +1,80 @@
+"""What rivals that learn by gradient promise beside what every scorer does: they learn, and nothing of them sleeps."""
+
+import pytest
+import torch
+
+from hiersrec.config import BaselineRecipe
+from hiersrec.model.targets import Targets
+from hiersrec.model.trainable import Trainable
+from hiersrec.store.batches import whole_sessions
+from tests.contracts.models import trained_recipes, untrained
+from tests.toy import toy, walks
+
+RIVALS = {name: one for name, one in trained_recipes().items() if isinstance(one, BaselineRecipe)}
+SHOP = toy()
+
+
+@pytest.fixture(params=RIVALS)
+def model(request) -> Trainable:
+    return untrained(RIVALS[request.param], SHOP.data)
+
+
+def given(model: Trainable, count: int = 40) -> tuple[torch.Tensor, torch.Tensor, Targets]:
+    """A batch of prefixes and what follows them."""
+    sessions = [walk for walk in walks(count, seed=5) if len(walk) > 1]
+    batch = whole_sessions([walk[:-1] for walk in sessions], model.max_length)
+    items, lengths = torch.from_numpy(batch.items).long(), torch.from_numpy(batch.lengths).long()
+    return items, lengths, Targets(torch.tensor([walk[-1] for walk in sessions]))
+
+
+def test_the_walk_finds_them() -> None:
+    assert {"any/csrm", "any/tagnn", "any/cotrec"} <= set(RIVALS)
+
+
+def test_gradients_reach_every_parameter(model) -> None:
+    model.eval()  # dropout could silence a small layer
+    loss = torch.zeros(())
+    for _ in range(2):  # a memory is empty at first
+        model.train()
+        model.loss(*given(model))
+        model.eval()
+        loss = loss + model.loss(*given(model))[0]
+    loss.backward()
+
+    asleep = [name for name, one in model.named_parameters() if one.grad is None or one.grad.abs().max() == 0]
+
+    assert asleep == []
+
+
+def test_the_loss_is_a_number_and_so_is_each_part(model) -> None:
+    loss, each = model.loss(*given(model))
+
+    assert loss.shape == ()
+    assert torch.isfinite(loss)
+    assert "item" in each
+    assert all(torch.isfinite(one) for one in each.values())
+
+
+def test_it_learns_one_batch_by_heart(model) -> None:
+    batch = given(model, 12)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    losses = []
+    for _ in range(60):
+        loss, each = model.loss(*batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(each["item"]))
+
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_scoring_leaves_its_state_alone(model) -> None:
+    model.loss(*given(model))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+
+    model.eval()
+    with torch.inference_mode():
+        model(*given(model)[:2])
+
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
