@@ -1,0 +1,47 @@
+"""`hiersrec compare RUN RUN ...`: evaluated runs -> one table of means, differences and tests."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiersrec.cli import printing
+
+
+def command(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Evaluated run folders. The first and its seeds are ours.", metavar="RUN RUN..."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Write compare.md, .tex, .json, .png and .svg here.", metavar="DIR")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="mrr@20, category_1/hits@20, ... Say it again for more.", metavar="NAME")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the test sessions.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the document.")] = False,
+) -> None:
+    """Compare runs session by session; runs of one recipe that differ in seed alone count as one system."""
+    from hiersrec.comparison import render
+    from hiersrec.comparison.compare import Options, compare
+    from hiersrec.training.watch import Bar, stretch
+    from hiersrec.writing import figures, tables
+
+    options = Options(metrics=tuple(metric or Options().metrics), bootstrap=bootstrap, seed=seed)
+    if out is not None:
+        figures.figure(1, 1)  # without matplotlib this ends here, before the work
+    with stretch(Bar(printing.console(sys.stderr)), "resample") as progress:
+        document = compare(runs, options, progress)
+    table, written = render.table(document), []
+    if out is not None:
+        written = tables.write(table, document, out, "compare")
+        written += figures.save(render.picture(document), out, "compare")
+    if json:
+        printing.show_json(document)
+        return
+    printing.show(tables.rich(table))
+    if written:
+        printing.show(f"Written to {out}: {', '.join(path.name for path in written)}")

@@ -1,0 +1,80 @@
+"""trials.json: what a search is, and what each of its trials gave. All of a search that must outlive a kill."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hiersrec import __version__
+from hiersrec.errors import BadFolder
+from hiersrec.store.folder import FORMAT_VERSION, write_text
+from hiersrec.tuning.space import Settings
+from hiersrec.tuning.trial import METRICS
+
+TRIALS = "trials.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One trial; number 1 is the recipe as it stands."""
+
+    number: int
+    state: Literal["running", "finished", "failed"]
+    settings: Settings
+    versions: dict[str, str]
+    valid: dict[str, float] = field(default_factory=dict)
+    """Metrics of the validation sessions, once finished."""
+    epochs: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+    """Why it failed."""
+
+
+def best_of(trials: list[Trial]) -> Trial | None:
+    """The finished trial with the best validation MRR@20, the first of equals; None if none is finished."""
+    finished = [one for one in trials if one.state == "finished"]
+    return max(finished, key=lambda one: one.valid[METRICS[0]], default=None)
+
+
+def write(out: Path, study: dict[str, Any], trials: list[Trial]) -> dict[str, Any]:
+    """Write OUT/trials.json and return it: the study, the trials, the best one and its gain over the first."""
+    best, gain = best_of(trials), None
+    if best and trials[0].state == "finished":
+        gain = {name: best.valid[name] - trials[0].valid[name] for name in METRICS}
+    document = {
+        "kind": "study",
+        "format_version": FORMAT_VERSION,
+        "hiersrec": __version__,
+        "study": study,
+        "best": best.number if best else None,
+        "gain": gain,
+        "trials": [asdict(one) for one in trials],
+    }
+    write_text(out / TRIALS, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return document
+
+
+def read(out: Path, study: dict[str, Any]) -> list[Trial]:
+    """The trials in OUT so far, none if there is no search yet.
+
+    Raises BadFolder if `out` holds something else, or a search that differs in recipe, space, dataset or seed.
+    """
+    path = out / TRIALS
+    if not path.is_file():
+        if out.exists() and (not out.is_dir() or any(not one.name.startswith(f".{TRIALS}.") for one in out.iterdir())):
+            raise BadFolder(f"{out} exists and holds no search (no {TRIALS}). Choose another --out.")
+        return []
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version, old = document["format_version"], document["study"]
+        trials = [Trial(**one) for one in document["trials"]] if version <= FORMAT_VERSION else []
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadFolder(f"{path} is damaged ({error}). Choose another --out.") from error
+    if version > FORMAT_VERSION:
+        raise BadFolder(f"{path} has format version {version}; this hiersrec reads up to {FORMAT_VERSION}. Update it.")
+    if others := [name for name in study if old.get(name) != study[name]]:
+        raise BadFolder(
+            f"{out} holds a search with another {' and '.join(others)}: see {path}. Go on with the same command as "
+            "before, save for --trials, or choose another --out."
+        )
+    return trials

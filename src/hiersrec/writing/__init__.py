@@ -1,0 +1,1 @@
+"""Results -> files for people: tables as Markdown, LaTeX and JSON, pictures as PNG and SVG."""

@@ -1,0 +1,60 @@
+"""Pictures by matplotlib, an optional extra: `pip install hiersrec[figures]`. Nothing else of the package imports it.
+
+A Figure is made and saved without pyplot, which would keep it in a global list and look for a screen. Equal figures
+give equal bytes: no date is written, and the ids inside an SVG follow from a fixed salt. An SVG holds its letters as
+text, not as outlines: they can be searched, copied and read aloud, and the file stays small; the price is that a
+machine without DejaVu Sans shows its own sans-serif font.
+
+Colours are those of Okabe and Ito, which people of every colour vision tell apart; give each series its own MARKER
+too, so that a grey print is readable.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hiersrec.errors import MissingExtra
+from hiersrec.store.folder import new_file
+from hiersrec.writing.tables import folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Blue, vermilion, green, purple, orange, sky blue, black: the first ones differ most."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DPI = 150
+"""Points per inch of the PNG."""
+
+
+def figure(width: float, height: float) -> "Figure":
+    """An empty figure of so many inches, whose layout makes room for labels. Raises MissingExtra without matplotlib.
+
+    >>> figure(4, 3).subplots(1, 2).shape
+    (2,)
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("matplotlib", "figures") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(made: "Figure", out: Path, name: str) -> list[Path]:
+    """Write NAME.png and NAME.svg into the folder `out`, made where there is none; equal figures give equal bytes.
+
+    Raises BadFolder if `out` is something else.
+    """
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    folder(out)
+    paths = [out / f"{name}.png", out / f"{name}.svg"]
+    for text in made.findobj(Text):
+        text.set_parse_math(False)  # two dollar signs in an item's title are no formula
+    fonts = ["DejaVu Sans", "Arial", "Helvetica"]
+    # matplotlib reads these while it saves; they are put back at the end, so a user's own pictures keep their look.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hiersrec", "font.sans-serif": fonts}):
+        for path, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
+            with new_file(path) as aside:
+                made.savefig(aside, format=path.suffix[1:], dpi=DPI, metadata=metadata, facecolor="white")
+    return paths

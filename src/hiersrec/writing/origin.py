@@ -1,0 +1,30 @@
+"""Where numbers come from: versions, and the commit if hiersrec runs from a git checkout of its own."""
+
+import platform
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from hiersrec import __version__
+
+ROOT = Path(__file__).parents[3]
+"""The checkout, if this is one."""
+
+
+def origin() -> dict[str, str]:
+    """Versions by name, and "commit" where there is one (with "-dirty" if tracked files differ from it)."""
+    versions = {"hiersrec": __version__, "python": platform.python_version()}
+    versions |= {name: version(name) for name in ("torch", "numpy")}
+    found = commit(ROOT)
+    return versions | ({"commit": found} if found else {})
+
+
+def commit(root: Path) -> str | None:
+    """The commit of a git checkout, such as "c360946...-dirty"; None where `root` is none or git is not installed."""
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return None
+    words = [git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603  # no word is a user's
+    return done.stdout.strip() or None

@@ -1,0 +1,243 @@
+"""Searches as a whole: what they leave behind, that a kill changes nothing, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hiersrec.build import open_run
+from hiersrec.config import RECIPES, read_recipe
+from hiersrec.errors import BadFolder, BadInput, BadRecipe
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.fit import train
+from hiersrec.training.watch import Silent
+from hiersrec.tuning import sampler, study
+from hiersrec.tuning.study import tune
+from hiersrec.tuning.trial import Outcome
+from tests.model.world import TINY
+from tests.training.test_loop import Listening, Stop, Stopping
+
+COUNTED = RECIPES / "any" / "cooccurrence.toml"
+MODEL = """
+base = "any/hiersrec"
+[search]
+encoder.heads = [2, 3, 4]
+training.learning_rate = { low = 1e-3, high = 1e-1, log = true }
+"""
+QUICK = [*TINY[:3], "inputs.dropout=0.0", "encoder.layers=1", "encoder.max_length=10", "tasks.category.weight=0.3"]
+QUICK += ["training.epochs=2", "training.batch_size=64", "training.precision=float32"]
+
+
+def without_seconds(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "trials": [{**one, "seconds": 0} for one in document["trials"]]}
+
+
+def stored(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / "trials.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture
+def model(recipe) -> Path:
+    """A tiny model of width 20: three heads don't divide it."""
+    return recipe(MODEL + "[encoder]\nheads = 2\n")
+
+
+@pytest.fixture(scope="module")
+def counted(dataset, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("searches") / "counted"
+    tune(dataset, COUNTED, [], out, Silent(), trials=5)
+    return out
+
+
+def test_what_a_search_leaves_behind(dataset, counted, tmp_path) -> None:
+    document = stored(counted)
+    trials, best = document["trials"], document["best"]
+
+    assert {one.name for one in counted.iterdir()} == {"trials.json", "recipe.toml", "best.toml", "trials"}
+    assert [one["number"] for one in trials] == [1, 2, 3, 4, 5]
+    assert {one["state"] for one in trials} == {"finished"}
+    assert trials[0]["settings"] == {"baseline.itself": 1.0, "baseline.window": 20}
+    assert set(trials[0]["versions"]) == {"hiersrec", "optuna", "torch", "numpy"}
+    assert trials[best - 1]["valid"]["mrr@20"] == max(one["valid"]["mrr@20"] for one in trials)
+    assert document["gain"]["hits@20"] == trials[best - 1]["valid"]["hits@20"] - trials[0]["valid"]["hits@20"]
+    assert (document["study"]["seed"], document["study"]["recipe"]["baseline"]["window"]) == (0, 20)
+    assert [(counted / "trials" / str(n) / "model.safetensors").is_file() for n in range(1, 6)] == [
+        n == best for n in range(1, 6)
+    ]
+    found = read_recipe(counted / "best.toml")
+    assert found == open_run(counted / "trials" / str(best)).recipe
+    train(dataset, found, tmp_path / "run", Silent())
+
+
+def test_the_same_seed_gives_the_same_search_and_another_one_does_not(dataset, counted, tmp_path) -> None:
+    same = tune(dataset, COUNTED, [], tmp_path / "same", Silent(), trials=5)
+    other = tune(dataset, COUNTED, [], tmp_path / "other", Silent(), trials=5, seed=1)
+
+    assert without_seconds(same) == without_seconds(stored(counted))
+    assert other["trials"][0]["valid"] == same["trials"][0]["valid"]
+    assert [one["settings"] for one in other["trials"][1:]] != [one["settings"] for one in same["trials"][1:]]
+
+
+def test_the_test_split_is_never_opened(dataset, counted, tmp_path) -> None:
+    folder = Path(shutil.copytree(dataset.folder, tmp_path / "data"))
+    without = Dataset.open(folder)
+    shutil.rmtree(folder / "test")
+
+    found = tune(without, COUNTED, [], tmp_path / "out", Silent(), trials=5)
+
+    assert without_seconds(found) == without_seconds(stored(counted))
+
+
+def test_more_trials_go_on_where_fewer_ended(dataset, counted, tmp_path) -> None:
+    for trials in (1, 3, 2, 5):
+        found = tune(dataset, COUNTED, [], tmp_path / "out", Silent(), trials=trials)
+
+    assert without_seconds(found) == without_seconds(stored(counted))
+
+
+def test_a_search_of_a_model_that_is_killed_ends_as_one_that_was_not(dataset, model, tmp_path) -> None:
+    """Each attempt is killed a little later; a bad combination is recorded with its reason, and the search goes on."""
+    alone = tune(dataset, model, QUICK, tmp_path / "alone", Silent(), trials=4)
+    out = tmp_path / "out"
+    kills = 0
+    while kills < 20:
+        try:
+            found = tune(dataset, model, QUICK, out, Stopping(3 + 3 * kills), trials=4)
+            break
+        except Stop:
+            kills += 1
+            states = [one["state"] for one in stored(out)["trials"]]
+            assert states.count("running") == 1
+
+    assert kills >= 2
+    assert without_seconds(found) == without_seconds(alone)
+    failed = [one for one in found["trials"] if one["state"] == "failed"]
+    assert [one["settings"]["encoder.heads"] for one in failed] == [3] * len(failed)
+    assert all("heads must divide the input width 20, got 3" in one["reason"] for one in failed)
+    assert 0 < len(failed) < 4
+    assert [one["epochs"] for one in found["trials"]] == [0 if one in failed else 2 for one in found["trials"]]
+    assert open_run(out / "trials" / str(found["best"])).document["best"]["valid_mrr@20"] == max(
+        one["valid"]["mrr@20"] for one in found["trials"] if one["valid"]
+    )
+    assert not list(out.rglob("state"))
+
+
+OTHERS = [
+    ({"seed": 1}, "another seed: see"),
+    ({"overrides": ["baseline.itself=0.1"]}, "another recipe and search: see"),
+    ({"path": RECIPES / "wikispeedia" / "cooccurrence.toml"}, "another recipe: see"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), OTHERS)
+def test_a_search_goes_on_with_its_own_settings_only(dataset, counted, change, message) -> None:
+    before = stored(counted)
+    given = {"path": COUNTED, "overrides": [], "seed": 0, **change}
+
+    with pytest.raises(BadFolder, match=rf"holds a search with {message} .*trials\.json\. Go on with the same command"):
+        tune(dataset, given["path"], given["overrides"], counted, Silent(), trials=6, seed=given["seed"])
+
+    assert stored(counted) == before
+
+
+@pytest.mark.parametrize("name", ["valid/items.npy", "catalog/items.parquet", "train/offsets.npy"])
+def test_a_search_goes_on_with_its_own_dataset_only(dataset, counted, name) -> None:
+    document = json.loads(json.dumps(dataset.document))
+    document["files"][name]["sha256"] = "0" * 64
+
+    with pytest.raises(BadFolder, match="holds a search with another dataset"):
+        tune(Dataset(dataset.folder, document), COUNTED, [], counted, Silent(), trials=6)
+
+
+def test_a_folder_of_something_else_or_a_damaged_one_is_left_alone(dataset, counted, tmp_path) -> None:
+    (tmp_path / "letters.txt").write_text("dear", encoding="utf-8")
+    damaged = Path(shutil.copytree(counted, tmp_path / "damaged"))
+    (damaged / "trials.json").write_text("{", encoding="utf-8")
+    newer = Path(shutil.copytree(counted, tmp_path / "newer"))
+    (newer / "trials.json").write_text(json.dumps({**stored(counted), "format_version": 99}), encoding="utf-8")
+
+    for out in (tmp_path, tmp_path / "letters.txt"):
+        with pytest.raises(BadFolder, match=r"exists and holds no search \(no trials\.json\)\. Choose another --out"):
+            tune(dataset, COUNTED, [], out, Silent())
+    with pytest.raises(BadFolder, match=r"trials\.json is damaged .* Choose another --out"):
+        tune(dataset, COUNTED, [], damaged, Silent())
+    with pytest.raises(BadFolder, match="has format version 99; this hiersrec reads up to 1"):
+        tune(dataset, COUNTED, [], newer, Silent())
+
+
+def test_a_kill_while_the_first_file_was_written_is_no_obstacle(dataset, tmp_path) -> None:
+    (tmp_path / ".trials.json.1.part").write_text("{", encoding="utf-8")
+
+    tune(dataset, COUNTED, [], tmp_path, Silent(), trials=1)
+
+    assert not (tmp_path / ".trials.json.1.part").exists()
+
+
+def test_a_search_whose_trials_all_fail_is_an_error(dataset, model, tmp_path) -> None:
+    path = model.with_name("odd.toml")
+    path.write_text(MODEL.replace("[2, 3, 4]", "[3, 6, 7]") + "[encoder]\nheads = 3\n", encoding="utf-8")
+
+    for _ in range(2):
+        with pytest.raises(
+            BadRecipe, match=r"All 2 trials failed, the first because: .*heads must divide.* Mend the r"
+        ):
+            tune(dataset, path, QUICK, tmp_path / "out", Silent(), trials=2)
+
+
+def test_a_fault_that_is_not_of_the_settings_ends_the_search(dataset, tmp_path, monkeypatch) -> None:
+    def run(*_: object) -> Outcome:
+        raise BadFolder("the disk is gone")
+
+    monkeypatch.setattr(study.trial, "run", run)
+    with pytest.raises(BadFolder, match="the disk is gone"):
+        tune(dataset, COUNTED, [], tmp_path / "out", Silent())
+
+    assert [one["state"] for one in stored(tmp_path / "out")["trials"]] == ["running"]
+
+
+def test_nothing_is_written_for_a_wrong_call(dataset, recipe, tmp_path) -> None:
+    wrong = recipe('base = "any/cooccurrence"\n[search]\nbaseline.window = [20, 0]\n')
+
+    with pytest.raises(BadRecipe, match=r"\[search\] baseline\.window = 0"):
+        tune(dataset, wrong, [], tmp_path / "out", Silent())
+    with pytest.raises(BadInput, match="--trials must be at least 1, got 0"):
+        tune(dataset, COUNTED, [], tmp_path / "out", Silent(), trials=0)
+    with pytest.raises(BadInput, match="--seed must be at least 0, got -1"):
+        tune(dataset, COUNTED, [], tmp_path / "out", Silent(), seed=-1)
+
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_tells_of_all_trials_and_of_the_end_of_the_space(dataset, recipe, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(sampler, "ATTEMPTS", 20)
+    path = recipe('base = "any/cooccurrence"\n[search]\n"baseline.itself" = [0.0, 1.0]\n')
+    watch = Listening()
+
+    found = tune(dataset, path, ["baseline.window=20"], tmp_path / "out", watch, trials=7)
+    tune(dataset, path, ["baseline.window=20"], tmp_path / "out", watch, trials=7)
+
+    assert len(found["trials"]) == 2
+    assert watch.said[0] == "tune: trial 1 of 7: baseline.itself 1"
+    assert watch.said[1] == "trial 1/7: train: fitting cooccurrence"
+    assert watch.said[3].startswith("tune: trial 1 of 7 validation MRR@20 0.")
+    assert "; best 0." in watch.said[3]
+    assert watch.said[3].endswith(" s to go")
+    assert ("trial 2/7: validation", watch.titles[-1][1]) in watch.titles
+    ends = [one for one in watch.said if "proposals in a row were tried before: the search ends after 2 tri" in one]
+    assert len(ends) == 2
+    assert "tune: going on after 2 of 7 trials" in watch.said
+
+
+def test_it_tells_what_takes_no_part(dataset, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        study.trial, "run", lambda *_: Outcome(valid={"mrr@20": 0.5, "hits@20": 0.5}, epochs=1, seconds=1)
+    )
+    watch = Listening()
+
+    found = tune(dataset, RECIPES / "any" / "single_task.toml", [], tmp_path / "out", watch, trials=3)
+
+    assert watch.said[0] == "tune: the recipe has no tasks.category.weight, which takes no part"
+    assert found["best"] == 1, "of equals the first, which is the recipe as it stands"

@@ -1,0 +1,114 @@
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from hiersrec.errors import BadFolder
+from hiersrec.writing import tables
+from hiersrec.writing.tables import Table
+
+TABLE = Table(
+    "Rivals & co_1",
+    ("system", "mrr@20", "p"),
+    (("ours", "19.0 [18, 20]", ""), ("a|b_c", "18.5", "<0.01")),
+    best=frozenset({(0, 1)}),
+    second=frozenset({(1, 1)}),
+    notes=("Values in %.",),
+)
+
+
+def test_markdown_by_hand() -> None:
+    expected = (
+        "**Rivals & co\\_1**\n\n"
+        "| system | mrr@20 | p |\n"
+        "| :-- | --: | --: |\n"
+        "| ours | **19.0 \\[18, 20\\]** |  |\n"
+        "| a\\|b\\_c | <ins>18.5</ins> | \\<0.01 |\n"
+        "\n- Values in %.\n"
+    )
+
+    assert tables.markdown(TABLE) == expected
+
+
+def test_latex_by_hand() -> None:
+    expected = (
+        "% needs \\usepackage{booktabs}\n"
+        "\\begin{table}\n\\centering\n"
+        "\\caption{Rivals \\& co\\_1}\n"
+        "\\begin{tabular}{lrr}\n\\toprule\n"
+        "system & mrr@20 & p \\\\\n\\midrule\n"
+        "ours & \\textbf{19.0 {[}18, 20{]}} &  \\\\\n"
+        "a$|$b\\_c & \\underline{18.5} & $<$0.01 \\\\\n"
+        "\\bottomrule\n\\end{tabular}\n"
+        "\\par {\\footnotesize Values in \\%.}\n"
+        "\\end{table}\n"
+    )
+
+    assert tables.latex(TABLE) == expected
+
+
+@pytest.mark.parametrize("sign", list("&%$#_{}"))
+def test_no_sign_of_latex_gets_through(sign) -> None:
+    text = tables.latex(Table(sign, (sign,), ((sign,),), notes=(sign,)))
+
+    assert text.count(f"\\{sign}") >= 4
+
+
+def test_a_backslash_is_escaped_once() -> None:
+    table = Table("", ("a",), (("x\\y",),))
+
+    assert "x\\textbackslash{}y \\\\" in tables.latex(table)
+    assert "| x\\\\y |" in tables.markdown(table)
+
+
+def test_a_line_feed_does_not_break_a_row() -> None:
+    assert "| x y |" in tables.markdown(Table("", ("a",), (("x\ny",),)))
+
+
+def shown(**options) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=60, markup=False, **options).print(tables.rich(TABLE))
+    return stream.getvalue()
+
+
+def test_a_terminal_shows_the_same_cells_right_of_the_first() -> None:
+    assert [line.rstrip() for line in shown().splitlines()] == [
+        "Rivals & co_1",
+        "system         mrr@20      p",
+        "ours    19.0 [18, 20]",
+        "a|b_c            18.5  <0.01",
+        "Values in %.",
+    ]
+
+
+def test_a_terminal_shows_marks() -> None:
+    text = shown(force_terminal=True, color_system="standard")
+
+    assert "\x1b[1m19.0 [18, 20]\x1b[0m" in text
+    assert "\x1b[4m18.5\x1b[0m" in text
+
+
+def test_write_makes_three_whole_files(tmp_path) -> None:
+    out = tmp_path / "a" / "b"
+
+    written = tables.write(TABLE, {"süd": [1, None]}, out, "name")
+
+    assert written == [out / "name.md", out / "name.tex", out / "name.json"]
+    assert sorted(out.iterdir()) == sorted(written)
+    assert json.loads((out / "name.json").read_text(encoding="utf-8")) == {"süd": [1, None]}
+    assert (out / "name.md").read_text(encoding="utf-8") == tables.markdown(TABLE)
+    assert (out / "name.tex").read_text(encoding="utf-8") == tables.latex(TABLE)
+
+
+def test_write_refuses_a_file_as_folder(tmp_path) -> None:
+    (tmp_path / "out").write_text("")
+
+    for out in (tmp_path / "out", tmp_path / "out" / "below"):
+        with pytest.raises(BadFolder, match=r"written into a folder, and .* is none. Choose another --out"):
+            tables.write(TABLE, {}, out, "name")
+
+
+def test_a_row_too_short_is_our_mistake() -> None:
+    with pytest.raises(AssertionError, match="more or fewer cells"):
+        Table("", ("a", "b"), (("x",),))
