@@ -11,10 +11,10 @@ STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fmt check test demo clean
+.PHONY: help setup fmt check test demo reproduce-small clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## make .venv with the command hiersrec in it (again only when the dependencies change)
 
@@ -40,6 +40,9 @@ test: setup  ## run the tests
 
 demo: setup  ## the main job on the embedded dataset: prepare, train, evaluate, recommend with reasons
 	$(VENV)/bin/hiersrec demo
+
+reproduce-small: setup  ## every table and figure of the paper on the embedded dataset, trained little (under 20 minutes)
+	$(VENV)/bin/hiersrec reproduce all --dataset wikispeedia --budget small --out reproduce
 
 clean:  ## remove caches, build outputs and the demo's folder; keeps .venv, data and runs
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

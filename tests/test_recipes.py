@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from hiersrec import registry
-from hiersrec.build import build_model
+from hiersrec.build import build_model, build_trainable
 from hiersrec.config import RECIPES, BaselineRecipe, ModelRecipe, read_recipe, recipe_names, write_recipe
 from hiersrec.errors import BadRecipe
-from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.scorer import ModelScorer, TrainedScorer
 from hiersrec.model.targets import Targets
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
@@ -86,11 +86,15 @@ def test_a_model_is_built_and_takes_a_step_that_helps(path, items: Catalog) -> N
 
 
 @pytest.mark.parametrize("path", RIVALS, ids=lambda path: "/".join(path.parts[-2:]))
-def test_a_rival_is_fitted(path) -> None:
+def test_a_rival_is_built_or_fitted(path) -> None:
     recipe, data = read_recipe(path), toy(train=20, test=5).data
     assert isinstance(recipe, BaselineRecipe)
 
-    scorer = registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, data)
+    scorer = (
+        TrainedScorer(build_trainable(recipe, data.catalog, data.train))
+        if recipe.training
+        else registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, data)
+    )
 
     assert scorer.score(whole_sessions([[1, 2]], 10)).items.shape == (1, data.catalog.num_items + 1)
 

@@ -7,7 +7,7 @@ import pytest
 import hiersrec as package
 from tests.cli.conftest import run_process
 
-COMMANDS = ("prepare", "describe", "train", "add-items", "evaluate", "recommend", "list", "demo")
+COMMANDS = ("prepare", "describe", "train", "add-items", "evaluate", "compare", "recommend", "tune", "reproduce", "list", "demo")
 
 
 def test_version(hiersrec) -> None:

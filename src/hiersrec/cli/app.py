@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 from hiersrec import __version__
-from hiersrec.cli import add_items, demo, describe, evaluate, listing, prepare, printing, recommend, train
+from hiersrec.cli import (
+    add_items,
+    compare,
+    demo,
+    describe,
+    evaluate,
+    listing,
+    prepare,
+    printing,
+    recommend,
+    reproduce,
+    train,
+    tune,
+)
 from hiersrec.errors import HiersrecError
 
 app = typer.Typer(
@@ -34,10 +47,13 @@ def _root(
 app.command("prepare")(prepare.command)
 app.command("describe")(describe.command)
 app.command("train")(train.command)
+app.command("tune")(tune.command)
 app.command("add-items")(add_items.command)
 app.command("evaluate")(evaluate.command)
+app.command("compare")(compare.command)
 app.command("recommend")(recommend.command)
 app.command("list")(listing.command)
+app.command("reproduce")(reproduce.command)
 app.command("demo")(demo.command)
 
 

@@ -1,0 +1,162 @@
+"""Training sessions that share items with a session: what all session kNN rivals are made of.
+
+    candidates  the `sample` newest of the training sessions that share an item with the session
+    neighbours  the k most similar candidates; where similarities tie, the newer one
+    score(j)    sum, over the neighbours that hold item j, of what each of them says for j
+
+The search is exact. A rival says how similar a candidate is, and how much a neighbour says for an item.
+
+Newest is last in the dataset folder, whose sessions lie in the order of time; where the data has no times, in the order
+of their ids. An item that comes more than once in a session counts once, at its last place; places start at 1. Sessions
+are answered one by one, so that no other session of a batch can play a part. Sums are float64, rounded to float32 at
+the end. A training session that lacks the session's items says nothing, and an item that no neighbour holds gets 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from hiersrec.store.sessions import Sessions
+from hiersrec.types import Batch, Float32, Float64, Int32, Int64, Scores
+
+HISTORY = 100
+"""Newest items of a session that are looked at."""
+
+
+class Distinct(NamedTuple):
+    """The distinct items of a session, oldest first: items (U,) int32, places (U,) int64; length counts repeats too."""
+
+    items: Int32
+    places: Int64
+    length: int
+
+
+class Candidates(NamedTuple):
+    """Training sessions that share an item with a session, oldest first, (C,) each.
+
+    sessions: int64. weight: float64, sum over the shared items. newest: int64, place in the session of the newest of
+    them. last: int64, place in the training session of the last of them there.
+    """
+
+    sessions: Int64
+    weight: Float64
+    newest: Int64
+    last: Int64
+
+
+@dataclass(frozen=True)
+class Index:
+    """Training sessions by number and by item.
+
+    Session s holds, by number, items[offsets[s] : offsets[s + 1]] (E,) int32, at `places` (E,) int32. Item i is held by
+    holders[starts[i] : starts[i + 1]] int64, oldest first, at `holder_places` int32: only its `sample` newest holders,
+    since no older one can be among the `sample` newest of all candidates. held_by: (N + 1,) int64, holders without
+    that limit.
+    """
+
+    items: Int32
+    places: Int32
+    offsets: Int64
+    holders: Int64
+    holder_places: Int32
+    starts: Int64
+    held_by: Int64
+    sample: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def num_items(self) -> int:
+        """N of the catalogue."""
+        return len(self.held_by) - 1
+
+    def candidates(self, session: Distinct, weights: Float64) -> Candidates:
+        """The candidates of a session, whose items have `weights` (U,)."""
+        spans = [slice(self.starts[item], self.starts[item + 1]) for item in session.items.tolist()]
+        holders = np.concatenate([self.holders[one] for one in spans])  # (M,): one for each shared item
+        places = np.concatenate([self.holder_places[one] for one in spans])  # (M,)
+        item = np.repeat(np.arange(len(spans)), [one.stop - one.start for one in spans])  # (M,)
+        order = np.argsort(holders, kind="stable")  # keeps the session's order where one training session shares more
+        holders, places, item = holders[order], places[order], item[order]
+        first = np.flatnonzero(np.diff(holders, prepend=-1))[-self.sample :]  # (C,): where a candidate's items begin
+        if len(first) == 0:
+            return Candidates(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        end = np.append(first[1:], len(holders))  # (C,)
+        weight = np.add.reduceat(weights[item], first)
+        newest = session.places[item[end - 1]]
+        return Candidates(holders[first], weight, newest, np.maximum.reduceat(places, first).astype(np.int64))
+
+    def held(self, sessions: Int64) -> tuple[Int32, Int32, Int64]:
+        """All items of some training sessions: (items, places, owner) (M,), owner being an index into `sessions`."""
+        sizes = self.offsets[sessions + 1] - self.offsets[sessions]
+        owner = np.repeat(np.arange(len(sessions)), sizes)
+        at = np.arange(len(owner)) + (self.offsets[sessions] - np.cumsum(sizes) + sizes)[owner]
+        return self.items[at], self.places[at], owner
+
+    def sum_up(self, items: Int32, says: Float64) -> Float64:
+        """(N + 1,): sum of `says` (M,) for each item of `items` (M,)."""
+        return np.bincount(items, says, minlength=len(self.held_by)).astype(np.float64, copy=False)
+
+    @cached_property
+    def sizes(self) -> Int64:
+        """(S,): distinct items of each training session."""
+        return np.diff(self.offsets)
+
+    def ages(self) -> Float64:
+        """(S,): share of the training sessions that are newer than each, from 1 for the oldest to 0 for the newest."""
+        return np.arange(len(self))[::-1] / max(1, len(self) - 1)
+
+    def idf(self) -> Float64:
+        """(N + 1,): ln(training sessions / training sessions that hold the item); 0 where none does."""
+        return np.log(len(self) / np.where(self.held_by > 0, self.held_by, len(self)))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays from which `load` makes the same index."""
+        return {"items": self.items, "places": self.places, "offsets": self.offsets}
+
+
+def count(sessions: Sessions) -> dict[str, np.ndarray]:
+    """The state of the index of training sessions: the distinct items of each, with their last places."""
+    length = np.diff(sessions.offsets)
+    session = np.repeat(np.arange(len(sessions)), length)
+    pairs = np.stack([session, np.asarray(sessions.items)])[:, ::-1]
+    found, last = np.unique(pairs, axis=1, return_index=True)
+    offsets = np.searchsorted(found[0], np.arange(len(sessions) + 1))
+    places = len(session) - last - np.asarray(sessions.offsets)[found[0]]
+    return {"items": found[1].astype(np.int32), "places": places.astype(np.int32), "offsets": offsets.astype(np.int64)}
+
+
+def load(state: dict[str, np.ndarray], num_items: int, sample: int) -> Index:
+    """The index of a saved state, over a catalogue of `num_items`."""
+    items, places, offsets = state["items"], state["places"], state["offsets"]
+    session = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    held_by = np.bincount(items, minlength=num_items + 1)
+    by_item = np.argsort(items, kind="stable")
+    to_come = np.cumsum(held_by)[items[by_item]] - np.arange(len(items))  # 1 for an item's newest holder
+    by_item = by_item[to_come <= sample]
+    starts = np.concatenate([[0], np.cumsum(np.minimum(held_by, sample))])
+    return Index(items, places, offsets, session[by_item], places[by_item], starts, held_by, sample)
+
+
+def most_similar(similarity: Float64, k: int) -> Int64:
+    """Indices of the k most similar candidates, the newer one where they tie."""
+    return np.argsort(similarity, kind="stable")[-k:]
+
+
+def score_each(batch: Batch, num_items: int, answer: Callable[[Distinct], Float64]) -> Scores:
+    """The scores of a batch, from an answer (N + 1,) to each session; a session without items gets 0 everywhere."""
+    items: Float32 = np.zeros((len(batch), num_items + 1), np.float32)
+    for row in np.flatnonzero(batch.lengths):
+        items[row] = answer(_distinct(batch.items[row, : batch.lengths[row]]))
+    items[:, 0] = -np.inf
+    return Scores(items, {})
+
+
+def _distinct(session: Int32) -> Distinct:
+    items, back = np.unique(session[::-1], return_index=True)
+    order = np.argsort(-back)
+    return Distinct(items[order], len(session) - back[order], len(session))

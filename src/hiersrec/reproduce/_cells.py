@@ -1,0 +1,56 @@
+"""Numbers -> cells: percent, names that people know, and which number of a column is the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+METRICS = {"mrr@20": "MRR@20", "hits@20": "HITS@20", "recall@20": "Recall@20", "any_hit@20": "Any hit@20"}
+"""Metric -> heading. The paper's Recall@20 is most likely "any hit" (docs/evaluation.md), so tables have both."""
+NAMES = {
+    "narm": "NARM",
+    "stamp": "STAMP",
+    "csrm": "CSRM",
+    "tagnn": "TAGNN",
+    "cotrec": "COTREC",
+    "popularity": "Popularity",
+    "session_popularity": "Session popularity",
+    "cooccurrence": "Co-occurrence",
+    "sknn": "S-KNN",
+    "vsknn": "VS-KNN",
+    "stan": "STAN",
+    "vstan": "V-STAN",
+    "gru4rec": "GRU4Rec",
+    "sasrec": "SASRec, full cross-entropy",
+    "m2trec": "M2TRec",
+    "last_category": "Heuristic: last category",
+    "single_task": "Single task",
+    "multi_task": "Multi-task, no hierarchy",
+    "hiersrec": "HierSRec",
+}
+"""Recipe -> what people call it."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Cells (row, column) of the best and the second best numbers."""
+
+    best: set[tuple[int, int]] = field(default_factory=set)
+    second: set[tuple[int, int]] = field(default_factory=set)
+
+    def add(self, values: Sequence[float | None], column: int, first_row: int = 0) -> None:
+        """Mark a stretch of a column, higher being better: equal numbers are marked alike, absent ones never."""
+        known = sorted({one for one in values if one is not None}, reverse=True)
+        for at, value in enumerate(values):
+            if len(known) > 1 and value == known[0]:
+                self.best.add((first_row + at, column))
+            elif len(known) > 1 and value == known[1]:
+                self.second.add((first_row + at, column))
+
+
+def percent(value: float | None) -> str:
+    """0.09904 -> "9.90"; "" for none."""
+    return "" if value is None else f"{100 * value:.2f}"
+
+
+def change(ours: float, best: float) -> str:
+    """How much better ours is than the best other: 0.110, 0.100 -> "+10.0 %"; "" where that is 0."""
+    return "" if best == 0 else f"{100 * (ours - best) / best:+.1f} %"

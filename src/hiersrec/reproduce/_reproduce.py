@@ -1,0 +1,41 @@
+"""Tables and figures by name: complete the runs that they need, then write them."""
+
+from collections.abc import Iterator, Sequence
+
+from hiersrec import registry
+from hiersrec.errors import BadInput, UnknownName, did_you_mean
+from hiersrec.reproduce._bench import Bench
+from hiersrec.reproduce._output import Output, write
+from hiersrec.reproduce._runs import complete
+
+ALL = "all"
+
+
+def members(name: str) -> list[str]:
+    """The tables and figures that a name stands for; raises UnknownName."""
+    known = registry.names("reproduce")
+    if name == ALL:
+        return known
+    if name not in known:
+        raise UnknownName(f"There is no table or figure '{name}'. {did_you_mean(name, [*known, ALL])}")
+    return [name]
+
+
+def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output, list[str]]]:
+    """Yields each table or figure once its files are written: name, what it shows, names of the files in OUT.
+
+    Raises BadInput if the dataset has no categories, and BadFolder if OUT/runs holds runs of another kind.
+    """
+    modules = {name: registry.load("reproduce", name) for name in names}
+    needed = list(dict.fromkeys(recipe for module in modules.values() for recipe in module.RECIPES))
+    if needed and not bench.dataset.catalog.levels:
+        raise BadInput(
+            f"The tables of the paper compare models with and without categories, and {bench.dataset.folder} has "
+            "none. Prepare it with categories, or with --implicit-categories auto."
+        )
+    complete(bench, needed)
+    for name, module in modules.items():
+        bench.watch.say(f"reproduce: {name}")
+        output: Output = module.make(bench)
+        files = [path.name for path in write(bench, name, module.RECIPES, output)]
+        yield name, output, files

@@ -1,0 +1,126 @@
+"""Cases drawn one below the other: session, predicted categories as bars, items with what these categories add."""
+
+from collections.abc import Sequence
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from hiersrec.reproduce._case import Case
+from hiersrec.writing import figures
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GUESSES = {1: 5, 2: 4}
+"""Levels -> categories drawn of each; 3 where there are more levels."""
+ROWS = 7
+"""Rows of bars that have a place in every panel, so that few bars don't grow fat."""
+STAR = "★"
+RIGHT = figures.COLOURS[1]
+"""Colour of what came next."""
+LEVELS = (figures.COLOURS[0], figures.COLOURS[2], figures.COLOURS[3], figures.COLOURS[4], figures.COLOURS[5])
+SMALL = 8.5
+HEADINGS = ("Session", "Predicted categories", "Recommended items: what these categories add, of the score")
+
+
+def draw(title: str, cases: Sequence[Case]) -> "Figure":
+    """A row of three panels for each case."""
+    tallest = max([ROWS, *((_guesses(case) + 1) * len(case.levels) - 1 for case in cases)])
+    made = figures.figure(13.5, (0.24 * tallest + 0.75) * max(1, len(cases)) + 0.5)
+    panels = made.subplots(max(1, len(cases)), 3, squeeze=False, width_ratios=(2.1, 2.7, 4))
+    for case, (left, middle, right) in zip(cases, panels, strict=False):
+        _session(left, case)
+        _categories(middle, case)
+        _items(right, case)
+    for axis, heading in zip(panels[0], HEADINGS, strict=True):
+        # Long names stand left of the last panel, so there is more room on that side.
+        axis.set_title(heading, fontsize=10, fontweight="bold", loc="right" if axis is panels[0][2] else "left")
+    made.suptitle(f"{title} ({STAR} what came next)", fontsize=11)
+    return made
+
+
+def _guesses(case: Case) -> int:
+    return GUESSES.get(len(case.levels), 3)
+
+
+def _chance(probability: float) -> str:
+    return "<1%" if 0 < probability < 0.005 else f"{probability:.0%}"
+
+
+def _session(axis: "Axes", case: Case) -> None:
+    axis.set_axis_off()
+    lines = [(one, "black", "normal") for one in case.seen] + [(f"{STAR} {case.next_title}", RIGHT, "bold")]
+    for at, (text, colour, weight) in enumerate(lines):
+        height = 0.94 - at * min(0.15, 0.9 / len(lines))
+        arrow = "" if at == 0 else "→ "
+        axis.text(
+            0.0,
+            height,
+            arrow + shorten(text, 30, placeholder="…"),
+            color=colour,
+            fontweight=weight,
+            fontsize=9.5,
+            transform=axis.transAxes,
+            parse_math=False,
+        )
+
+
+def _categories(axis: "Axes", case: Case) -> None:
+    places: list[float] = []
+    labels: list[tuple[str, bool]] = []
+    at = 0.0
+    for level, guesses in enumerate(case.levels, start=1):
+        for one in guesses[: _guesses(case)]:
+            drawn = axis.barh(at, 100 * one.probability, color=LEVELS[(level - 1) % len(LEVELS)], height=0.78)
+            axis.bar_label(drawn, [_chance(one.probability)], padding=3, fontsize=SMALL)
+            places.append(at)
+            labels.append((f"{STAR} " * one.is_right + shorten(one.name, 34, placeholder="…"), one.is_right))
+            at += 1
+        axis.text(
+            0.99,
+            at - _guesses(case) / 2 - 0.5,
+            f"level {level}",
+            transform=axis.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontsize=SMALL,
+            color=LEVELS[(level - 1) % len(LEVELS)],
+        )
+        at += 0.6
+    axis.set_xlim(0, 125)
+    axis.set_xticks([])
+    axis.spines["bottom"].set_visible(False)
+    _rows(axis, places, labels)
+
+
+def _items(axis: "Axes", case: Case) -> None:
+    labels = []
+    for at, item in enumerate(case.items):
+        ends = {True: 0.0, False: 0.0}  # of the stacks of what is added, and of what is taken
+        for level, value in item.parts.items():
+            colour = LEVELS[(level - 1) % len(LEVELS)]
+            axis.barh(at, value, left=ends[value >= 0], color=colour, height=0.78)
+            ends[value >= 0] += value
+        note = f"{sum(item.parts.values()):+.2f} of {item.score:.2f}"
+        axis.annotate(note, (ends[True], at), xytext=(4, 0), textcoords="offset points", va="center", fontsize=SMALL)
+        name = shorten(item.title, 34, placeholder="…")
+        category = f" ({shorten(item.category, 26, placeholder='…')})" if item.category else ""
+        labels.append((f"{STAR} " * item.is_next + f"{item.rank:,}  {name}{category}", item.is_next))
+    low, high = axis.get_xlim()
+    axis.set_xlim(low, high + 0.45 * (high - low))
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.tick_params(axis="x", labelsize=SMALL)
+    _rows(axis, list(range(len(labels))), labels)
+
+
+def _rows(axis: "Axes", places: Sequence[float], labels: Sequence[tuple[str, bool]]) -> None:
+    """Names of the rows, top down; those of what came next stand out."""
+    axis.set_yticks(places, [text for text, _ in labels], fontsize=SMALL)
+    for label, (_, is_right) in zip(axis.get_yticklabels(), labels, strict=True):
+        label.set_parse_math(False)
+        if is_right:
+            label.set_color(RIGHT)
+            label.set_fontweight("bold")
+    axis.set_ylim(max(places[-1], ROWS - 1) + 0.6, -0.6)  # top down
+    axis.tick_params(axis="y", length=0)
+    axis.spines[["top", "right", "left"]].set_visible(False)

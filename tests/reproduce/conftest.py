@@ -1,0 +1,46 @@
+"""A small shop, and a bench on it on which every run of every table is finished."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hiersrec import registry
+from hiersrec.prepare.pipeline import prepare
+from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.source import Source
+from hiersrec.reproduce._bench import BUDGETS, Bench
+from hiersrec.reproduce._output import Output
+from hiersrec.reproduce._reproduce import members, reproduce
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.watch import Silent, Watch
+from tests.toy import write_toy
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory) -> Dataset:
+    folder = write_toy(tmp_path_factory.mktemp("shop"), sessions=90)
+    settings = Settings(split=Split(method="random", value=0.3))
+    prepare(Source("shop", folder / "events.csv", folder / "items.csv"), folder / "data", settings, say=lambda _: None)
+    return Dataset.open(folder / "data")
+
+
+@pytest.fixture
+def make_bench(shop, tmp_path) -> MakeBench:
+    def bench(watch: Watch | None = None, seeds: int = 1, budget: str = "small", out: Path = tmp_path) -> Bench:
+        return Bench(shop, out, seeds, budget, "hiersrec reproduce", watch or Silent())
+
+    return bench
+
+
+@pytest.fixture(scope="session")
+def everything(shop, tmp_path_factory) -> tuple[Bench, dict[str, Output]]:
+    """`hiersrec reproduce all` on the shop: the bench, and what came out by name."""
+    bench = Bench(shop, tmp_path_factory.mktemp("all"), 1, "small", "hiersrec reproduce all --data shop", Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BUDGETS, "small", {"epochs": 1})
+        made = {name: output for name, output, _ in reproduce(bench, members("all"))}
+    assert list(made) == registry.names("reproduce")
+    return bench, made
