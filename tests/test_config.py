@@ -114,7 +114,7 @@ MISTAKES = [
     ),
     (
         '[baseline]\nname = "popularity"\n[training]\nepochs = 3\n',
-        "mine.toml has [training], but popularity only counts. Remove that table.",
+        "popularity only counts. Remove that table, or leave out --seed and --set training.",
     ),
     ('[baseline]\nname = "popularity"\nk = 3\n', "[baseline] popularity has no key 'k'."),
     # wrong types and values out of range

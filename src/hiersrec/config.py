@@ -148,7 +148,10 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         if hasattr(registry.load("baselines", baseline.name), "build"):
             training = parse(Training, table.get("training", {}), "[training]")
         elif "training" in table:
-            raise BadRecipe(f"{path.name} has [training], but {baseline.name} only counts. Remove that table.")
+            raise BadRecipe(
+                f"{path.name} has [training], but {baseline.name} only counts. Remove that table, "
+                "or leave out --seed and --set training."
+            )
         return BaselineRecipe(name=head.name, description=head.description, baseline=baseline, training=training)
     if not isinstance(table.get("tasks"), list) or not table["tasks"]:
         raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')

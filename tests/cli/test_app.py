@@ -7,7 +7,10 @@ import pytest
 import hiersrec as package
 from tests.cli.conftest import run_process
 
-COMMANDS = ("prepare", "describe", "train", "add-items", "evaluate", "compare", "recommend", "tune", "reproduce", "list", "demo")
+COMMANDS = (
+    *("prepare", "describe", "train", "tune", "add-items", "evaluate", "compare"),
+    *("recommend", "list", "reproduce", "demo"),
+)
 
 
 def test_version(hiersrec) -> None:

@@ -1,9 +1,11 @@
 """What rivals that learn by gradient promise beside what every scorer does: they learn, and nothing of them sleeps."""
 
+import copy
+
 import pytest
 import torch
 
-from hiersrec.config import BaselineRecipe
+from hiersrec.config import RECIPES, BaselineRecipe, read_recipe
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.batches import whole_sessions
@@ -53,6 +55,28 @@ def test_the_loss_is_a_number_and_so_is_each_part(model) -> None:
     assert torch.isfinite(loss)
     assert "item" in each
     assert all(torch.isfinite(one) for one in each.values())
+
+
+@pytest.mark.parametrize("name", [name for name in RIVALS if name.startswith("any/")])
+def test_gradients_are_the_same_on_two_threads_however_often(name) -> None:
+    """At full width, where torch divides the work: sums must not depend on which thread comes first."""
+    full = untrained(read_recipe(RECIPES / f"{name}.toml"), SHOP.data)
+    batch = given(full, 200)
+
+    def gradients() -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        model = copy.deepcopy(full)
+        model.loss(*batch)[0].backward()
+        return [one.grad for one in model.parameters() if one.grad is not None]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first, *others = (gradients() for _ in range(3))
+    finally:
+        torch.set_num_threads(threads)
+
+    assert all(torch.equal(one, twin) for other in others for one, twin in zip(first, other, strict=True))
 
 
 def test_it_learns_one_batch_by_heart(model) -> None:

@@ -1,6 +1,7 @@
 """`hiersrec reproduce all` on a small shop: every file is there, and the cells are those of the metrics files."""
 
 import json
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -9,8 +10,8 @@ import pytest
 
 from hiersrec import registry
 from hiersrec.config import RECIPES, ModelRecipe, read_recipe, recipe_names
-from hiersrec.errors import BadInput, UnknownName
-from hiersrec.reproduce import figure2a, figure2b, table2, table3
+from hiersrec.errors import BadInput, MissingExtra, UnknownName
+from hiersrec.reproduce import _storyboard, figure2a, figure2b, table2, table3
 from hiersrec.reproduce._bench import open_bench
 from hiersrec.reproduce._cells import METRICS, NAMES, Marks, change, percent
 from hiersrec.reproduce._output import newest_share
@@ -111,8 +112,9 @@ def test_table_3_on_the_standard_split_has_the_published_numbers_with_their_mark
     output = table3.make(replace(bench, dataset=renamed))
 
     assert output.table.headings[-1] == "Published, this split: HITS / MRR"
-    assert rows_of(output)["COTREC"][-1] == "54.18 / 19.07 [M]"
-    assert rows_of(output)["VS-KNN"][-1] == "~52.03 / 18.41 [R]"
+    last = {name.split(" (newest")[0]: row[-1] for name, row in rows_of(output).items()}
+    assert last["COTREC"] == "54.18 / 19.07 [M]"
+    assert last["VS-KNN"] == "~52.03 / 18.41 [R]"
     assert any("[M] from memory, unverified" in note and "TAGNN paper" in note for note in output.table.notes)
 
 
@@ -250,6 +252,28 @@ def test_a_wrong_choice_is_refused_before_anything_is_written(shop, tmp_path, gi
 
     assert message in str(error.value)
     assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_without_matplotlib_it_ends_before_the_trainings(make_bench, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    bench = make_bench()
+
+    assert [name for name, _, _ in reproduce(bench, ["table2"])] == ["table2"]
+    with pytest.raises(MissingExtra, match=r"pip install 'hiersrec\[figures\]'"):
+        list(reproduce(bench, ["table4b"]))
+    assert not (bench.out / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Diana, Princess of Wales", "Diana, Princess of Wales"),
+        ("two  words " * 3, "two words two words two words"),
+        ("x" * 31, "x" * 29 + "…"),
+    ],
+)
+def test_long_names_are_cut_and_never_vanish(text, expected) -> None:
+    assert _storyboard._cut(text, 30) == expected
 
 
 def test_a_dataset_without_categories_has_table_2_alone(make_bench, shop) -> None:

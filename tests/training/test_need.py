@@ -69,6 +69,14 @@ def test_a_step_is_what_torch_itself_counts(tmp_path, overrides) -> None:
     assert needed(made, data).step / need.HEAP == pytest.approx(expected, rel=0.05)
 
 
+def test_sessions_that_training_leaves_out_need_nothing(data) -> None:
+    whole, newest = (needed(recipe(f"training.newest_share={share}"), data) for share in (1.0, 0.1))
+    events = len(data.train.items) - len(data.train.newest(0.1).items)
+
+    assert whole.data - newest.data == need.EVENT * events > 0
+    assert newest.step < whole.step
+
+
 def test_weights_and_optimizer_are_those_of_the_real_model(data) -> None:
     model = build_model(recipe(), data.catalog)
     parameters = sum(one.nbytes for one in model.parameters())

@@ -176,6 +176,19 @@ def test_a_kill_while_the_first_file_was_written_is_no_obstacle(dataset, tmp_pat
     assert not (tmp_path / ".trials.json.1.part").exists()
 
 
+def test_a_kill_before_the_first_trial_is_no_obstacle(dataset, counted, tmp_path, monkeypatch) -> None:
+    def stop(*_: object) -> None:
+        raise Stop
+
+    monkeypatch.setattr(study, "_search", stop)
+    with pytest.raises(Stop):
+        tune(dataset, COUNTED, [], tmp_path / "out", Silent(), trials=5)
+    monkeypatch.undo()
+    found = tune(dataset, COUNTED, [], tmp_path / "out", Silent(), trials=5)
+
+    assert without_seconds(found) == without_seconds(stored(counted))
+
+
 def test_a_search_whose_trials_all_fail_is_an_error(dataset, model, tmp_path) -> None:
     path = model.with_name("odd.toml")
     path.write_text(MODEL.replace("[2, 3, 4]", "[3, 6, 7]") + "[encoder]\nheads = 3\n", encoding="utf-8")

@@ -61,7 +61,8 @@ def contrast(state: Tensor, vectors: Tensor, last: Tensor, chosen: Tensor) -> Te
     state (B, D); vectors (N, D); last (B,): a session's newest item, from 0; chosen (B, 2 * PICKS): `picks` of the
     other view. Cosines are between state + last item and state + chosen item.
     """
-    anchor = functional.normalize(state + vectors[last], dim=-1)
+    # Not vectors[last]: on several threads the gradient of indexing adds up in no fixed order.
+    anchor = functional.normalize(state + functional.embedding(last, vectors), dim=-1)
     others = functional.normalize(state[:, None] + functional.embedding(chosen, vectors), dim=-1)  # (B, 2 * PICKS, D)
     logits = (others * anchor[:, None]).sum(-1) / TEMPERATURE
     return (logits.logsumexp(1) - logits[:, :PICKS].logsumexp(1)).mean()

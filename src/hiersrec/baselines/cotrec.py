@@ -158,7 +158,9 @@ class Cotrec(Trainable):
         mask, found = _gather(vectors, items, lengths)
         mean = found.sum(1) / lengths[:, None]  # (B, D)
         age = (lengths[:, None] - 1 - torch.arange(items.shape[1], device=items.device)).clamp(min=0)  # (B, T)
-        placed = torch.tanh(self.place(torch.cat([self.positions[age], found], -1)))  # (B, T, D)
+        # Not positions[age]: on several threads the gradient of indexing adds up in no fixed order.
+        positions = functional.embedding(age, self.positions)
+        placed = torch.tanh(self.place(torch.cat([positions, found], -1)))  # (B, T, D)
         weights = self.weigh(torch.sigmoid(self.key(placed) + self.query(mean)[:, None])) * mask[..., None]
         return self.config.scale * functional.normalize((weights * found).sum(1), dim=1)
 

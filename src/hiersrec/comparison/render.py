@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from hiersrec.writing import figures
+from hiersrec.writing.origin import short
 from hiersrec.writing.tables import Table
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def _row(system: dict[str, Any], metric: str) -> tuple[str, ...]:
 
 def _notes(document: dict[str, Any]) -> tuple[str, ...]:
     settings, origin, rivals = document["settings"], document["origin"], len(document["systems"]) - 1
-    sha, *dirty = origin.get("commit", "").split("-")
-    commit = f", commit {'-'.join([sha[:7], *dirty])}" if sha else ""
+    commit = f", commit {short(origin['commit'])}" if "commit" in origin else ""
     return (
         f"Values in %: means over {document['prefixes']:,} prefixes of {document['sessions']:,} sessions and over the "
         "runs of a system. The best is bold, the second best underlined.",

@@ -14,7 +14,7 @@ from hiersrec.reproduce._bench import WHAT_BUDGETS_ARE, Bench
 from hiersrec.reproduce._runs import folders, measured, recipe_of, seeds_of
 from hiersrec.store.folder import open_seal
 from hiersrec.writing import figures, tables
-from hiersrec.writing.origin import origin
+from hiersrec.writing.origin import origin, short
 from hiersrec.writing.tables import Table
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _notes(bench: Bench, name: str, recipes: Sequence[str], document: dict[str, 
     if recipes:
         shown = ", ".join(map(str, document["seeds"]))
         notes.append(f"Budget {bench.budget}: {WHAT_BUDGETS_ARE[bench.budget]}. Seeds of trained recipes: {shown}.")
-    commit, *dirty = document["versions"].get("commit", "").partition("-")
-    known = document["versions"] | ({"commit": "".join([commit[:9], *dirty])} if commit else {})
+    known = {what: short(value) if what == "commit" else value for what, value in document["versions"].items()}
     versions = ", ".join(f"{what} {value}" for what, value in known.items())
     machine = ", ".join(document["hardware"].values())
     return [

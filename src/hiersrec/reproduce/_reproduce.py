@@ -7,6 +7,7 @@ from hiersrec.errors import BadInput, UnknownName, did_you_mean
 from hiersrec.reproduce._bench import Bench
 from hiersrec.reproduce._output import Output, write
 from hiersrec.reproduce._runs import complete
+from hiersrec.writing import figures
 
 ALL = "all"
 
@@ -24,7 +25,8 @@ def members(name: str) -> list[str]:
 def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output, list[str]]]:
     """Yields each table or figure once its files are written: name, what it shows, names of the files in OUT.
 
-    Raises BadInput if the dataset has no categories, and BadFolder if OUT/runs holds runs of another kind.
+    Raises BadInput if the dataset has no categories, MissingExtra without matplotlib, which all but table 2 need, and
+    BadFolder if OUT/runs holds runs of another kind.
     """
     modules = {name: registry.load("reproduce", name) for name in names}
     needed = list(dict.fromkeys(recipe for module in modules.values() for recipe in module.RECIPES))
@@ -33,6 +35,8 @@ def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output,
             f"The tables of the paper compare models with and without categories, and {bench.dataset.folder} has "
             "none. Prepare it with categories, or with --implicit-categories auto."
         )
+    if needed:
+        figures.figure(1, 1)  # without matplotlib this ends here, before the trainings
     complete(bench, needed)
     for name, module in modules.items():
         bench.watch.say(f"reproduce: {name}")

@@ -1,7 +1,6 @@
 """Cases drawn one below the other: session, predicted categories as bars, items with what these categories add."""
 
 from collections.abc import Sequence
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from hiersrec.reproduce._case import Case
@@ -47,6 +46,12 @@ def _chance(probability: float) -> str:
     return "<1%" if 0 < probability < 0.005 else f"{probability:.0%}"
 
 
+def _cut(text: str, most: int) -> str:
+    """The text in at most so many letters. Not textwrap.shorten, which leaves nothing of a long id."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
+
+
 def _session(axis: "Axes", case: Case) -> None:
     axis.set_axis_off()
     lines = [(one, "black", "normal") for one in case.seen] + [(f"{STAR} {case.next_title}", RIGHT, "bold")]
@@ -56,7 +61,7 @@ def _session(axis: "Axes", case: Case) -> None:
         axis.text(
             0.0,
             height,
-            arrow + shorten(text, 30, placeholder="…"),
+            arrow + _cut(text, 30),
             color=colour,
             fontweight=weight,
             fontsize=9.5,
@@ -74,7 +79,7 @@ def _categories(axis: "Axes", case: Case) -> None:
             drawn = axis.barh(at, 100 * one.probability, color=LEVELS[(level - 1) % len(LEVELS)], height=0.78)
             axis.bar_label(drawn, [_chance(one.probability)], padding=3, fontsize=SMALL)
             places.append(at)
-            labels.append((f"{STAR} " * one.is_right + shorten(one.name, 34, placeholder="…"), one.is_right))
+            labels.append((f"{STAR} " * one.is_right + _cut(one.name, 34), one.is_right))
             at += 1
         axis.text(
             0.99,
@@ -103,8 +108,8 @@ def _items(axis: "Axes", case: Case) -> None:
             ends[value >= 0] += value
         note = f"{sum(item.parts.values()):+.2f} of {item.score:.2f}"
         axis.annotate(note, (ends[True], at), xytext=(4, 0), textcoords="offset points", va="center", fontsize=SMALL)
-        name = shorten(item.title, 34, placeholder="…")
-        category = f" ({shorten(item.category, 26, placeholder='…')})" if item.category else ""
+        name = _cut(item.title, 34)
+        category = f" ({_cut(item.category, 26)})" if item.category else ""
         labels.append((f"{STAR} " * item.is_next + f"{item.rank:,}  {name}{category}", item.is_next))
     low, high = axis.get_xlim()
     axis.set_xlim(low, high + 0.45 * (high - low))

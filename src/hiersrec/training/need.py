@@ -83,7 +83,7 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
         validation = count.height(lambda: _validation(model, data))
     return Need(
         process=PROCESS,
-        data=EVENT * len(data.train.items) + data.catalog.items.nbytes,
+        data=EVENT * len(data.train.newest(recipe.training.newest_share).items) + data.catalog.items.nbytes,
         weights=weights,
         optimizer=at_rest - weights,
         step=int(HEAP * step),
@@ -107,7 +107,8 @@ def _step(
 ) -> None:
     """What training/loop.py does with a batch, the one of the longest prefixes."""
     model.train()
-    items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
+    train = data.train.newest(recipe.training.newest_share)
+    items, lengths = _longest(train, recipe.training.batch_size, model.max_length)
     targets = Targets(lengths, lengths if data.catalog.event_types else None)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss, _ = model.loss(items, lengths, targets)

@@ -1,9 +1,9 @@
 """Which settings to try next: Optuna's TPE, given the trials so far. Nothing else names Optuna.
 
 TPE (Bergstra et al., NeurIPS 2011; here over all settings together, as Optuna does for one goal) splits the trials into
-good and bad and draws settings that are likely among the good and unlikely among the bad; the first ten are random.
-Its random state is made anew from (seed, number of the trial), and its study from the list of trials, so a search that
-was interrupted proposes what one that was not would have.
+good and bad and draws settings that are likely among the good and unlikely among the bad; those up to the tenth are
+random. Its random state is made anew from (seed, number of the trial), and its study from the list of trials, so a
+search that was interrupted proposes what one that was not would have.
 """
 
 from collections.abc import Mapping, Sequence

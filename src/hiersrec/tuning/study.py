@@ -66,6 +66,7 @@ def tune(
     out.mkdir(parents=True, exist_ok=True)
     for left in out.glob(".*.part"):
         left.unlink()  # of a process that was killed while it wrote
+    record.write(out, study, found)  # first: a folder without it is not taken for a search
     write_text(out / RECIPE, write_recipe(recipe))  # a copy: the file may be edited before the last trial
 
     def measure(one: Trial) -> Outcome:

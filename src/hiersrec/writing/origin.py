@@ -20,6 +20,16 @@ def origin() -> dict[str, str]:
     return versions | ({"commit": found} if found else {})
 
 
+def short(found: str) -> str:
+    """A commit for people.
+
+    >>> short("c360946e5f3a51e8c8d5c1b7b3f0c4a1d2e3f405-dirty")
+    'c360946e5-dirty'
+    """
+    sha, dash, dirty = found.partition("-")
+    return f"{sha[:9]}{dash}{dirty}"
+
+
 def commit(root: Path) -> str | None:
     """The commit of a git checkout, such as "c360946...-dirty"; None where `root` is none or git is not installed."""
     git = shutil.which("git")

@@ -3,10 +3,11 @@
 `head = "linear"` is the paper's FC_next: a weight vector and a bias for each item. `head = "cosine"` scores with the
 input's own item table: scale * cos(W state, E^I_i), W starting as the identity. It has a third of the parameters and
 no popularity bias by vector length. Sources: NISER (Gupta et al. 2019), CORE (Hou et al. 2022); the scale is 10 to 16
-in COTREC, SGNN-HN and Atten-Mixer. `head = "dot"` is the plain product state . E^I_i of NARM, STAMP and SASRec. With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so that
-an item without E^I, one that training never saw, is scored through its categories and metadata alone: the paper's
-future work (section 5). DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of
-the inputs does.
+in COTREC, SGNN-HN and Atten-Mixer. `head = "dot"` is the plain product state . E^I_i of NARM, STAMP and SASRec.
+
+With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so that an item without E^I, one that
+training never saw, is scored through its categories and metadata alone: the paper's future work (section 5).
+DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of the inputs does.
 
 For a given session both are linear in the state up to one factor, which is what makes explanations exact.
 """
