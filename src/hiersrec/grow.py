@@ -72,12 +72,9 @@ def add_items(
 
 def _refuse(run: Path, recipe: Recipe) -> None:
     """Raise BadRecipe if the recipe's model has nothing to score an item by that it was not trained on."""
-    way_out = (
-        "Train with --recipe cold_start, or with --set tasks.item.head=cosine --set tasks.item.vectors=id+metadata "
-        "--set inputs.id_dropout=0.2."
-    )
+    way_out = "Train with --recipe cold_start"
     if not isinstance(recipe, ModelRecipe):
-        raise BadRecipe(f"{run} holds {recipe.name}, a rival that can't score items it was not fitted on. {way_out}")
+        raise BadRecipe(f"{run} holds {recipe.name}, a rival that can't score items it was not fitted on. {way_out}.")
     if readers := [table.name for table in recipe.tasks if any(fnmatchcase("item", one) for one in table.reads)]:
         raise BadRecipe(
             f"{run} can't take new items: its task '{readers[0]}' reads the item task, with a weight for each item."
@@ -86,7 +83,8 @@ def _refuse(run: Path, recipe: Recipe) -> None:
     if item.vectors != "id+metadata":
         raise BadRecipe(
             f'{run} can\'t score new items: its item task has head = "{item.head}" and vectors = "{item.vectors}", '
-            f"which knows an item only by what was learnt of that item. {way_out}"
+            f"which knows an item only by what was learnt of that item. {way_out}, or with --set "
+            "tasks.item.head=cosine --set tasks.item.vectors=id+metadata --set inputs.id_dropout=0.2."
         )
 
 

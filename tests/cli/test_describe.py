@@ -50,7 +50,7 @@ def test_the_memory_is_that_of_the_recipe_asked_for(hiersrec, prepared) -> None:
 
 
 MISTAKES = [
-    (["--recipe", "popularity"], "the recipe 'popularity' has [baseline] popularity. Give another --recipe."),
+    (["--recipe", "popularity"], "'popularity' has [baseline] popularity. Give another --recipe."),
     (["--recipe", "hiersreck"], "Did you mean 'hiersrec'?"),
     (["--set", "encoder.heads=7"], "[encoder] heads must divide"),
     (["--set", "training.epoch=3"], "Did you mean 'epochs'?"),

@@ -53,7 +53,7 @@ def test_a_rival_gives_no_reasons(hiersrec, prepared, tmp_path) -> None:
     without = hiersrec("recommend", tmp_path / "r", "--session", "i1")
 
     assert (found.code, found.out) == (2, "")
-    assert "cannot be explained; only the hierarchical model" in found.err
+    assert "This model has no reasons to give: only recipes with [[tasks]]" in found.err
     assert without.code == 0
 
 

@@ -45,7 +45,7 @@ def test_the_table_and_the_gain(hiersrec, prepared, tmp_path) -> None:
     assert lines[7].startswith(("Trial ", "The recipe as it stands, trial 1, is best"))
     whole = " ".join(found.out.split())
     assert whole.endswith(f" Next: hiersrec train {prepared[0]} --recipe '{out / 'best.toml'}' --out RUN")
-    assert "tune: trial 4 of 4 validation MRR@20" in found.err
+    assert "tune: trial 4 of 4: validation MRR@20" in found.err
 
     again = hiersrec("tune", prepared[0], "--recipe", "cooccurrence", "--out", out, "--trials", 4, "--json")
     assert json.loads(again.out) == document
@@ -82,7 +82,7 @@ def test_gain_and_failures_are_told(capsys) -> None:
     assert "0.001235" in better
     assert "1,234" in better
     assert "Trial 2 failed: It burst." in better
-    assert "Trial 3 is best: mrr@20 21.00%, +1.00% over the recipe as it stands, trial 1 (20.00%)." in better
+    assert "Trial 3 is best: mrr@20 21.00%; the recipe as it stands, trial 1, has 20.00%." in better
     same = shown(best=1, gain={"mrr@20": 0.0}, trials=[one(1, 0.2)])
     assert "The recipe as it stands, trial 1, is best: mrr@20 20.00%." in same
     odd = shown(best=2, gain=None, trials=[one(1, None), one(2, 0.2)])
@@ -90,7 +90,7 @@ def test_gain_and_failures_are_told(capsys) -> None:
 
 
 MISTAKES = [
-    (["--recipe", "popularity"], "popularity.toml has no [search] that says what may change"),
+    (["--recipe", "popularity"], "popularity.toml has no setting that a search could change."),
     (["--recipe", "hiersreck"], "Did you mean 'hiersrec'?"),
     (["--recipe", "cooccurrence", "--trials", "0"], "--trials must be at least 1, got 0"),
     (["--recipe", "cooccurrence", "--set", "baseline.windw=3"], "Did you mean 'window'?"),

@@ -59,6 +59,8 @@ def test_the_picture_names_every_system_and_gives_a_far_one_as_a_number(tmp_path
     first, second = (figures.save(render.picture(DOCUMENT), tmp_path, name) for name in ("a", "b"))
     text = first[1].read_text(encoding="utf-8")
 
+    assert "◀ below half of the best" in made.get_suptitle()
+    assert "◀" not in render.picture(DOCUMENT | {"systems": DOCUMENT["systems"][:2]}).get_suptitle()
     assert 10 < low < 19
     assert 26 < high < 35
     assert all(f">{word}<" in text for word in ("narm", "a_b", "popularity", "2.00", "mrr@20, %"))

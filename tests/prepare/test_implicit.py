@@ -103,6 +103,14 @@ def test_without_the_flag_there_is_none(tmp_path):
     assert data.catalog.items["category_1"][0].as_py() == "half 0"
 
 
+@pytest.mark.parametrize("has_some", [False, True])
+def test_where_there_are_no_categories_it_says_how_to_have_some(tmp_path, has_some):
+    said: list[str] = []
+    made(tmp_path / "d", rows(walks(0, 60)), implicit(), items() if has_some else None, say=said.append)
+
+    assert any("there are no categories; name columns" in one for one in said) == (not has_some)
+
+
 def test_test_sessions_play_no_part(tmp_path):
     settings = with_part(Settings(), "implicit", clusters=(3, 9))
     training, mixed = walks(1, 200, 0.2), walks(2, 400, 1.0)

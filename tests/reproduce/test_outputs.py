@@ -11,10 +11,10 @@ import pytest
 from hiersrec import registry
 from hiersrec.config import RECIPES, ModelRecipe, read_recipe, recipe_names
 from hiersrec.errors import BadInput, MissingExtra, UnknownName
-from hiersrec.reproduce import _storyboard, figure2a, figure2b, table2, table3
+from hiersrec.reproduce import _storyboard, figure2a, figure2b, table2, table3, table4b
 from hiersrec.reproduce._bench import open_bench
 from hiersrec.reproduce._cells import METRICS, NAMES, Marks, change, percent
-from hiersrec.reproduce._output import newest_share
+from hiersrec.reproduce._output import newest_share, with_runs
 from hiersrec.reproduce._reproduce import members, reproduce
 from hiersrec.reproduce._runs import folder_of, measured
 from hiersrec.store.dataset import Dataset
@@ -69,6 +69,17 @@ def test_pictures_can_be_read(everything, name) -> None:
 
     assert (bench.out / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert ET.parse(bench.out / f"{name}.svg").getroot().tag.endswith("svg")  # noqa: S314 - our own file
+
+
+def test_a_small_budget_is_told_in_the_picture_and_a_full_one_is_not(everything) -> None:
+    bench, made = everything
+    told = "Budget small: at most 3 epochs, to see that all runs: no result"
+
+    assert told in (bench.out / "table4b.svg").read_text(encoding="utf-8")
+    assert any(note.startswith(told) for note in made["table4b"].table.notes)
+    full = with_runs(replace(bench, budget="full"), ["hiersrec"], table4b.make(bench))
+    assert full.figure is not None
+    assert full.figure.get_suptitle() == f"Ablation on {bench.dataset.name}"
 
 
 def test_table_2_has_the_statistics_beside_the_papers(everything) -> None:

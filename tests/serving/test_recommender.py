@@ -158,7 +158,7 @@ def test_the_answer_is_json(explaining) -> None:
 
 
 def test_a_scorer_that_gives_no_reasons_says_so(plain) -> None:
-    with pytest.raises(BadInput, match="A Sum cannot be explained; only the hierarchical model"):
+    with pytest.raises(BadInput, match="has no reasons to give: only recipes with"):
         plain.recommend([["a"]], explain=True)
 
 

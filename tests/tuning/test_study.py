@@ -235,7 +235,7 @@ def test_it_tells_of_all_trials_and_of_the_end_of_the_space(dataset, recipe, tmp
     assert len(found["trials"]) == 2
     assert watch.said[0] == "tune: trial 1 of 7: baseline.itself 1"
     assert watch.said[1] == "trial 1/7: train: fitting cooccurrence"
-    assert watch.said[3].startswith("tune: trial 1 of 7 validation MRR@20 0.")
+    assert watch.said[3].startswith("tune: trial 1 of 7: validation MRR@20 0.")
     assert "; best 0." in watch.said[3]
     assert watch.said[3].endswith(" s to go")
     assert ("trial 2/7: validation", watch.titles[-1][1]) in watch.titles

@@ -63,8 +63,8 @@ def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> dict[str, 
     chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
     if not isinstance(chosen, ModelRecipe):
         raise BadRecipe(
-            f"Only the memory of a model can be told, and the recipe '{recipe}' has [baseline] {chosen.baseline.name}. "
-            "Give another --recipe."
+            f"The memory is estimated for recipes with [[tasks]] alone, and '{recipe}' has [baseline] "
+            f"{chosen.baseline.name}. Give another --recipe."
         )
     return needed(chosen, dataset.training()).document()
 

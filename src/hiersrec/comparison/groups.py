@@ -35,7 +35,7 @@ def grouped(runs: Sequence[Measured]) -> list[Group]:
             found.append([run])
             continue
         if twin := next((one for one in same if one.seed == run.seed), None):
-            seed, other = f", and so is the seed, {run.seed}", ", or train it with another --set training.seed=..."
+            seed, other = f", and so is the seed, {run.seed}", ", or train it with another --seed"
             raise BadInput(
                 "Runs of one recipe must differ in their seed. "
                 f"{twin.folder} and {run.folder} are of the same recipe{'' if run.seed is None else seed}. "

@@ -47,12 +47,14 @@ def picture(document: dict[str, Any]) -> "Figure":
     metrics, systems = document["settings"]["metrics"], document["systems"]
     made = figures.figure(2.2 + 2.4 * len(metrics), 1.1 + 0.32 * len(systems))
     panels: list[Axes] = list(made.subplots(1, len(metrics), sharey=True, squeeze=False)[0])
+    has_arrow = False
     for panel, metric in zip(panels, metrics, strict=True):
         results = [system["metrics"][metric] for system in systems]
         best = max(result["mean"] for result in results)
         for at, result in enumerate(results):
             colour, marker = figures.COLOURS[min(at, 1)], figures.MARKERS[min(at, 1)]  # ours, and all others
             if result["mean"] < best / 2:
+                has_arrow = True
                 panel.plot(0.04, at, "<", color=colour, transform=panel.get_yaxis_transform())
                 panel.text(0.09, at, _percent(result["mean"]), va="center", transform=panel.get_yaxis_transform())
                 continue
@@ -64,7 +66,9 @@ def picture(document: dict[str, Any]) -> "Figure":
         panel.set_axisbelow(True)
     panels[0].set_yticks(range(len(systems)), [system["name"] for system in systems])
     panels[0].invert_yaxis()  # shared: ours on top in every panel
-    made.suptitle(f"{document['dataset']['name']}, {document['split']} split: means and 95 % intervals", fontsize=10)
+    title = f"{document['dataset']['name']}, {document['split']} split: means and 95 % intervals"
+    arrows = "; ◀ below half of the best" if has_arrow else ""
+    made.suptitle(title + arrows, fontsize=10)
     return made
 
 

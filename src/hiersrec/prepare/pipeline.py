@@ -116,6 +116,11 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
     paths = None if implicit is None else implicit.paths
     written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say, paths)
     event_types.write(folder / "catalog", types)
+    if not written.categories:
+        say(
+            "prepare: there are no categories; name columns of the items with --category-columns, or find clusters "
+            "with --implicit-categories auto"
+        )
     if items is not None:
         say(f"prepare: {written.absent:,} items are not in the items table, {written.extra:,} of its rows are unused")
     return {

@@ -30,10 +30,22 @@ class Output:
     figure: "Figure | None" = None
 
 
+def with_runs(bench: Bench, recipes: Sequence[str], output: Output) -> Output:
+    """The output, its table with sentences about the runs behind it; a picture says only that the budget was small."""
+    if not recipes:
+        return output
+    notes = [f"{part[0].upper()}{part[1:]}." for part in _parts_of_training(bench, recipes)]
+    budget = f"Budget {bench.budget}: {WHAT_BUDGETS_ARE[bench.budget]}"
+    notes.append(f"{budget}. Seeds of trained recipes: {', '.join(map(str, range(bench.seeds)))}.")
+    if output.figure is not None and bench.budget != "full":  # pictures travel without their tables
+        output.figure.suptitle(f"{output.figure.get_suptitle()}\n{budget}", fontsize=11)
+    return replace(output, table=replace(output.table, notes=(*output.table.notes, *notes)))
+
+
 def write(bench: Bench, name: str, recipes: Sequence[str], output: Output) -> list[Path]:
     """Write NAME.md, NAME.tex and NAME.json, and for a picture NAME.png and NAME.svg, into the bench's OUT."""
     document = {"name": name, "title": output.table.title, **_document(bench, recipes), "numbers": output.numbers}
-    table = replace(output.table, notes=(*output.table.notes, *_notes(bench, name, recipes, document)))
+    table = replace(output.table, notes=(*output.table.notes, *_notes(bench, name, document)))
     paths = tables.write(table, document, bench.out, name)
     return paths if output.figure is None else [*paths, *figures.save(output.figure, bench.out, name)]
 
@@ -71,17 +83,12 @@ def _plain_metrics(document: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in document["metrics"].items() if name.endswith("@20")}
 
 
-def _notes(bench: Bench, name: str, recipes: Sequence[str], document: dict[str, Any]) -> list[str]:
+def _notes(bench: Bench, name: str, document: dict[str, Any]) -> list[str]:
     """The same in sentences, for those who read the table alone."""
-    notes = [f"{part[0].upper()}{part[1:]}." for part in _parts_of_training(bench, recipes)]
-    if recipes:
-        shown = ", ".join(map(str, document["seeds"]))
-        notes.append(f"Budget {bench.budget}: {WHAT_BUDGETS_ARE[bench.budget]}. Seeds of trained recipes: {shown}.")
     known = {what: short(value) if what == "commit" else value for what, value in document["versions"].items()}
     versions = ", ".join(f"{what} {value}" for what, value in known.items())
     machine = ", ".join(document["hardware"].values())
     return [
-        *notes,
         f"Dataset {bench.dataset.name}, items {bench.dataset.fingerprint[:12]}.",
         f'Written {document["made"]} by "{bench.command}" with {versions}, on {machine}.',
         f"{name}.json has every setting.",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from hiersrec import registry
 from hiersrec.errors import BadInput, UnknownName, did_you_mean
 from hiersrec.reproduce._bench import Bench
-from hiersrec.reproduce._output import Output, write
+from hiersrec.reproduce._output import Output, with_runs, write
 from hiersrec.reproduce._runs import complete
 from hiersrec.writing import figures
 
@@ -40,6 +40,6 @@ def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output,
     complete(bench, needed)
     for name, module in modules.items():
         bench.watch.say(f"reproduce: {name}")
-        output: Output = module.make(bench)
+        output: Output = with_runs(bench, module.RECIPES, module.make(bench))
         files = [path.name for path in write(bench, name, module.RECIPES, output)]
         yield name, output, files

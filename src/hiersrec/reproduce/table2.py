@@ -19,8 +19,8 @@ ROWS = {
     "metadata": "Item metadata",
 }
 NOT_ITS_FILE = (
-    "The paper's Diginetica is another file of the same clicks: it has 117K items, the standard split of the "
-    "literature 43,097. The data of The Home Depot (THD) is not public."
+    "The paper's Diginetica is not the standard split of the literature: it has 117K items, that split 43,097. "
+    "The data of The Home Depot (THD) is not public."
 )
 
 

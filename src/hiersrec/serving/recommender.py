@@ -85,8 +85,8 @@ class Recommender:
             raise BadInput(f"k must be at least 1, got {k}.")
         if explain and not isinstance(self.scorer, Explainer):
             raise BadInput(
-                f"A {type(self.scorer).__name__} cannot be explained; only the hierarchical model splits its scores "
-                "into reasons. Ask without explain, or train with --recipe hiersrec."
+                "This model has no reasons to give: only recipes with [[tasks]] split their scores into addends. "
+                "Ask without explain, or train with --recipe hiersrec."
             )
         for session in sessions:
             if isinstance(session, str | int):

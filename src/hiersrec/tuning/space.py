@@ -84,12 +84,14 @@ def read_space(path: Path, overrides: Sequence[str] = ()) -> Space:
             )
         values[place] = found[0]
         axes[place] = _around(place, axes[place], found[0])
+    if not axes and "training" not in here and list(here["baseline"]) == ["name"]:
+        raise BadRecipe(f"{path.name} has no setting that a search could change. Tune another recipe.")
     if not axes:
         held = f", save what --set holds ({', '.join(sorted(fixed))})" if own or inherited else ""
         raise BadRecipe(
             f"{path.name} has no [search] that says what may change{held}. Write one, in a .toml file of your own with "
-            f'base = "any/NAME" for a recipe of the package, such as: [search] training.learning_rate = '
-            "{ low = 1e-4, high = 1e-2, log = true }"
+            'base = "any/NAME" for a recipe of the package; under [search], a line such as '
+            "training.learning_rate = { low = 1e-4, high = 1e-2, log = true }"
         )
     return Space(axes, values, passed_over)
 

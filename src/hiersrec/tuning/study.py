@@ -150,12 +150,12 @@ def _folder(out: Path, one: Trial) -> Path:
 def _news(trials: list[Trial], of: int) -> str:
     """How the trial that has just ended went, and how long the rest may take."""
     last, best = trials[-1], record.best_of(trials)
-    went = f"failed: {last.reason}"
+    went = f"failed: {last.reason.rstrip('.')}"
     if last.state == "finished":
         values = ", ".join(f"{name.upper()} {last.valid[name]:.4f}" for name in METRICS)
         epochs = f"{last.epochs} epochs, " if last.epochs else ""
         went = f"validation {values} in {epochs}{last.seconds:.0f} s"
-    text = f"tune: trial {last.number} of {of} {went}"
+    text = f"tune: trial {last.number} of {of}: {went}"
     if best:
         text += f"; best {best.valid[METRICS[0]]:.4f}, trial {best.number}"
     if left := of - len(trials):
