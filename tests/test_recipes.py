@@ -7,7 +7,7 @@ from hiersrec import registry
 from hiersrec.build import build_model, build_trainable
 from hiersrec.config import RECIPES, BaselineRecipe, ModelRecipe, read_recipe, recipe_names, write_recipe
 from hiersrec.errors import BadRecipe
-from hiersrec.model.scorer import ModelScorer, TrainedScorer
+from hiersrec.model.scorer import ModelScorer, scorer_of
 from hiersrec.model.targets import Targets
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
@@ -91,7 +91,7 @@ def test_a_rival_is_built_or_fitted(path) -> None:
     assert isinstance(recipe, BaselineRecipe)
 
     scorer = (
-        TrainedScorer(build_trainable(recipe, data.catalog, data.train))
+        scorer_of(build_trainable(recipe, data.catalog, data.train))
         if recipe.training
         else registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, data)
     )

@@ -15,7 +15,7 @@ from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
 from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.scorer import ModelScorer, TrainedScorer
+from hiersrec.model.scorer import scorer_of
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
@@ -105,4 +105,4 @@ def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
         raise BadFolder(f"{weights} does not fit its recipe: {reason} Train the run anew.") from error
-    return ModelScorer(model) if isinstance(model, HierarchicalModel) else TrainedScorer(model)
+    return scorer_of(model)

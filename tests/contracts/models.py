@@ -13,8 +13,7 @@ import torch
 
 from hiersrec.build import build_trainable
 from hiersrec.config import RECIPES, BaselineRecipe, Recipe, read_recipe, recipe_names
-from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.scorer import ModelScorer, TrainedScorer
+from hiersrec.model.scorer import TrainedScorer, scorer_of
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
@@ -63,10 +62,6 @@ def untrained(recipe: Recipe, data: TrainingData) -> Trainable:
         return build_trainable(recipe, data.catalog, data.train)
 
 
-def _scorer(model: Trainable) -> TrainedScorer:
-    return ModelScorer(model) if isinstance(model, HierarchicalModel) else TrainedScorer(model)
-
-
 def _fit(recipe: Recipe) -> Fit:
     def fit(data: TrainingData) -> TrainedScorer:
         assert recipe.training is not None
@@ -74,7 +69,7 @@ def _fit(recipe: Recipe) -> Fit:
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
             loop.fit(model, data, recipe.training, Path(folder), Silent())
-        return _scorer(model)
+        return scorer_of(model)
 
     return fit
 
@@ -85,6 +80,6 @@ def _reload(recipe: Recipe) -> Reload:
         with tempfile.TemporaryDirectory() as folder:
             safetensors.torch.save_model(scorer.model, str(Path(folder) / "weights"))
             safetensors.torch.load_model(other, str(Path(folder) / "weights"))
-        return _scorer(other)
+        return scorer_of(other)
 
     return reload

@@ -55,6 +55,11 @@ class ModelScorer(TrainedScorer):
         ]
 
 
+def scorer_of(model: Trainable) -> TrainedScorer:
+    """The scorer of a model, one that explains where the model can."""
+    return ModelScorer(model) if isinstance(model, HierarchicalModel) else TrainedScorer(model)
+
+
 @contextmanager
 def _inference(model: Trainable) -> Iterator[None]:
     """Inference mode in which the model is in eval mode; its former mode comes back."""

@@ -7,7 +7,7 @@ see are three measured numbers below; docs/model.md has the measurements.
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,7 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     About right for a Transformer, too much for other encoders: docs/model.md has measurements.
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
+    data = replace(data, train=data.train.newest(recipe.training.newest_share))
     with _counting() as count:
         model = build_model(recipe, data.catalog)
         _empty_buffers(model)
@@ -83,7 +84,7 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
         validation = count.height(lambda: _validation(model, data))
     return Need(
         process=PROCESS,
-        data=EVENT * len(data.train.newest(recipe.training.newest_share).items) + data.catalog.items.nbytes,
+        data=EVENT * len(data.train.items) + data.catalog.items.nbytes,
         weights=weights,
         optimizer=at_rest - weights,
         step=int(HEAP * step),
@@ -107,8 +108,7 @@ def _step(
 ) -> None:
     """What training/loop.py does with a batch, the one of the longest prefixes."""
     model.train()
-    train = data.train.newest(recipe.training.newest_share)
-    items, lengths = _longest(train, recipe.training.batch_size, model.max_length)
+    items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
     targets = Targets(lengths, lengths if data.catalog.event_types else None)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss, _ = model.loss(items, lengths, targets)
