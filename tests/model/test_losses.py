@@ -7,11 +7,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hiersrec.model.losses import ROWS, UNLABELLED, combined, cross_entropy
+from hiersrec.model import losses
+from hiersrec.model.losses import UNLABELLED, combined, cross_entropy
 from hiersrec.model.weights import Weight
 
-SIZES = [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 3]
+SIZES = [1, 2, 7, 8, 9, 19]
 C, D = 17, 6
+
+
+@pytest.fixture(params=[losses.BLOCK, 8 * 4 * C, 1])
+def block(request, monkeypatch) -> None:
+    """All rows in one block of logits, eight rows of float32 a block, or one."""
+    monkeypatch.setattr(losses, "BLOCK", request.param)
 
 
 def numbers(size: int, with_bias: bool = True, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
@@ -56,6 +63,7 @@ def test_it_is_minus_the_mean_log_probability() -> None:
     assert found == pytest.approx(sum(losses) / len(losses), rel=1e-6)
 
 
+@pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("with_bias", [True, False])
 @pytest.mark.parametrize("size", SIZES)
 def test_loss_and_gradients_in_float32(size, with_bias) -> None:
@@ -72,7 +80,8 @@ def test_loss_and_gradients_in_float32(size, with_bias) -> None:
         torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [3, 2 * ROWS + 3])
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("size", [3, 19, 131])
 def test_loss_and_gradients_in_bf16(size) -> None:
     """bf16 has 8 bits: logits of about 5 err by 0.02, and gradients by about a hundredth."""
     given = numbers(size)
@@ -138,6 +147,15 @@ def test_huge_logits_stay_numbers() -> None:
 
     assert found.item() == pytest.approx(2e4)
     assert all(bool(torch.isfinite(one).all()) for one in gradients)
+    assert gradients[0].item() == pytest.approx(2.0)
+
+
+def test_the_gradients_can_be_asked_for_once() -> None:
+    loss = cross_entropy(*numbers(3))
+    loss.backward(retain_graph=True)
+
+    with pytest.raises(RuntimeError, match="once"):
+        loss.backward()
 
 
 def test_a_step_against_the_gradient_lowers_the_loss() -> None:

@@ -1,8 +1,8 @@
 """Losses (paper, eq. 5-7): softmax cross-entropy of a linear layer over all classes, and their weighted sum.
 
-The softmax over a whole catalogue is the largest part of a step, so it is written by hand: logits are made for a few
-rows at a time, turned into probabilities while they are in the cache, and the gradients come straight from those. Only
-one array of the size of the logits exists, in the precision of the matrix products; sums are in float32.
+The softmax over a whole catalogue is the largest part of a step, so it is written by hand: logits become probabilities
+in place, in the precision of the matrix products with sums in float32, and the gradients come straight from those, in
+the forward pass. One block of logits is alive at a time, so memory is bounded whatever the size of the catalogue.
 """
 
 from collections.abc import Mapping
@@ -10,21 +10,27 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from hiersrec.model.weights import Weight
 
 UNLABELLED = -1
 """Class of an example that a task does not train on, such as an item whose category is unknown."""
 
-ROWS = 64
-"""Rows of logits in float32 at a time: 11 MB at 43 K items, so that they stay in the last-level cache."""
+BLOCK = 2**28
+"""Bytes of a block of logits. Each block adds to the whole gradient of the weights, so smaller ones cost time: at 1 M
+items this one has 128 rows."""
+
+TINY = 1e-30
+"""Probabilities below this are not read from the softmax, which may have rounded them to 0."""
 
 
 def cross_entropy(state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor) -> Tensor:
     """Cross-entropy of softmax(state @ weight.T + bias), mean over the labelled examples (eq. 5, 6) -> scalar float32.
 
     state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none. Products run in
-    autocast's dtype where that is on. Zero where no example has a label. Second derivatives are not defined.
+    autocast's dtype where that is on. Zero where no example has a label. The gradients can be asked for once; second
+    derivatives are not defined.
     """
     return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes))  # type: ignore[no-untyped-call]
 
@@ -40,38 +46,54 @@ class _CrossEntropy(torch.autograd.Function):
         device = state.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         left, right = state.to(dtype), weight.to(dtype)
+        shift = None if bias is None else bias.to(dtype)
         labelled = classes != UNLABELLED
         share = labelled.float() / labelled.sum().clamp(min=1)  # (B,), each example's weight in the mean
-        index = classes.clamp(min=0)
+        weighted = left * share[:, None].to(dtype)
+        grad_state = torch.empty_like(left) if ctx.needs_input_grad[0] else None
+        grad_weight: Tensor | None = None
+        grad_bias = torch.zeros(len(right), device=state.device) if bias is not None else None
         loss = torch.zeros((), device=state.device)
-        residual = torch.empty(len(left), len(right), dtype=dtype, device=state.device)  # d loss / d logits
-        for start in range(0, len(left), ROWS):
-            rows = slice(start, start + ROWS)
-            logits = (left[rows] @ right.T).float()  # (R, C)
-            if bias is not None:
-                logits += bias.float()
-            target = index[rows, None]
-            at_target = logits.gather(1, target)
-            top = logits.amax(1, keepdim=True)
-            total = logits.sub_(top).exp_().sum(1, keepdim=True)
-            loss += ((total.log() + top - at_target)[:, 0] * share[rows]).sum()
-            weight_of_row = share[rows, None]
-            residual[rows] = logits.mul_(weight_of_row / total)
-            prob_at_target = (at_target - top).exp() / total
-            residual[rows].scatter_(1, target, ((prob_at_target - 1) * weight_of_row).to(dtype))
-        ctx.save_for_backward(residual, left, right)
-        ctx.dtypes = (state.dtype, weight.dtype, None if bias is None else bias.dtype)
+        for start in range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right)))):
+            rows = slice(start, start + size)
+            place = (torch.arange(len(left[rows]), device=state.device), classes[rows].clamp(min=0))
+            probs = _product(left[rows], right, shift)  # (R, C), logits until the next line
+            torch.softmax(probs, 1, out=probs)
+            loss += (_surprise(probs, place, left[rows], right, shift) * share[rows]).sum()
+            # d loss / d logits, but for the share. Not scatter_add_: in bf16 that is slower than all the products.
+            probs[place] -= 1
+            if grad_state is not None:
+                torch.mm(probs, right, out=grad_state[rows])
+            if ctx.needs_input_grad[1]:
+                found = probs.T @ weighted[rows]  # (C, D)
+                grad_weight = found.float() if grad_weight is None else grad_weight.add_(found)
+            if grad_bias is not None:
+                grad_bias += share[rows].to(dtype) @ probs
+        if grad_state is not None:
+            grad_state = grad_state.to(state.dtype).mul_(share[:, None])
+        ctx.gradients = (grad_state, grad_weight, grad_bias)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        residual, left, right = ctx.saved_tensors
-        state_dtype, weight_dtype, bias_dtype = ctx.dtypes
-        factor = outputs[0]
-        bias = None if bias_dtype is None else residual.sum(0, dtype=torch.float32).to(bias_dtype) * factor
-        return (
-            (residual @ right).to(state_dtype) * factor,
-            (residual.T @ left).to(weight_dtype) * factor,
-            bias,
-            None,
-        )
+    @once_differentiable
+    def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.gradients is None:
+            raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be asked for once.")
+        gradients, ctx.gradients = ctx.gradients, None
+        return (*(None if one is None else one.mul_(factor) for one in gradients), None)
+
+
+def _product(left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
+    return left @ right.T if shift is None else torch.addmm(shift, left, right.T)
+
+
+def _surprise(probs: Tensor, place: tuple[Tensor, Tensor], left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
+    """-log of the probability at `place` -> (R,) float32, also where that is too small for its dtype."""
+    at_target = probs[place].float()
+    found = -at_target.log()
+    for row in (at_target < TINY).nonzero()[:, 0]:
+        top = probs[row].argmax()
+        pair = torch.stack([top, place[1][row]])  # both logits once more
+        logits = (left[row, None].float() @ right[pair].float().T)[0] + (0 if shift is None else shift[pair].float())
+        found[row] = logits[0] - logits[1] - probs[row, top].float().log()
+    return found
