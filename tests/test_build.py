@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from hiersrec import registry
-from hiersrec.build import build_model
-from hiersrec.config import ModelRecipe, TaskTable
+from hiersrec.build import build_model, build_trainable
+from hiersrec.config import ModelRecipe, TaskTable, find_recipe, read_recipe
 from hiersrec.errors import BadRecipe
 from tests.model.world import catalog, recipe
 
@@ -113,3 +113,14 @@ def test_tasks_that_a_dataset_lacks_take_no_part_and_can_be_read() -> None:
     wiring = build_model(made, bare).wiring
 
     assert {name: wires.reads for name, wires in wiring.items()} == {"item": ()}
+
+
+def test_all_positions_need_an_encoder_that_looks_back_only() -> None:
+    causal = ("encoder.causal=true", "encoder.positions=forward")
+    every = "training.positions=all"
+
+    with pytest.raises(BadRecipe, match=r'positions = "all".*got transformer.*encoder\.causal = true.*leave positions'):
+        build_trainable(recipe(every, causal[0]), catalog(), None)
+    with pytest.raises(BadRecipe, match=r'positions = "all".*own model, got the rival csrm.*Leave it out'):
+        build_trainable(read_recipe(find_recipe("csrm", "any"), [every]), catalog(), None)
+    build_trainable(recipe(every, *causal), catalog(), None)

@@ -1,5 +1,6 @@
 """Recipe + catalogue -> the scorer it describes, ours or a rival's; run folder -> the scorer that lies in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -44,7 +45,25 @@ def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
     if "item" not in tasks:
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
-    return HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
+    model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
+    if model.sparse_parameters():
+        _refuse_beside_sparse_tables(recipe, wiring)
+    return model
+
+
+def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wiring]) -> None:
+    """Raise BadRecipe for what would read all items at each step, where the item task's softmax reads some alone."""
+    [softmax] = [table.config.softmax for table in recipe.tasks if table.name == "item"]
+    if readers := [name for name, wires in wiring.items() if "item" in wires.reads]:
+        raise BadRecipe(
+            f"[[tasks]] {readers[0]} reads 'item', the scores of all items, which softmax = \"{softmax}\" does not make "
+            'in training. Use softmax = "full", or leave item out of reads.'
+        )
+    if recipe.training.weight_decay:
+        raise BadRecipe(
+            f'[training] weight_decay must be 0 with [[tasks]] item softmax = "{softmax}", whose steps leave most rows '
+            f'of the item table alone, got {recipe.training.weight_decay}. Set it to 0, or use softmax = "full".'
+        )
 
 
 def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) -> Trainable:
@@ -52,9 +71,21 @@ def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) ->
 
     train: the sessions from which a rival takes more than examples; None where weights are loaded, which hold it.
     """
+    every = recipe.training is not None and recipe.training.positions == "all"
     if isinstance(recipe, ModelRecipe):
-        return build_model(recipe, catalog)
+        ours = build_model(recipe, catalog)
+        if every and not ours.encoder.causal:
+            raise BadRecipe(
+                f'[training] positions = "all" needs an encoder whose states know nothing of later items, got '
+                f'{recipe.encoder.name}. Set encoder.causal = true and encoder.positions = "forward" for a '
+                'transformer, or choose gru, or leave positions at "last".'
+            )
+        return ours
     chosen = recipe.baseline
+    if every:
+        raise BadRecipe(
+            f'[training] positions = "all" is for recipes of our own model, got the rival {chosen.name}. Leave it out.'
+        )
     model: Trainable = registry.load("baselines", chosen.name).build(chosen.config, catalog, train)
     return model
 

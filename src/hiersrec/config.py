@@ -34,6 +34,8 @@ class Training:
 
     batch_size: Annotated[int, Ge(1)] = 1024
     """Prefixes a step."""
+    positions: Literal["last", "all"] = "last"
+    """Train each prefix by itself, or all prefixes of a session in one pass, which needs a causal encoder."""
     learning_rate: Annotated[float, Gt(0)] = 1e-4
     """Of Adam."""
     schedule: Literal["constant", "linear"] = "constant"

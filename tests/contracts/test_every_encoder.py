@@ -120,6 +120,16 @@ def test_twice_in_a_row_gives_the_same_numbers(encoder) -> None:
     assert torch.equal(encoder(*numbers()), encoder(*numbers()))
 
 
+def test_a_causal_one_knows_nothing_of_later_items(encoder) -> None:
+    """And one that says it is not causal does: states of a prefix, from the whole session and from the prefix alone."""
+    encoder.eval()
+    vectors, mask = torch.randn(2, 6, WIDTH), torch.ones(2, 6, dtype=torch.bool)
+
+    whole, prefix = encoder(vectors, mask)[:, :3], encoder(vectors[:, :3], mask[:, :3])
+
+    assert torch.allclose(whole, prefix, atol=1e-5) == encoder.causal
+
+
 def test_gradients_reach_every_parameter_and_the_inputs(encoder) -> None:
     encoder.eval()  # dropout could silence a small layer
     vectors, mask = numbers()

@@ -46,7 +46,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},
     ("training", ""): {
         **{"batch_size": 16, "learning_rate": 1e-3, "schedule": "constant", "epochs": 1, "patience": 1},
-        **{"precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5},
+        **{"positions": "all", "precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5},
     },
 }
 NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}}
@@ -137,7 +137,7 @@ def outcome(settings: Training) -> tuple[Any, ...]:
     """What a short training leaves: weights, and losses and validation of each epoch."""
     data = toy(train=30, test=10).data
     torch.manual_seed(settings.seed)
-    made = build_model(recipe(), data.catalog)
+    made = build_model(recipe("encoder.causal=true", "encoder.positions=forward"), data.catalog)
     with tempfile.TemporaryDirectory() as folder:
         progress = loop.fit(made, data, settings, Path(folder), Silent())
     weights = {name: value.numpy().tobytes() for name, value in made.state_dict().items()}

@@ -7,9 +7,23 @@ import numpy as np
 import pytest
 import torch
 
+from hiersrec.config import Choice
+from hiersrec.model.encoders import gru
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
-from tests.model.world import VARIANTS, batch, catalog, mean_encoder, model, recipe, single_task, tensors, with_tasks
+from hiersrec.store.batches import whole_sessions
+from tests.model.world import (
+    VARIANTS,
+    batch,
+    catalog,
+    lists,
+    mean_encoder,
+    model,
+    recipe,
+    single_task,
+    tensors,
+    with_tasks,
+)
 
 List = list[float]
 
@@ -145,6 +159,36 @@ def test_the_loss_is_that_of_the_logits_weighted(variant) -> None:
         lambdas[table] * value for name, value in expected.items() for table in lambdas if name.startswith(table)
     )
     assert total.item() == pytest.approx(weighted, rel=1e-4)
+
+
+CAUSAL = {
+    "transformer": recipe("encoder.causal=true", "encoder.positions=forward"),
+    "gru": dataclasses.replace(recipe(), encoder=Choice(name="gru", config=gru.Config(max_length=10))),
+}
+
+
+@pytest.mark.parametrize("pooled", ["average", "max", "last", "attention"])
+@pytest.mark.parametrize("encoder", CAUSAL)
+def test_one_pass_trains_all_prefixes_as_one_by_one(encoder, pooled) -> None:
+    made = model(dataclasses.replace(CAUSAL[encoder], pooling=pooled)).eval()
+    sessions = lists(6, longest=8)
+    rows = [(one[:end], end % 12 + 1, end % 3) for one in sessions for end in range(1, len(one) + 1)]
+    targets, types = (torch.tensor([row[at] for row in rows]) for at in (1, 2))
+
+    def gradients(given: list[list[int]], every: bool) -> tuple[float, list[torch.Tensor]]:
+        total, _ = made.loss(*tensors(whole_sessions(given, 10)), Targets(targets, types, every))
+        return total.item(), list(torch.autograd.grad(total, list(made.parameters())))
+
+    one_pass, one_by_one = gradients(sessions, True), gradients([row[0] for row in rows], False)
+
+    assert one_pass[0] == pytest.approx(one_by_one[0], rel=1e-5)
+    for found, expected in zip(one_pass[1], one_by_one[1], strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_encoder_that_looks_ahead_can_t_train_all_positions() -> None:
+    with pytest.raises(AssertionError, match="knows the answers"):
+        model(recipe()).loss(*tensors(batch(2)), Targets(torch.arange(1, 10), every=True))
 
 
 def test_the_item_loss_trains_the_category_heads_through_the_injection() -> None:

@@ -75,6 +75,18 @@ def test_what_stands_at_padding_does_not_count(name) -> None:
 
 
 @every
+def test_running_gives_what_each_prefix_gives_by_itself(name) -> None:
+    states, _, _ = sessions()
+    made = build(name)
+
+    found = made.running(states)
+
+    for t in range(states.shape[1]):
+        alone = made(states[:, : t + 1], torch.ones(3, t + 1, dtype=torch.bool))
+        torch.testing.assert_close(found[:, t], alone)
+
+
+@every
 def test_of_one_item_it_is_that_item(name) -> None:
     states = torch.tensor([[[1.5, -2.0]]])
 

@@ -19,7 +19,7 @@ def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
 
 
 def test_every_prefix_comes_exactly_once(prefixes: Prefixes) -> None:
-    for batches in (list(sorted_rows(prefixes, 256)), shuffled_rows(prefixes, 256, seed=1, epoch=0)):
+    for batches in (list(sorted_rows(prefixes, 256)), shuffled_rows(prefixes.lengths, 256, seed=1, epoch=0)):
         assert np.array_equal(np.sort(np.concatenate(batches)), np.arange(len(prefixes)))
         assert max(map(len, batches)) == 256
         assert sum(len(batch) < 256 for batch in batches) <= 1
@@ -27,7 +27,7 @@ def test_every_prefix_comes_exactly_once(prefixes: Prefixes) -> None:
 
 def test_under_a_tenth_of_the_tokens_is_padding(prefixes: Prefixes) -> None:
     tokens = room = 0
-    for rows in shuffled_rows(prefixes, 256, seed=1, epoch=0):
+    for rows in shuffled_rows(prefixes.lengths, 256, seed=1, epoch=0):
         lengths = prefixes.lengths[rows]
         tokens += int(lengths.sum())
         room += int(lengths.max()) * len(rows)
@@ -36,22 +36,36 @@ def test_under_a_tenth_of_the_tokens_is_padding(prefixes: Prefixes) -> None:
 
 
 def test_the_order_depends_on_seed_and_epoch_alone(prefixes: Prefixes) -> None:
-    first = shuffled_rows(prefixes, 256, seed=1, epoch=3)
+    first = shuffled_rows(prefixes.lengths, 256, seed=1, epoch=3)
 
-    assert same(first, shuffled_rows(prefixes, 256, seed=1, epoch=3))
-    assert not same(first, shuffled_rows(prefixes, 256, seed=1, epoch=4))
-    assert not same(first, shuffled_rows(prefixes, 256, seed=2, epoch=3))
+    assert same(first, shuffled_rows(prefixes.lengths, 256, seed=1, epoch=3))
+    assert not same(first, shuffled_rows(prefixes.lengths, 256, seed=1, epoch=4))
+    assert not same(first, shuffled_rows(prefixes.lengths, 256, seed=2, epoch=3))
+
+
+def test_a_row_may_count_for_several(prefixes: Prefixes) -> None:
+    """Batches of about 256 together, none more than its last row above that."""
+    lengths = prefixes.lengths
+    batches = shuffled_rows(lengths, 256, seed=1, epoch=0, counts=lengths)
+    sums = np.array([lengths[rows].sum() for rows in batches])
+
+    assert np.array_equal(np.sort(np.concatenate(batches)), np.arange(len(lengths)))
+    assert abs(np.median(sums) - 256) < 10
+    assert sums.max() < 256 + lengths.max()
+    assert np.mean([lengths[rows].max() - lengths[rows].min() for rows in batches]) < 1
+    assert shuffled_rows(lengths[:0], 256, seed=1, epoch=0, counts=lengths[:0]) == []
 
 
 def test_batches_are_not_in_order_of_length(prefixes: Prefixes) -> None:
-    longest = [prefixes.lengths[rows].max() for rows in shuffled_rows(prefixes, 256, seed=1, epoch=0)]
+    longest = [prefixes.lengths[rows].max() for rows in shuffled_rows(prefixes.lengths, 256, seed=1, epoch=0)]
 
     assert longest != sorted(longest)
 
 
 def test_prefixes_meet_other_prefixes_in_the_next_epoch(prefixes: Prefixes) -> None:
     companions = [
-        {frozenset(rows.tolist()) for rows in shuffled_rows(prefixes, 256, seed=1, epoch=epoch)} for epoch in (0, 1)
+        {frozenset(rows.tolist()) for rows in shuffled_rows(prefixes.lengths, 256, seed=1, epoch=epoch)}
+        for epoch in (0, 1)
     ]
 
     assert not companions[0] & companions[1]

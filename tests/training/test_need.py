@@ -8,12 +8,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe, find_recipe, read_recipe
-from hiersrec.store.batches import batch_of
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset, TrainingData
-from hiersrec.store.sessions import Prefixes, Sessions
+from hiersrec.store.sessions import Sessions
 from hiersrec.training import loop, need
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.examples import examples_of
 from hiersrec.training.need import Need, needed
 from hiersrec.training.watch import Silent
 from tests.model import world
@@ -48,11 +48,11 @@ def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     """Slow twin: bytes that torch's own allocator says were in use at the height of the largest step, beyond those
     before it. The second step, since the first one makes the optimizer's moments."""
     model = build_model(made, data.catalog).train()
-    prefixes = Prefixes.every(data.train)
-    rows = np.argsort(-prefixes.lengths, kind="stable")[: made.training.batch_size]
-    assert batch_of(prefixes, rows, model.max_length).items.shape == (made.training.batch_size, prefixes.lengths.max())
+    examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
+    rows = np.argsort(-examples.lengths, kind="stable")[: made.training.batch_size]
+    assert examples.step(rows).items.shape == (made.training.batch_size, examples.lengths.max())
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    stage = loop.Stage(model, optimizer, prefixes, made.training, torch.float32, folder, Silent())
+    stage = loop.Stage(model, optimizer, examples, made.training, torch.float32, folder, Silent())
     loop._step(stage, Progress(), rows, 0.0)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         loop._step(stage, Progress(), rows, 0.0)

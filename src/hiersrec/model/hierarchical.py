@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hiersrec.model import losses, weights
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.pooling import Pooling
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 
@@ -73,7 +74,7 @@ class HierarchicalModel(Trainable):
         self,
         inputs: Inputs,
         encoder: nn.Module,
-        pooling: nn.Module,
+        pooling: Pooling,
         tasks: Mapping[str, nn.Module],
         wiring: Mapping[str, Wiring],
     ) -> None:
@@ -106,11 +107,20 @@ class HierarchicalModel(Trainable):
         """The task of that name."""
         return cast("Task", self.tasks[name])
 
-    def encode(self, items: Tensor, lengths: Tensor) -> Tensor:
-        """z_final: items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> (B, D)."""
+    def encode(self, items: Tensor, lengths: Tensor, every: bool = False) -> Tensor:
+        """z_final: items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> (B, D).
+
+        With `every`, z_final of each prefix of the sessions, (P, D), P being the sum of the lengths: an encoder that is
+        causal has them all in one pass.
+        """
         mask = torch.arange(items.shape[1], device=items.device) < lengths[:, None]  # (B, T)
-        pooled: Tensor = self.pooling(self.encoder(self.inputs(items), mask), mask)
-        return pooled
+        states = self.encoder(self.inputs(items), mask)
+        if not every:
+            pooled: Tensor = self.pooling(states, mask)
+            return pooled
+        assert self.encoder.causal, "a state that knows later items knows the answers"
+        real = mask.flatten().nonzero()[:, 0]  # (P,)
+        return self.pooling.running(states).flatten(0, 1).index_select(0, real)  # (P, D)
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
@@ -134,8 +144,8 @@ class HierarchicalModel(Trainable):
         return state
 
     def loss(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
-        """Combined loss (scalar) and the unweighted loss of each task."""
-        session = self.encode(items, lengths)
+        """Combined loss (scalar) and the unweighted loss of each task, for the last positions or for every one."""
+        session = self.encode(items, lengths, targets.every)
         read = {source for wires in self.wiring.values() for source in wires.reads}
         logits: dict[str, Tensor] = {}
         each: dict[str, Tensor] = {}

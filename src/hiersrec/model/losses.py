@@ -91,7 +91,8 @@ def _surprise(probs: Tensor, place: tuple[Tensor, Tensor], left: Tensor, right: 
     """-log of the probability at `place` -> (R,) float32, also where that is too small for its dtype."""
     at_target = probs[place].float()
     found = -at_target.log()
-    for row in (at_target < TINY).nonzero()[:, 0]:
+    tiny = at_target < TINY
+    for row in tiny.nonzero()[:, 0] if bool(tiny.any()) else ():
         top = probs[row].argmax()
         pair = torch.stack([top, place[1][row]])  # both logits once more
         logits = (left[row, None].float() @ right[pair].float().T)[0] + (0 if shift is None else shift[pair].float())

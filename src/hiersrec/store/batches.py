@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hiersrec.store.sessions import Prefixes
-from hiersrec.types import Batch, Int64
+from hiersrec.types import Batch, Int32, Int64
 
 RUN_OF_BATCHES = 256
 """Batches whose prefixes are sorted together in training: more means less padding (3 % on Diginetica)."""
@@ -36,14 +36,21 @@ def sorted_rows(prefixes: Prefixes, size: int) -> Iterator[Int64]:
     yield from (order[start : start + size] for start in range(0, len(order), size))
 
 
-def shuffled_rows(prefixes: Prefixes, size: int, seed: int, epoch: int) -> list[Int64]:
-    """Rows of all prefixes in random batches of `size` and nearly equal length; (seed, epoch) decides the order."""
+def shuffled_rows(lengths: Int32, size: int, seed: int, epoch: int, counts: Int32 | None = None) -> list[Int64]:
+    """Rows of lengths (R,) in random batches of nearly equal length; (seed, epoch) decides the order.
+
+    A batch has `size` rows or, where a row counts for several, counts (R,) of about `size` together.
+    """
     random = np.random.default_rng([seed, epoch])
-    order = random.permutation(len(prefixes))
-    run = size * RUN_OF_BATCHES
     batches: list[Int64] = []
-    for start in range(0, len(order), run):
-        rows = order[start : start + run]
-        rows = rows[np.argsort(prefixes.lengths[rows], kind="stable")]
-        batches += [rows[at : at + size] for at in range(0, len(rows), size)]
+    for run in _cut(random.permutation(len(lengths)), size * RUN_OF_BATCHES, counts):
+        batches += _cut(run[np.argsort(lengths[run], kind="stable")], size, counts)
     return [batches[at] for at in random.permutation(len(batches))]
+
+
+def _cut(rows: Int64, size: int, counts: Int32 | None) -> list[Int64]:
+    """Rows in order, in parts that count for `size` each, a row that crosses into the next part being its last."""
+    if counts is None:
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
+    part = (np.cumsum(counts[rows], dtype=np.int64) - 1) // size  # (R,)
+    return np.split(rows, np.flatnonzero(np.diff(part)) + 1) if len(rows) else []

@@ -4,28 +4,25 @@ The order of examples depends on (seed, epoch) alone and the random state is par
 interrupted and resumed ends in the same weights as one that was not.
 """
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.scorer import TrainedScorer
-from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
-from hiersrec.store.batches import batch_of, shuffled_rows
 from hiersrec.store.dataset import TrainingData
-from hiersrec.store.sessions import Prefixes
 from hiersrec.training import checkpoint, memory, precision
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.examples import Examples, examples_of
 from hiersrec.training.watch import Watch, rates, stretch
-from hiersrec.types import Int32, Int64
+from hiersrec.types import Int64
 
 SAVE_EVERY = 60.0
 """Seconds between moments inside an epoch: what a kill can cost. Saving takes well under one of them."""
@@ -38,7 +35,7 @@ class Stage:
 
     model: Trainable
     optimizer: torch.optim.Optimizer
-    prefixes: Prefixes
+    examples: Examples
     config: Training
     dtype: torch.dtype
     folder: Path
@@ -59,10 +56,11 @@ def fit(model: Trainable, data: TrainingData, config: Training, folder: Path, wa
     progress = checkpoint.restore(folder, model, optimizer) if resumed else Progress()
     progress.dtype = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
     dtype: torch.dtype = getattr(torch, progress.dtype)
-    prefixes = Prefixes.every(data.train.newest(config.newest_share))
-    stage = Stage(model, optimizer, prefixes, config, dtype, folder, watch)
+    sessions = data.train.newest(config.newest_share)
+    examples = examples_of(sessions, model.max_length, config.positions == "all", device)
+    stage = Stage(model, optimizer, examples, config, dtype, folder, watch)
     watch.say(
-        f"train: {len(stage.prefixes):,} prefixes, {_numbers(model):,} parameters, {device.type}, "
+        f"train: {len(examples):,} prefixes, {_numbers(model):,} parameters, {device.type}, "
         f"{progress.dtype}" + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
     )
     while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
@@ -74,8 +72,8 @@ def fit(model: Trainable, data: TrainingData, config: Training, folder: Path, wa
 def _epoch(stage: Stage, progress: Progress) -> None:
     """Do what is left of the epoch in hand."""
     config, watch = stage.config, stage.watch
-    batches = shuffled_rows(stage.prefixes, config.batch_size, config.seed, progress.epoch)
-    watch.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(stage.prefixes))
+    batches = stage.examples.batches(config.batch_size, config.seed, progress.epoch)
+    watch.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(stage.examples))
     stage.model.train()
     stage.model.start_epoch(config.seed, progress.epoch)
     saved = last = time.monotonic()
@@ -93,36 +91,27 @@ def _epoch(stage: Stage, progress: Progress) -> None:
 
 
 def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> None:
-    batch = batch_of(stage.prefixes, rows, stage.model.max_length)
-    device = next(stage.model.parameters()).device
-    items, lengths = (_tensor(array, device) for array in (batch.items, batch.lengths))
-    targets = _targets(stage.prefixes, rows, device)
+    step = stage.examples.step(rows)
+    device = step.items.device.type
     for group in stage.optimizer.param_groups:
         group["lr"] = stage.config.learning_rate * (1 - share_done if stage.config.schedule == "linear" else 1)
-    with torch.autocast(device.type, stage.dtype, enabled=stage.dtype != torch.float32):
-        loss, each = stage.model.loss(items, lengths, targets)
-    _check(loss, each, progress)
+    with torch.autocast(device, stage.dtype, enabled=stage.dtype != torch.float32):
+        loss, each = stage.model.loss(step.items, step.lengths, step.targets)
     stage.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     stage.optimizer.step()
+    total, *values = torch.stack([loss, *each.values()]).tolist()  # all at once: a GPU is asked, and waited for, once
+    _check(total, dict(zip(each, values, strict=True)), progress)
     progress.step += 1
-    progress.examples += len(rows)
-    for name, value in each.items():
-        progress.totals[name] = progress.totals.get(name, 0.0) + float(value.detach()) * len(rows)
+    count = stage.examples.count(rows)
+    progress.examples += count
+    for name, value in zip(each, values, strict=True):
+        progress.totals[name] = progress.totals.get(name, 0.0) + value * count
 
 
-def _targets(prefixes: Prefixes, rows: Int64, device: torch.device) -> Targets:
-    types = prefixes.event_types(rows)
-    return Targets(_tensor(prefixes.targets(rows), device), None if types is None else _tensor(types, device))
-
-
-def _tensor(array: Int32, device: torch.device) -> Tensor:
-    return torch.from_numpy(array.astype(np.int64)).to(device)
-
-
-def _check(loss: Tensor, each: dict[str, Tensor], progress: Progress) -> None:
-    if not torch.isfinite(loss):
-        losses = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in each.items())
+def _check(loss: float, each: dict[str, float], progress: Progress) -> None:
+    if not math.isfinite(loss):
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in each.items())
         raise HiersrecError(
             f"The loss is no number any more in epoch {progress.epoch + 1}, step {progress.step + 1} ({losses}). "
             "Train again with a lower training.learning_rate."

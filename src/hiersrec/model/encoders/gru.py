@@ -45,6 +45,8 @@ def build(config: Config, width: int) -> "Gru":
 class Gru(nn.Module):
     """Vectors (B, T, D) and mask (B, T) -> states (B, T, D); a state has read its own item and the earlier ones."""
 
+    causal = True
+
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()
         self.max_length = config.max_length

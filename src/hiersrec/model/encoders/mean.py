@@ -24,6 +24,8 @@ def build(config: Config, width: int) -> "Mean":
 class Mean(nn.Module):
     """Vectors (B, T, D) and mask (B, T) -> the same vectors."""
 
+    causal = True
+
     def __init__(self, max_length: int) -> None:
         super().__init__()
         self.max_length = max_length

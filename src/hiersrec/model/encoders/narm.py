@@ -49,6 +49,8 @@ def build(config: Config, width: int) -> "Narm":
 class Narm(nn.Module):
     """Vectors (B, T, D) and mask (B, T) -> states (B, T, D); a state has read its own item and the earlier ones."""
 
+    causal = True
+
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()
         self.max_length = config.max_length

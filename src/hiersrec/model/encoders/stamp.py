@@ -46,6 +46,8 @@ def build(config: Config, width: int) -> "Stamp":
 class Stamp(nn.Module):
     """Vectors (B, T, D) and mask (B, T) -> states (B, T, D); a state has read its own item and the earlier ones."""
 
+    causal = True
+
     def __init__(self, max_length: int, width: int) -> None:
         super().__init__()
         self.max_length = max_length

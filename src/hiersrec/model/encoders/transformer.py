@@ -52,7 +52,9 @@ class Transformer(nn.Module):
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()
         self.max_length = config.max_length
-        self.reversed, self.causal = config.positions == "reversed", config.causal
+        self.reversed, self.masked = config.positions == "reversed", config.causal
+        self.causal = self.masked and not self.reversed
+        """Whether a state depends on its own item and earlier ones alone; a place from the end tells of later ones."""
         self.positions = nn.Parameter(torch.randn(config.max_length, width) * width**-0.5)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config, width) for _ in range(config.layers))
@@ -66,7 +68,7 @@ class Transformer(nn.Module):
         # Not positions[place]: on several threads the gradient of indexing adds up in no fixed order.
         states = self.dropout(vectors + functional.embedding(place, self.positions))  # (B, T, D)
         # (B, 1, 1, T): keys that may be looked at. Padding stands last, where no earlier item would look.
-        seen = None if self.causal or bool(mask.all()) else mask[:, None, None, :]
+        seen = None if self.masked or bool(mask.all()) else mask[:, None, None, :]
         for block in self.blocks:
             states = block(states, seen)
         normed: Tensor = self.norm(states)

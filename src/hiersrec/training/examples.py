@@ -1,0 +1,100 @@
+"""Training sessions -> steps: the batches of an epoch, as tensors on the device that trains.
+
+An example is a row: some items of a session, one after another, and what followed. With `positions = "last"` the rows
+are all prefixes, and each trains what followed its last item. With "all" the rows are whole sessions, and each item
+trains what followed it: every prefix is trained as well, but read once. A session longer than the model takes is then
+cut into pieces, from its oldest item on, whose prefixes begin with the piece.
+
+The items of all sessions lie on the device; a step moves only the places and lengths of its rows.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiersrec.model.targets import Targets
+from hiersrec.store.batches import shuffled_rows
+from hiersrec.store.sessions import Sessions
+from hiersrec.types import Int32, Int64
+
+
+class Step(NamedTuple):
+    """What a model trains on at once."""
+
+    items: Tensor
+    """(B, T) int64, right-padded with 0."""
+    lengths: Tensor
+    """(B,) int64, from 1."""
+    targets: Targets
+
+
+@dataclass(frozen=True)
+class Examples:
+    """R rows of the flat items."""
+
+    items: Tensor
+    """(E,) int32: items of all sessions one after another."""
+    event_types: Tensor | None
+    """(E,) int32, where events have types."""
+    starts: Int64
+    """(R,): flat place of the first item of a row."""
+    lengths: Int32
+    """(R,): items of a row; what follows the last of them is at starts + lengths."""
+    every: bool
+    """Whether each item of a row trains what followed it, or the last alone."""
+
+    def __len__(self) -> int:
+        """How many prefixes an epoch trains."""
+        return int(self.lengths.sum()) if self.every else len(self.lengths)
+
+    def count(self, rows: Int64) -> int:
+        """How many prefixes some rows train."""
+        return int(self.lengths[rows].sum()) if self.every else len(rows)
+
+    def batches(self, size: int, seed: int, epoch: int) -> list[Int64]:
+        """Rows of an epoch in random batches that train about `size` prefixes each; (seed, epoch) decides the order."""
+        return shuffled_rows(self.lengths, size, seed, epoch, self.lengths if self.every else None)
+
+    def step(self, rows: Int64) -> Step:
+        """The tensors of some rows, on the device of the items."""
+        device = self.items.device
+        starts = torch.from_numpy(self.starts[rows]).to(device)
+        lengths = torch.from_numpy(self.lengths[rows].astype(np.int64)).to(device)
+        place = torch.arange(int(self.lengths[rows].max()), device=device)
+        inside = place < lengths[:, None]  # (B, T)
+        at = starts[:, None] + place  # (B, T)
+        items = torch.where(inside, self.items[at.clamp(max=len(self.items) - 1)], 0).long()
+        followed = at[inside] + 1 if self.every else starts + lengths
+        types = None if self.event_types is None else self.event_types[followed].long()
+        return Step(items, lengths, Targets(self.items[followed].long(), types, self.every))
+
+
+def examples_of(sessions: Sessions, max_length: int, every: bool, device: torch.device) -> Examples:
+    """The rows of training sessions, all items of which are known, for a model that takes `max_length` items."""
+    items = np.array(sessions.items)  # a copy: the sessions may be a read-only memory map
+    assert (items > 0).all(), "the catalogue has every item of the training sessions"
+    types = None if sessions.event_types is None else torch.from_numpy(np.array(sessions.event_types)).to(device)
+    starts, lengths = (_pieces if every else _prefixes)(np.asarray(sessions.offsets), max_length)
+    return Examples(torch.from_numpy(items).to(device), types, starts, lengths, every)
+
+
+def _prefixes(offsets: Int64, max_length: int) -> tuple[Int64, Int32]:
+    """Starts and lengths of every prefix, cut to its newest items."""
+    counts = np.maximum(np.diff(offsets) - 1, 0)
+    first = np.repeat(offsets[:-1], counts)
+    end = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first + 1  # of the prefix
+    starts = np.maximum(first, end - max_length)
+    return starts, (end - starts).astype(np.int32)
+
+
+def _pieces(offsets: Int64, max_length: int) -> tuple[Int64, Int32]:
+    """Starts and lengths of sessions without their last item, cut into pieces."""
+    whole = np.maximum(np.diff(offsets) - 1, 0)
+    counts = -(-whole // max_length)  # pieces of each session
+    number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # of a piece in its session
+    starts = np.repeat(offsets[:-1], counts) + number * max_length
+    lengths = np.minimum(np.repeat(whole, counts) - number * max_length, max_length)
+    return starts, lengths.astype(np.int32)
