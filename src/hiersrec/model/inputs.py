@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from hiersrec.errors import BadRecipe
 from hiersrec.model.constants import register_constant
+from hiersrec.model.dropout import Dropout
 from hiersrec.store.catalog import Catalog, Feature
 
 
@@ -70,7 +71,7 @@ class Inputs(nn.Module):
                 f"{len(catalog.levels)} category levels and {len(catalog.features)} metadata columns, and "
                 "category_width and metadata_width say which are used. Prepare with --items, or give item_width."
             )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.id_dropout = config.id_dropout
         # (N + 1,) items that have an E^I at all; all have one where new items are not prepared for.
         trained = torch.from_numpy(catalog.train_count > 0) if config.id_dropout else None
@@ -99,6 +100,10 @@ class Inputs(nn.Module):
             kept = kept & self._kept
         kept = kept[1:] if items is None else kept[items]
         return vectors * kept[..., None]  # not rescaled: an item has its E^I or, when it is new, none
+
+    def use_sparse_gradients(self) -> None:
+        """From now on gradients of E^I hold the rows alone that a step asks for; it must not ask for all N then."""
+        self.item_table.sparse = self.item_width > 0
 
     def content(self, items: Tensor | None = None) -> Tensor:
         """[E^C ; E^M] of items (...), or of all N: (..., content_width); all that is known of an item without E^I."""

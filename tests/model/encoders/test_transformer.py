@@ -113,6 +113,22 @@ def test_order_matters_and_every_position_can_see_every_other() -> None:
     assert (reach.abs().sum(-1) > 0).all()  # (T, T): also from later items to earlier ones
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("lengths", [[5, 5], [5, 2]])
+def test_training_computes_what_inference_computes(causal, lengths) -> None:
+    """Training on a processor has an attention of its own; without dropout both give the same, and learn the same."""
+    encoder = made(causal=causal, dropout=0.0)
+    mask = torch.arange(5) < torch.tensor(lengths)[:, None]
+    vectors = torch.randn(2, 5, WIDTH, requires_grad=True)
+
+    def both(training: bool) -> list[torch.Tensor]:
+        states = encoder.train(training)(vectors, mask)[mask]
+        return [states, *torch.autograd.grad(states.sin().sum(), [vectors, *encoder.parameters()])]
+
+    for one, other in zip(both(True), both(False), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("part", ["positions", "attention", "feedforward"])
 def test_dropout_acts_in_training(part) -> None:
     encoder = made(dropout=0.5)

@@ -24,6 +24,8 @@ from typing import Annotated
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
+from hiersrec.model.dropout import Dropout
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -52,7 +54,7 @@ class Gru(nn.Module):
         self.max_length = config.max_length
         between = config.dropout if config.layers > 1 else 0.0  # torch warns of a dropout that has nothing between
         self.gru = nn.GRU(width, width, config.layers, batch_first=True, dropout=between)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         for name, weights in self.gru.named_parameters():
             if name.startswith("bias"):
                 nn.init.zeros_(weights)

@@ -28,6 +28,8 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
+from hiersrec.model.dropout import Dropout
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -54,8 +56,8 @@ class Narm(nn.Module):
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()
         self.max_length = config.max_length
-        self.input_dropout = nn.Dropout(config.input_dropout)
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.input_dropout = Dropout(config.input_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
         self.gru = nn.GRU(width, width, batch_first=True)
         self.query = nn.Linear(width, width, bias=False)  # A_1
         self.key = nn.Linear(width, width, bias=False)  # A_2
