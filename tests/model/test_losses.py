@@ -15,10 +15,11 @@ SIZES = [1, 2, 7, 8, 9, 19]
 C, D = 17, 6
 
 
-@pytest.fixture(params=[losses.BLOCK, 8 * 4 * C, 1])
+@pytest.fixture(params=[(losses.BLOCK, losses.PART), (8 * 4 * C, 5), (1, 1)])
 def block(request, monkeypatch) -> None:
-    """All rows in one block of logits, eight rows of float32 a block, or one."""
-    monkeypatch.setattr(losses, "BLOCK", request.param)
+    """All rows in one block of logits and all classes in one part; eight rows of float32 and five classes; one."""
+    monkeypatch.setattr(losses, "BLOCK", request.param[0])
+    monkeypatch.setattr(losses, "PART", request.param[1])
 
 
 def numbers(size: int, with_bias: bool = True, seed: int = 0) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:

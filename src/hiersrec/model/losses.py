@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
 
 from hiersrec.model.weights import Weight
@@ -20,6 +20,9 @@ UNLABELLED = -1
 BLOCK = 2**28
 """Bytes of a block of logits. Each block adds to the whole gradient of the weights, so smaller ones cost time: at 1 M
 items this one has 128 rows."""
+
+PART = 2**16
+"""Classes whose gradient is added at a time, while it is in the cache."""
 
 TINY = 1e-30
 """Probabilities below this are not read from the softmax, which may have rounded them to 0."""
@@ -35,6 +38,18 @@ def cross_entropy(state: Tensor, weight: Tensor, bias: Tensor | None, classes: T
     return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes))  # type: ignore[no-untyped-call]
 
 
+def divisor(labelled: Tensor) -> Tensor:
+    """What a sum over the labelled examples of a batch, labelled (B,) bool, is divided by to be their mean -> scalar.
+
+    Where several processes have a share of the batch, the mean of their quotients is the mean over all examples.
+    """
+    count = labelled.sum()
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return count.clamp(min=1)
+    distributed.all_reduce(count)
+    return count.clamp(min=1) / distributed.get_world_size()
+
+
 def combined(losses: Mapping[str, Tensor], weights: Mapping[str, Weight]) -> Tensor:
     """Weighted sum of the tasks' losses (eq. 7): 1 for the item task, lambda for each category task -> scalar."""
     return torch.stack([weights[name].addend(loss) for name, loss in losses.items()]).sum()
@@ -48,10 +63,10 @@ class _CrossEntropy(torch.autograd.Function):
         left, right = state.to(dtype), weight.to(dtype)
         shift = None if bias is None else bias.to(dtype)
         labelled = classes != UNLABELLED
-        share = labelled.float() / labelled.sum().clamp(min=1)  # (B,), each example's weight in the mean
+        share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
         weighted = left * share[:, None].to(dtype)
         grad_state = torch.empty_like(left) if ctx.needs_input_grad[0] else None
-        grad_weight: Tensor | None = None
+        grad_weight = torch.empty(right.shape, device=state.device) if ctx.needs_input_grad[1] else None
         grad_bias = torch.zeros(len(right), device=state.device) if bias is not None else None
         loss = torch.zeros((), device=state.device)
         for start in range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right)))):
@@ -64,9 +79,10 @@ class _CrossEntropy(torch.autograd.Function):
             probs[place] -= 1
             if grad_state is not None:
                 torch.mm(probs, right, out=grad_state[rows])
-            if ctx.needs_input_grad[1]:
-                found = probs.T @ weighted[rows]  # (C, D)
-                grad_weight = found.float() if grad_weight is None else grad_weight.add_(found)
+            if grad_weight is not None:
+                for part, columns in zip(grad_weight.split(PART), probs.split(PART, 1), strict=True):
+                    found = columns.T @ weighted[rows]
+                    (part.add_ if start else part.copy_)(found)
             if grad_bias is not None:
                 grad_bias += share[rows].to(dtype) @ probs
         if grad_state is not None:
