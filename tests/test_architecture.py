@@ -50,13 +50,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 # Members of a registry folder stand alone; what two of them share is a file that begins with an underscore.
-REGISTRIES = ("datasets", "baselines", "model/encoders", "model/tasks", "reproduce")
+REGISTRIES = ("datasets", "baselines", "model/encoders", "model/tasks", "model/softmax", "reproduce")
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.
 ONLY_IN: dict[str, set[str]] = {
     "torch": {"model", "training", "build", "baselines"},
     "ibis": {"prepare", "datasets"},
     "duckdb": {"prepare", "datasets"},
+    "pyspark": {"prepare"},
+    "py4j": {"prepare"},
     "sklearn": {"prepare"},
     "sknetwork": {"prepare"},
     "sentence_transformers": {"prepare"},

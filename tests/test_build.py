@@ -7,7 +7,7 @@ import pytest
 from hiersrec import registry
 from hiersrec.build import build_model, build_trainable
 from hiersrec.config import ModelRecipe, TaskTable, find_recipe, read_recipe
-from hiersrec.errors import BadRecipe
+from hiersrec.errors import BadRecipe, UnknownName
 from tests.model.world import catalog, recipe
 
 
@@ -124,3 +124,35 @@ def test_all_positions_need_an_encoder_that_looks_back_only() -> None:
     with pytest.raises(BadRecipe, match=r'positions = "all".*own model, got the rival csrm.*Leave it out'):
         build_trainable(read_recipe(find_recipe("csrm", "any"), [every]), catalog(), None)
     build_trainable(recipe(every, *causal), catalog(), None)
+
+
+PARTIAL = ["tasks.item.softmax=sampled", "tasks.item.softmax=coarse_to_fine"]
+
+
+@pytest.mark.parametrize("softmax", PARTIAL)
+def test_a_softmax_that_reads_some_items_alone_goes_with_nothing_that_reads_all(softmax) -> None:
+    name = softmax.split("=")[1]
+    base = recipe(softmax)
+    category = dataclasses.replace(base.tasks[0], reads=("item",))
+
+    with pytest.raises(BadRecipe, match=rf"category_1 reads 'item', the scores of all items, .* = \"{name}\" does not"):
+        build_model(dataclasses.replace(base, tasks=(base.tasks[1], category)), catalog())
+    with pytest.raises(BadRecipe, match=rf'weight_decay must be 0 with .* = "{name}".*, got 0\.1\. Set it to 0'):
+        build_model(recipe(softmax, "training.weight_decay=0.1"), catalog())
+
+
+@pytest.mark.parametrize("head", ["linear", "cosine"])
+def test_tables_have_sparse_gradients_only_where_the_softmax_reads_some_items_alone(head) -> None:
+    expected = ["inputs.item_table.weight", *(["tasks.item.fc.weight"] if head == "linear" else [])]
+
+    for softmax in ["tasks.item.softmax=full", *PARTIAL]:
+        model = build_model(recipe(softmax, f"tasks.item.head={head}"), catalog())
+        sparse = {id(one) for one in model.sparse_parameters()}
+        assert [name for name, one in model.named_parameters() if id(one) in sparse] == (
+            expected if softmax in PARTIAL else []
+        )
+
+
+def test_a_misspelt_softmax_names_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'sampled'"):
+        build_model(recipe("tasks.item.softmax=sample"), catalog())

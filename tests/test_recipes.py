@@ -11,6 +11,7 @@ from hiersrec.model.scorer import ModelScorer, scorer_of
 from hiersrec.model.targets import Targets
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
+from hiersrec.training.optimizer import optimizers
 from tests.model.world import catalog
 from tests.toy import toy
 
@@ -67,10 +68,14 @@ def test_a_model_is_built_and_takes_a_step_that_helps(path, items: Catalog) -> N
         with pytest.raises(BadRecipe, match=NEEDS_CONTENT[recipe.name]):
             build_model(recipe, items)
         return
+    if recipe.name == "coarse_to_fine" and not items.levels:
+        with pytest.raises(BadRecipe, match="needs categories"):
+            build_model(recipe, items)
+        return
     model = build_model(recipe, items).eval()
     batch = whole_sessions([[1, 2, 3], [4], [5, 6]], model.max_length)
     given = torch.from_numpy(batch.items).long(), torch.from_numpy(batch.lengths).long()
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.training.learning_rate)
+    optimizer = optimizers(model, recipe.training)
 
     targets = Targets(torch.tensor([4, 5, 7]), torch.tensor([1, 2, 0]))
 

@@ -17,6 +17,7 @@ from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.scorer import scorer_of
+from hiersrec.model.split import Split
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
@@ -27,9 +28,12 @@ WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
 
 
-def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
-    """The untrained model of a recipe, its weights drawn from torch's current random state."""
-    inputs = Inputs(recipe.inputs, catalog)
+def build_model(recipe: ModelRecipe, catalog: Catalog, split: Split | None = None) -> HierarchicalModel:
+    """The untrained model of a recipe, its weights drawn from torch's current random state.
+
+    split: this process's part of the item table, where others have the rest.
+    """
+    inputs = Inputs(recipe.inputs, catalog, split)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
     pooled = pooling.build(recipe.pooling, inputs.width)
     tasks: dict[str, nn.Module] = {}
@@ -48,6 +52,8 @@ def build_model(recipe: ModelRecipe, catalog: Catalog) -> HierarchicalModel:
     model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
     if model.sparse_parameters():
         _refuse_beside_sparse_tables(recipe, wiring)
+    if split is not None:
+        _refuse_beside_split_table(recipe, wiring)
     return model
 
 
@@ -56,8 +62,8 @@ def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wirin
     [softmax] = [table.config.softmax for table in recipe.tasks if table.name == "item"]
     if readers := [name for name, wires in wiring.items() if "item" in wires.reads]:
         raise BadRecipe(
-            f"[[tasks]] {readers[0]} reads 'item', the scores of all items, which softmax = \"{softmax}\" does not make "
-            'in training. Use softmax = "full", or leave item out of reads.'
+            f"[[tasks]] {readers[0]} reads 'item', the scores of all items, which item's softmax = \"{softmax}\" does "
+            'not make in training. Use softmax = "full", or leave item out of reads.'
         )
     if recipe.training.weight_decay:
         raise BadRecipe(
@@ -66,14 +72,35 @@ def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wirin
         )
 
 
-def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) -> Trainable:
+def _refuse_beside_split_table(recipe: ModelRecipe, wiring: Mapping[str, Wiring]) -> None:
+    """Raise BadRecipe for what needs the rows of items that lie in another process."""
+    [item] = [table.config for table in recipe.tasks if table.name == "item"]
+    readers = [name for name, wires in wiring.items() if "item" in wires.reads]
+    if item.softmax != "full":
+        found = f'[[tasks]] item softmax = "{item.softmax}"'
+    elif item.vectors != "id":
+        found = f'[[tasks]] item vectors = "{item.vectors}"'
+    elif recipe.inputs.id_dropout:
+        found = f"[inputs] id_dropout = {recipe.inputs.id_dropout}"
+    elif readers:
+        found = f"[[tasks]] {readers[0]} reads 'item'"
+    else:
+        return
+    raise BadRecipe(
+        '[training] split_items needs softmax = "full" and vectors = "id", no id_dropout, and no task that reads the '
+        f"scores of all items, got {found}. Change that, or leave split_items out."
+    )
+
+
+def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None, split: Split | None = None) -> Trainable:
     """The untrained model of a recipe with [training], ours or a rival's.
 
     train: the sessions from which a rival takes more than examples; None where weights are loaded, which hold it.
+    split: as for build_model.
     """
     every = recipe.training is not None and recipe.training.positions == "all"
     if isinstance(recipe, ModelRecipe):
-        ours = build_model(recipe, catalog)
+        ours = build_model(recipe, catalog, split)
         if every and not ours.encoder.causal:
             raise BadRecipe(
                 f'[training] positions = "all" needs an encoder whose states know nothing of later items, got '
@@ -85,6 +112,10 @@ def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) ->
     if every:
         raise BadRecipe(
             f'[training] positions = "all" is for recipes of our own model, got the rival {chosen.name}. Leave it out.'
+        )
+    if recipe.training is not None and recipe.training.split_items:
+        raise BadRecipe(
+            f"[training] split_items is for recipes of our own model, got the rival {chosen.name}. Leave it out."
         )
     model: Trainable = registry.load("baselines", chosen.name).build(chosen.config, catalog, train)
     return model

@@ -162,6 +162,10 @@ MISTAKES = [
     (["--split", "fraction:0.2", "--implicit-categories", "5,2"], "must grow from level to level, as in 30,995"),
     (["--split", "fraction:0.2", "--implicit-categories", "1"], "needs at least 2 clusters a level, got 1"),
     (["--split", "fraction:0.2", "--implicit-categories", "999"], "asks for 999 clusters, but the"),
+    (
+        ["--split", "fraction:0.2", "--engine", "sparc"],
+        "There is no --engine 'sparc'. Known: duckdb, local-spark, spark",
+    ),
     (["--dataset", "wikispedia"], "Did you mean 'wikispeedia'?"),
     (["--dataset", "wikispeedia"], "finds its own tables in the folder EVENTS. Leave out --items."),
 ]

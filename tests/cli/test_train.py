@@ -2,6 +2,7 @@ import json
 import shlex
 import shutil
 import signal
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,56 @@ def test_a_dataset_cut_short(hiersrec, prepared, tmp_path) -> None:
 
     assert found.code == 2
     assert "items.npy is missing. The dataset folder is cut short" in found.err
+
+
+def test_a_training_begins_with_a_run_by_the_recipe_of_that_run(hiersrec, prepared, run, tmp_path) -> None:
+    """The tiny settings of the run hold without --recipe, and --set goes over them."""
+    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--init-from", run, "--set", "training.epochs=1")
+
+    assert found.code == 0, found.err
+    assert f"train: from {run}: " in found.err
+    made, origin = (
+        tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8")) for folder in (tmp_path / "r", run)
+    )
+    assert made.pop("training") == {**origin.pop("training"), "epochs": 1}
+    assert made == origin
+    document = json.loads((tmp_path / "r" / "run.json").read_text(encoding="utf-8"))
+    assert document["init_from"]["path"] == str(run)
+
+
+INIT_MISTAKES = [
+    (["--init-from", "nowhere"], "There is no run folder at nowhere. Make one with `hiersrec train`"),
+    (["--init-from", "nowhere", "--recipe", "hiersrec"], "There is no run folder at nowhere"),
+    (["--recipe", "hiersrec"], "inputs.item_width is 128 here and 8 there"),
+    (["--set", "inputs.item_width=16"], "inputs.item_width is 16 here and 8 there. Train with the run's own recipe"),
+    (["--recipe", "popularity"], "the recipe is 'popularity', a rival"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), INIT_MISTAKES)
+def test_a_mistaken_origin_ends_with_code_2_and_nothing_is_written(
+    hiersrec, prepared, run, tmp_path, flags, message
+) -> None:
+    origin = [] if "--init-from" in flags else ["--init-from", run]
+
+    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", *origin, *flags)
+
+    assert (found.code, found.out) == (2, "")
+    assert message in found.err
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_began_with_a_run_is_resumed_without_a_flag(hiersrec, prepared, run, tmp_path) -> None:
+    longer = sets("training.epochs=8", "training.patience=8")
+    words = ["train", str(prepared[0]), "--init-from", str(run), *longer, "--out"]
+
+    code, news = stop_after_epoch(2, signal.SIGINT, [*words, str(tmp_path / "r")])
+
+    assert code == 130
+    assert shlex.split(news.splitlines()[-1].partition("Go on with: ")[2]) == [
+        *("hiersrec", "train", str(prepared[0]), "--out", str(tmp_path / "r"), *longer, "--resume"),
+    ]
+    assert hiersrec("train", prepared[0], "--out", tmp_path / "r", "--resume").code == 0
+    assert hiersrec(*words, tmp_path / "alone").code == 0
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("r", "alone")]
+    assert weights[0] == weights[1]

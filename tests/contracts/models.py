@@ -40,7 +40,8 @@ def tiny(path: Path) -> Recipe:
         return read_recipe(path, [*TINY_RIVAL, *QUICK]) if found.training else found
     widths = [f"inputs.{one}" for one in WIDTHS if getattr(found.inputs, one.split("=")[0])]
     own = [one for one in TINY if hasattr(found.encoder.config, one.split(".")[1].split("=")[0])]
-    return read_recipe(path, [*widths, *own, *QUICK])
+    # Of 8192 negatives the toy shop's items would all be among them, as in the full softmax.
+    return read_recipe(path, [*widths, *own, *QUICK, "tasks.item.negatives=32"])
 
 
 def trained_recipes() -> dict[str, Recipe]:

@@ -39,7 +39,10 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("encoder", "gru"): {"layers": 2, "max_length": 4, "dropout": 0.4},
     ("encoder", "narm"): {"max_length": 4, "input_dropout": 0.4, "output_dropout": 0.2},
     ("encoder", "stamp"): {"max_length": 4},
-    ("tasks", "item"): {"head": "linear", "scale": 3.0, "vectors": "id+metadata"},
+    ("tasks", "item"): {
+        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata"},
+        **{"softmax": "coarse_to_fine", "negatives": 4, "negatives_from": "category"},
+    },
     ("tasks", "category"): {"level": 1},
     ("tasks", "column"): {"column": "brand"},
     ("tasks", "event_type"): {},
@@ -49,7 +52,8 @@ OTHERS: dict[Place, dict[str, Any]] = {
         **{"positions": "all", "precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5},
     },
 }
-NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}}
+NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}, "training": {"split_items"}}
+"""No settings; and one that must change nothing but where things lie: tests/training/test_split_items.py."""
 
 
 def configs() -> dict[Place, type]:
@@ -126,6 +130,11 @@ def test_a_setting_of_the_model_changes_it(place, field) -> None:
         base = dataclasses.replace(base, encoder=Choice(name=place[1], config=config))
     if place[0] == "tasks" and place[1] not in [one.name for one in base.tasks]:
         base = dataclasses.replace(base, tasks=(TaskTable(name=place[1], config=configs()[place]()), *base.tasks))
+
+    if field.startswith("negatives"):
+        base = changed(base, place, "softmax", "sampled")
+    if field == "negatives_from":  # of 8192 all items are among them, wherever they come from
+        base = changed(base, place, "negatives", 4)
 
     before, after = effects(base), effects(changed(base, place, field, OTHERS[place][field]))
 

@@ -91,6 +91,9 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
     "single-task": single_task,
     "multi-task": lambda: recipe("tasks.item.reads=[]"),
     "mean": mean_encoder,
+    "sampled": lambda: recipe("tasks.item.softmax=sampled", "tasks.item.negatives=4000"),  # all items are among them
+    "coarse to fine": lambda: recipe("tasks.item.softmax=coarse_to_fine"),
+    "coarse to fine, linear head": lambda: recipe("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
     "tree": lambda: tree("action_category_item"),
     "columns": lambda: tree("columns"),
 }

@@ -24,3 +24,20 @@ def test_the_card_of_a_model() -> None:
 
 def test_a_rival_has_no_epochs_to_show() -> None:
     assert "|" not in model_card(DOCUMENT, "", [])
+
+
+def test_a_run_that_began_with_another_says_so() -> None:
+    facts = {
+        "path": "/runs/old",
+        "recipe": "mine",
+        "dataset": {"name": "shop", "fingerprint": "00"},
+        "items": {"known": 3980, "new": 20, "gone": 1},
+        "categories": {"known": 0, "new": 0, "gone": 0},
+        "new_tensors": ["tasks.event_type.fc.weight"],
+    }
+
+    found = model_card({**DOCUMENT, "init_from": facts}, "", [])
+
+    line = "3,980 of 4,000 items known, 20 new, 1 gone; not in the run, so fresh: tasks.event_type.fc.weight"
+    assert f"- Began with: mine on shop, /runs/old: {line}\n" in found
+    assert "Began with" not in model_card(DOCUMENT, "", [])

@@ -7,17 +7,19 @@ from torch import nn
 
 from hiersrec.training import checkpoint
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.optimizer import Optimizers
+from hiersrec.training.processes import alone
 
 
-def made(seed: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+def made(seed: int) -> tuple[nn.Module, Optimizers]:
     """Two layers that share a weight, as a head shares the inputs' table."""
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.Linear(3, 3))
     model[2].weight = model[0].weight
-    return model, torch.optim.Adam(model.parameters(), lr=0.1)
+    return model, Optimizers(torch.optim.Adam(model.parameters(), lr=0.1), [])
 
 
-def walk(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> dict[str, bytes]:
+def walk(model: nn.Module, optimizer: Optimizers, steps: int) -> dict[str, bytes]:
     for _ in range(steps):
         optimizer.zero_grad()
         model(torch.randn(4, 3)).square().sum().backward()
@@ -40,11 +42,11 @@ FULL = Progress(
 def test_from_the_saved_moment_on_everything_goes_as_it_went(tmp_path) -> None:
     model, optimizer = made(0)
     walk(model, optimizer, 3)
-    checkpoint.save(tmp_path, FULL, model, optimizer)
+    checkpoint.save(tmp_path, FULL, model, optimizer, alone())
     expected = walk(model, optimizer, 3)
 
     other, other_optimizer = made(1)
-    progress = checkpoint.restore(tmp_path, other, other_optimizer)
+    progress = checkpoint.restore(tmp_path, other, other_optimizer, alone())
 
     assert progress == FULL
     assert walk(other, other_optimizer, 3) == expected
@@ -52,18 +54,18 @@ def test_from_the_saved_moment_on_everything_goes_as_it_went(tmp_path) -> None:
 
 def test_a_moment_before_the_first_step(tmp_path) -> None:
     model, optimizer = made(0)
-    checkpoint.save(tmp_path, Progress(), model, optimizer)
+    checkpoint.save(tmp_path, Progress(), model, optimizer, alone())
     expected = walk(model, optimizer, 2)
 
     other, other_optimizer = made(1)
 
-    assert checkpoint.restore(tmp_path, other, other_optimizer) == Progress()
+    assert checkpoint.restore(tmp_path, other, other_optimizer, alone()) == Progress()
     assert walk(other, other_optimizer, 2) == expected
 
 
 def test_a_save_that_fails_leaves_the_last_moment_whole(tmp_path, monkeypatch) -> None:
     model, optimizer = made(0)
-    checkpoint.save(tmp_path, FULL, model, optimizer)
+    checkpoint.save(tmp_path, FULL, model, optimizer, alone())
     before = (tmp_path / checkpoint.LAST).read_bytes()
 
     def broken(_tensors: object, path: Path, _metadata: object) -> None:
@@ -72,6 +74,6 @@ def test_a_save_that_fails_leaves_the_last_moment_whole(tmp_path, monkeypatch) -
 
     monkeypatch.setattr(checkpoint.safetensors.torch, "save_file", broken)
     with pytest.raises(OSError, match="disk full"):
-        checkpoint.save(tmp_path, dataclasses.replace(FULL, step=8), model, optimizer)
+        checkpoint.save(tmp_path, dataclasses.replace(FULL, step=8), model, optimizer, alone())
 
     assert (tmp_path / checkpoint.LAST).read_bytes() == before

@@ -89,6 +89,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) 
 VARIANTS = {
     "shared table": (),
     "own table": ("tasks.item.head=linear",),
+    "drawn items, sparse tables": ("tasks.item.softmax=sampled", "tasks.item.negatives=8", "tasks.item.head=linear"),
+    "sparse table": ("tasks.item.softmax=coarse_to_fine",),
     "random": ("tasks.category.weight=random", "tasks.item.injection_weight=random"),
     "trainable": ("tasks.category.weight=trainable", "tasks.item.injection_weight=trainable"),
 }
@@ -139,8 +141,9 @@ def scripted(monkeypatch, scores: list[float]) -> list[dict[str, Tensor]]:
     """Let validation find these MRRs, one an epoch; gives the weights at each, as they come."""
     seen: list[dict[str, Tensor]] = []
 
-    def validation(scorer: ModelScorer, *_: Any, progress: Any) -> SimpleNamespace:
+    def validation(scorer: ModelScorer, *_: Any, progress: Any, share: Any) -> SimpleNamespace:
         assert callable(progress)
+        assert (share.rank, share.count) == (0, 1)
         seen.append({name: value.clone() for name, value in scorer.model.state_dict().items()})
         return SimpleNamespace(metrics={"mrr@20": scores[len(seen) - 1], "hits@20": 0.5})
 

@@ -16,7 +16,17 @@ from tests.toy import toy
 SETTINGS = Training(batch_size=128, learning_rate=1e-2, schedule="linear", epochs=8, precision="float32")
 
 
-@pytest.mark.parametrize("overrides", [[], PAPER], ids=["default", "paper"])
+SAMPLED = ["tasks.item.softmax=sampled", "tasks.item.negatives=32"]
+CASES = {
+    "default": [],
+    "paper": PAPER,
+    "sampled": SAMPLED,
+    "sampled near": [*SAMPLED, "tasks.item.negatives_from=category"],
+    "coarse to fine": ["tasks.item.softmax=coarse_to_fine"],
+}
+
+
+@pytest.mark.parametrize("overrides", CASES.values(), ids=CASES)
 def test_the_hierarchical_model_learns_the_shop_and_popularity_does_not(tmp_path, overrides) -> None:
     data, test = toy()
     torch.manual_seed(0)

@@ -38,12 +38,14 @@ def command(
     dataset = Dataset.open(folder)
     if not json:
         show_dataset(dataset.document, False)  # first, so that a recipe that doesn't fit costs no statistics
-    memory = _memory(dataset, recipe, set_ or [])
+    memory, lines = _memory(dataset, recipe, set_ or [])
     if json:
         printing.show_json({**dataset.document, "training_memory": {"recipe": recipe, **memory}})
         return
     rows = [(what, _size(memory[part])) for part, what in PARTS.items()]
     printing.show(printing.table(f"Memory that training {recipe} will need", ["what", "about"], rows))
+    for line in lines:
+        printing.show(f"Note: {line}")
 
 
 def show_dataset(document: dict[str, Any], as_json: bool) -> None:
@@ -56,8 +58,10 @@ def show_dataset(document: dict[str, Any], as_json: bool) -> None:
     printing.show(printing.table(f"Dataset {document['name']}", ["statistic", "value"], table(document), right=False))
 
 
-def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> dict[str, int]:
+def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict[str, int], list[str]]:
+    """Bytes by what takes them, and advice."""
     from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+    from hiersrec.training.advice import advice
     from hiersrec.training.need import needed
 
     chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
@@ -66,7 +70,9 @@ def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> dict[str, 
             f"The memory is estimated for recipes with [[tasks]] alone, and '{recipe}' has [baseline] "
             f"{chosen.baseline.name}. Give another --recipe."
         )
-    return needed(chosen, dataset.training()).document()
+    data = dataset.training()
+    need = needed(chosen, data)
+    return need.document(), advice(chosen, data, need.total)
 
 
 def _size(size: int) -> str:

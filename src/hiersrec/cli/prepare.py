@@ -104,6 +104,13 @@ def command(  # more than ten parameters: they are the flags
             metavar="K|K1,K2,...|auto",
         ),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What does the work: duckdb, local-spark or spark://HOST:PORT, which needs --out on storage that all "
+            "its machines share. The folder is the same."
+        ),
+    ] = "duckdb",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older dataset folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print dataset.json.")] = False,
 ) -> None:
@@ -159,7 +166,7 @@ def command(  # more than ten parameters: they are the flags
         source, settings = _own(out.resolve().name, events, items, test)
     if name is not None:
         source = replace(source, name=name)
-    prepare(source, out, _changed(settings, flags), overwrite=overwrite, say=printing.say)
+    prepare(source, out, _changed(settings, flags), engine=engine, overwrite=overwrite, say=printing.say)
     show_dataset(Dataset.open(out).document, json)
 
 

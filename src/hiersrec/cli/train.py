@@ -13,11 +13,19 @@ from hiersrec.cli import printing
 def command(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, made by prepare.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="The run folder to make.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe (see `hiersrec list recipes`), or a .toml file.")] = (
-        "hiersrec"
-    ),
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Without it hiersrec; with "
+            "--init-from the recipe of that run, with --resume the one of the training."
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting of the recipe.", metavar="KEY=VALUE")
+    ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(help="Begin with the weights of this run, trained on older data.", metavar="RUN"),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set training.seed=SEED.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped training left off.")] = False,
@@ -25,25 +33,47 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
     """Train a recipe on a dataset folder."""
+    from hiersrec.build import RECIPE
     from hiersrec.config import find_recipe, read_recipe
     from hiersrec.store.dataset import Dataset
-    from hiersrec.store.folder import open_seal
     from hiersrec.training.fit import train
+    from hiersrec.training.processes import joined, launcher
+    from hiersrec.training.warm_start import recipe_of
     from hiersrec.training.watch import Bar
 
-    dataset = Dataset.open(folder)
     overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]
-    chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
     bar = Bar(printing.console(sys.stderr))
     try:
-        train(dataset, chosen, out, bar, resume=resume, overwrite=overwrite)
+        with joined(report=lambda error: printing.say(f"Error: {error}")) as processes:
+            with processes.together():
+                dataset = Dataset.open(folder)
+                if recipe is None and resume and (out / RECIPE).is_file():
+                    path = out / RECIPE
+                elif recipe is None and init_from is not None:
+                    path = recipe_of(init_from)
+                else:
+                    path = find_recipe(recipe or "hiersrec", dataset.name)
+                chosen = read_recipe(path, overrides)
+            document = train(
+                dataset,
+                chosen,
+                out,
+                bar,
+                init_from=init_from,
+                resume=resume,
+                overwrite=overwrite,
+                processes=processes,
+            )
     except KeyboardInterrupt:
         bar.end()
-        again = ["hiersrec", "train", str(folder), "--out", str(out), "--recipe", recipe]
+        again = [*launcher(), "train", str(folder), "--out", str(out)]
+        again += [] if recipe is None else ["--recipe", recipe]
         again += [word for override in overrides for word in ("--set", override)]
         printing.say(f"Stopped. Go on with: {shlex.join(again)} --resume")
         raise typer.Exit(130) from None
+    if not processes.first:
+        return
     if json:
-        printing.show_json(open_seal(out, "run"))
+        printing.show_json(document)
         return
     printing.show(f"Run folder: {out}", f"Next: hiersrec evaluate {out}")

@@ -22,7 +22,7 @@ import ibis
 
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
 from hiersrec.errors import BadInput
-from hiersrec.prepare.engine import Engine, open_engine
+from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
 
@@ -57,20 +57,19 @@ def source(folder: Path | None = None) -> Source:
     return Source("diginetica", train, items, test)
 
 
-def _from_raw(given: Source, scratch: Path) -> Source:
+def _from_raw(given: Source, engine: Engine) -> Source:
     """Raw files -> train, test and items tables, in the published split."""
     view_columns = {"session_id": "sessionId", "item_id": "itemId", "timeframe": "timeframe", "day": "eventdate"}
-    views = copy_columns(given.events, view_columns, scratch, ";")
-    categories = copy_columns(given.also[0], {"item_id": "itemId", "category_1": "categoryId"}, scratch, ";")
+    views = copy_columns(given.events, view_columns, engine.scratch, ";")
+    categories = copy_columns(given.also[0], {"item_id": "itemId", "category_1": "categoryId"}, engine.scratch, ";")
     names = {"item_id": "itemId", "pricelog2": "pricelog2", "name_tokens": "product.name.tokens"}
-    products = copy_columns(given.also[1], names, scratch, ";")
-    with open_engine(scratch) as engine:
-        _refuse_bad_rows(engine.read(views), given.events)
-        train, test = published_split(engine, engine.read(views))
-        category = engine.read(categories).mutate(item_id=_int("item_id"), category_1=_int("category_1"))
-        product = engine.read(products).mutate(item_id=_int("item_id"), pricelog2=ibis._.pricelog2.try_cast("float64"))
-        joined = category.drop("row").left_join(product.drop("row"), "item_id").drop("item_id_right")
-        items = engine.save(scratch / "items.parquet", joined.order_by("item_id"))
+    products = copy_columns(given.also[1], names, engine.scratch, ";")
+    _refuse_bad_rows(engine, engine.read(views), given.events)
+    train, test = published_split(engine, engine.read(views))
+    category = engine.read(categories).mutate(item_id=_int("item_id"), category_1=_int("category_1"))
+    product = engine.read(products).mutate(item_id=_int("item_id"), pricelog2=ibis._.pricelog2.try_cast("float64"))
+    joined = category.drop("row").left_join(product.drop("row"), "item_id").drop("item_id_right")
+    items = engine.save(engine.scratch / "items.parquet", joined.order_by("item_id"))
     return Source(given.name, train, items, test)
 
 
@@ -78,11 +77,15 @@ def _int(column: str) -> Any:
     return ibis._[column].cast("int64")
 
 
-def _refuse_bad_rows(views: Any, file: Path) -> None:
+def _refuse_bad_rows(engine: Engine, views: Any, file: Path) -> None:
     numbers = ("session_id", "item_id", "timeframe")
-    parsed = views.mutate(**{name: ibis._[name].try_cast("int64") for name in numbers}, day=ibis._.day.try_cast("date"))
+    # Engines differ in what they take for a whole number ("1.5" is 2 for DuckDB), but for digits.
+    digits = {name: ibis.ifelse(ibis._[name].re_search("^-?[0-9]+$"), ibis._[name], ibis.null()) for name in numbers}
+    parsed = views.mutate(
+        **{name: text.try_cast("int64") for name, text in digits.items()}, day=ibis._.day.try_cast("date")
+    )
     wrong = parsed.filter(ibis.or_(*(parsed[name].isnull() for name in (*numbers, "day"))))
-    rows = wrong.order_by("row").limit(1).to_pyarrow().to_pylist()
+    rows = engine.arrow(wrong.order_by("row").limit(1)).to_pylist()
     if rows:
         row = rows[0]["row"] + 1
         raise BadInput(
@@ -101,7 +104,7 @@ def published_split(engine: Engine, views: Any) -> tuple[Path, Path]:
     views = _longer_than_one(views.filter(views["clicks"] >= MIN_ITEM_CLICKS))
     by_session = ibis.window(group_by="session_id")
     views = engine.keep("views_dated", views.mutate(session_day=views["day"].argmax(views["row"]).over(by_session)))
-    last_day = views["session_day"].max().to_pyarrow().as_py()
+    last_day = engine.arrow(views.aggregate(day=views["session_day"].max()))["day"][0].as_py()
     if last_day is None:
         raise BadInput(
             "No session is left: no item of the views has 5 clicks in sessions of two or more. Get the file anew."
@@ -110,12 +113,12 @@ def published_split(engine: Engine, views: Any) -> tuple[Path, Path]:
     columns = ["session_id", "item_id", "position", "timestamp"]
     inside = ibis.window(group_by="session_id", order_by=["timeframe", "row"])
     views = views.mutate(position=ibis.row_number().over(inside), timestamp=views["session_day"])
-    train = engine.keep("views_train", views.filter(views["session_day"] < cut).select(columns))
-    test = views.filter(views["session_day"] > cut).select(columns)
-    test = _longer_than_one(test.semi_join(train, "item_id"))
-    return engine.scratch / "views_train.parquet", engine.save(
-        engine.scratch / "views_test.parquet", test.select(columns)
+    train = engine.save(
+        engine.scratch / "views_train.parquet", views.filter(views["session_day"] < cut).select(columns)
     )
+    test = views.filter(views["session_day"] > cut).select(columns)
+    test = _longer_than_one(test.semi_join(engine.read(train), "item_id"))
+    return train, engine.save(engine.scratch / "views_test.parquet", test.select(columns))
 
 
 def _longer_than_one(views: Any) -> Any:

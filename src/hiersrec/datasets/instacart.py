@@ -14,7 +14,7 @@ from pathlib import Path
 import ibis
 
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
-from hiersrec.prepare.engine import open_engine
+from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.settings import Metadata, Settings, Split
 from hiersrec.prepare.source import Source
 
@@ -41,28 +41,29 @@ def source(folder: Path | None = None) -> Source:
     return Source("instacart", events, items)
 
 
-def _from_raw(given: Source, scratch: Path) -> Source:
+def _from_raw(given: Source, engine: Engine) -> Source:
     """Four raw tables -> events and items."""
     columns = {"session_id": "order_id", "item_id": "product_id", "position": "add_to_cart_order"}
-    orders = copy_columns(given.events, columns, scratch)
+    orders = copy_columns(given.events, columns, engine.scratch)
     columns = {
         "item_id": "product_id",
         "title": "product_name",
         "aisle_id": "aisle_id",
         "department_id": "department_id",
     }
-    products = copy_columns(given.also[0], columns, scratch)
-    aisles = copy_columns(given.also[1], {"aisle_id": "aisle_id", "category_2": "aisle"}, scratch)
-    departments = copy_columns(given.also[2], {"department_id": "department_id", "category_1": "department"}, scratch)
-    with open_engine(scratch) as engine:
-        numbered = engine.read(orders).mutate(
-            session_id=ibis._.session_id.cast("int64"),
-            item_id=ibis._.item_id.cast("int64"),
-            position=ibis._.position.cast("int64"),
-        )
-        events = engine.save(scratch / "events_normal.parquet", numbered.order_by("row").drop("row"))
-        joined = engine.read(products).join(engine.read(aisles).drop("row"), "aisle_id")
-        joined = joined.join(engine.read(departments).drop("row"), "department_id")
-        listed = joined.mutate(item_id=ibis._.item_id.cast("int64")).order_by("item_id")
-        items = engine.save(scratch / "items.parquet", listed.select("item_id", "title", "category_1", "category_2"))
+    products = copy_columns(given.also[0], columns, engine.scratch)
+    aisles = copy_columns(given.also[1], {"aisle_id": "aisle_id", "category_2": "aisle"}, engine.scratch)
+    departments = copy_columns(
+        given.also[2], {"department_id": "department_id", "category_1": "department"}, engine.scratch
+    )
+    numbered = engine.read(orders).mutate(
+        session_id=ibis._.session_id.cast("int64"),
+        item_id=ibis._.item_id.cast("int64"),
+        position=ibis._.position.cast("int64"),
+    )
+    events = engine.save(engine.scratch / "events_normal.parquet", numbered.order_by("row").drop("row"))
+    joined = engine.read(products).join(engine.read(aisles).drop("row"), "aisle_id")
+    joined = joined.join(engine.read(departments).drop("row"), "department_id")
+    listed = joined.mutate(item_id=ibis._.item_id.cast("int64")).order_by("item_id")
+    items = engine.save(engine.scratch / "items.parquet", listed.select("item_id", "title", "category_1", "category_2"))
     return Source(given.name, events, items)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.datasets._facts import Facts, need_files
+from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.settings import FIRST_LAST_ITEM, Metadata, Settings, Split
 from hiersrec.prepare.source import Source
 
@@ -39,7 +40,7 @@ def source(folder: Path | None = None) -> Source:
     return Source("wikispeedia", events, items, convert=_readable)
 
 
-def _readable(given: Source, scratch: Path) -> Source:
+def _readable(given: Source, engine: Engine) -> Source:
     """Category paths such as "Geography.European_Geography" under readable names such as "European Geography"."""
     assert given.items is not None
     table = pq.read_table(given.items)
@@ -48,7 +49,7 @@ def _readable(given: Source, scratch: Path) -> Source:
         shown = readable_names({name for name in names if name is not None})
         values = pa.array([name if name is None else shown[name] for name in names], pa.string())
         table = table.set_column(table.column_names.index(column), column, values)
-    items = scratch / "items.parquet"
+    items = engine.scratch / "items.parquet"
     pq.write_table(table, items)
     return Source(given.name, given.events, items)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from hiersrec.errors import BadInput
 from hiersrec.evaluation import chance, futures, report, slices
 from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.evaluation.share import Alone, Share
 from hiersrec.retrieval import scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.batches import batch_of, sorted_rows
@@ -62,13 +63,15 @@ def evaluate(
     sessions: Sessions,
     options: Options | None = None,
     progress: Callable[[int, int], None] | None = None,
+    share: Share | None = None,
 ) -> Evaluation:
     """Rank the target of every prefix of `sessions`; `progress` is told (prefixes done, all prefixes) after each batch.
 
-    Raises BadInput if no session has two items or if candidates need categories that the scorer doesn't predict,
-    HiersrecError if the scorer gives no numbers.
+    With `share` this process ranks its share of the batches, and all find the same as one alone. Raises BadInput if no
+    session has two items or if candidates need categories that the scorer doesn't predict, HiersrecError if the scorer
+    gives no numbers.
     """
-    options = options or Options()
+    options, share = options or Options(), share or Alone()
     prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
     items = Outcomes.empty(options.k, size)
@@ -76,20 +79,25 @@ def evaluate(
     classes: dict[str, Int32] = {}  # of every event of the split
     is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
     done = 0
-    for rows, scores in scored(scorer, catalog, prefixes, options):
-        target, to_come = prefixes.targets(rows), futures.of_prefixes(prefixes, rows)
-        items.fill(rows, scores.items, target, to_come)
-        inside[rows] = chance.ranks(catalog, scores.items, target)
-        if is_narrowed:
-            ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
-        for task, found in scores.tasks.items():
-            if task not in tasks:
-                tasks[task], classes[task] = Outcomes.empty(options.k, size), catalog.labels[task].of_events(sessions)
-            label = classes[task][prefixes.positions[rows]]
-            tasks[task].fill(rows, found, label, futures.of_classes(prefixes, rows, classes[task]))
-        done += len(rows)
-        if progress:
-            progress(done, size)
+    with share.together():
+        for rows, scores in scored(scorer, catalog, prefixes, options, share):
+            target, to_come = prefixes.targets(rows), futures.of_prefixes(prefixes, rows)
+            items.fill(rows, scores.items, target, to_come)
+            inside[rows] = chance.ranks(catalog, scores.items, target)
+            if is_narrowed:
+                ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
+            for task, found in scores.tasks.items():
+                if task not in tasks:
+                    tasks[task] = Outcomes.empty(options.k, size)
+                    classes[task] = catalog.labels[task].of_events(sessions)
+                label = classes[task][prefixes.positions[rows]]
+                tasks[task].fill(rows, found, label, futures.of_classes(prefixes, rows, classes[task]))
+            done += len(rows)
+            if progress:
+                progress(min(size, done * share.count), size)
+    # A prefix is ranked by one process, and stands at zero in the others.
+    items, tasks = items.total(share), {task: outcomes.total(share) for task, outcomes in tasks.items()}
+    inside, ranked = share.total(inside), share.total(ranked)
     metrics, table = report.metrics(prefixes, items, tasks), report.table(prefixes, catalog, items, tasks)
     metrics |= chance.within_category(catalog, items, tasks, inside)
     if is_narrowed:
@@ -106,10 +114,23 @@ def prefixes_of(sessions: Sessions, options: Options) -> Prefixes:
     return prefixes
 
 
-def scored(scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: Options) -> Iterator[tuple[Int64, Scores]]:
-    """All prefixes in batches: (rows, their scores), rows (B,) int64 being places in `prefixes`."""
+def scored(
+    scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: Options, share: Share | None = None
+) -> Iterator[tuple[Int64, Scores]]:
+    """All prefixes in batches: (rows, their scores), rows (B,) int64 being places in `prefixes`.
+
+    With `share` the batches of this process, or a batch without rows: its scores tell which tasks there are.
+    """
+    share = share or Alone()
     # Seen items must be removed even where the scorer no longer looks at them.
     width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
-    for rows in sorted_rows(prefixes, options.batch_size):
+    batches = list(sorted_rows(prefixes, options.batch_size))
+    mine = batches[share.rank :: share.count]
+    for rows in mine or [batches[0][:1]]:
         batch = batch_of(prefixes, rows, width)
-        yield rows, scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
+        found = scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
+        yield (rows, found) if mine else (rows[:0], _none_of(found))
+
+
+def _none_of(scores: Scores) -> Scores:
+    return Scores(scores.items[:0], {name: values[:0] for name, values in scores.tasks.items()})

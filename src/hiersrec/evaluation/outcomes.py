@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiersrec.evaluation import futures, metrics
+from hiersrec.evaluation.share import Share
 from hiersrec.retrieval import order
 from hiersrec.types import Bool, Float32, Float64, Int32, Int64
 
@@ -36,6 +37,11 @@ class Outcomes:
         self.rank[rows], self.optimistic[rows], self.pessimistic[rows] = order.ranks(scores, target)
         self.future[rows] = futures.count(to_come, len(rows))
         self.found[rows] = futures.found(to_come, listed)
+
+    def total(self, share: Share) -> "Outcomes":
+        """Those of all processes, each of which has filled some rows."""
+        arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.found)
+        return Outcomes(self.k, *map(share.total, arrays))
 
     def values(self) -> dict[str, Float64]:
         """Reported name -> value of each prefix, (P,) float64; `future` must be at least 1 in all that are averaged."""

@@ -21,6 +21,7 @@ from torch.nn import functional
 from hiersrec.errors import BadRecipe
 from hiersrec.model.constants import register_constant
 from hiersrec.model.dropout import Dropout
+from hiersrec.model.split import Split, split_table
 from hiersrec.store.catalog import Catalog, Feature
 
 
@@ -43,12 +44,13 @@ class Config:
 class Inputs(nn.Module):
     """Items (B, T) int -> vectors (B, T, D). `width` is D = d_I + `content_width`, d_I being `item_width`.
 
-    `item_table` is the (N + 1, d_I) embedding E^I.
+    `item_table` is the (N + 1, d_I) embedding E^I, or with `split` this process's part of it.
     """
 
-    def __init__(self, config: Config, catalog: Catalog) -> None:
+    def __init__(self, config: Config, catalog: Catalog, split: Split | None = None) -> None:
         super().__init__()
-        self.item_table = _table(catalog.num_items + 1, config.item_width)
+        self.num_items, self.split = catalog.num_items, split
+        self.item_table = _table(catalog.num_items + 1, config.item_width, split)
         self.item_width = config.item_width
         self.content_width = 0
         """Width of E^C and E^M together."""
@@ -90,7 +92,10 @@ class Inputs(nn.Module):
         return vectors
 
     def id_vectors(self, items: Tensor | None = None) -> Tensor:
-        """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
+        """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew.
+
+        Where the table is split, all are those that lie here.
+        """
         # All rows are no gather: the gradient of a slice costs less.
         vectors: Tensor = self.item_table.weight[1:] if items is None else self.item_table(items)
         if not self.id_dropout:
@@ -119,10 +124,15 @@ class Inputs(nn.Module):
         return torch.cat(parts, -1)
 
 
-def _table(rows: int, width: int) -> nn.Embedding:
+def _table(rows: int, width: int, split: Split | None = None) -> nn.Embedding:
+    def draw(values: Tensor) -> Tensor:
+        return nn.init.normal_(values, std=max(1, width) ** -0.5)
+
+    if split is not None:
+        return split_table(split, width, draw)
     table = nn.Embedding(rows, width, padding_idx=0)
     with torch.no_grad():
-        table.weight[1:].normal_(std=max(1, width) ** -0.5)
+        draw(table.weight[1:])
     return table
 
 

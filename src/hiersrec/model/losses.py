@@ -72,7 +72,7 @@ class _CrossEntropy(torch.autograd.Function):
         for start in range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right)))):
             rows = slice(start, start + size)
             place = (torch.arange(len(left[rows]), device=state.device), classes[rows].clamp(min=0))
-            probs = _product(left[rows], right, shift)  # (R, C), logits until the next line
+            probs = product(left[rows], right, shift)  # (R, C), logits until the next line
             torch.softmax(probs, 1, out=probs)
             loss += (_surprise(probs, place, left[rows], right, shift) * share[rows]).sum()
             # d loss / d logits, but for the share. Not scatter_add_: in bf16 that is slower than all the products.
@@ -80,7 +80,7 @@ class _CrossEntropy(torch.autograd.Function):
             if grad_state is not None:
                 torch.mm(probs, right, out=grad_state[rows])
             if grad_weight is not None:
-                for part, columns in zip(grad_weight.split(PART), probs.split(PART, 1), strict=True):
+                for part, columns in zip(torch.split(grad_weight, PART), torch.split(probs, PART, 1), strict=True):
                     found = columns.T @ weighted[rows]
                     (part.add_ if start else part.copy_)(found)
             if grad_bias is not None:
@@ -93,13 +93,19 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
-        if ctx.gradients is None:
-            raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be asked for once.")
-        gradients, ctx.gradients = ctx.gradients, None
-        return (*(None if one is None else one.mul_(factor) for one in gradients), None)
+        return (*scaled_once(ctx, factor), None)
 
 
-def _product(left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
+def scaled_once(ctx: Any, factor: Tensor) -> list[Tensor | None]:
+    """The gradients that the forward pass left in ctx.gradients, times those of what follows; they are gone then."""
+    if ctx.gradients is None:
+        raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be asked for once.")
+    gradients, ctx.gradients = ctx.gradients, None
+    return [None if one is None else one.mul_(factor) for one in gradients]
+
+
+def product(left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
+    """Logits of the states `left` (R, D): left @ right.T + shift -> (R, C)."""
     return left @ right.T if shift is None else torch.addmm(shift, left, right.T)
 
 

@@ -1,6 +1,7 @@
 """What the training loop trains: our model, and the rivals of baselines/ that learn by gradient."""
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -20,6 +21,10 @@ class Trainable(nn.Module, ABC):
     @abstractmethod
     def loss(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
         """Combined loss (scalar), and the parts of it by name, unweighted, for people to watch."""
+
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """Tables whose gradients hold some rows alone: those of modules that are set to `sparse`, as embeddings can."""
+        return [cast("nn.Parameter", one.weight) for one in self.modules() if getattr(one, "sparse", False) is True]
 
     def start_epoch(self, seed: int, epoch: int) -> None:
         """Told before each epoch (from 0); what it draws may depend on (seed, epoch) alone."""

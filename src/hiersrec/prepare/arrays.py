@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hiersrec.prepare.engine import BATCH_ROWS, Engine, arrow
+from hiersrec.prepare.engine import BATCH_ROWS, Engine
 from hiersrec.prepare.split import PARTS
 from hiersrec.store.sessions import EVENT_TYPE
 
 
-def vocabulary(events: Any) -> pa.Table:
+def vocabulary(engine: Engine, events: Any) -> pa.Table:
     """The catalogue's items: item_id in sorted order, item from 1, train_count.
 
     Items are those of the training and the validation sessions; train_count counts events of training sessions only.
@@ -21,15 +21,15 @@ def vocabulary(events: Any) -> pa.Table:
     """
     known = events.filter(events["part"] < 2)
     counted = known.group_by("item_id").aggregate(train_count=(known["part"] == 0).sum().cast("int64"))
-    found = arrow(counted).sort_by("item_id")
+    found = engine.arrow(counted).sort_by("item_id")
     item = pa.array(np.arange(1, len(found) + 1, dtype=np.int32))
     return pa.table({"item_id": found["item_id"], "item": item, "train_count": found["train_count"]})
 
 
-def unseen(events: Any, items: pa.Table) -> pa.Table:
+def unseen(engine: Engine, events: Any, items: pa.Table) -> pa.Table:
     """Items of the test sessions that training never saw: item_id in sorted order, item -1, -2, ..."""
     tested = events.filter(events["part"] == 2).select("item_id").distinct()
-    ids = arrow(tested).sort_by("item_id")["item_id"]
+    ids = engine.arrow(tested).sort_by("item_id")["item_id"]
     fresh = ids.filter(pc.invert(pc.is_in(ids, value_set=items["item_id"].combine_chunks())))
     return pa.table({"item_id": fresh, "item": pa.array(-np.arange(1, len(fresh) + 1, dtype=np.int32))})
 
@@ -46,7 +46,7 @@ def write_parts(
     pq.write_table(numbering, path)
     for name in PARTS:
         (folder / name).mkdir()
-    listed = arrow(sessions.order_by(["part", "number"]).select("part", "session_id"))
+    listed = engine.arrow(sessions.order_by(["part", "number"]).select("part", "session_id"))
     for code, name in enumerate(PARTS):
         mine = listed.filter(pc.equal(listed["part"], code)).select(["session_id"])
         pq.write_table(mine, folder / name / "sessions.parquet")

@@ -1,64 +1,99 @@
-"""The machine that runs the Ibis expressions of this folder. The only file that names DuckDB.
+"""The machine that runs the Ibis expressions of this folder: what it can do, and which there are.
 
-Everything else here is Ibis, so that another engine (Spark) can run the same expressions. Tables are
-Parquet files of a scratch folder, where the engine also spills, so they may be larger than memory.
+Everything else here is Ibis, so DuckDB (on_duckdb.py) and Spark (on_spark.py) run the same expressions; no other file
+names one of them. Tables are Parquet files of a scratch folder, so they may be larger than memory.
 """
 
-from collections.abc import Iterator
+import re
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import ibis
 import pyarrow as pa
 
+from hiersrec.errors import UnknownName, did_you_mean
 from hiersrec.types import Int64
 
 BATCH_ROWS = 1 << 18
 """Rows that are in Python's memory at once while a long table passes through."""
+DUCKDB = "duckdb"
+LOCAL_SPARK = "local-spark"
+SPARK = re.compile(r"spark://[^\s/:,]+:\d+(,[^\s/:,]+:\d+)*")
+"""Address of a Spark cluster: one master, or several that stand in for one another."""
 
 
 @dataclass(frozen=True)
-class Engine:
+class Engine(ABC):
     """A connection and the scratch folder it may fill."""
 
     connection: Any
     scratch: Path
 
+    @abstractmethod
     def read(self, path: Path) -> Any:
         """A Parquet file as an Ibis table."""
-        return self.connection.read_parquet(path)
+
+    @abstractmethod
+    def save(self, path: Path, table: Any) -> Path:
+        """Run an expression into one Parquet file, in the expression's order; returns the path."""
+
+    @abstractmethod
+    def arrow(self, table: Any) -> pa.Table:
+        """Rows of an expression, for tables that are small: a row per session, item or category.
+
+        Each column is one piece: how it is cut into pieces would show in the bytes of a Parquet file.
+        """
 
     def keep(self, name: str, table: Any) -> Any:
-        """Run an expression once and keep its rows, so that later expressions don't run it again."""
+        """Run an expression once and keep its rows, in any order, so that later expressions don't run it again."""
         return self.read(self.save(self.scratch / f"{name}.parquet", table))
-
-    def save(self, path: Path, table: Any) -> Path:
-        """Run an expression into a Parquet file, in the expression's order; returns the path."""
-        self.connection.to_parquet(table, path)
-        return path
 
     def drop(self, name: str) -> None:
         """Free the disk space of kept rows that nothing needs any more."""
-        (self.scratch / f"{name}.parquet").unlink()
+        path = self.scratch / f"{name}.parquet"
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+    def inside(self, name: str) -> Self:
+        """The same engine, working in a new folder of its scratch folder."""
+        folder = self.scratch / name
+        folder.mkdir()
+        return replace(self, scratch=folder)
+
+
+def check(name: str) -> None:
+    """Raise UnknownName if there is no engine of that name."""
+    if name not in (DUCKDB, LOCAL_SPARK) and not SPARK.fullmatch(name):
+        near = did_you_mean(name, (DUCKDB, LOCAL_SPARK, "spark://HOST:PORT"))
+        raise UnknownName(f"There is no --engine '{name}'. {near}")
 
 
 @contextmanager
-def open_engine(scratch: Path) -> Iterator[Engine]:
-    """An engine that works and spills in `scratch`, closed on leaving."""
-    spill = scratch / "spill"
-    spill.mkdir(parents=True, exist_ok=True)
-    connection = ibis.duckdb.connect(temp_directory=str(spill))
-    try:
-        yield Engine(connection, scratch)
-    finally:
-        connection.disconnect()
+def open_engine(name: str, scratch: Path, say: Callable[[str], None]) -> Iterator[Engine]:
+    """An engine that works and spills in `scratch`, closed on leaving.
 
+    `name` is "duckdb", "local-spark" or "spark://HOST:PORT". Raises UnknownName for another one; for Spark,
+    MissingExtra and HiersrecError if it can't be started or reached.
+    """
+    check(name)
+    scratch.mkdir(parents=True, exist_ok=True)
+    # Each engine knows this file, and Spark's takes a second to import.
+    if name == DUCKDB:
+        from hiersrec.prepare.on_duckdb import open_duckdb
 
-def arrow(table: Any) -> pa.Table:
-    """Rows of an expression as Arrow, for tables that are small: a row per session, item or category."""
-    return table.to_pyarrow()
+        with open_duckdb(scratch) as engine:
+            yield engine
+    else:
+        from hiersrec.prepare.on_spark import open_spark
+
+        with open_spark("local[*]" if name == LOCAL_SPARK else name, scratch, say) as engine:
+            yield engine
 
 
 def numbers(table: pa.Table, column: str) -> Int64:

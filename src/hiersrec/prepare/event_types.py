@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hiersrec.prepare.engine import Engine, arrow
+from hiersrec.prepare.engine import Engine
 from hiersrec.store.catalog import EVENT_TYPES
 
 
@@ -22,7 +22,7 @@ def number(engine: Engine, events: Any) -> tuple[Any, pa.Table | None]:
     events = events.mutate(event_type=events["event_type"].cast("string"))
     known = events.filter((events["part"] < 2) & events["event_type"].notnull() & (events["event_type"] != ""))
     counted = known.group_by("event_type").aggregate(train_count=(known["part"] == 0).sum().cast("int64"))
-    found = arrow(counted).sort_by("event_type")
+    found = engine.arrow(counted).sort_by("event_type")
     path = engine.scratch / "types.parquet"
     codes = pa.array(np.arange(1, len(found) + 1, dtype=np.int32))
     pq.write_table(pa.table({"event_type": found["event_type"], "code": codes}), path)

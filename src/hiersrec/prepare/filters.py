@@ -59,7 +59,7 @@ def chosen(settings: Settings) -> dict[str, Filter]:
     return found
 
 
-def count(name: str, round_: int, events: Any) -> dict[str, Any]:
+def count(engine: Engine, name: str, round_: int, events: Any) -> dict[str, Any]:
     """Counts of a table of events, one entry of `filters` in dataset.json; None for what it has no column for."""
     wanted = {"events": events.count(), "items": events["item_id"].nunique()}
     if "session" in events.columns:
@@ -68,7 +68,7 @@ def count(name: str, round_: int, events: Any) -> dict[str, Any]:
         wanted["sessions"] = (events["given"].cast("string") + events["session_id"].cast("string")).nunique()
     if "user_id" in events.columns:
         wanted["users"] = events["user_id"].nunique()
-    found = events.aggregate(**wanted).to_pyarrow().to_pylist()[0]
+    found = engine.arrow(events.aggregate(**wanted)).to_pylist()[0]
     return {
         "name": name,
         "round": round_,
@@ -89,7 +89,7 @@ def apply(
         )
     filters = chosen(settings)
     kept: str | None = None
-    record = [count("before filters", 0, events)]
+    record = [count(engine, "before filters", 0, events)]
     round_ = 0
     while True:
         round_ += 1
@@ -100,7 +100,7 @@ def apply(
             if kept is not None:
                 engine.drop(kept)
             kept = name_now
-            record.append(count(name, round_, events))
+            record.append(count(engine, name, round_, events))
             say(f"prepare: filter round {round_}: {name}: {record[-2]['events']:,} -> {record[-1]['events']:,} events")
             if record[-1]["events"] == 0:
                 raise BadInput(

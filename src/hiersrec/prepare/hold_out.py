@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
-from hiersrec.prepare.engine import Engine, arrow, numbers
+from hiersrec.prepare.engine import Engine, numbers
 from hiersrec.prepare.settings import Split
 from hiersrec.prepare.split import number
 from hiersrec.types import Bool
@@ -37,7 +37,7 @@ def hold_out(
     the entry `split` of dataset.json, here with `held_out`. Raises BadInput if no training or no validation session
     has two events left.
     """
-    ids = arrow(events.select("item_id").distinct()).sort_by("item_id")["item_id"]
+    ids = engine.arrow(events.select("item_id").distinct()).sort_by("item_id")["item_id"]
     held = ids.filter(pa.array(chosen(len(ids), split.hold_out_items, split.seed)))
     path = engine.scratch / "held_out.parquet"
     pq.write_table(pa.table({"item_id": held}), path)
@@ -48,7 +48,7 @@ def hold_out(
     left = engine.keep("events_held_out", lasting)
 
     lengths = left.group_by("session").aggregate(length=left.count())
-    sessions = arrow(assigned.join(lengths, "session").order_by(["part", "number"]))
+    sessions = engine.arrow(assigned.join(lengths, "session").order_by(["part", "number"]))
     session, length, part = (numbers(sessions, name) for name in ("session", "length", "part"))
     again, after = number(engine, "parts_held_out", session, length, part)
     before = {name: facts[name] for name in ("train", "valid")}

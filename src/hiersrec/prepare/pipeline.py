@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from hiersrec import __version__
 from hiersrec.errors import BadInput
 from hiersrec.prepare import arrays, catalog, event_types, filters, reading, sessions, split, statistics
-from hiersrec.prepare.engine import Engine, open_engine
+from hiersrec.prepare.engine import DUCKDB, Engine, check, open_engine
 from hiersrec.prepare.hold_out import hold_out
 from hiersrec.prepare.implicit import find as find_implicit
 from hiersrec.prepare.items import ItemsTable, read_items
@@ -27,11 +27,15 @@ from hiersrec.store.unseen import UNSEEN
 Say = Callable[[str], None]
 
 
-def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = False, say: Say) -> dict[str, Any]:
+def prepare(
+    source: Source, out: Path, settings: Settings, *, engine: str = DUCKDB, overwrite: bool = False, say: Say
+) -> dict[str, Any]:
     """Prepare a source into the dataset folder `out`; returns the document of its dataset.json.
 
-    `say` gets a line per stage. Nothing is at `out` before all is done. Raises BadInput and BadFolder.
+    `engine` is one that `open_engine` knows, and changes nothing of the folder. `say` gets a line per stage. Nothing is
+    at `out` before all is done. Raises BadInput and BadFolder, and what `open_engine` raises.
     """
+    check(engine)
     for path in (source.events, source.items, source.test_events):
         if path is not None:
             parts(path)
@@ -40,12 +44,11 @@ def prepare(source: Source, out: Path, settings: Settings, *, overwrite: bool = 
             raise BadInput(f"There is no file at {file}, named by --vectors. Check the path.")
     with new_folder(out, "dataset", overwrite) as folder:
         scratch = folder / "scratch"
-        (scratch / "converted").mkdir(parents=True)
-        described = describe_files(source, vectors)
-        normal = source.convert(source, scratch / "converted") if source.convert else source
-        _refuse_split(normal, settings)
-        with open_engine(scratch) as engine:
-            document = _stages(engine, normal, folder, settings, say)
+        with open_engine(engine, scratch, say) as running:
+            described = describe_files(source, vectors)
+            normal = source.convert(source, running.inside("converted")) if source.convert else source
+            _refuse_split(normal, settings)
+            document = _stages(running, normal, folder, settings, say)
         shutil.rmtree(scratch)
         document = {
             "name": source.name,
@@ -71,7 +74,7 @@ def _refuse_split(source: Source, settings: Settings) -> None:
 def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, say: Say) -> dict[str, Any]:
     say(f"prepare: read events {source.events.name}")
     events = reading.read_events(engine, source, settings, say)
-    record = [filters.count("read", 0, events.table)]
+    record = [filters.count(engine, "read", 0, events.table)]
     items = None
     if source.items is not None:
         say(f"prepare: read items {source.items.name}")
@@ -79,14 +82,14 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
         events, items = _same_ids(events, items)
     table = events.table
     if kept := settings.sessions.event_types:
-        table = sessions.of_types(events, kept)
-        record.append(filters.count(f"event_types {', '.join(kept)}", 0, table))
+        table = sessions.of_types(engine, events, kept)
+        record.append(filters.count(engine, f"event_types {', '.join(kept)}", 0, table))
     must_cut = "session_id" not in events.columns
     if must_cut:
         table = engine.keep("events_cut", sessions.cut(table, settings.sessions.gap_seconds))
     numbered, listed = sessions.number_sessions(engine, table)
     if must_cut:
-        record.append(filters.count(f"cut at gaps of {settings.sessions.gap_seconds:g} s", 0, numbered))
+        record.append(filters.count(engine, f"cut at gaps of {settings.sessions.gap_seconds:g} s", 0, numbered))
     left, after = filters.apply(engine, numbered, settings, say)
     collected = split.collect(engine, left, listed, settings.split.key)
     assigned, facts = split.assign(engine, collected, settings.split)
@@ -97,8 +100,8 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
         say(f"prepare: hold out items: {statistics.held_out(facts)}")
     wanted = ["item_id", "part", "number", "place", *(["event_type"] if "event_type" in left.columns else [])]
     with_part = engine.keep("events_split", left.join(assigned, "session").select(wanted))
-    vocabulary = arrays.vocabulary(with_part)
-    unseen = arrays.unseen(with_part, vocabulary)
+    vocabulary = arrays.vocabulary(engine, with_part)
+    unseen = arrays.unseen(engine, with_part, vocabulary)
     if items is not None and not pc.any(pc.is_in(vocabulary["item_id"], value_set=items.ids.combine_chunks())).as_py():
         assert source.items is not None
         raise BadInput(

@@ -12,10 +12,11 @@ ORDER_RULES = {True: "position, ties by row of the file", False: "timestamp, tie
 """Order inside a session, by whether events have a position."""
 
 
-def of_types(events: Events, types: tuple[str, ...]) -> Any:
+def of_types(engine: Engine, events: Events, types: tuple[str, ...]) -> Any:
     """Only the events of some types; raises BadInput if there is none of one of them."""
     table = events.table
-    there = sorted(str(one) for one in table.select("event_type").distinct().to_pyarrow()["event_type"].to_pylist())
+    found = engine.arrow(table.select("event_type").distinct())
+    there = sorted(str(one) for one in found["event_type"].to_pylist())
     if absent := [one for one in types if one not in there]:
         raise BadInput(
             f"No event has the type '{absent[0]}' of --event-types {', '.join(types)}. Types in column "

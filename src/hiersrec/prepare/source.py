@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hiersrec.errors import BadInput
+from hiersrec.prepare.engine import Engine
 from hiersrec.store.folder import sha256
 
 KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
@@ -24,8 +25,8 @@ class Source:
     """One row per item."""
     test_events: Path | None = None
     """Events of the test sessions, if they come apart from the others."""
-    convert: Callable[["Source", Path], "Source"] | None = None
-    """Writes files that are not in normal form as Parquet into a scratch folder, and names them in a new source."""
+    convert: Callable[["Source", Engine], "Source"] | None = None
+    """Writes files that are not in normal form as Parquet into the engine's scratch folder, and names them anew."""
     also: tuple[Path, ...] = ()
     """Further files that `convert` reads."""
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
 from hiersrec.prepare import times
-from hiersrec.prepare.engine import Engine, arrow, numbers
+from hiersrec.prepare.engine import Engine, numbers
 from hiersrec.prepare.settings import FIRST_LAST_ITEM, Split
 from hiersrec.types import Bool, Float64, Int64
 
@@ -51,11 +51,11 @@ def collect(engine: Engine, events: Any, sessions: Any, key: str | None) -> Sess
     if key is not None:
         rank = ibis.dense_rank().over(order_by=[table["key"], table["other_key"]])
         if key != FIRST_LAST_ITEM:
-            _refuse_two_keys(table, key)
+            _refuse_two_keys(engine, table, key)
         table = table.mutate(rank=rank)
     wanted_columns = [name for name in ("session", "length", "rank", "end", "given") if name in table.columns]
     order = ["end", "session"] if "end" in table.columns else ["session"]
-    found = arrow(engine.keep("sessions_left", table.select(wanted_columns)).order_by(order))
+    found = engine.arrow(engine.keep("sessions_left", table.select(wanted_columns)).order_by(order))
     session = numbers(found, "session")
     return Sessions(
         session=session,
@@ -66,8 +66,9 @@ def collect(engine: Engine, events: Any, sessions: Any, key: str | None) -> Sess
     )
 
 
-def _refuse_two_keys(table: Any, key: str) -> None:
-    bad = table.filter(table["key"] != table["other_key"]).order_by("session").limit(1).to_pyarrow().to_pylist()
+def _refuse_two_keys(engine: Engine, table: Any, key: str) -> None:
+    two = table.filter(table["key"] != table["other_key"]).order_by("session").limit(1)
+    bad = engine.arrow(two).to_pylist()
     if bad:
         raise BadInput(
             f"Session '{bad[0]['session_id']}' has two values of --split-key {key}: '{bad[0]['key']}' and "

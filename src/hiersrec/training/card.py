@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hiersrec.training.warm_start import told
+
 
 def model_card(document: dict[str, Any], description: str, history: list[dict[str, Any]]) -> str:
     """The card of a run as Markdown; `document` is its run.json, `history` its epochs (empty for a rival)."""
@@ -13,6 +15,7 @@ def model_card(document: dict[str, Any], description: str, history: list[dict[st
         "",
         f"- Made: {document['created']} with {versions}",
         f"- Dataset: {document['dataset']['name']}, catalogue {document['dataset']['fingerprint'][:12]}",
+        *_origin(document.get("init_from")),
         f"- Parameters: {document['parameters']:,}",
         "- Settings: recipe.toml; numbers of the test split, once evaluated: metrics.json",
         "- Use: items of one visit in, next items out. It knows no user, and only the items and habits of its data.",
@@ -24,3 +27,10 @@ def model_card(document: dict[str, Any], description: str, history: list[dict[st
             for one in history
         ]
     return "\n".join(lines) + "\n"
+
+
+def _origin(facts: dict[str, Any] | None) -> list[str]:
+    """The line of a run that began with the weights of another."""
+    if facts is None:
+        return []
+    return [f"- Began with: {facts['recipe']} on {facts['dataset']['name']}, {facts['path']}: {told(facts)}"]

@@ -1,9 +1,17 @@
 """The state of a training on disk: everything that the next step depends on. Tensors in safetensors, numbers in JSON.
 
-    state/last.safetensors   weights, optimizer moments, random state; its header carries the numbers (epoch, step, ...)
+    state/last.safetensors   weights, optimizer moments, random states; its header has the numbers (epoch, step, ...)
     state/best.safetensors   weights of the best epoch so far
 
-One file holds one moment, written aside and renamed, so that a kill leaves the last moment whole.
+One file holds one moment, written aside and renamed, so that a kill leaves the last moment whole. Of several processes
+the first writes it, with the random state of each: "random" is its own, "random.1" that of the second, and so on.
+
+Where the item table is split (model/split.py), each of the others writes what it has beside that:
+
+    state/last-rank1-epoch2-step40.safetensors   weights and optimizer moments of the second process
+
+Its name says of which moment it is, last.safetensors is written when all of these are there, and only then do the older
+ones go: so whenever a kill comes, last.safetensors finds its own.
 """
 
 import json
@@ -15,11 +23,16 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
+from hiersrec.errors import BadFolder
+from hiersrec.model.split import parts, whole
 from hiersrec.store.folder import new_file
+from hiersrec.training.optimizer import Optimizers
+from hiersrec.training.processes import Processes
 
 LAST, BEST = "last.safetensors", "best.safetensors"
+CPU, GPU = "random", "random_cuda"
+"""Names of the random states."""
 
 
 @dataclass
@@ -43,35 +56,85 @@ class Progress:
     """One record per finished epoch."""
 
 
-def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizer) -> None:
-    """Write the moment: progress, weights, optimizer and torch's random state."""
+def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizers, processes: Processes) -> None:
+    """Write the moment: progress, weights, optimizer and torch's random states. All processes call it."""
+    random = _random_states(processes)
+    is_split = bool(parts(model))
+    if not (processes.first or is_split):
+        return
     tensors = {f"model.{name}": value for name, value in _unique(model).items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-    tensors["random"] = torch.get_rng_state()
-    _write(folder / LAST, tensors, {"progress": json.dumps(asdict(progress))})
+    tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
+    beside = _beside(processes.rank, progress)
+    if not processes.first:
+        _write(folder / beside, tensors, {})
+    if is_split:
+        processes.texts("")  # all have written
+    if processes.first:
+        _write(folder / LAST, tensors | random, {"progress": json.dumps(asdict(progress))})
+    if is_split:
+        processes.texts("")  # the moment stands
+        for older in folder.glob(f"last-rank{processes.rank}-*"):
+            if older.name != beside:
+                older.unlink()
 
 
-def restore(folder: Path, model: nn.Module, optimizer: Optimizer) -> Progress:
-    """Put the saved moment back into model, optimizer and torch's random state."""
+def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Processes) -> Progress:
+    """Put the saved moment back into model, optimizer and torch's random state.
+
+    Raises BadFolder if it was that of another number of processes, whose draws nobody could go on with.
+    """
     with safetensors.safe_open(folder / LAST, "pt") as moment:
         progress = Progress(**json.loads(moment.metadata()["progress"]))
         tensors: dict[str, Tensor] = {name: moment.get_tensor(name) for name in moment.keys()}  # noqa: SIM118 - no dict
-    torch.set_rng_state(tensors.pop("random"))
-    states: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "optimizer":
-            index, _, key = rest.partition(".")
-            states.setdefault(int(index), {})[key] = value
+    count = sum(name.partition(".")[0] == CPU for name in tensors)
+    if count != processes.count:
+        raise BadFolder(
+            f"The training in {folder.parent} was begun by {_named(count)}, got {_named(processes.count)}, which would "
+            f"end in another model. Resume it {_way(count)}, or start anew with --overwrite."
+        )
+    random = tensors
+    if parts(model) and not processes.first:
+        tensors = safetensors.torch.load_file(folder / _beside(processes.rank, progress))
+    torch.set_rng_state(random[_of_rank(CPU, processes.rank)])
+    if processes.device.type == "cuda" and (name := _of_rank(GPU, processes.rank)) in random:
+        torch.cuda.set_rng_state(random[name], processes.device)
     model.load_state_dict(_of(tensors, "model."), strict=False)  # a shared table is stored once
-    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load(_of(tensors, "optimizer."))
     return progress
 
 
-def save_best(folder: Path, model: nn.Module) -> None:
-    """Write the weights alone, as the best so far."""
-    _write(folder / BEST, _unique(model), {})
+def save_best(folder: Path, model: nn.Module, processes: Processes) -> None:
+    """Write the weights alone, as the best so far; those of a split table as one. All processes call it."""
+    tensors = whole(_unique(model), parts(model))
+    if processes.first:
+        _write(folder / BEST, tensors, {})
+
+
+def _beside(rank: int, progress: Progress) -> str:
+    return f"last-rank{rank}-epoch{progress.epoch}-step{progress.step}.safetensors"
+
+
+def _random_states(processes: Processes) -> dict[str, Tensor]:
+    states = {CPU: torch.get_rng_state()}
+    if processes.device.type == "cuda":
+        states[GPU] = torch.cuda.get_rng_state(processes.device)
+    return {
+        _of_rank(name, rank): state
+        for name, own in states.items()
+        for rank, state in enumerate(processes.gathered(own))
+    }
+
+
+def _of_rank(name: str, rank: int) -> str:
+    return f"{name}.{rank}" if rank else name
+
+
+def _named(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes"
+
+
+def _way(count: int) -> str:
+    return "without torchrun" if count == 1 else f"with torchrun and {count} processes in all"
 
 
 def _unique(model: nn.Module) -> dict[str, Tensor]:

@@ -20,56 +20,120 @@ import torch
 from hiersrec import registry
 from hiersrec.build import RECIPE, WEIGHTS, build_trainable
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, read_recipe, write_recipe
-from hiersrec.errors import BadFolder
+from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.split import Split, numbers
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.folder import SEALS, new_file, seal, sha256, write_text
-from hiersrec.training import checkpoint, loop
+from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
+from hiersrec.training import checkpoint, loop, warm_start
+from hiersrec.training.advice import advice
 from hiersrec.training.card import model_card
-from hiersrec.training.watch import Watch
+from hiersrec.training.checkpoint import Progress
+from hiersrec.training.processes import Processes, alone
+from hiersrec.training.watch import Silent, Watch
 
 STATE = "state"
 
 
 def train(
-    dataset: Dataset, recipe: Recipe, out: Path, watch: Watch, *, resume: bool = False, overwrite: bool = False
+    dataset: Dataset,
+    recipe: Recipe,
+    out: Path,
+    watch: Watch,
+    *,
+    init_from: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    processes: Processes | None = None,
 ) -> dict[str, Any]:
     """Fit the recipe on the dataset's training sessions and write the run folder; returns its run.json.
 
-    `resume` goes on with a training that was interrupted in `out`, with the same recipe. Raises BadFolder if `out`
-    holds something else, or something finished, or something interrupted and `resume` is not set.
+    `init_from` is a finished run whose weights the training begins with (warm_start.py). `resume` goes on with a
+    training that was interrupted in `out`, with the same recipe; its state holds what it began with. Of several
+    `processes` all call it, with the same arguments; the first writes. Raises BadFolder if `out` holds something else,
+    or something finished, or something interrupted and `resume` is not set, and what warm_start raises.
     """
+    processes = processes or alone()
+    watch = watch if processes.first else Silent()
     text = write_recipe(recipe)
-    _check_out(dataset, out, text, resume, overwrite)
+    with processes.together():
+        _refuse_rival(recipe, processes)
+        _check_out(dataset, out, text, resume, overwrite)
+        goes_on = (out / RECIPE).is_file() and not overwrite
+        start = warm_start.kept(out / STATE) if goes_on else None
+        if init_from is not None and goes_on:
+            warm_start.refuse_other(init_from, out, start)
+        elif init_from is not None:
+            warm_start.refuse(init_from, recipe, out)
+            _refuse_whole_weights(recipe)
     if recipe.training is not None:
         data = dataset.training()
         with torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
-            # Before anything is written: a bad recipe ends here.
-            model = build_trainable(recipe, data.catalog, data.train.newest(recipe.training.newest_share))
-            for name in _without_tasks(recipe, model):
-                watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
-            _begin(dataset, text, out, overwrite)
-            progress = loop.fit(model, data, recipe.training, out / STATE, watch)
-            parameters = sum(one.numel() for one in model.parameters())
-        with new_file(out / WEIGHTS) as aside:
-            shutil.copyfile(out / STATE / checkpoint.BEST, aside)
-        history, best = progress.history, {"epoch": progress.best_epoch, "valid_mrr@20": progress.best}
+            with processes.together():  # before anything is written: a bad recipe ends here
+                newest = data.train.newest(recipe.training.newest_share)
+                split = _split(recipe, data.catalog.num_items, processes)
+                model = build_trainable(recipe, data.catalog, newest, split)
+                for line in advice(recipe, data):
+                    watch.say(f"train: {line}")
+                for name in _without_tasks(recipe, model):
+                    watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
+                if start is not None:
+                    warm_start.restore(out / STATE, model)
+                elif init_from is not None:
+                    start = warm_start.carry(init_from, model, recipe, dataset)
+                    watch.say(f"train: from {init_from}: {warm_start.told(start)}")
+            with processes.together():
+                if processes.first:
+                    _begin(dataset, text, out, overwrite, None if start is None else (model, start))
+            progress = loop.fit(model, data, recipe.training, out / STATE, watch, processes)
+        with processes.together():
+            if processes.first:
+                with new_file(out / WEIGHTS) as aside:
+                    shutil.copyfile(out / STATE / checkpoint.BEST, aside)
+                _finish(dataset, recipe, out, numbers(model), progress, start)
     else:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
         state = _fit_baseline(dataset, recipe, watch)
         _begin(dataset, text, out, overwrite)
         with new_file(out / WEIGHTS) as aside:
             safetensors.numpy.save_file(state, aside)
-        parameters, history, best = sum(one.size for one in state.values()), [], {}
-    write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
-    document = _seal(dataset, recipe.name, out, {"parameters": parameters, "best": best})
-    write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))
-    shutil.rmtree(out / STATE, ignore_errors=True)
+        _finish(dataset, recipe, out, sum(one.size for one in state.values()), None, None)
     watch.say(f"train: wrote {out}")
-    return document
+    return open_seal(out, "run")
+
+
+def _refuse_rival(recipe: Recipe, processes: Processes) -> None:
+    """Raise BadRecipe for a rival under several processes: CSRM has a memory, COTREC a loss over pairs of a batch."""
+    if processes.count > 1 and isinstance(recipe, BaselineRecipe):
+        raise BadRecipe(
+            f"'{recipe.name}' is a rival of baselines/, which trains in one process, got {processes.count}. Start it "
+            "without torchrun."
+        )
+
+
+def _refuse_whole_weights(recipe: Recipe) -> None:
+    """Raise BadRecipe for a warm start of a table that no process holds as a whole."""
+    if recipe.training is not None and recipe.training.split_items:
+        raise BadRecipe(
+            "--init-from carries over whole tables, and [training] split_items leaves each process a part of one. "
+            "Leave one of the two out."
+        )
+
+
+def _split(recipe: Recipe, items: int, processes: Processes) -> Split | None:
+    """The part of the item table for this process; None where each holds all. Raises BadRecipe if it can't be split."""
+    if not (isinstance(recipe, ModelRecipe) and recipe.training.split_items):
+        return None
+    if not 1 < processes.count <= items:
+        raise BadRecipe(
+            f"[training] split_items gives each process some of the {items:,} items: it needs several processes and no "
+            f"more than items, got {processes.count}. Start with: torchrun --nproc-per-node 2 -m hiersrec train ... "
+            "Or leave split_items out."
+        )
+    return Split(processes.rank, processes.count, items)
 
 
 def _without_tasks(recipe: Recipe, model: Trainable) -> list[str]:
@@ -103,8 +167,14 @@ def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite
         )
     if not begun and resume:
         raise BadFolder(f"There is no training to resume in {out}. Leave out --resume.")
-    if not begun and out.exists() and (not out.is_dir() or any(path.name != "catalog" for path in out.iterdir())):
+    if not begun and out.exists() and not (out.is_dir() and all(map(_left_over, out.iterdir()))):
         raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
+
+
+def _left_over(path: Path) -> bool:
+    """Whether a training that was killed before its first moment may have made `path`."""
+    in_state = path.name == STATE and path.is_dir() and all(warm_start.START in one.name for one in path.iterdir())
+    return path.name == "catalog" or in_state
 
 
 def _other_catalog(dataset: Dataset, out: Path) -> str | None:
@@ -115,16 +185,45 @@ def _other_catalog(dataset: Dataset, out: Path) -> str | None:
     return None
 
 
-def _begin(dataset: Dataset, recipe: str, out: Path, overwrite: bool) -> None:
-    """What a run holds from its first moment; the recipe comes last and marks it as begun."""
+def _begin(
+    dataset: Dataset, recipe: str, out: Path, overwrite: bool, start: tuple[Trainable, dict[str, Any]] | None = None
+) -> None:
+    """What a run holds from its first moment; the recipe comes last and marks it as begun.
+
+    start: a model that does not begin fresh, and where its weights come from.
+    """
     if (out / RECIPE).is_file():
         if not overwrite:
             return
         shutil.rmtree(out)
-    shutil.rmtree(out / "catalog", ignore_errors=True)
+    for name in ("catalog", STATE):
+        shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     copy_catalog(dataset.folder / "catalog", out / "catalog")
+    if start is not None:
+        warm_start.keep(out / STATE, *start)
     write_text(out / RECIPE, recipe)
+
+
+def _finish(
+    dataset: Dataset,
+    recipe: Recipe,
+    out: Path,
+    parameters: int,
+    progress: Progress | None,
+    start: dict[str, Any] | None,
+) -> None:
+    """What a run folder holds beside its weights; the state goes.
+
+    progress: None for a rival that counts. start: where the weights before the first step came from.
+    """
+    history = [] if progress is None else progress.history
+    best = {} if progress is None else {"epoch": progress.best_epoch, "valid_mrr@20": progress.best}
+    write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
+    facts = {"parameters": parameters, "best": best, **({} if start is None else {"init_from": start})}
+    document = _seal(dataset, recipe.name, out, facts)
+    write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))
+    shutil.rmtree(out / STATE, ignore_errors=True)
 
 
 def _seal(dataset: Dataset, recipe: str, out: Path, facts: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The training loop: epochs of steps, validation after each, early stopping, and a moment on disk to go on from.
 
 The order of examples depends on (seed, epoch) alone and the random state is part of the moment, so a training that was
-interrupted and resumed ends in the same weights as one that was not.
+interrupted and resumed ends in the same weights as one that was not. Of several processes (processes.py) each trains
+its share of every batch and ranks its share of the validation, and all of them know the same losses and metrics. Where
+they share the item table instead (model/split.py), each trains and ranks everything, on the rows that it has.
 """
 
 import math
@@ -16,11 +18,15 @@ from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.scorer import TrainedScorer
+from hiersrec.model.split import numbers
+from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import checkpoint, memory, precision
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.examples import Examples, examples_of
+from hiersrec.training.examples import Examples, Step, examples_of
+from hiersrec.training.optimizer import Optimizers, optimizers
+from hiersrec.training.processes import Loss, Processes, alone
 from hiersrec.training.watch import Watch, rates, stretch
 from hiersrec.types import Int64
 
@@ -34,34 +40,52 @@ class Stage:
     """What one training works with, all of it made before the first step."""
 
     model: Trainable
-    optimizer: torch.optim.Optimizer
+    loss: Loss
+    """The model's; the gradients that it leaves are those of all processes."""
+    optimizer: Optimizers
     examples: Examples
     config: Training
     dtype: torch.dtype
     folder: Path
     watch: Watch
+    processes: Processes
 
 
-def fit(model: Trainable, data: TrainingData, config: Training, folder: Path, watch: Watch) -> Progress:
+def fit(
+    model: Trainable,
+    data: TrainingData,
+    config: Training,
+    folder: Path,
+    watch: Watch,
+    processes: Processes | None = None,
+) -> Progress:
     """Train `model` in place, leaving the best epoch's weights in folder/best.safetensors; resumes from `folder`.
 
-    Raises HiersrecError if the loss stops being a number.
+    Of several processes all call it, with the same weights. Raises HiersrecError if the loss stops being a number,
+    BadFolder if `folder` holds the training of another number of processes.
     """
     memory.keep_freed()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    processes = processes or alone()
+    device = processes.device
     model.to(device)
-    decay = config.weight_decay
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=decay, fused=True)
+    optimizer = optimizers(model, config)
     resumed = (folder / checkpoint.LAST).is_file()
-    progress = checkpoint.restore(folder, model, optimizer) if resumed else Progress()
-    progress.dtype = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
+    if not config.split_items:
+        processes.start_random(config.seed)
+    progress = checkpoint.restore(folder, model, optimizer, processes) if resumed else Progress()
+    # One dtype for all: processors that take turns measure their speed a little differently.
+    chosen = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
+    progress.dtype = processes.texts(chosen)[0]
     dtype: torch.dtype = getattr(torch, progress.dtype)
     sessions = data.train.newest(config.newest_share)
     examples = examples_of(sessions, model.max_length, config.positions == "all", device)
-    stage = Stage(model, optimizer, examples, config, dtype, folder, watch)
+    loss = processes.loss_of(model)
+    stage = Stage(model, loss, optimizer, examples, config, dtype, folder, watch, processes)
     watch.say(
-        f"train: {len(examples):,} prefixes, {_numbers(model):,} parameters, {device.type}, "
-        f"{progress.dtype}" + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
+        f"train: {len(examples):,} prefixes, {numbers(model):,} parameters, "
+        + (f"{processes.count} processes, " if processes.count > 1 else "")
+        + f"{device.type}, {progress.dtype}"
+        + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
     )
     while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
         _epoch(stage, progress)
@@ -79,34 +103,50 @@ def _epoch(stage: Stage, progress: Progress) -> None:
     saved = last = time.monotonic()
     for rows in batches[progress.step :]:
         share_done = (progress.epoch + progress.step / len(batches)) / config.epochs
-        _step(stage, progress, rows, share_done)
+        due = _step(stage, progress, rows, share_done, time.monotonic() - saved > SAVE_EVERY)
         now = time.monotonic()
         progress.seconds += now - last
         last = now
         watch.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
-        if now - saved > SAVE_EVERY:
-            checkpoint.save(stage.folder, progress, stage.model, stage.optimizer)
+        if due:
+            checkpoint.save(stage.folder, progress, stage.model, stage.optimizer, stage.processes)
             saved = last = time.monotonic()
     watch.end()
 
 
-def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float) -> None:
-    step = stage.examples.step(rows)
+def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float, due: bool) -> bool:
+    """Train a batch; gives back whether a moment is due in any of the processes."""
+    step = _share_of(stage, rows)
     device = step.items.device.type
-    for group in stage.optimizer.param_groups:
-        group["lr"] = stage.config.learning_rate * (1 - share_done if stage.config.schedule == "linear" else 1)
+    falling = 1 - share_done if stage.config.schedule == "linear" else 1
+    stage.optimizer.set_learning_rate(stage.config.learning_rate * falling)
     with torch.autocast(device, stage.dtype, enabled=stage.dtype != torch.float32):
-        loss, each = stage.model.loss(step.items, step.lengths, step.targets)
-    stage.optimizer.zero_grad(set_to_none=True)
+        loss, each = stage.loss(step.items, step.lengths, step.targets)
+    stage.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    stage.processes.average_rows(one.table for one in stage.optimizer.rows)
     stage.optimizer.step()
-    total, *values = torch.stack([loss, *each.values()]).tolist()  # all at once: a GPU is asked, and waited for, once
+    known = torch.stack([loss, *each.values(), torch.full_like(loss, due)]).detach()
+    # All at once: a GPU is asked, and waited for, once.
+    total, *values, any_due = stage.processes.mean(known).tolist()
     _check(total, dict(zip(each, values, strict=True)), progress)
     progress.step += 1
     count = stage.examples.count(rows)
     progress.examples += count
     for name, value in zip(each, values, strict=True):
         progress.totals[name] = progress.totals.get(name, 0.0) + value * count
+    return bool(any_due)
+
+
+def _share_of(stage: Stage, rows: Int64) -> Step:
+    """What this process trains of a batch; where that is nothing, a row without a label: all take part in each step."""
+    if stage.config.split_items:
+        return stage.examples.step(rows)
+    if len(own := stage.processes.share(rows)):
+        return stage.examples.step(own)
+    items, lengths, targets = stage.examples.step(rows[:1])
+    types = None if targets.event_types is None else torch.zeros_like(targets.event_types)
+    return Step(items, lengths, Targets(torch.zeros_like(targets.items), types, targets.every))
 
 
 def _check(loss: float, each: dict[str, float], progress: Progress) -> None:
@@ -123,7 +163,9 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     start = time.monotonic()
     watch = stage.watch
     with stretch(watch, "train: validation") as seen:
-        found = evaluate(TrainedScorer(stage.model), data.catalog, data.valid, progress=seen).metrics
+        scorer = TrainedScorer(stage.model)
+        share = None if stage.config.split_items else stage.processes  # each has some of the items of every score
+        found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=share).metrics
     progress.epoch += 1
     record: dict[str, Any] = {
         "epoch": progress.epoch,
@@ -143,9 +185,5 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     progress.step, progress.examples, progress.seconds, progress.totals = 0, 0, 0.0, {}
     if found[SELECT_BY] > progress.best:
         progress.best, progress.best_epoch = found[SELECT_BY], progress.epoch
-        checkpoint.save_best(stage.folder, stage.model)
-    checkpoint.save(stage.folder, progress, stage.model, stage.optimizer)
-
-
-def _numbers(model: Trainable) -> int:
-    return sum(one.numel() for one in model.parameters())
+        checkpoint.save_best(stage.folder, stage.model, stage.processes)
+    checkpoint.save(stage.folder, progress, stage.model, stage.optimizer, stage.processes)

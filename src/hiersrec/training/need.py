@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -25,6 +25,7 @@ from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import precision
+from hiersrec.training.optimizer import MOMENTS, Optimizers, optimizers
 
 PROCESS = 410_000_000
 """Bytes of Python with torch, its optimizers and the rest, before any data."""
@@ -33,8 +34,6 @@ EVENT = 100
 HEAP = 2.5
 """Bytes that the process takes for each byte in use at the height of a step, with the default recipe: glibc leaves gaps
 between blocks of many sizes, and keeps them (training/memory.py). Encoders of few, large arrays leave fewer."""
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""Names that torch's Adam gives them."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,19 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
+    # Real numbers, since a softmax may read the vectors of some items alone: those near the newest events.
+    followed = torch.from_numpy(data.train.items[-_prefixes(data.train, recipe.training.batch_size) :].astype(np.int64))
     with _counting() as count:
         model = build_model(recipe, data.catalog)
         _empty_buffers(model)
         weights = count.live
-        optimizer = torch.optim.Adam(model.parameters(), fused=True)
-        for one in model.parameters():  # as a step finds it: with the gradients of the step before, and moments
-            one.grad = torch.empty_like(one)
-            optimizer.state[one] = {"step": torch.zeros(()), **{key: torch.empty_like(one) for key in MOMENTS}}
+        optimizer = optimizers(model, recipe.training)
+        for one in optimizer.dense.param_groups[0]["params"]:  # as a step finds it: with the gradients of the step
+            one.grad = torch.empty_like(one)  # before, and moments
+            moments = {key: torch.empty_like(one) for key in MOMENTS}
+            optimizer.dense.state[one] = {"step": torch.zeros(()), **moments}
         at_rest = count.live
-        step = count.height(lambda: _step(model, optimizer, recipe, data, dtype))
+        step = count.height(lambda: _step(model, optimizer, recipe, data, dtype, followed))
         validation = count.height(lambda: _validation(model, data))
     return Need(
         process=PROCESS,
@@ -95,24 +97,27 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
 def _empty_buffers(model: HierarchicalModel) -> None:
     """Put uncounted copies of the catalogue's arrays, which are real, on the same footing as the weights."""
     for module in model.modules():
+        if isinstance(module, nn.Embedding) and module.sparse:
+            module.padding_idx = None  # how many rows of a gradient are none of padding hangs on numbers
         for name, buffer in list(module.named_buffers(recurse=False)):
             setattr(module, name, torch.empty_like(buffer))
 
 
 def _step(
     model: HierarchicalModel,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizers,
     recipe: ModelRecipe,
     data: TrainingData,
     dtype: torch.dtype,
+    followed: Tensor,
 ) -> None:
     """What training/loop.py does with a batch, the one of the longest prefixes."""
     model.train()
     items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
-    targets = Targets(lengths, lengths if data.catalog.event_types else None)
+    targets = Targets(followed, lengths if data.catalog.event_types else None)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss, _ = model.loss(items, lengths, targets)
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
@@ -129,8 +134,13 @@ def _longest(sessions: Sessions, size: int, max_length: int) -> tuple[Tensor, Te
     """Items (B, T) and lengths (B,) of the largest batch: sorted by length, it is as wide as the longest prefix."""
     lengths = np.diff(sessions.offsets)
     longest = max(1, min(int(lengths.max(initial=1)) - 1, max_length))
-    size = max(1, min(size, int(np.maximum(lengths - 1, 0).sum())))
+    size = _prefixes(sessions, size)
     return torch.zeros(size, longest, dtype=torch.int64), torch.full((size,), longest)
+
+
+def _prefixes(sessions: Sessions, size: int) -> int:
+    """B: prefixes of a batch, or all that there are."""
+    return max(1, min(size, int(np.maximum(np.diff(sessions.offsets) - 1, 0).sum())))
 
 
 class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -147,7 +157,7 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return 0  # a tensor's number, such as whether a mask is all true: there is padding
         found = func(*args, **(kwargs or {}))
         for one in tree_leaves(found):
-            if isinstance(one, Tensor):
+            if isinstance(one, Tensor) and one.layout == torch.strided:  # of sparse ones, their values are counted
                 self._add(one.untyped_storage())
         return found
 

@@ -9,20 +9,19 @@ With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so 
 training never saw, is scored through its categories and metadata alone: the paper's future work (section 5).
 DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of the inputs does.
 
-For a given session both are linear in the state up to one factor, which is what makes explanations exact.
+`softmax` names a file of model/softmax/: that of the whole catalogue, or one whose steps read some of its items alone.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from annotated_types import Gt
-from torch import Tensor, nn
-from torch.nn import functional
+from annotated_types import Ge, Gt
+from torch import nn
 
+from hiersrec import registry
 from hiersrec.errors import BadRecipe
+from hiersrec.model.heads import CosineHead, DotHead, Head, LinearHead, Softmax
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.losses import cross_entropy
-from hiersrec.model.targets import Targets
 from hiersrec.store.catalog import Catalog
 
 
@@ -36,6 +35,12 @@ class Config:
     """Factor of the cosine, one over its temperature; the other heads have none."""
     vectors: Literal["id", "id+metadata"] = "id"
     """What the cosine compares with: E^I, or E^I and what categories and metadata say of an item."""
+    softmax: str = "full"
+    """How probabilities come of the scores and are trained: "full", "sampled" or "coarse_to_fine"."""
+    negatives: Annotated[int, Ge(2)] = 8192
+    """Items that "sampled" draws at each step, for the whole batch."""
+    negatives_from: Literal["all", "category"] = "all"
+    """Where "sampled" draws them: from all items, or half of them from the categories near the right items'."""
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
@@ -44,123 +49,42 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     return {"item": config}
 
 
-def build(
-    config: Config, catalog: Catalog, width: int, inputs: Inputs
-) -> "LinearItemTask | CosineItemTask | DotItemTask":
-    """The head named by the recipe. Raises BadRecipe for vectors that it can't have."""
-    with_metadata = config.vectors == "id+metadata"
-    if with_metadata and config.head != "cosine":
+def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
+    """The head and the softmax that the recipe names. Raises BadRecipe for what inputs or catalogue can't give.
+
+    A softmax that reads some items alone sets the tables of items to sparse gradients, those of the inputs too.
+    """
+    _check(config, catalog, width, inputs)
+    softmax: nn.Module = registry.load("model.softmax", config.softmax).build(config, catalog, width)
+    if cast("Softmax", softmax).partial:
+        inputs.use_sparse_gradients()
+    if config.head == "linear":
+        return LinearHead(width, catalog.num_items, softmax, inputs.split)
+    if config.head == "dot":
+        return DotHead(inputs, softmax)
+    return CosineHead(width, inputs, config.scale, config.vectors == "id+metadata", softmax)
+
+
+def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None:
+    if config.vectors == "id+metadata" and config.head != "cosine":
         raise BadRecipe(
             f'[[tasks]] item: vectors = "id+metadata" needs head = "cosine", got head = "{config.head}", which has a '
             "vector of its own for each item. Change one of the two."
         )
-    if with_metadata and not inputs.content_width:
+    if config.vectors == "id+metadata" and not inputs.content_width:
         raise BadRecipe(
             '[[tasks]] item: vectors = "id+metadata" needs categories or metadata in the inputs, and there are none: '
             f"the dataset has {len(catalog.levels)} category levels and {len(catalog.features)} metadata columns, and "
             "[inputs] category_width and metadata_width say which are used. Prepare with --items, or leave vectors out."
         )
-    if config.head == "linear":
-        return LinearItemTask(width, catalog.num_items)
-    if not inputs.item_width:
+    if config.head != "linear" and not inputs.item_width:
         raise BadRecipe(
             f'[[tasks]] item: head = "{config.head}" compares with the item ids of the inputs, and there are none: '
             '[inputs] item_width is 0. Use head = "linear", or an item_width above 0.'
         )
-    if config.head == "dot":
-        if width != inputs.item_width:
-            raise BadRecipe(
-                '[[tasks]] item: head = "dot" needs an input of item ids alone, so that states are as wide as they '
-                f"are, got the width {width} beside item_width {inputs.item_width}. Set category_width and "
-                'metadata_width to 0, or use head = "cosine".'
-            )
-        return DotItemTask(inputs)
-    return CosineItemTask(width, inputs, config.scale, with_metadata)
-
-
-class LinearItemTask(nn.Module):
-    """FC_next: state (B, D) -> logits (B, N); class i is item i + 1."""
-
-    def __init__(self, width: int, num_items: int) -> None:
-        super().__init__()
-        self.num_classes = num_items
-        self.fc = nn.Linear(width, num_items)
-
-    def forward(self, state: Tensor) -> Tensor:
-        """(B, D) -> (B, N)."""
-        logits: Tensor = self.fc(state)
-        return logits
-
-    def loss(self, state: Tensor, targets: Targets) -> Tensor:
-        """Eq. 6 for next items (B,) from 1."""
-        return cross_entropy(state, self.fc.weight, self.fc.bias, targets.items - 1)
-
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, at one state (D,)."""
-        del state
-        return self.fc.weight[items - 1], self.fc.bias[items - 1]
-
-
-class DotItemTask(nn.Module):
-    """state . E^I_i: state (B, D) -> logits (B, N), D being d_I; class i is item i + 1."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        super().__init__()
-        self.num_classes = inputs.item_table.num_embeddings - 1
-        self.id_vectors = inputs.id_vectors  # a method, not the module: the table stays the inputs' own
-
-    def forward(self, state: Tensor) -> Tensor:
-        """(B, D) -> (B, N)."""
-        return functional.linear(state, self.id_vectors())
-
-    def loss(self, state: Tensor, targets: Targets) -> Tensor:
-        """Eq. 6 for next items (B,) from 1."""
-        return cross_entropy(state, self.id_vectors(), None, targets.items - 1)
-
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,), which are zero, with score_k = vector_k . state, at one state (D,)."""
-        del state
-        return self.id_vectors(items), self.id_vectors(items).new_zeros(len(items))
-
-
-class CosineItemTask(nn.Module):
-    """scale * cos(W state, v): state (B, D) -> logits (B, N); class i is item i + 1.
-
-    v is the item's E^I or, `with_metadata`, E^I + A [E^C ; E^M].
-    """
-
-    def __init__(self, width: int, inputs: Inputs, scale: float, with_metadata: bool = False) -> None:
-        super().__init__()
-        self.num_classes = inputs.item_table.num_embeddings - 1
-        self.scale = scale
-        self.project = nn.Linear(width, inputs.item_width, bias=False)
-        # The state begins with E^I of the session's items (eq. 1), so from the first step on an item like them scores
-        # high. Every fifth next item of a shop is one that the visitor has seen already.
-        nn.init.eye_(self.project.weight)
-        self.mix = nn.Linear(inputs.content_width, inputs.item_width, bias=False) if with_metadata else None  # A
-        # Methods, not the module: the tables stay the inputs' own, in the list of parameters and in the file.
-        self.id_vectors, self.content = inputs.id_vectors, inputs.content
-
-    def forward(self, state: Tensor) -> Tensor:
-        """(B, D) -> (B, N)."""
-        return functional.linear(self._query(state), self._vectors())
-
-    def _query(self, state: Tensor) -> Tensor:
-        return functional.normalize(self.project(state).float(), dim=-1) * self.scale
-
-    def _vectors(self, items: Tensor | None = None) -> Tensor:
-        """Vectors v, at length 1, of items (K,), or of all: (N, d_I). Zeros for an item that has nothing."""
-        vectors = self.id_vectors(items)
-        if self.mix is not None:
-            vectors = vectors + self.mix(self.content(items))
-        return functional.normalize(vectors.float(), dim=-1)
-
-    def loss(self, state: Tensor, targets: Targets) -> Tensor:
-        """Eq. 6 for next items (B,) from 1."""
-        return cross_entropy(self._query(state), self._vectors(), None, targets.items - 1)
-
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,), which are zero, with score_k = vector_k . state, for one state (D,)."""
-        length = self.project(state).norm()
-        vectors = self._vectors(items) @ self.project.weight  # (K, D)
-        return vectors * (self.scale / length), vectors.new_zeros(len(items))
+    if config.head == "dot" and width != inputs.item_width:
+        raise BadRecipe(
+            '[[tasks]] item: head = "dot" needs an input of item ids alone, so that states are as wide as they '
+            f"are, got the width {width} beside item_width {inputs.item_width}. Set category_width and "
+            'metadata_width to 0, or use head = "cosine".'
+        )

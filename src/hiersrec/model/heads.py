@@ -1,0 +1,186 @@
+"""What the item task compares: a query made of the state, and a vector and a bias of each item (paper, eq. 4).
+
+    score_i = query(state) . vector_i + bias_i
+
+A head says what these are; its softmax (model/softmax/) says how probabilities come of the scores, and how they are
+trained. For a given session every score is linear in the state, which is what makes explanations exact.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hiersrec.model.inputs import Inputs
+from hiersrec.model.split import Split, drawn
+from hiersrec.model.targets import Targets
+from hiersrec.model.unit import unit
+
+
+class Softmax(Protocol):
+    """What every module of `softmax/` builds: an nn.Module that is part of a head and gets that head with each call."""
+
+    partial: bool
+    """Whether a step reads the vectors of some items alone: their tables then have sparse gradients."""
+
+    def logits(self, head: "Head", state: Tensor) -> Tensor:
+        """State (B, D) -> (B, N) scores whose softmax is the distribution over items; class i is item i + 1."""
+        ...
+
+    def loss(self, head: "Head", state: Tensor, items: Tensor) -> Tensor:
+        """Mean of -log P(item), or an estimate of it, for next items (B,) from 1 -> scalar float32."""
+        ...
+
+    def linear_form(self, head: "Head", state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""
+        ...
+
+
+class Head(nn.Module, ABC):
+    """The item task: state (B, D) -> logits (B, N); class i is item i + 1."""
+
+    def __init__(self, num_items: int, softmax: nn.Module, split: Split | None) -> None:
+        super().__init__()
+        self.num_classes = num_items
+        self.softmax = softmax
+        self.split = split
+        """Where it is set, all items of `vectors` and `biases` are those that lie in this process."""
+
+    @property
+    def _softmax(self) -> Softmax:
+        return cast("Softmax", self.softmax)
+
+    @abstractmethod
+    def query(self, state: Tensor) -> Tensor:
+        """State (B, D) -> (B, d)."""
+
+    @abstractmethod
+    def vectors(self, items: Tensor | None = None) -> Tensor:
+        """Vectors of items (K,) from 1, or of all: (K, d). Zeros for an item that has nothing."""
+
+    def biases(self, items: Tensor | None = None) -> Tensor | None:
+        """Biases (K,) of items (K,) from 1, or of all; None where the head has none."""
+        del items
+        return None
+
+    @abstractmethod
+    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, at one state (D,)."""
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(B, D) -> (B, N)."""
+        return self._softmax.logits(self, state)
+
+    def loss(self, state: Tensor, targets: Targets) -> Tensor:
+        """Eq. 6 for next items (B,) from 1, or what the softmax has in its place -> scalar."""
+        return self._softmax.loss(self, state, targets.items)
+
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""
+        assert self.split is None, "who explains has opened the run folder, which has the whole table"
+        return self._softmax.linear_form(self, state, items)
+
+
+class Rows(nn.Linear):
+    """A linear layer of which some rows can be read alone; if `sparse`, that leaves gradients of those rows only."""
+
+    sparse = False
+    split: Split | None = None
+
+    def rows(self, at: Tensor) -> Tensor:
+        """Weights of the outputs (K,) from 0: (K, D)."""
+        return functional.embedding(at, self.weight, sparse=self.sparse)
+
+
+class LinearHead(Head):
+    """FC_next: a vector and a bias for each item."""
+
+    def __init__(self, width: int, num_items: int, softmax: nn.Module, split: Split | None = None) -> None:
+        super().__init__(num_items, softmax, split)
+        self.fc = Rows(width, num_items) if split is None else _split_rows(width, split)
+        self.fc.sparse = self._softmax.partial
+
+    def query(self, state: Tensor) -> Tensor:
+        """The state itself, (B, D)."""
+        return state
+
+    def vectors(self, items: Tensor | None = None) -> Tensor:
+        """Rows of FC_next: (K, D)."""
+        return self.fc.weight if items is None else self.fc.rows(items - 1)
+
+    def biases(self, items: Tensor | None = None) -> Tensor:
+        """Biases of FC_next (K,)."""
+        return self.fc.bias if items is None else self.fc.bias[items - 1]
+
+    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of FC_next (K, D) and their biases (K,)."""
+        del state
+        return self.vectors(items), self.biases(items)
+
+
+def _split_rows(width: int, split: Split) -> Rows:
+    """The outputs of this process of Rows(width, N), with the numbers that torch would draw for those."""
+    fc: Rows = nn.utils.skip_init(Rows, width, len(split.places))  # type: ignore[no-untyped-call]
+    limit = width**-0.5
+    weight = drawn(split.items, width, split.places, lambda one: nn.init.kaiming_uniform_(one, a=5**0.5))
+    bias = drawn(split.items, 1, split.places, lambda one: nn.init.uniform_(one, -limit, limit))
+    with torch.no_grad():
+        fc.weight.copy_(weight)
+        fc.bias.copy_(bias[:, 0])
+    fc.split = split
+    return fc
+
+
+class DotHead(Head):
+    """state . E^I_i, D being d_I."""
+
+    def __init__(self, inputs: Inputs, softmax: nn.Module) -> None:
+        super().__init__(inputs.num_items, softmax, inputs.split)
+        self.id_vectors = inputs.id_vectors  # a method, not the module: the table stays the inputs' own
+
+    def query(self, state: Tensor) -> Tensor:
+        """The state itself, (B, D)."""
+        return state
+
+    def vectors(self, items: Tensor | None = None) -> Tensor:
+        """E^I (K, D)."""
+        return self.id_vectors(items)
+
+    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """E^I (K, D), and biases (K,) of zero."""
+        del state
+        return self.id_vectors(items), self.id_vectors(items).new_zeros(len(items))
+
+
+class CosineHead(Head):
+    """scale * cos(W state, v), v being the item's E^I or, `with_metadata`, E^I + A [E^C ; E^M]."""
+
+    def __init__(self, width: int, inputs: Inputs, scale: float, with_metadata: bool, softmax: nn.Module) -> None:
+        super().__init__(inputs.num_items, softmax, inputs.split)
+        self.scale = scale
+        self.project = nn.Linear(width, inputs.item_width, bias=False)
+        # The state begins with E^I of the session's items (eq. 1), so from the first step on an item like them scores
+        # high. Every fifth next item of a shop is one that the visitor has seen already.
+        nn.init.eye_(self.project.weight)
+        self.mix = nn.Linear(inputs.content_width, inputs.item_width, bias=False) if with_metadata else None  # A
+        # Methods, not the module: the tables stay the inputs' own, in the list of parameters and in the file.
+        self.id_vectors, self.content = inputs.id_vectors, inputs.content
+
+    def query(self, state: Tensor) -> Tensor:
+        """W state at length `scale`: (B, d_I) float32."""
+        return unit(self.project(state)) * self.scale
+
+    def vectors(self, items: Tensor | None = None) -> Tensor:
+        """Vectors v at length 1: (K, d_I) float32."""
+        vectors = self.id_vectors(items)
+        if self.mix is not None:
+            vectors = vectors + self.mix(self.content(items))
+        return unit(vectors)
+
+    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (K, D) for one state (D,), whose length they hold, and biases (K,) of zero."""
+        length = self.project(state).norm()
+        vectors = self.vectors(items) @ self.project.weight  # (K, D)
+        return vectors * (self.scale / length), vectors.new_zeros(len(items))

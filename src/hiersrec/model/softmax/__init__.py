@@ -1,0 +1,1 @@
+"""How the item task's probabilities are trained, whatever its head. One file a softmax; the folder is the registry."""

@@ -1,0 +1,38 @@
+"""Softmax over the whole catalogue (paper, eq. 6): exact, and each step goes through the vectors of all items."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hiersrec.model.heads import Head
+from hiersrec.model.losses import cross_entropy
+from hiersrec.model.split_softmax import split_cross_entropy
+from hiersrec.model.tasks.item import Config
+from hiersrec.store.catalog import Catalog
+
+
+def build(config: Config, catalog: Catalog, width: int) -> "Full":
+    """It has no settings and no weights."""
+    del config, catalog, width
+    return Full()
+
+
+class Full(nn.Module):
+    """Softmax of the head's products with all items."""
+
+    partial = False
+
+    def logits(self, head: Head, state: Tensor) -> Tensor:
+        """State (B, D) -> (B, N)."""
+        own = functional.linear(head.query(state), head.vectors(), head.biases())
+        return own if head.split is None else head.split.gathered(own)
+
+    def loss(self, head: Head, state: Tensor, items: Tensor) -> Tensor:
+        """Eq. 6 for next items (B,) from 1 -> scalar."""
+        query, vectors, biases = head.query(state), head.vectors(), head.biases()
+        if head.split is not None:
+            return split_cross_entropy(query, vectors, biases, items - 1, head.split)
+        return cross_entropy(query, vectors, biases, items - 1)
+
+    def linear_form(self, head: Head, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """That of the head."""
+        return head.products(state, items)

@@ -1,0 +1,80 @@
+"""Spark as the engine: on this machine, or on a cluster of them.
+
+Rows leave Spark as Parquet files of the scratch folder and pass through Python a batch at a time: neither Java nor
+Python ever holds a whole table of events. So all machines of a cluster must share that folder.
+"""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hiersrec.prepare.engine import BATCH_ROWS, Engine
+from hiersrec.prepare.spark_session import file_uri, session
+
+
+@dataclass(frozen=True)
+class Spark(Engine):
+    """An open Spark session; kept tables are folders of Parquet files, one a task of Spark."""
+
+    session: Any
+
+    def read(self, path: Path) -> Any:
+        """See Engine; `path` may be a folder of Parquet files."""
+        name = f"rows_{uuid.uuid4().hex}"
+        self.session.read.parquet(file_uri(path, is_pattern=True)).createTempView(name)
+        return self.connection.table(name)
+
+    def keep(self, name: str, table: Any) -> Any:
+        """See Engine."""
+        path = self.scratch / f"{name}.parquet"
+        self._run(table, path)
+        return self.read(path)
+
+    def save(self, path: Path, table: Any) -> Path:
+        """See Engine."""
+        parts, schema = path.with_suffix(".parts"), _schema(table)
+        self._run(table, parts)
+        with pq.ParquetWriter(path, schema) as writer:
+            for batch in _batches(parts, schema):
+                writer.write_batch(batch)
+        shutil.rmtree(parts)
+        return path
+
+    def arrow(self, table: Any) -> pa.Table:
+        """See Engine."""
+        parts, schema = self.scratch / "arrow.parts", _schema(table)
+        self._run(table, parts)
+        found = pa.Table.from_batches(_batches(parts, schema), schema).combine_chunks()
+        shutil.rmtree(parts)
+        return found
+
+    def _run(self, table: Any, folder: Path) -> None:
+        self.connection.to_parquet(table, file_uri(folder))
+
+
+def _schema(table: Any) -> pa.Schema:
+    """The columns that Ibis promises, all of which may be null, as in the files of DuckDB."""
+    return pa.schema([(field.name, field.type) for field in table.schema().to_pyarrow()])
+
+
+def _batches(parts: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows of a table that Spark wrote: its files are numbered in the order of the rows."""
+    for part in sorted(parts.glob("part-*")):
+        with pq.ParquetFile(part) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS):
+                yield batch.cast(schema)  # Spark numbers rows in int32, where Ibis and DuckDB say int64
+
+
+@contextmanager
+def open_spark(master: str, scratch: Path, say: Callable[[str], None]) -> Iterator[Spark]:
+    """Spark at `master`: local[...] or spark://HOST:PORT. Raises MissingExtra and HiersrecError, see session()."""
+    with session(master, scratch, say) as found:
+        yield Spark(ibis.pyspark.connect(found), scratch, found)

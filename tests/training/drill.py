@@ -1,0 +1,148 @@
+"""What the processes of a test do, which torchrun starts: `check OUT DATASET`, or `die STEP train ...`."""
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from hiersrec.build import build_model
+from hiersrec.cli import app
+from hiersrec.config import Training, find_recipe, read_recipe
+from hiersrec.errors import HiersrecError
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.losses import cross_entropy
+from hiersrec.store.dataset import Dataset
+from hiersrec.training import loop
+from hiersrec.training.checkpoint import Progress
+from hiersrec.training.fit import train
+from hiersrec.training.processes import Processes, joined
+from hiersrec.training.watch import Silent
+from tests.model.world import recipe
+from tests.toy import toy
+
+DATA = toy(train=33, test=10).data
+"""142 examples, so that with batches of 47 each epoch has one of a single row."""
+SETTINGS = Training(batch_size=47, learning_rate=3e-3, epochs=2, precision="float32")
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "linear head": ("tasks.item.head=linear", "tasks.category.weight=random"),
+    "shared table": ("tasks.category.weight=uncertainty", "tasks.item.injection_weight=trainable"),
+    "every position": ("encoder.causal=true", "encoder.positions=forward"),
+    "coarse to fine": ("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
+    "coarse to fine, shared table": ("tasks.item.softmax=coarse_to_fine",),
+    "sampled": ("tasks.item.softmax=sampled",),  # so many draws that each item comes up in each process
+}
+
+
+def trained(variant: str, folder: Path, processes: Processes | None = None) -> tuple[HierarchicalModel, Progress]:
+    """A short training of a variant, without dropout."""
+    torch.manual_seed(0)
+    model = build_model(recipe("encoder.dropout=0.0", *VARIANTS[variant]), DATA.catalog)
+    settings = dataclasses.replace(SETTINGS, positions="all" if variant == "every position" else "last")
+    return model, loop.fit(model, DATA, settings, folder, Silent(), processes)
+
+
+def examples() -> tuple[Tensor, Tensor, Tensor]:
+    """States, weights and classes of seven examples; five are labelled, one of them the second process's."""
+    torch.manual_seed(3)
+    return torch.randn(7, 4), torch.randn(5, 4, requires_grad=True), torch.tensor([0, -1, 2, 3, 4, -1, 1])
+
+
+def gradients(here: Processes) -> dict[str, Any]:
+    """Of the mean loss over labelled examples, and of a table of which some rows are read."""
+    state, weight, classes = examples()
+    mine = torch.from_numpy(here.share(np.arange(7)))
+    loss = cross_entropy(state[mine], weight, None, classes[mine])
+    loss.backward()
+    assert weight.grad is not None
+    table = nn.Embedding(6, 3, sparse=True)
+    table(torch.tensor([1, 2, 2] if here.first else [2, 5])).sum().backward()
+    here.average_rows([table.weight])
+    assert table.weight.grad is not None
+    return {
+        "loss": here.mean(loss.detach()).item(),
+        "weight": here.mean(weight.grad).tolist(),
+        "table": table.weight.grad.to_dense().tolist(),
+    }
+
+
+def mistake(here: Processes) -> str:
+    """What all hear when the second process alone makes a mistake."""
+    try:
+        with here.together():
+            if not here.first:
+                raise HiersrecError("no such folder")
+    except HiersrecError as error:
+        return str(error)
+    return ""
+
+
+def refused(here: Processes, dataset: Path, out: Path) -> list[str]:
+    """What rivals are told."""
+    told = []
+    for name in ("tagnn", "popularity"):
+        try:
+            train(Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, Silent(), processes=here)
+        except HiersrecError as error:
+            told.append(str(error))
+    return told
+
+
+def bits(model: nn.Module) -> str:
+    """All weights, as text."""
+    return "".join(value.numpy().tobytes().hex() for value in model.state_dict().values())
+
+
+def check(out: Path, dataset: Path) -> None:
+    """Write what each process found to OUT/<rank>.json, and the weights of each variant to OUT/<variant>."""
+    with joined(report=print) as here:
+        found: dict[str, Any] = {
+            "texts": here.texts(f"é{here.rank}" * here.rank),
+            "gathered": [one.tolist() for one in here.gathered(torch.arange(2 * here.rank).view(-1, 2))],
+            "total": here.total(np.array([1, 10**15 + here.rank])).tolist(),
+            "share": here.share(np.arange(5)).tolist(),
+            "gradients": gradients(here),
+            "mistake": mistake(here),
+            "refused": refused(here, dataset, out / "rival"),
+        }
+        torch.manual_seed(7)
+        here.start_random(7)
+        found["draw"] = torch.rand(1).item()
+        for variant in VARIANTS:
+            model, progress = trained(variant, out / variant, here)
+            found[variant] = {"bits": bits(model), "history": progress.history}
+            if here.first:
+                safetensors.torch.save_model(model, str(out / f"{variant}.safetensors"))
+        (out / f"{here.rank}.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def die(at: int) -> None:
+    """Run the command line, and kill every process before step number `at`; each step before leaves a moment."""
+    loop.SAVE_EVERY = -1.0
+    step, done = loop._step, 0
+
+    def counted(*args: Any) -> bool:
+        nonlocal done
+        done += 1
+        if done == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*args)
+
+    loop._step = counted
+    app.main()
+
+
+if __name__ == "__main__":
+    what, first = sys.argv[1:3]
+    if what == "check":
+        check(Path(first), Path(sys.argv[3]))
+    else:
+        sys.argv[1:3] = []
+        die(int(first))
