@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.errors import BadInput, HiersrecError
-from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.evaluation.evaluate import Options, evaluate, together
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scores
@@ -276,6 +276,27 @@ def test_progress_is_told() -> None:
         lambda *count: told.append(count),
     )
     assert told == [(3, 4), (4, 4)]
+
+
+def test_a_large_catalogue_is_scored_a_few_prefixes_at_a_time(monkeypatch) -> None:
+    sizes: list[int] = []
+
+    class Counting(Rounded):
+        def score(self, batch: Batch) -> Scores:
+            sizes.append(len(batch))
+            return super().score(batch)
+
+    stored = Sessions.from_lists([[1, 2, 3, 4, 5]])
+    whole = evaluate(Counting(), CATALOG, stored)
+    monkeypatch.setattr("hiersrec.evaluation.evaluate.MOST_SCORES", 3 * CATALOG.num_items)
+
+    assert evaluate(Counting(), CATALOG, stored).metrics == whole.metrics
+    assert sizes == [4, 3, 1]
+    assert [together(Options(), items) for items in (10, CATALOG.num_items, 10**9)] == [
+        3 * CATALOG.num_items // 10,
+        3,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(("name", "value"), [("k", 0), ("batch_size", -1)])

@@ -25,6 +25,7 @@ def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, float32, bf16, 
 def test_the_measurement_is_a_time() -> None:
     assert precision._seconds(torch.float32) > 0
     assert precision._seconds(torch.bfloat16) > 0
+    assert precision.rate(torch.float32) > 1e6
 
 
 @pytest.mark.parametrize("able", [True, False])

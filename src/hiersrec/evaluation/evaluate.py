@@ -33,8 +33,8 @@ class Options:
     exclude_seen: bool = False
     """Remove the items of the prefix from its list."""
     batch_size: int = 256
-    """Prefixes scored together; changes no result, and memory grows by 4 bytes per item and prefix, or 14 if only
-    candidates are ranked."""
+    """Prefixes scored together, at most; changes no result, and memory grows by 4 bytes per item and prefix, or 14 if
+    only candidates are ranked. On a catalogue beyond 260 thousand items they are fewer (`together`)."""
     candidates: Candidates = ALL
     """The items that are ranked for each prefix."""
 
@@ -42,6 +42,10 @@ class Options:
         for name, value in (("k", self.k), ("batch_size", self.batch_size)):
             if value < 1:
                 raise BadInput(f"{name} must be at least 1, got {value}.")
+
+
+MOST_SCORES = 2**26
+"""Scores of items that are held at a time: 256 MB, and as much again while they are ranked."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +128,17 @@ def scored(
     share = share or Alone()
     # Seen items must be removed even where the scorer no longer looks at them.
     width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
-    batches = list(sorted_rows(prefixes, options.batch_size))
+    batches = list(sorted_rows(prefixes, together(options, catalog.num_items)))
     mine = batches[share.rank :: share.count]
     for rows in mine or [batches[0][:1]]:
         batch = batch_of(prefixes, rows, width)
         found = scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
         yield (rows, found) if mine else (rows[:0], _none_of(found))
+
+
+def together(options: Options, num_items: int) -> int:
+    """How many prefixes are scored together, so that memory stays bounded at any size of the catalogue."""
+    return max(1, min(options.batch_size, MOST_SCORES // num_items))
 
 
 def _none_of(scores: Scores) -> Scores:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.split import Split, drawn
+from hiersrec.model.split import Split, draw_rows
 from hiersrec.model.targets import Targets
 from hiersrec.model.unit import unit
 
@@ -123,12 +123,10 @@ class LinearHead(Head):
 def _split_rows(width: int, split: Split) -> Rows:
     """The outputs of this process of Rows(width, N), with the numbers that torch would draw for those."""
     fc: Rows = nn.utils.skip_init(Rows, width, len(split.places))  # type: ignore[no-untyped-call]
-    limit = width**-0.5
-    weight = drawn(split.items, width, split.places, lambda one: nn.init.kaiming_uniform_(one, a=5**0.5))
-    bias = drawn(split.items, 1, split.places, lambda one: nn.init.uniform_(one, -limit, limit))
+    first, limit = split.places.start, width**-0.5
     with torch.no_grad():
-        fc.weight.copy_(weight)
-        fc.bias.copy_(bias[:, 0])
+        draw_rows(fc.weight, split.items, first, lambda one: nn.init.kaiming_uniform_(one, a=5**0.5))
+        draw_rows(fc.bias[:, None], split.items, first, lambda one: nn.init.uniform_(one, -limit, limit))
     fc.split = split
     return fc
 

@@ -81,29 +81,28 @@ class _Sum(torch.autograd.Function):
 
 def split_table(split: Split, width: int, draw: Callable[[Tensor], object]) -> SplitTable:
     """The rows of this process of an embedding (N + 1, width) whose rows from 1 are then filled by `draw`."""
-    drawn(split.items + 1, width, range(0), nn.init.normal_)  # torch's own first numbers
-    own = drawn(split.items, width, split.places, draw)
-    table = SplitTable.from_pretrained(  # type: ignore[no-untyped-call]
-        torch.cat([torch.zeros(1, width), own]), freeze=False, padding_idx=0
-    )
+    own = torch.empty(1 + len(split.places), width)
+    draw_rows(own[:0], split.items + 1, 0, nn.init.normal_)  # torch's own first numbers
+    own[0] = 0
+    draw_rows(own[1:], split.items, split.places.start, draw)
+    table: SplitTable = SplitTable.from_pretrained(own, freeze=False, padding_idx=0)  # type: ignore[no-untyped-call]
     table.split = split
-    return cast("SplitTable", table)
+    return table
 
 
-def drawn(rows: int, width: int, wanted: range, draw: Callable[[Tensor], object]) -> Tensor:
-    """The `wanted` rows of a tensor (rows, width) that `draw` fills, of which only some are there at a time.
+def draw_rows(own: Tensor, rows: int, first: int, draw: Callable[[Tensor], object]) -> None:
+    """Put into `own` (n, width) the rows from `first` on of a tensor (rows, width) that `draw` fills.
 
-    They are those that `draw` gives to the whole, and torch's generator ends where it would.
+    They are those that `draw` gives to the whole, and torch's generator ends where it would; but no more than some rows
+    of the others are there at a time.
     """
-    found = torch.empty(len(wanted), width)
     starts = range(0, max(1, rows - ROWS + 1), ROWS)  # the last has more: fewer than 16 are drawn otherwise
     for start, stop in zip(starts, [*starts[1:], rows], strict=True):
-        block = torch.empty(stop - start, width)
+        block = torch.empty(stop - start, own.shape[1])
         draw(block)
-        low, high = max(start, wanted.start), min(stop, wanted.stop)
+        low, high = max(start, first), min(stop, first + len(own))
         if low < high:
-            found[low - wanted.start : high - wanted.start] = block[low - start : high - start]
-    return found
+            own[low - first : high - first] = block[low - start : high - start]
 
 
 def parts(model: nn.Module) -> dict[str, Split]:

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
-from hiersrec.evaluation.evaluate import Options
+from hiersrec.evaluation.evaluate import Options, together
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
@@ -126,7 +126,7 @@ def _validation(model: HierarchicalModel, data: TrainingData) -> list[Tensor]:
     """What evaluation holds: the logits of a batch, and a padded copy of them and of those of the batch before."""
     model.eval()
     with torch.no_grad():
-        logits = model(*_longest(data.valid, Options().batch_size, model.max_length)).values()
+        logits = model(*_longest(data.valid, together(Options(), data.catalog.num_items), model.max_length)).values()
         return [torch.empty_like(one) for _ in range(2) for one in logits]
 
 
