@@ -18,11 +18,10 @@ import torch
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe, find_recipe, read_recipe
-from hiersrec.model.targets import Targets
-from hiersrec.store.batches import batch_of, shuffled_rows
 from hiersrec.store.catalog import Catalog, Level
-from hiersrec.store.sessions import Prefixes, Sessions
+from hiersrec.store.sessions import Sessions
 from hiersrec.training import memory
+from hiersrec.training.examples import examples_of
 
 CATEGORIES, SESSIONS, LENGTH = 995, 20_000, 5
 WARM_UP, STEPS, BATCH = 5, 30, 512
@@ -47,15 +46,13 @@ def measure(items: int) -> float:
     sessions = Sessions(
         random.integers(1, items + 1, SESSIONS * LENGTH, np.int32), np.arange(0, SESSIONS * LENGTH + 1, LENGTH)
     )
-    prefixes = Prefixes.every(sessions)
-    for at, rows in enumerate(shuffled_rows(prefixes, BATCH, 0, 0)[: WARM_UP + STEPS]):
+    examples = examples_of(sessions, model.max_length, every=False, device=torch.device("cpu"))
+    for at, rows in enumerate(examples.batches(BATCH, 0, 0)[: WARM_UP + STEPS]):
         if at == WARM_UP:
             start = time.perf_counter()
-        batch = batch_of(prefixes, rows, model.max_length)
-        arrays = (batch.items, batch.lengths, prefixes.targets(rows))
-        *inputs, targets = (torch.from_numpy(one.astype(np.int64)) for one in arrays)
+        step = examples.step(rows)
         with torch.autocast("cpu", torch.bfloat16):
-            loss, _ = model.loss(*inputs, Targets(targets))
+            loss, _ = model.loss(step.items, step.lengths, step.targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
