@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.errors import BadInput, HiersrecError
-from hiersrec.evaluation.evaluate import Options, evaluate, together
+from hiersrec.evaluation.evaluate import Options, at_once, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scores
@@ -292,7 +292,7 @@ def test_a_large_catalogue_is_scored_a_few_prefixes_at_a_time(monkeypatch) -> No
 
     assert evaluate(Counting(), CATALOG, stored).metrics == whole.metrics
     assert sizes == [4, 3, 1]
-    assert [together(Options(), items) for items in (10, CATALOG.num_items, 10**9)] == [
+    assert [at_once(Options(), items) for items in (10, CATALOG.num_items, 10**9)] == [
         3 * CATALOG.num_items // 10,
         3,
         1,

@@ -22,6 +22,13 @@ def test_that_share_is_zero_and_the_mean_stays(probability, dtype) -> None:
     assert found.double().mean().item() == pytest.approx(1, rel=0.01)
 
 
+def test_a_share_of_nearly_one_leaves_numbers() -> None:
+    """One less than 1 / 65,536 below one is rounded to that."""
+    found = drawn(torch.ones(1_000_000), 0.999999)
+
+    assert found.unique().tolist() == [0.0, 65536.0]
+
+
 def test_neighbours_are_dropped_independently() -> None:
     """Four numbers share a random word: pairs of places in it are both dropped as often as chance has it."""
     dropped = (drawn(torch.ones(400_000), 0.3) == 0).float().view(-1, 4)

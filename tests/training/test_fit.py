@@ -217,6 +217,15 @@ def test_a_training_leaves_the_callers_random_state_as_it_was(dataset, tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_gpus_that_take_no_part_are_left_alone(dataset, run, tmp_path, monkeypatch) -> None:
+    """Where there are several, torch warns who asks for the random states of all."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+    train(dataset, recipe("training.epochs=1"), tmp_path / "run", Silent(), init_from=run)
+
+    assert (tmp_path / "run" / "run.json").is_file()
+
+
 @pytest.mark.parametrize("name", ["popularity", "cooccurrence", "last_category"])
 def test_a_rival_is_a_run_as_well(dataset, tmp_path, name) -> None:
     document = train(dataset, read_recipe(find_recipe(name, "toy")), tmp_path / "run", Silent())

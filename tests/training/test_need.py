@@ -165,7 +165,9 @@ def test_nothing_is_allocated() -> None:
     """Twenty million items: weights of 10 GB, and several times that in a step."""
     catalog = Catalog(pa.table({"item": pa.nulls(20_000_000)}), [], [])
 
-    found = needed(recipe("training.batch_size=4", name="single_task"), TrainingData(catalog, sessions(9, count=400), sessions(9)))
+    found = needed(
+        recipe("training.batch_size=4", name="single_task"), TrainingData(catalog, sessions(9, count=400), sessions(9))
+    )
 
     assert found.weights > 10e9
     assert found.step > 20e9

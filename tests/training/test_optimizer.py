@@ -1,6 +1,7 @@
 """Adam row by row: torch's optimizers are the twins."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 from hiersrec.training import optimizer as module
 from hiersrec.training.optimizer import Optimizers, RowAdam, optimizers
-from tests.model.world import model, recipe
+from tests.model.world import mean_encoder, model, recipe
 
 N, WIDTH, RATE = 9, 4, 0.01
 
@@ -149,6 +150,21 @@ def test_every_parameter_has_one_optimizer_and_the_tables_of_items_have_their_ow
     named = {id(one): name for name, one in made.named_parameters()}
     assert {named[one] for one in rows} == {"inputs.item_table.weight", "tasks.item.fc.weight"}
     assert optimizers(model(recipe()), Training()).rows == []
+
+
+def test_a_model_of_nothing_but_its_item_table_can_be_trained() -> None:
+    bare = mean_encoder("inputs.category_width=0", "inputs.metadata_width=0", "tasks.item.head=dot", SPARSE[0])
+    item = dataclasses.replace(bare.tasks[-1], reads=())
+    made = model(dataclasses.replace(bare, pooling="last", tasks=(item,)))
+    optimizer = optimizers(made, Training())
+    before = trained(made, optimizer, 0)
+    after = trained(made, optimizer, 1)
+    moment = {name: value.clone() for name, value in optimizer.tensors().items()}
+    optimizer.load(moment)
+
+    assert list(before) == ["inputs.item_table.weight"]
+    assert after != before
+    assert {name.split(".")[0] for name in moment} == {"rows"}
 
 
 def test_a_rate_of_zero_moves_nothing() -> None:

@@ -34,7 +34,7 @@ class Options:
     """Remove the items of the prefix from its list."""
     batch_size: int = 256
     """Prefixes scored together, at most; changes no result, and memory grows by 4 bytes per item and prefix, or 14 if
-    only candidates are ranked. On a catalogue beyond 260 thousand items they are fewer (`together`)."""
+    only candidates are ranked. On a catalogue beyond 260 thousand items they are fewer (`at_once`)."""
     candidates: Candidates = ALL
     """The items that are ranked for each prefix."""
 
@@ -128,7 +128,7 @@ def scored(
     share = share or Alone()
     # Seen items must be removed even where the scorer no longer looks at them.
     width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
-    batches = list(sorted_rows(prefixes, together(options, catalog.num_items)))
+    batches = list(sorted_rows(prefixes, at_once(options, catalog.num_items)))
     mine = batches[share.rank :: share.count]
     for rows in mine or [batches[0][:1]]:
         batch = batch_of(prefixes, rows, width)
@@ -136,7 +136,7 @@ def scored(
         yield (rows, found) if mine else (rows[:0], _none_of(found))
 
 
-def together(options: Options, num_items: int) -> int:
+def at_once(options: Options, num_items: int) -> int:
     """How many prefixes are scored together, so that memory stays bounded at any size of the catalogue."""
     return max(1, min(options.batch_size, MOST_SCORES // num_items))
 

@@ -27,7 +27,7 @@ def dropout(values: Tensor, probability: float) -> Tensor:
     """Values with zeros in random places, from torch's generator of their device."""
     if values.device.type != "cpu":
         return functional.dropout(values, probability)
-    dropped = round(probability * STEPS)
+    dropped = min(round(probability * STEPS), STEPS - 1)
     if not dropped:
         return values
     words = torch.empty((values.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)

@@ -93,6 +93,11 @@ class Rows(nn.Linear):
         """Weights of the outputs (K,) from 0: (K, D)."""
         return functional.embedding(at, self.weight, sparse=self.sparse)
 
+    def shifts(self, at: Tensor) -> Tensor:
+        """Biases of the outputs (K,) from 0: (K,)."""
+        # Not bias[at]: on several threads the gradient of indexing adds up in no fixed order.
+        return functional.embedding(at, self.bias[:, None])[:, 0]
+
 
 class LinearHead(Head):
     """FC_next: a vector and a bias for each item."""
@@ -112,7 +117,7 @@ class LinearHead(Head):
 
     def biases(self, items: Tensor | None = None) -> Tensor:
         """Biases of FC_next (K,)."""
-        return self.fc.bias if items is None else self.fc.bias[items - 1]
+        return self.fc.bias if items is None else self.fc.shifts(items - 1)
 
     def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of FC_next (K, D) and their biases (K,)."""

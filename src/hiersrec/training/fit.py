@@ -70,7 +70,7 @@ def train(
             _refuse_whole_weights(recipe)
     if recipe.training is not None:
         data = dataset.training()
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
             torch.manual_seed(recipe.training.seed)
             with processes.together():  # before anything is written: a bad recipe ends here
                 newest = data.train.newest(recipe.training.newest_share)

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
-from hiersrec.evaluation.evaluate import Options, together
+from hiersrec.evaluation.evaluate import Options, at_once
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
@@ -66,7 +66,8 @@ class Need:
 def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     """What training `recipe` needs on this processor, not on a GPU. Raises BadRecipe if the model can't be built.
 
-    About right for a Transformer, too much for other encoders: docs/model.md has measurements.
+    About right for a Transformer, too much for other encoders (docs/model.md has measurements), for positions = "all",
+    whose steps are counted as with "last", and for split_items, whose item table is counted whole.
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
@@ -126,7 +127,7 @@ def _validation(model: HierarchicalModel, data: TrainingData) -> list[Tensor]:
     """What evaluation holds: the logits of a batch, and a padded copy of them and of those of the batch before."""
     model.eval()
     with torch.no_grad():
-        logits = model(*_longest(data.valid, together(Options(), data.catalog.num_items), model.max_length)).values()
+        logits = model(*_longest(data.valid, at_once(Options(), data.catalog.num_items), model.max_length)).values()
         return [torch.empty_like(one) for _ in range(2) for one in logits]
 
 

@@ -118,6 +118,7 @@ def optimizers(model: Trainable, config: Training) -> Optimizers:
     dense = [one for one in model.parameters() if id(one) not in tables]
     rate, decay = config.learning_rate, config.weight_decay
     return Optimizers(
-        torch.optim.Adam(dense, lr=rate, betas=BETAS, eps=EPS, weight_decay=decay, fused=True),
+        # In a group of their own, since torch refuses a list without any, as of a model that is one sparse table.
+        torch.optim.Adam([{"params": dense}], lr=rate, betas=BETAS, eps=EPS, weight_decay=decay, fused=True),
         [RowAdam(one, rate) for one in sparse],
     )

@@ -70,7 +70,7 @@ def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict
     gone, and the tensors that are wholly new. Raises BadFolder if the run is damaged or its dataset had other columns,
     BadRecipe if its recipe gives weights of other shapes.
     """
-    with torch.random.fork_rng():  # opening builds a model, whose draws must not move those of the training
+    with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
         origin = open_run(run)
     assert isinstance(origin.scorer, ModelScorer), "refuse() was asked"
     assert isinstance(model, HierarchicalModel), "refuse() was asked"

@@ -227,6 +227,22 @@ def test_the_random_state_decides_and_only_rows_that_were_read_get_gradients(whe
     assert set(gradient.coalesce().indices()[0].tolist()) == read
 
 
+def test_biases_of_items_that_come_up_often_add_up_in_one_order() -> None:
+    """A linear head's: plain indexing has a gradient that two threads add up as they come, from 32,768 rows on."""
+    task, many = made(head="linear", negatives=4), torch.randint(1, N + 1, (100_000,))
+    weights, found = torch.randn(len(many)), []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for _ in range(5):
+            [gradient] = torch.autograd.grad((task.biases(many) * weights).sum(), task.fc.bias)
+            found.append(gradient.tolist())
+    finally:
+        torch.set_num_threads(threads)
+
+    assert all(one == found[0] for one in found)
+
+
 def test_what_is_scored_is_what_the_full_softmax_would_score() -> None:
     task, full = made(), build(Config(head="cosine"), catalog(), WIDTH, Inputs(InputsConfig(item_width=3), catalog()))
     full.load_state_dict(task.state_dict())
@@ -235,6 +251,16 @@ def test_what_is_scored_is_what_the_full_softmax_would_score() -> None:
 
     assert torch.equal(task(state), full(state))
     assert list(task.state_dict()) == ["project.weight"]
+
+
+def test_second_derivatives_are_refused() -> None:
+    """Not found wrong: the probabilities are kept as numbers."""
+    state = states()
+    loss = made(head="linear").loss(state, Targets(TARGETS))
+    [gradient] = torch.autograd.grad(loss.square(), state, create_graph=True)
+
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 def test_negatives_from_categories_need_categories() -> None:

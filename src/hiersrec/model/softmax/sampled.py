@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hiersrec.errors import BadRecipe
@@ -189,10 +190,10 @@ class _Loss(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+    @once_differentiable
+    def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
         residual, left, columns, wrong = ctx.saved_tensors
         query_dtype, vectors_dtype, bias_dtype, right_dtype = ctx.dtypes
-        factor = outputs[0]
         bias = None if bias_dtype is None else residual.sum(0, dtype=torch.float32).to(bias_dtype) * factor
         return (
             (residual @ columns).to(query_dtype) * factor,
