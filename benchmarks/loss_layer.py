@@ -10,7 +10,7 @@ rows reads the whole table every few rows).
 Speed: FLOPs that the loss needs, 6 B N D, over its seconds, as a share of two rates of bf16 products measured in the
 same run: of its own three products alone, and of one plain product (B, D) x (D, N). The systems take turns in each
 round; medians over the rounds. Memory: growth of the resident memory by one forward and backward at its height, each
-in a process of its own, as the system gives memory out (training keeps freed memory, which would hide it).
+in a process of its own, as the system gives memory out (kept freed memory would hide it).
 """
 
 import argparse
@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.losses import cross_entropy
+from hiersrec.training.memory import keep_freed
 
 ITEMS, WIDTHS, BATCHES = 43_097, (128, 256, 384), (512, 1024)
 CATALOGUES, MEMORY_WIDTH = (43_097, 200_000, 1_000_000), 128
@@ -71,7 +72,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def speeds(items: int, batch: int, width: int, rounds: int) -> dict[str, float]:
-    """Median FLOP/s of the two rates and of every system."""
+    """Median FLOP/s of the two rates and of every system, all with freed memory kept, as training has it."""
+    keep_freed()
     given = arrays(items, batch, width)
     state, table = given[0].detach().bfloat16(), given[1].detach().bfloat16()
     probs = torch.rand(batch, items).bfloat16()

@@ -44,6 +44,14 @@ def test_nothing_is_said_where_all_is_fine() -> None:
     assert advice(read_recipe(find_recipe("popularity", "any")), data(10_000_000)) == []
 
 
+def test_more_draws_than_items_are_no_saving() -> None:
+    [line] = advice(recipe("tasks.item.softmax=sampled"), data(8192))
+
+    assert line.startswith("a step draws 8,192 items, and there are 8,192: the full softmax costs less. Set tasks.item.")
+    assert advice(recipe("tasks.item.softmax=sampled"), data(8193)) == []
+    assert advice(recipe("tasks.item.softmax=sampled", "tasks.item.negatives=99"), data(100)) == []
+
+
 def test_a_large_catalogue_is_told_what_costs_less() -> None:
     [line] = advice(recipe(), data(1_000_000))
     [with_tree] = advice(recipe(), data(1_000_000, levels=True))

@@ -427,7 +427,7 @@ def test_a_kill_before_the_recipe_stands_leaves_a_folder_that_can_be_used(newer,
 OTHER_SETTINGS = [
     (["inputs.item_width=6"], r"inputs\.item_width is 6 here and 8 there\. Train with the run's own recipe"),
     (["encoder.layers=1", "encoder.dropout=0.3"], r"recipe: encoder\.layers is 1 here and 2 there\. Train"),
-    (["encoder.name=mean"], r"encoder\.name is 'mean' here and 'transformer' there"),
+    (["encoder.name=mean", "tasks.item.scale=9"], r"recipe: encoder\.name is 'mean' here and 'transformer' there\. Tr"),
     (["pooling=attention"], r"pooling is 'attention' here and 'average' there"),
     (["tasks.item.head=linear"], r"tasks\.item\.head is 'linear' here and 'cosine' there"),
 ]
@@ -468,8 +468,9 @@ def test_rivals_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> 
 def test_a_run_does_not_take_its_own_place(newer, plain_run, tmp_path) -> None:
     copied = Path(shutil.copytree(plain_run, tmp_path / "copy"))
 
-    with pytest.raises(BadFolder, match=r"copy is the run to begin from.* Choose another --out"):
-        train(newer, recipe(), copied, Silent(), init_from=copied, overwrite=True)
+    for overwrite in (False, True):
+        with pytest.raises(BadFolder, match=r"copy is the run to begin from.* Choose another --out"):
+            train(newer, recipe(), copied, Silent(), init_from=copied, overwrite=overwrite)
 
     assert open_run(copied).document["recipe"] == "hiersrec"
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,7 +113,7 @@ def _start(master: str, scratch: Path) -> Any:
         lines = [line for line in text.splitlines() if line[:1].strip()]  # the others are Java's stack
         raise HiersrecError(
             f"Spark could not be started at {master}: {_first_line(error)} The end of its log: "
-            f"{' / '.join(lines[-3:]) or '(empty)'}. Mend that, or leave out --engine: DuckDB needs no Java."
+            f"{' / '.join(lines[-3:]).rstrip('.') or '(empty)'}. Mend that, or leave out --engine: DuckDB needs no Java."
         ) from error
 
 
@@ -174,21 +175,23 @@ def _try_workers(session: Any, master: str, scratch: Path) -> None:
 
     asked, answer = scratch / "asked.parquet", scratch / "answer.parquet"
     pq.write_table(pa.table({"row": [1]}), asked)
-    late = threading.Event()
+    late, context, tag = threading.Event(), session.sparkContext, uuid.uuid4().hex
 
     def give_up() -> None:
         late.set()
-        session.sparkContext.cancelAllJobs()
+        context.cancelJobsWithTag(tag)  # a session that was there before may have other jobs
 
     timer = threading.Timer(WORK_SECONDS, give_up)
     timer.start()
     reason = "what they wrote is not there"
+    context.addJobTag(tag)
     try:
         session.read.parquet(file_uri(asked, is_pattern=True)).write.parquet(file_uri(answer))
     except (PySparkException, Py4JError) as error:
         reason = _first_line(error)
     finally:
         timer.cancel()
+        context.removeJobTag(tag)
     if late.is_set():
         raise HiersrecError(
             f"No worker of {master} has done a first job within {WORK_SECONDS:g} s. See on the master's page whether "

@@ -39,6 +39,11 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
                 f"Much less: --set tasks.item.softmax=sampled, which compares with {item.negatives:,} of them a step"
                 f"{near}."
             )
+    if item.softmax == "sampled" and item.negatives >= data.catalog.num_items:
+        lines.append(
+            f"a step draws {item.negatives:,} items, and there are {data.catalog.num_items:,}: the full softmax costs "
+            "less. Set tasks.item.softmax=full, or fewer tasks.item.negatives."
+        )
     needed = memory or 16 * data.catalog.num_items * width
     if needed > (there := memory_of_machine()):
         lines.append(

@@ -14,7 +14,7 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training.carry import Way, fits
 
 Weights = Mapping[str, Tensor]
-NO_SHAPE = ("dropout", "max_length", "weight", "reads", "reads_as")
+NO_SHAPE = ("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives", "negatives_from")
 """Ends of settings that don't decide of which shape the weights of a task or of a layer are."""
 
 
@@ -65,9 +65,10 @@ def refuse_weights(
 
 def _difference(origin: Run, recipe: ModelRecipe) -> str:
     then, now = _settings(origin.recipe), _settings(recipe)
-    other = [name for name in sorted(then.keys() | now.keys()) if then.get(name) != now.get(name)]
+    # What only one has is of another encoder, which is named itself, or of a task that may come or go.
+    other = [name for name in sorted(then.keys() & now.keys()) if then[name] != now[name]]
     assert other, "one recipe gives one set of shapes"
-    listed = ", ".join(f"{name} is {_shown(now, name)} here and {_shown(then, name)} there" for name in other)
+    listed = ", ".join(f"{name} is {now[name]!r} here and {then[name]!r} there" for name in other)
     return (
         f"The weights of {origin.folder} don't fit this recipe: {listed}. Train with the run's own recipe (give no "
         "--recipe, and --set none of these), or without --init-from."
@@ -83,7 +84,3 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     return {"pooling": table["pooling"]} | {
         place: value for place, value in found.items() if not place.endswith(NO_SHAPE)
     }
-
-
-def _shown(settings: dict[str, Any], name: str) -> str:
-    return repr(settings[name]) if name in settings else "not set"

@@ -60,13 +60,15 @@ def train(
     text = write_recipe(recipe)
     with processes.together():
         _refuse_rival(recipe, processes)
+        if init_from is not None:
+            warm_start.refuse_place(init_from, out)  # first: _check_out would advise --overwrite
         _check_out(dataset, out, text, resume, overwrite)
         goes_on = (out / RECIPE).is_file() and not overwrite
         start = warm_start.kept(out / STATE) if goes_on else None
         if init_from is not None and goes_on:
             warm_start.refuse_other(init_from, out, start)
         elif init_from is not None:
-            warm_start.refuse(init_from, recipe, out)
+            warm_start.refuse(init_from, recipe)
             _refuse_whole_weights(recipe)
     if recipe.training is not None:
         data = dataset.training()

@@ -46,15 +46,19 @@ def refuse_other(run: Path, out: Path, start: dict[str, Any] | None) -> None:
         raise BadFolder(f"{out} was begun {begun}, not from {run}. Resume without --init-from.")
 
 
-def refuse(run: Path, recipe: Recipe, out: Path) -> None:
-    """Raise BadRecipe if the run or the recipe is a rival's, whose tensors nobody here knows by name.
-
-    Raises BadFolder if the new run would take the place of `run`, or `run` is no finished one.
-    """
+def refuse_place(run: Path, out: Path) -> None:
+    """Raise BadFolder if the new run would take the place of `run`."""
     if run.resolve() == out.resolve():
         raise BadFolder(
             f"{out} is the run to begin from, and would be gone if the new one fails. Choose another --out."
         )
+
+
+def refuse(run: Path, recipe: Recipe) -> None:
+    """Raise BadRecipe if the run or the recipe is a rival's, whose tensors nobody here knows by name.
+
+    Raises BadFolder if `run` is no finished one.
+    """
     for where, one in ((f"{run} holds", read_recipe(recipe_of(run))), ("the recipe is", recipe)):
         if not isinstance(one, ModelRecipe):
             raise BadRecipe(
