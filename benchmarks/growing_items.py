@@ -39,7 +39,12 @@ def measure(data: Path, softmax: str, clock: Clock) -> dict[str, Any]:
     if need > LIMIT:
         return {"failed": f"not run, about {need / 1e9:.0f} GB"}
     stay_below(LIMIT)
-    train(recipe, opened_data, clock)
+    try:
+        train(recipe, opened_data, clock)
+    except RuntimeError as error:  # of torch's allocator
+        if "can't allocate memory" not in str(error):
+            raise
+        return {"failed": f"ended beyond {LIMIT / 1e9:.0f} GB"}
     batch = recipe.training.batch_size
     return {**clock.found(), "batch": batch, "expected_bytes": need, "bytes": status("VmHWM")}
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,17 @@ def test_a_session_that_was_there_before_stays_as_it_was(tmp_path, spark):
         pass
 
 
+def test_a_session_of_another_thread_is_found(tmp_path, spark):
+    def asked() -> bool:
+        with spark_session.session("local[1]", tmp_path, silent) as found:
+            return found.sparkContext is spark.sparkContext
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(asked).result()
+
+    assert spark.range(3).count() == 3
+
+
 @pytest.mark.parametrize("name", ["sparc", "local-spar", "spark://", "spark://host", "spark://host:7077/x", "Duckdb"])
 def test_an_engine_that_is_none(tmp_path, name):
     with pytest.raises(UnknownName, match=r"no --engine '.*'\..*Known: duckdb, local-spark, spark://HOST:PORT\."):
@@ -195,6 +207,7 @@ def test_the_engines_there_are(name):
 def fresh(monkeypatch):
     """A process that has no Spark session and no Java yet."""
     monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    monkeypatch.setattr("pyspark.SparkContext._active_spark_context", None)
     monkeypatch.setattr("pyspark.SparkContext._gateway", None)
     return monkeypatch
 
@@ -226,7 +239,7 @@ def test_without_java(fresh, tmp_path):
 def test_a_java_that_does_not_start(fresh, tmp_path):
     java = tmp_path / "java" / "bin" / "java"
     java.parent.mkdir(parents=True)
-    java.write_text("#!/bin/sh\necho 'much too old' >&2\nexit 1\n")
+    java.write_text("#!/bin/sh\necho 'much too old.' >&2\nexit 1\n")
     java.chmod(0o755)
     fresh.setenv("JAVA_HOME", str(tmp_path / "java"))
 
@@ -234,7 +247,7 @@ def test_a_java_that_does_not_start(fresh, tmp_path):
     gc.collect()
 
     assert told.startswith("Spark could not be started at local[*]: ")
-    assert "The end of its log: much too old" in told
+    assert "The end of its log: much too old. Mend that" in told
     assert told.count("\n") == 0
 
 

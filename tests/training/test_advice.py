@@ -47,7 +47,7 @@ def test_nothing_is_said_where_all_is_fine() -> None:
 def test_more_draws_than_items_are_no_saving() -> None:
     [line] = advice(recipe("tasks.item.softmax=sampled"), data(8192))
 
-    assert line.startswith("a step draws 8,192 items, and there are 8,192: the full softmax costs less. Set tasks.item.")
+    assert line.startswith("a step draws 8,192 items, and there are 8,192: the full softmax costs less. Set tasks.")
     assert advice(recipe("tasks.item.softmax=sampled"), data(8193)) == []
     assert advice(recipe("tasks.item.softmax=sampled", "tasks.item.negatives=99"), data(100)) == []
 

@@ -41,10 +41,13 @@ def session(master: str, scratch: Path, say: Callable[[str], None]) -> Iterator[
     process, if the master doesn't answer, or if its workers can't work in `scratch`.
     """
     try:
+        from pyspark import SparkContext
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise MissingExtra("pyspark", "spark") from error
     there = SparkSession.getActiveSession()
+    if there is None and SparkContext._active_spark_context is not None:
+        there = SparkSession.builder.getOrCreate()  # begun in another thread, where alone it is "active"
     if there is not None:
         _refuse_other(there.sparkContext.master, master)
         found = there.newSession()  # settings of its own
@@ -113,7 +116,8 @@ def _start(master: str, scratch: Path) -> Any:
         lines = [line for line in text.splitlines() if line[:1].strip()]  # the others are Java's stack
         raise HiersrecError(
             f"Spark could not be started at {master}: {_first_line(error)} The end of its log: "
-            f"{' / '.join(lines[-3:]).rstrip('.') or '(empty)'}. Mend that, or leave out --engine: DuckDB needs no Java."
+            f"{' / '.join(lines[-3:]).rstrip('.') or '(empty)'}. Mend that, or leave out --engine: DuckDB needs no "
+            "Java."
         ) from error
 
 
