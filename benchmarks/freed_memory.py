@@ -31,7 +31,7 @@ def catalog(items: int) -> Catalog:
     """A catalogue of random categories."""
     random = np.random.default_rng(0)
     nodes = random.integers(1, CATEGORIES + 1, items, np.int32)
-    table = pa.table({"item_id": np.arange(1, items + 1), "node_1": nodes})
+    table = pa.table({"item_id": np.arange(1, items + 1), "train_count": np.ones(items, np.int64), "node_1": nodes})
     names: list[str | None] = [None, *(f"c{one}" for one in range(CATEGORIES))]
     return Catalog(table, [Level(CATEGORIES, names, np.zeros(CATEGORIES + 1, np.int32))], [])
 

@@ -161,6 +161,8 @@ def main() -> None:
     if wanted.one:
         measure(wanted.one, wanted.data, Clock(WARM_UP, wanted.steps, wanted.seconds))
         return
+    if wanted.rivals and not wanted.rivals.is_file():
+        sys.exit(f"There is no Python at {wanted.rivals}, named by --rivals. Make that environment first.")
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted.systems if name in OURS or wanted.rivals}
     for _ in range(wanted.rounds):
         for name, measured in found.items():

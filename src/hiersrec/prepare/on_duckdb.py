@@ -12,6 +12,11 @@ import pyarrow as pa
 from hiersrec.prepare.engine import Engine
 
 
+MEMORY = "4GB"
+"""What DuckDB may hold before it spills; with Python's part, 100 million events stay below 8 GB. DuckDB's own choice,
+most of the machine's memory, is not much faster."""
+
+
 @dataclass(frozen=True)
 class DuckDB(Engine):
     """An open connection to a DuckDB that keeps nothing but views."""
@@ -35,7 +40,7 @@ def open_duckdb(scratch: Path) -> Iterator[DuckDB]:
     """DuckDB that spills in `scratch`, closed on leaving."""
     spill = scratch / "spill"
     spill.mkdir()
-    connection = ibis.duckdb.connect(temp_directory=str(spill))
+    connection = ibis.duckdb.connect(temp_directory=str(spill), memory_limit=MEMORY)
     try:
         yield DuckDB(connection, scratch)
     finally:
