@@ -12,11 +12,6 @@ import pyarrow as pa
 from hiersrec.prepare.engine import Engine
 
 
-MEMORY = "4GB"
-"""What DuckDB may hold before it spills; with Python's part, 100 million events stay below 8 GB. DuckDB's own choice,
-most of the machine's memory, is not much faster."""
-
-
 @dataclass(frozen=True)
 class DuckDB(Engine):
     """An open connection to a DuckDB that keeps nothing but views."""
@@ -40,7 +35,8 @@ def open_duckdb(scratch: Path) -> Iterator[DuckDB]:
     """DuckDB that spills in `scratch`, closed on leaving."""
     spill = scratch / "spill"
     spill.mkdir()
-    connection = ibis.duckdb.connect(temp_directory=str(spill), memory_limit=MEMORY)
+    # Rows keep the order that an expression gives them, and no other: that saves memory, and Spark keeps none either.
+    connection = ibis.duckdb.connect(temp_directory=str(spill), preserve_insertion_order=False)
     try:
         yield DuckDB(connection, scratch)
     finally:
