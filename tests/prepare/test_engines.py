@@ -14,7 +14,7 @@ import pytest
 from hiersrec.datasets import diginetica, wikispeedia
 from hiersrec.errors import BadInput, HiersrecError, MissingExtra, UnknownName
 from hiersrec.prepare import spark_session
-from hiersrec.prepare.engine import check, open_engine
+from hiersrec.prepare.engines import check, open_engine
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Columns, Filters, Metadata, SessionRules, Settings, Split
 from hiersrec.prepare.source import Source

@@ -1,29 +1,21 @@
-"""The machine that runs the Ibis expressions of this folder: what it can do, and which there are.
+"""What a machine that runs the Ibis expressions of this folder can do.
 
 Everything else here is Ibis, so DuckDB (on_duckdb.py) and Spark (on_spark.py) run the same expressions; no other file
 names one of them. Tables are Parquet files of a scratch folder, so they may be larger than memory.
 """
 
-import re
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
-from hiersrec.errors import UnknownName, did_you_mean
 from hiersrec.types import Int64
 
 BATCH_ROWS = 1 << 18
 """Rows that are in Python's memory at once while a long table passes through."""
-DUCKDB = "duckdb"
-LOCAL_SPARK = "local-spark"
-SPARK = re.compile(r"spark://[^\s/:,]+:\d+(,[^\s/:,]+:\d+)*")
-"""Address of a Spark cluster: one master, or several that stand in for one another."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +57,6 @@ class Engine(ABC):
         folder = self.scratch / name
         folder.mkdir()
         return replace(self, scratch=folder)
-
-
-def check(name: str) -> None:
-    """Raise UnknownName if there is no engine of that name."""
-    if name not in (DUCKDB, LOCAL_SPARK) and not SPARK.fullmatch(name):
-        near = did_you_mean(name, (DUCKDB, LOCAL_SPARK, "spark://HOST:PORT"))
-        raise UnknownName(f"There is no --engine '{name}'. {near}")
-
-
-@contextmanager
-def open_engine(name: str, scratch: Path, say: Callable[[str], None]) -> Iterator[Engine]:
-    """An engine that works and spills in `scratch`, closed on leaving.
-
-    `name` is "duckdb", "local-spark" or "spark://HOST:PORT". Raises UnknownName for another one; for Spark,
-    MissingExtra and HiersrecError if it can't be started or reached.
-    """
-    check(name)
-    scratch.mkdir(parents=True, exist_ok=True)
-    # Each engine knows this file, and Spark's takes a second to import.
-    if name == DUCKDB:
-        from hiersrec.prepare.on_duckdb import open_duckdb
-
-        with open_duckdb(scratch) as engine:
-            yield engine
-    else:
-        from hiersrec.prepare.on_spark import open_spark
-
-        with open_spark("local[*]" if name == LOCAL_SPARK else name, scratch, say) as engine:
-            yield engine
 
 
 def numbers(table: pa.Table, column: str) -> Int64:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from hiersrec import __version__
 from hiersrec.errors import BadInput
 from hiersrec.prepare import arrays, catalog, event_types, filters, reading, sessions, split, statistics
-from hiersrec.prepare.engine import DUCKDB, Engine, check, open_engine
+from hiersrec.prepare.engine import Engine
+from hiersrec.prepare.engines import DUCKDB, check, open_engine
 from hiersrec.prepare.hold_out import hold_out
 from hiersrec.prepare.implicit import find as find_implicit
 from hiersrec.prepare.items import ItemsTable, read_items
