@@ -1,5 +1,6 @@
 """The commands, put together."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -59,6 +60,17 @@ app.command("demo")(demo.command)
 
 def main() -> None:
     """Run the command line; exits with 0, 2 for a user's mistake, or 130 for Ctrl-C."""
+    try:
+        _run()
+    except SystemExit as end:
+        if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's; other starts don't import PyTorch here
+            from hiersrec.training.processes import leave
+
+            leave(int(end.code or 0))
+        raise
+
+
+def _run() -> None:
     try:
         app(prog_name="hiersrec")
     except HiersrecError as error:
