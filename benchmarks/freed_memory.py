@@ -18,7 +18,8 @@ import torch
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe, find_recipe, read_recipe
-from hiersrec.store.catalog import Catalog, Level
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.known import Level
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import memory
 from hiersrec.training.examples import examples_of

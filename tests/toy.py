@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from hiersrec.store.catalog import Catalog, Feature, Level
+from hiersrec.store.catalog import Catalog, Feature
 from hiersrec.store.dataset import TrainingData
+from hiersrec.store.known import Level
 from hiersrec.store.sessions import Sessions
 
 DEPARTMENTS = ["Food", "Tools"]

@@ -12,7 +12,8 @@ from hiersrec.config import Choice, ModelRecipe, TaskTable, find_recipe, read_re
 from hiersrec.model.encoders import mean
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.store.batches import whole_sessions
-from hiersrec.store.catalog import Catalog, Feature, Level
+from hiersrec.store.catalog import Catalog, Feature
+from hiersrec.store.known import Level
 from hiersrec.types import Batch
 
 # Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.

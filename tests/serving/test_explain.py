@@ -6,7 +6,7 @@ import pytest
 
 from hiersrec.serving.answers import Pull
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
-from hiersrec.store.catalog import Level
+from hiersrec.store.known import Level
 from hiersrec.types import Part
 from tests.serving.world import catalog
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from hiersrec.store.catalog import Catalog, Level
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.known import Level
 from hiersrec.types import Batch, Float32, Int32, Part, Scores
 
 TITLES = ["Nile", "Cairo", "Tiger", "Lion", "Oak", None]

@@ -11,7 +11,8 @@ from hiersrec.errors import BadFolder
 from hiersrec.prepare import tree
 from hiersrec.prepare.features import codebook, multi, numeric, text, tfidf
 from hiersrec.store import meanings
-from hiersrec.store.catalog import Catalog, Feature, Level
+from hiersrec.store.catalog import Catalog, Feature
+from hiersrec.store.known import Level
 from hiersrec.store.meanings import NEW
 from hiersrec.types import Int32
 

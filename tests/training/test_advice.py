@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.config import Recipe, find_recipe, read_recipe
-from hiersrec.store.catalog import Catalog, Level
+from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
+from hiersrec.store.known import Level
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import advice as module
 from hiersrec.training import precision

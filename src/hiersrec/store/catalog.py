@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hiersrec.store.known import Level
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
 from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
 
@@ -53,20 +54,6 @@ class Feature:
     def is_vector(self) -> bool:
         """Whether `values` are vectors."""
         return self.values.dtype == np.float32
-
-
-@dataclass(frozen=True)
-class Level:
-    """One category level. names[node] and parents[node] for node = 0 (padding), 1..C known, then unknown ones."""
-
-    num_known: int
-    names: list[str | None]
-    parents: Int32
-
-    @property
-    def num_nodes(self) -> int:
-        """Known and unknown nodes, padding not counted."""
-        return len(self.names) - 1
 
 
 @dataclass(frozen=True)
