@@ -21,6 +21,7 @@ from hiersrec.grow import add_items
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
@@ -228,7 +229,7 @@ def test_a_recommender_that_came_from_no_folder(larger) -> None:
     opened = open_run(larger)
 
     with pytest.raises(BadInput, match=r"Recommender\.load opened from a run folder"):
-        Recommender(opened.catalog, opened.scorer).add_items("new.csv")
+        Recommender(opened.catalog, FullRanker(opened.scorer, opened.catalog)).add_items("new.csv")
 
 
 @pytest.mark.parametrize(

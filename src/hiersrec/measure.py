@@ -92,6 +92,7 @@ def _suffix(split: str, options: Options) -> str:
     words += [] if options.k == Options().k else [f"k{options.k}"]
     words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]
     if options.candidates.policy != "all":
-        words += [f"candidates-{options.candidates.policy}", f"top{options.candidates.top}"]
+        policy, top, share = (getattr(options.candidates, name) for name in ("policy", "top", "share"))
+        words += [f"candidates-{policy}", f"top{top}" if share is None else f"share{share:g}"]
         words += [f"seed{options.candidates.seed}"] if options.candidates.seed else []
     return "".join(f"-{word}" for word in words)

@@ -85,7 +85,7 @@ def test_top_is_chosen_on_validation_and_said(hiersrec, prepared, run, policy, f
     wanted = {"policy": policy, "share": None, "keep": None, flags[0][2:]: float(flags[1])}
     choice = choose_top(opened.scorer, opened.catalog, valid, Wanted(**wanted))
     assert document["chosen"] == {**wanted, "validation": choice._asdict()}
-    assert document["options"]["candidates"] == {"policy": policy, "top": choice.top, "seed": 0}
+    assert document["options"]["candidates"] == {"policy": policy, "top": choice.top, "share": None, "seed": 0}
     assert document["files"]["metrics"] == f"metrics-candidates-{policy}-top{choice.top}.json"
     given = json.loads(hiersrec("evaluate", run, "--candidates", policy, "--top", choice.top, "--json").out)
     assert given["metrics"] == document["metrics"]

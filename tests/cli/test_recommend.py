@@ -69,11 +69,12 @@ def test_candidates_are_ranked_alone_and_counted(hiersrec, run) -> None:
     [answer] = json.loads(hiersrec("recommend", run, *flags, "--json").out)
     [full] = json.loads(hiersrec("recommend", run, "--session", "i1,i2", "--json").out)
 
-    assert 0 < answer["candidates"] == len(answer["items"]) < full["candidates"] == 12
-    kept = {item["item_id"] for item in answer["items"]}
-    assert [item["item_id"] for item in full["items"] if item["item_id"] in kept] == [
-        item["item_id"] for item in answer["items"]
-    ]
+    ranked = [item["item_id"] for item in answer["items"] if item["source"] == "session"]
+    assert 0 < answer["candidates"] == len(ranked) < full["candidates"] == 12
+    assert [item["item_id"] for item in full["items"] if item["item_id"] in ranked] == ranked
+    assert answer["fallback"] == answer["items"][-1]["source"] != "session", "popular ones fill the list"
+    [same] = json.loads(hiersrec("recommend", run, "--session", "i1,i2", "--top", 1, "--json").out)
+    assert same == answer, "--top alone means candidates by category"
     assert f"Ranked {answer['candidates']} of 12 items." in hiersrec("recommend", run, *flags).out
     assert "Ranked" not in hiersrec("recommend", run, "--session", "i1,i2").out
 
@@ -82,7 +83,7 @@ def test_candidates_are_ranked_alone_and_counted(hiersrec, run) -> None:
     ("flags", "message"),
     [
         (["--candidates", "category"], "'category' need top"),
-        (["--top", "3"], "got 3 with all"),
+        (["--candidates", "all", "--top", "3"], "got 3 with all"),
         (["--candidates", "random", "--top", "0"], "top must be at least 1, got 0"),
         (["--candidates", "categories", "--top", "1"], "Did you mean 'category'?"),
     ],
@@ -92,3 +93,20 @@ def test_impossible_candidates(hiersrec, run, flags, message) -> None:
 
     assert (found.code, found.out) == (2, "")
     assert message in found.err
+
+
+def test_wishes_of_a_shop(hiersrec, run) -> None:
+    def ids(*flags: object) -> list[str]:
+        [answer] = json.loads(hiersrec("recommend", run, "--session", "i1,i2", *flags, "--json").out)
+        return [item["item_id"] for item in answer["items"]]
+
+    everything = ids()
+    assert ids("--deny", "i3,i4") == [one for one in everything if one not in ("i3", "i4")]
+    assert ids("--allow", "i3,i4,zzz") == [one for one in everything if one in ("i3", "i4")]
+    [answer] = json.loads(hiersrec("recommend", run, "--session", "i1,i2", "--json").out)
+    path = answer["items"][0]["category_path"]
+    under = [item["item_id"] for item in answer["items"] if item["category_path"] == path]
+    assert ids("--category", "/".join(path)) == under
+    assert ids("--per-category", 1)[0] == everything[0]
+    assert len(ids("--per-category", 1)) < len(everything)
+    assert 0 < len(ids("--share", 0.5, "--k", 1)) == 1

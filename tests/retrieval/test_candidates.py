@@ -143,3 +143,34 @@ def test_a_scorer_without_categories_names_the_recipes_that_have_some() -> None:
     named = str(error.value).split("(")[2].split(")")[0].split(", ")
     assert named == ["hiersrec", "hiersrec_paper", "multi_task", "last_category"]
     assert all(read_recipe(find_recipe(name, "any_dataset")) for name in named)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.01, 1))
+def test_a_share_takes_the_largest_top_that_stays_within_it(seed, share) -> None:
+    least = admits(world(seed), predicted(seed, 5))
+    kept = inside(Candidates(policy="category", share=share), least, sessions_of(5))
+
+    for row in range(5):
+        fits = [
+            one
+            for top in range(1, max(KNOWN) + 1)
+            if len(one := sets(inside(Candidates(policy="category", top=top), least, sessions_of(5)))[row])
+            <= share * ITEMS
+        ]
+        smallest = sets(inside(Candidates(policy="category", top=1), least, sessions_of(5)))[row]
+        assert sets(kept)[row] == (fits[-1] if fits else smallest)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ({"policy": "category", "top": 1, "share": 0.1}, "got both"),
+        ({"policy": "category"}, "got neither"),
+        ({"share": 0.1}, "share is for candidates by category or random, got 0.1 with all"),
+        ({"policy": "category", "share": 0.0}, "above 0 and at most 1, got 0.0"),
+    ],
+)
+def test_share_or_top(chosen, message) -> None:
+    with pytest.raises(BadInput, match=message):
+        Candidates(**chosen)

@@ -6,6 +6,7 @@ import pytest
 
 from hiersrec.errors import BadInput
 from hiersrec.retrieval.candidates import Candidates
+from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving import recommender as module
 from hiersrec.serving.recommender import Recommender
 from tests.serving.world import Explained, Sum, catalog
@@ -13,12 +14,12 @@ from tests.serving.world import Explained, Sum, catalog
 
 @pytest.fixture
 def plain() -> Recommender:
-    return Recommender(catalog(), Sum())
+    return Recommender(catalog(), FullRanker(Sum(), catalog()))
 
 
 @pytest.fixture
 def explaining() -> Recommender:
-    return Recommender(catalog(), Explained())
+    return Recommender(catalog(), FullRanker(Explained(), catalog()))
 
 
 def test_items_come_best_first_in_external_ids_and_ties_by_item_number(plain) -> None:
@@ -90,8 +91,9 @@ def test_only_candidates_are_listed_and_counted(explaining) -> None:
             expected = [
                 one.item_id for one in full.items if path[one.item_id][0] in best[0] or path[one.item_id][1] in best[1]
             ]
-            assert [item.item_id for item in answer.items] == expected
+            assert [item.item_id for item in answer.items[: len(expected)]] == expected
             assert answer.candidates == len(expected) <= full.candidates == 6
+            assert {item.item_id for item in answer.items} == ids, "popular ones fill up"
             assert (len(expected) < 6) == (top == 1)
     [few] = explaining.recommend(
         [["a"]], candidates=Candidates(policy="random", top=1), exclude_seen=True, explain=True
@@ -183,3 +185,95 @@ def test_numpy_numbers_never_leak(explaining) -> None:
         return [leaf for one in value for leaf in leaves(one)] if isinstance(value, list) else [value]
 
     assert not any(isinstance(leaf, np.generic) for leaf in leaves(answer.to_dict()))
+
+
+def test_a_list_that_came_too_short_is_filled_with_popular_items_of_likely_categories_first(explaining) -> None:
+    chosen = Candidates(policy="category", top=1)
+    sessions = [["a", "b"], ["c"], ["e", "a"], ["f"], ["d", "b"]]
+    filled = 0
+    for session in sessions:
+        [answer] = explaining.recommend([session], explain=True, candidates=chosen)
+        [narrow] = explaining.recommend([session], k=answer.candidates, candidates=chosen)
+        assert answer.items[: answer.candidates] == [
+            dataclasses.replace(item, reasons=mine.reasons)
+            for item, mine in zip(narrow.items, answer.items, strict=False)
+        ]
+        assert narrow.fallback is None
+        rest = answer.items[answer.candidates :]
+        in_order = [guess.name for guess in answer.guesses[1]]  # of level 2, likeliest first
+        counts = dict(zip("abcdef", [5, 9, 1, 9, 0, 2], strict=True))
+        expected = [
+            (name, one)
+            for name in in_order
+            for one in sorted("abcdef", key=lambda one: (-counts[one], one))
+            if catalog().path("abcdef".index(one) + 1)[1] == name and one not in {item.item_id for item in narrow.items}
+        ]
+        known = [item for item in rest if item.source == "popular_in_category"]
+        assert [(item.category_path[1], item.item_id) for item in known] == expected
+        assert [item.item_id for item in rest[len(known) :]] in ([], ["f"]), "f has no known category of level 2"
+        assert all(item.score == counts[item.item_id] for item in rest)
+        assert all(item.reasons and item.reasons[0].source == "popular" for item in rest)
+        assert answer.fallback == (rest[-1].source if rest else None)
+        filled += len(rest)
+    assert filled > 5
+
+
+def test_what_fills_keeps_the_rules_of_the_call(explaining) -> None:
+    chosen = Candidates(policy="category", top=1)
+    [answer] = explaining.recommend([["c", "d"]], exclude_seen=True, deny=["b"], candidates=chosen, per_category=1)
+
+    ids = [item.item_id for item in answer.items]
+    assert not {"b", "c", "d"} & set(ids)
+    assert len({item.category_path[1] for item in answer.items}) == len(ids)
+    [only] = explaining.recommend([["c"]], allow=["e", "b"], candidates=chosen)
+    assert sorted(item.item_id for item in only.items) == ["b", "e"], "all that is allowed is ranked, nothing fills"
+    assert only.fallback is None
+
+
+def test_allow_and_deny_and_ids_that_nobody_knows(plain) -> None:
+    [everything] = plain.recommend([["a"]])
+    [some] = plain.recommend([["a"]], allow=["f", "b", "zzz", "b"])
+    [others] = plain.recommend([["a"]], deny=["f", "b", "zzz"])
+    [none] = plain.recommend([["a"]], allow=[])
+
+    order = [item.item_id for item in everything.items]
+    assert [item.item_id for item in some.items] == [one for one in order if one in "fb"]
+    assert [item.item_id for item in others.items] == [one for one in order if one not in "fb"]
+    assert (some.candidates, others.candidates, none.candidates, none.items) == (2, 4, 0, [])
+
+
+def test_only_some_categories(plain) -> None:
+    [nature] = plain.recommend([["a"]], categories=[["Nature"]])
+    [two] = plain.recommend([["a"]], categories=[["Nature", "Plants"], ["Geography"]])
+    [both] = plain.recommend([["a"]], categories=[["Nature"]], allow=["a", "e"])
+
+    assert sorted(item.item_id for item in nature.items) == ["c", "d", "e", "f"]
+    assert sorted(item.item_id for item in two.items) == ["a", "b", "e"]
+    assert [item.item_id for item in both.items] == ["e"]
+
+
+def test_at_most_so_many_of_a_category(plain) -> None:
+    [everything] = plain.recommend([["a"]])
+    for most in (1, 2):
+        [answer] = plain.recommend([["a"]], per_category=most)
+        left: list = []
+        for item in everything.items:
+            same = [one for one in left if one.category_path == item.category_path]
+            left += [item] if len(same) < most else []
+        assert [one.item_id for one in answer.items] == [one.item_id for one in left]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"per_category": 0}, "per_category must be at least 1, got 0"),
+        ({"allow": "a"}, "allow is a list of item ids, got 'a'"),
+        ({"deny": 7}, "deny is a list of item ids, got 7"),
+        ({"categories": ["Nature"]}, "list of 1 to 2 names, coarse to fine, got 'Nature'"),
+        ({"categories": [[]]}, r"got \[\]"),
+        ({"categories": [["Geography", "Plants"]]}, "No item has the category Geography > Plants"),
+    ],
+)
+def test_wishes_that_make_no_sense(plain, wishes, message) -> None:
+    with pytest.raises(BadInput, match=message):
+        plain.recommend([["a"]], **wishes)

@@ -3,6 +3,7 @@ import io
 
 from rich.console import Console
 
+from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from tests.serving.world import Explained, Sum, catalog
@@ -17,7 +18,7 @@ def text(recommender: Recommender, session: list[str], explain: bool) -> str:
 
 
 def test_titles_paths_and_reasons_are_readable() -> None:
-    shown = text(Recommender(catalog(), Explained()), ["a", "x", "c"], explain=True)
+    shown = text(Recommender(catalog(), FullRanker(Explained(), catalog())), ["a", "x", "c"], explain=True)
 
     for expected in (
         "Session: Nile > Tiger",
@@ -31,7 +32,7 @@ def test_titles_paths_and_reasons_are_readable() -> None:
 
 
 def test_without_reasons_nothing_is_explained() -> None:
-    shown = text(Recommender(catalog(), Sum()), ["a"], explain=False)
+    shown = text(Recommender(catalog(), FullRanker(Sum(), catalog())), ["a"], explain=False)
 
     assert "Nature / unknown" in shown
     assert "pulled" not in shown
@@ -40,14 +41,14 @@ def test_without_reasons_nothing_is_explained() -> None:
 
 
 def test_the_fallback_is_named() -> None:
-    shown = text(Recommender(catalog(), Sum()), [], explain=False)
+    shown = text(Recommender(catalog(), FullRanker(Sum(), catalog())), [], explain=False)
 
     assert "(no known item)" in shown
     assert "these are the most popular items" in shown
 
 
 def test_how_many_items_were_ranked_is_said_only_when_asked() -> None:
-    [answer] = Recommender(catalog(), Sum()).recommend([["a"]])
+    [answer] = Recommender(catalog(), FullRanker(Sum(), catalog())).recommend([["a"]])
     few = dataclasses.replace(answer, candidates=4)
 
     assert "Ranked 4 of 6,000 items." in [str(part) for part in render(few, 6000)]
@@ -58,11 +59,11 @@ def test_names_in_brackets_are_text_and_no_markup() -> None:
     world = catalog()
     world.levels[0].names[:] = [None, "[red]Geography", "Nature"]
 
-    assert "[red]Geography" in text(Recommender(world, Explained()), ["a"], explain=True)
+    assert "[red]Geography" in text(Recommender(world, FullRanker(Explained(), world)), ["a"], explain=True)
 
 
 def test_the_columns_shown_add_up_and_zeros_are_left_out() -> None:
-    [answer] = Recommender(catalog(), Explained()).recommend([["a"]], k=1, explain=True)
+    [answer] = Recommender(catalog(), FullRanker(Explained(), catalog())).recommend([["a"]], k=1, explain=True)
     [item] = answer.items
     bias = next(reason for reason in item.reasons or [] if reason.source == "bias")
     silent = [dataclasses.replace(one, value=0.0) if one is bias else one for one in item.reasons or []]

@@ -41,9 +41,8 @@ def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) 
 
 def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str, float]:
     """The numbers about candidates; shares: (P,) float64, the share of the catalogue that was ranked for a prefix."""
-    assert chosen.top is not None
     return {
-        "candidates/top": chosen.top,
+        **({} if chosen.top is None else {"candidates/top": chosen.top}),
         "candidates/share": float(shares.mean()),
         "candidates/target": float((items.rank > 0).mean()),
     }

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiersrec.errors import BadInput, did_you_mean
-from hiersrec.store.catalog import Catalog
-from hiersrec.types import Batch, Bool, Float32, Int32
+from hiersrec.store.known import Known
+from hiersrec.types import Batch, Bool, Float32, Int32, Int64
 
 POLICIES = ("all", "category", "random")
 
@@ -30,20 +30,27 @@ class Candidates:
     policy: str = "all"
     """"all", "category" (I' as above), or "random": as many items as I' has, drawn evenly from the catalogue."""
     top: int | None = None
-    """K, the categories of each level; needed unless the policy is "all"."""
+    """K, the categories of each level; it or `share` is needed unless the policy is "all"."""
+    share: float | None = None
+    """Instead of K, for each session the largest K (at least 1) whose I' has at most this share of all items."""
     seed: int = 0
     """Of the random draw, which follows from the seed and the items of the session that the scorer sees alone."""
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise BadInput(f"There are no candidates '{self.policy}'. {did_you_mean(self.policy, POLICIES)}")
-        if self.policy == "all" and self.top is not None:
-            raise BadInput(f"top is for candidates by category or random, got {self.top} with all. Leave one out.")
-        if self.policy != "all" and self.top is None:
+        given = [(name, value) for name in ("top", "share") if (value := getattr(self, name)) is not None]
+        if self.policy == "all" and given:
+            name, value = given[0]
+            raise BadInput(f"{name} is for candidates by category or random, got {value} with all. Leave one out.")
+        if self.policy != "all" and len(given) != 1:
             raise BadInput(
-                f"Candidates '{self.policy}' need top, the number of best categories of each level, and none is given. "
-                "Give one; `hiersrec evaluate` also chooses it, for --share or --keep."
+                f"Candidates '{self.policy}' need top, the number of best categories of each level, or share, the most "
+                f"they may hold of the catalogue; got {'both' if given else 'neither'}. `hiersrec evaluate` also "
+                "chooses top, for --share or --keep."
             )
+        if self.share is not None and not 0 < self.share <= 1:
+            raise BadInput(f"share is a part of the catalogue, above 0 and at most 1, got {self.share}.")
         if self.top is not None and self.top < 1:
             raise BadInput(f"top must be at least 1, got {self.top}.")
         if self.seed < 0 or (self.seed and self.policy != "random"):
@@ -53,7 +60,7 @@ class Candidates:
 ALL = Candidates()
 
 
-def admits(catalog: Catalog, categories: Mapping[int, Float32]) -> Int32:
+def admits(catalog: Known, categories: Mapping[int, Float32]) -> Int32:
     """The smallest K whose I' holds each item, for each session: (B, N + 1) int32, 0 if always, NEVER for padding.
 
     categories: level -> (B, C + 1) float32, the predicted levels; BadInput if there is none. Equal scores rank in order
@@ -85,8 +92,12 @@ def inside(candidates: Candidates, least: Int32, sessions: Batch) -> Bool:
 
     least: (B, N + 1) int32 of `admits`. sessions: what the scorer saw, which decides the random draw.
     """
-    assert candidates.top is not None
-    by_category = least <= min(candidates.top, NEVER - 1)
+    if candidates.share is not None:
+        tops = _tops(candidates.share, least)
+    else:
+        assert candidates.top is not None
+        tops = np.full(len(least), candidates.top)
+    by_category = least <= np.minimum(tops, NEVER - 1)[:, None]  # (B, N + 1)
     if candidates.policy == "category":
         return by_category
     drawn = np.zeros(least.shape, bool)
@@ -95,3 +106,13 @@ def inside(candidates: Candidates, least: Int32, sessions: Batch) -> Bool:
         random = np.random.default_rng([candidates.seed, *seen])
         drawn[row, random.choice(least.shape[1] - 1, size, replace=False, shuffle=False) + 1] = True
     return drawn
+
+
+def _tops(share: float, least: Int32) -> Int64:
+    """K of each session (B,): the largest whose I' has at most `share` of the N items, or 1."""
+    most = max(1, int(least[least < NEVER].max(initial=0)))
+    tops = np.empty(len(least), np.int64)
+    for row, line in enumerate(least):
+        sizes = np.cumsum(np.bincount(line[line < NEVER], minlength=most + 1))  # of I' for K = 0, 1, ..., most
+        tops[row] = max(1, int(np.count_nonzero(sizes[1:] <= share * (least.shape[1] - 1))))  # sizes never fall
+    return tops

@@ -11,8 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from hiersrec.retrieval import order, scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
-from hiersrec.types import Batch, Float32, Int32, Int64, Part
+from hiersrec.store.known import Known
+from hiersrec.types import Batch, Explainer, Float32, Int32, Int64, Part, Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,64 @@ class Ranker(Protocol):
         ...
 
 
+class FullRanker:
+    """A Ranker that scores all items of the catalogue; `scorer` may be any."""
+
+    def __init__(self, scorer: Scorer, catalog: Known) -> None:
+        self.scorer = scorer
+        self.catalog = catalog
+
+    @property
+    def max_length(self) -> int:
+        """The scorer's."""
+        return self.scorer.max_length
+
+    def rank(self, batch: Batch, wanted: Wanted) -> Ranked:
+        """See Ranker."""
+        scores = scoring.score(self.scorer, self.catalog, batch, wanted.exclude_seen, wanted.candidates)
+        if wanted.only is not None:
+            barred = np.ones(self.catalog.num_items + 1, bool)
+            barred[wanted.only] = False
+            scores.items[:, barred] = -np.inf
+        if wanted.never is not None:
+            scores.items[:, wanted.never] = -np.inf
+        k = min(wanted.k, self.catalog.num_items)
+        lists = [self._best(line, k, wanted.per_category) for line in scores.items]
+        ranked = np.count_nonzero(scores.items > -np.inf, axis=1)
+        return Ranked([items for items, _ in lists], [values for _, values in lists], scores.tasks, ranked)
+
+    def _best(self, line: Float32, k: int, most: int | None) -> tuple[Int32, Float32]:
+        """Items and scores of the list of one session, whose scores are `line` (N + 1,)."""
+
+        def best(size: int) -> tuple[Int32, Float32]:
+            [items], [values] = order.top_k(line[None], size)
+            listed = items > 0
+            return items[listed], values[listed]
+
+        if most is None:
+            return best(k)
+        return at_most_per_category(best, finest_nodes(self.catalog), most, k)
+
+    @property
+    def explains(self) -> bool:
+        """Whether the scorer is an Explainer."""
+        return isinstance(self.scorer, Explainer)
+
+    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+        """See Ranker."""
+        assert isinstance(self.scorer, Explainer)
+        return self.scorer.explain(batch, items)
+
+
+def finest_nodes(catalog: Known) -> Int32:
+    """(N + 1,) int32: node of each item at the finest level, the same for all where there are no levels.
+
+    Items of which no level is known are one category, as all that lack a level under one parent are.
+    """
+    nodes = catalog.item_nodes
+    return nodes[:, -1] if nodes.shape[1] else np.zeros(len(nodes), np.int32)
+
+
 def at_most_per_category(
     best: Callable[[int], tuple[Int32, Float32]], nodes: Int32, most: int, k: int
 ) -> tuple[Int32, Float32]:
@@ -81,13 +141,13 @@ def at_most_per_category(
     size = 2 * k
     while True:
         items, scores = best(size)
-        kept = _turn(nodes[items]) < most
+        kept = turns(nodes[items]) < most
         if len(items) < size or np.count_nonzero(kept) >= k:
             return items[kept][:k], scores[kept][:k]
         size *= 4
 
 
-def _turn(values: Int32) -> Int64:
+def turns(values: Int32) -> Int64:
     """How many equal values stand before each: (K,) int64. [7, 7, 3, 7] -> [0, 1, 0, 2]."""
     order_of = np.argsort(values, kind="stable")
     ordered = values[order_of]

@@ -40,10 +40,13 @@ class Item:
     item_id: ExternalId
     title: str | None
     score: float
+    """The model's, or training events where `source` is not "session"."""
     category_path: list[str | None]
     """Coarse to fine; None where a level is missing."""
     reasons: list[Reason] | None
     """None unless asked for."""
+    source: str = "session"
+    """"session" if the model ranked it for the session, else "popular_in_category" or "popular"."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Recommendations:
     unknown_ids: list[ExternalId]
     """Ids that the catalogue doesn't have, in their order; they are passed over."""
     fallback: str | None
-    """"popular" if no id is known: the list is then the training popularity."""
+    """What the last item is from, if not from the session: "popular_in_category", where too few candidates were left,
+    or "popular", where categories had no more or no id is known. See retrieval/fallback.py."""
     guesses: list[list[Guess]]
     """The likeliest classes of each task beside items that the model predicts; empty unless reasons were asked for."""
     candidates: int

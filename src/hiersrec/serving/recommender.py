@@ -1,47 +1,83 @@
 """Sessions of external ids -> recommendations: `Recommender.load(run).recommend([["a", "b"]], k=20)`.
 
-Scores come from `retrieval.scoring` and lists from `retrieval.order`, as in evaluation, so what was measured is what is
-served. Importing this file loads no torch; `load` does, for a run folder.
+Lists come from a Ranker, and all rankers keep the order and the candidates of `retrieval`, as evaluation does, so what
+was measured is what is served. Importing this file loads no torch; `load` does, for a run folder.
 """
 
 import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from hiersrec.errors import BadInput
 from hiersrec.retrieval.candidates import ALL, Candidates
-from hiersrec.retrieval.order import top_k
-from hiersrec.retrieval.scoring import score
+from hiersrec.retrieval.fallback import POPULAR, Popularity
+from hiersrec.retrieval.ranking import FullRanker, Ranked, Ranker, Wanted
 from hiersrec.serving.answers import Guess, Item, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
+from hiersrec.serving.filters import items_under, listed_ids
 from hiersrec.store.batches import whole_sessions
-from hiersrec.store.catalog import Catalog
-from hiersrec.types import Batch, Explainer, ExternalId, Float32, Float64, Int32, Scorer, Scores
+from hiersrec.store.folder import SEALS
+from hiersrec.store.known import Known
+from hiersrec.types import Batch, ExternalId, Float64, Int32
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH = 256
 """Sessions scored at once."""
 
 
 class Recommender:
-    """A scorer and its catalogue, spoken to in external ids; `run` is the run folder they came from, if any."""
+    """A ranker and its catalogue, spoken to in external ids; `run` is the run folder they came from, if any.
 
-    def __init__(self, catalog: Catalog, scorer: Scorer, run: Path | None = None) -> None:
+    `candidates` are ranked where a call names none. `model_version` tells one bundle from another, None for a run.
+    """
+
+    def __init__(
+        self,
+        catalog: Known,
+        ranker: Ranker,
+        *,
+        run: Path | None = None,
+        candidates: Candidates = ALL,
+        model_version: str | None = None,
+    ) -> None:
         self.catalog = catalog
-        self.scorer = scorer
+        self.ranker = ranker
         self.run = run
+        self.candidates = candidates
+        self.model_version = model_version
 
     @classmethod
     def load(cls, path: str | Path) -> "Recommender":
-        """Open a run folder; its checksums are checked. Raises BadFolder, saying what to do."""
+        """Open a run folder or a bundle; its checksums are checked. Raises BadFolder, saying what to do."""
+        folder = Path(path)
+        if (folder / SEALS["bundle"]).is_file():
+            from hiersrec.serving.bundle import open_bundle
+
+            bundle = open_bundle(folder)
+            version = bundle.document["model_version"]
+            return cls(bundle.catalog, bundle.ranker, candidates=bundle.candidates, model_version=version)
         from hiersrec.build import open_run
 
-        run = open_run(Path(path))
-        return cls(run.catalog, run.scorer, Path(path))
+        run = open_run(folder)
+        return cls(run.catalog, FullRanker(run.scorer, run.catalog), run=folder)
+
+    @property
+    def catalog_size(self) -> int:
+        """N."""
+        return self.catalog.num_items
+
+    @property
+    def max_length(self) -> int:
+        """Items of a session that the model looks at, the newest."""
+        return self.ranker.max_length
 
     def add_items(self, items: "str | Path | pa.Table") -> "Recommender":
         """A recommender of the same model that knows new items too, without retraining; this one stays as it is.
@@ -73,17 +109,29 @@ class Recommender:
         explain: bool = False,
         exclude_seen: bool = False,
         candidates: Candidates | None = None,
+        allow: Sequence[ExternalId] | None = None,
+        deny: Sequence[ExternalId] | None = None,
+        categories: Sequence[Sequence[str]] | None = None,
+        per_category: int | None = None,
     ) -> list[Recommendations]:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
 
         Unknown ids are reported and passed over; a session without a known id gets the most popular items. `explain`
         adds the likeliest categories and the reasons of each item. With `candidates` only those of each session are
-        ranked. Raises BadInput for a wrong k, for a session that is not a list of ids, and if the model can't explain
-        or has no categories from which candidates could follow.
+        ranked, and a list that gets too short is filled up with popular items (retrieval/fallback.py).
+
+        allow: the only ids that may be listed, deny: those that may not. categories: list only items whose path of
+        categories begins with one of these, such as [["Home"], ["Garden", "Chairs"]]. Where `allow` or `categories` are
+        given, all that they name is ranked, candidates or not. per_category: most items of one category of the finest
+        level, for lists that show more than one kind.
+
+        Raises BadInput for a wrong k or per_category, for what is no list of ids, for a path that no item has, and if
+        the model can't explain or has no categories from which candidates could follow.
         """
-        if k < 1:
-            raise BadInput(f"k must be at least 1, got {k}.")
-        if explain and not isinstance(self.scorer, Explainer):
+        for name, value in (("k", k), ("per_category", per_category)):
+            if value is not None and value < 1:
+                raise BadInput(f"{name} must be at least 1, got {value}.")
+        if explain and not self.ranker.explains:
             raise BadInput(
                 "This model has no reasons to give: only recipes with [[tasks]] split their scores into addends. "
                 "Ask without explain, or train with --recipe hiersrec."
@@ -93,82 +141,103 @@ class Recommender:
                 raise BadInput(
                     f"A session is a list of item ids, got {session!r}. Ask for [[...]], a list of sessions."
                 )
+        chosen = self.candidates if candidates is None else candidates
+        only = None if allow is None else listed_ids(self.catalog, "allow", allow)
+        if categories is not None:
+            under = items_under(self.catalog, categories)
+            only = under if only is None else np.intersect1d(only, under)
+        wanted = Wanted(
+            k=k,
+            candidates=chosen if only is None else ALL,
+            exclude_seen=exclude_seen,
+            only=only,
+            never=None if deny is None else listed_ids(self.catalog, "deny", deny),
+            per_category=per_category,
+        )
         answers: list[Recommendations] = []
         for start in range(0, len(sessions), BATCH):
-            answers += self._answer(sessions[start : start + BATCH], k, explain, exclude_seen, candidates or ALL)
+            answers += self._answer(sessions[start : start + BATCH], wanted, explain)
         return answers
 
-    def _answer(
-        self,
-        sessions: Sequence[Sequence[ExternalId]],
-        k: int,
-        explain: bool,
-        exclude_seen: bool,
-        candidates: Candidates,
-    ) -> list[Recommendations]:
+    def _answer(self, sessions: Sequence[Sequence[ExternalId]], wanted: Wanted, explain: bool) -> list[Recommendations]:
         internal = [self.catalog.to_internal(list(session)) for session in sessions]
-        # Seen items must be left out even where the scorer no longer looks at them.
-        width = max(map(len, internal)) if exclude_seen else self.scorer.max_length
+        # Seen items must be left out even where the model no longer looks at them.
+        width = max(map(len, internal)) if wanted.exclude_seen else self.max_length
         batch = whole_sessions([one.tolist() for one in internal], max(1, width))
-        scores = score(self.scorer, self.catalog, batch, exclude_seen, candidates)
-        items, values = top_k(scores.items, min(k, self.catalog.num_items))
-        answers = []
-        for row, session in enumerate(sessions):
-            listed = items[row] > 0  # fewer than k where seen items are left out, or few are candidates
-            best, best_scores = items[row][listed], values[row][listed]
-            shown: list[list[Guess]] = []
-            why: list[list[Reason]] | None = None
-            if explain:
-                chances = self._chances(scores, row, bool(batch.lengths[row]))
-                shown = [guesses(self.catalog, task, chance) for task, chance in chances.items()]
-                why = self._reasons(batch, row, chances, best, best_scores)
-            answers.append(
-                Recommendations(
-                    session=self._seen(self._looked_at(batch, row)),
-                    unknown_ids=[one for one, item in zip(session, internal[row], strict=True) if item == 0],
-                    fallback=None if batch.lengths[row] else "popular",
-                    guesses=shown,
-                    candidates=int(np.count_nonzero(scores.items[row] > -np.inf)),
-                    items=self._items(best, best_scores, why),
-                )
-            )
-        return answers
+        ranked = self.ranker.rank(batch, wanted)
+        return [
+            self._one(list(session), internal[row], batch, row, ranked, wanted, explain)
+            for row, session in enumerate(sessions)
+        ]
 
-    def _chances(self, scores: Scores, row: int, is_known: bool) -> dict[str, Float64]:
-        """Task -> (C + 1,) probabilities; where no item is known, the scores are counts of the training sessions."""
-        measure = probabilities if is_known else shares
-        return {task: measure(found[row]) for task, found in scores.tasks.items()}
+    def _one(
+        self,
+        session: list[ExternalId],
+        internal: Int32,
+        batch: Batch,
+        row: int,
+        ranked: Ranked,
+        wanted: Wanted,
+        explain: bool,
+    ) -> Recommendations:
+        seen = batch.items[row, : batch.lengths[row]]
+        looked_at = seen[-self.max_length :]
+        best, scores = ranked.items[row], ranked.scores[row].tolist()
+        sources = ["session" if len(seen) else POPULAR] * len(best)
+        tasks = {task: found[row] for task, found in ranked.tasks.items()}
+        why: list[list[Reason]] = []
+        chances: dict[str, Float64] = {}
+        if explain:
+            measure = probabilities if len(seen) else shares  # where no item is known, scores are counts of training
+            chances = {task: measure(found) for task, found in tasks.items()}
+            why = self._reasons(looked_at, chances, best, scores)
+        if len(best) < min(wanted.k, self.catalog_size) and wanted.candidates.policy == "category":
+            more, from_where = self._popularity.fill(best, tasks if len(seen) else {}, seen, wanted)
+            counts = self.catalog.train_count[more].astype(float).tolist()
+            best, scores, sources = np.concatenate([best, more]), scores + counts, sources + from_where
+            why += [[Reason(POPULAR, count, [], count)] for count in counts] if explain else []
+        shown: list[list[Guess]] = [guesses(self.catalog, task, chance) for task, chance in chances.items()]
+        last = sources[-1] if sources else "session" if len(seen) else POPULAR
+        return Recommendations(
+            session=self._seen(looked_at),
+            unknown_ids=[one for one, item in zip(session, internal, strict=True) if item == 0],
+            fallback=None if last == "session" else last,
+            guesses=shown,
+            candidates=int(ranked.ranked[row]),
+            items=self._items(best, scores, sources, why if explain else None),
+        )
+
+    @cached_property
+    def _popularity(self) -> Popularity:
+        return Popularity(self.catalog)
 
     def _reasons(
-        self, batch: Batch, row: int, chances: dict[str, Float64], items: Int32, values: Float32
+        self, session: Int32, chances: dict[str, Float64], items: Int32, values: list[float]
     ) -> list[list[Reason]]:
-        seen = self._looked_at(batch, row)
-        if len(seen) == 0:
-            return [[Reason("popular", float(value), [], float(value))] for value in values]
+        if len(session) == 0:
+            return [[Reason(POPULAR, value, [], value)] for value in values]
         if len(items) == 0:
             return []
-        assert isinstance(self.scorer, Explainer)
-        alone = Batch(seen[None], np.array([len(seen)], np.int32))
-        return reasons(self.catalog, chances, self.scorer.explain(alone, items))
-
-    def _looked_at(self, batch: Batch, row: int) -> Int32:
-        """The items of a session that the scorer sees, oldest first."""
-        return batch.items[row, : batch.lengths[row]][-self.scorer.max_length :]
+        alone = Batch(session[None], np.array([len(session)], np.int32))
+        return reasons(self.catalog, chances, self.ranker.explain(alone, items))
 
     def _seen(self, items: Int32) -> list[SeenItem]:
         titles = self._titles(items)
         return [SeenItem(*one) for one in zip(self.catalog.to_external(items), titles, strict=True)]
 
-    def _items(self, items: Int32, values: Float32, why: list[list[Reason]] | None) -> list[Item]:
+    def _items(
+        self, items: Int32, values: list[float], sources: list[str], why: list[list[Reason]] | None
+    ) -> list[Item]:
         ids, titles = self.catalog.to_external(items), self._titles(items)
         return [
             Item(
                 rank=at + 1,
                 item_id=ids[at],
                 title=titles[at],
-                score=float(values[at]),
+                score=values[at],
                 category_path=self.catalog.path(int(items[at])),
                 reasons=why[at] if why is not None else None,
+                source=sources[at],
             )
             for at in range(len(items))
         ]

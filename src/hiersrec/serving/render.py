@@ -23,8 +23,10 @@ def render(answer: Recommendations, catalog_size: int | None = None) -> Iterator
     yield Text.assemble(("Session: ", "bold"), seen or "(no known item)")
     if answer.unknown_ids:
         yield Text(f"Passed over, not in the catalogue: {', '.join(map(str, answer.unknown_ids))}")
-    if answer.fallback == "popular":
+    if not answer.session:
         yield Text("No item of the session is known, so these are the most popular items.")
+    elif filled := [item for item in answer.items if item.source != "session"]:
+        yield Text(f"Too few candidates: the last {len(filled)} are popular items, of likely categories first.")
     if catalog_size is not None:
         yield Text(f"Ranked {answer.candidates:,} of {catalog_size:,} items.")
     if answer.guesses:

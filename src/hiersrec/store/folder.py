@@ -17,10 +17,11 @@ from typing import Any
 from hiersrec.errors import BadFolder
 
 FORMAT_VERSION = 1
-SEALS = {"dataset": "dataset.json", "run": "run.json"}
+SEALS = {"dataset": "dataset.json", "run": "run.json", "bundle": "bundle.json"}
 WAY_OUT = {
     "dataset": "Make one with `hiersrec prepare`.",
     "run": "Make one with `hiersrec train`, or finish one that was stopped with `--resume`.",
+    "bundle": "Make one with `hiersrec export`.",
 }
 
 

@@ -1,0 +1,62 @@
+"""What fills a list when a session's candidates hold too few items: popular ones, first of the predicted categories.
+
+The order of what a person gets: items that the model ranked for the session; the most popular items of its likeliest
+category of the finest predicted level, then of the next likeliest, and so on; the most popular items of all. Equal
+popularity goes by item number.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from hiersrec.retrieval import order
+from hiersrec.retrieval.ranking import Wanted, finest_nodes, turns
+from hiersrec.store.known import Known
+from hiersrec.types import CATEGORY, Float32, Int32
+
+IN_CATEGORY = "popular_in_category"
+POPULAR = "popular"
+CHUNK = 1024
+"""Popular items looked at together."""
+
+
+class Popularity:
+    """Items by training events, most first, of all and of each category."""
+
+    def __init__(self, catalog: Known) -> None:
+        self.catalog = catalog
+        self.items = (np.argsort(-catalog.train_count[1:], kind="stable") + 1).astype(np.int32)
+        """(N,) int32."""
+
+    def fill(self, listed: Int32, tasks: Mapping[str, Float32], seen: Int32, wanted: Wanted) -> tuple[Int32, list[str]]:
+        """Items to follow `listed` (K,) up to wanted.k, as far as there are, and where each is from.
+
+        tasks: the classes' scores (C + 1,) of this session. seen: its items, left out if so wanted.
+        """
+        barred = np.concatenate([listed, seen if wanted.exclude_seen else seen[:0]])
+        if wanted.never is not None:
+            barred = np.concatenate([barred, wanted.never])
+        found, sources = listed, [""] * len(listed)
+        nodes = finest_nodes(self.catalog)
+        for source, items in self._stream(tasks):
+            fresh = items[~np.isin(items, barred) & ~np.isin(items, found)]
+            found = np.concatenate([found, fresh])
+            sources += [source] * len(fresh)
+            if wanted.per_category is not None:
+                kept = turns(nodes[found]) < wanted.per_category
+                found, sources = found[kept], [one for one, stays in zip(sources, kept, strict=True) if stays]
+            if len(found) >= wanted.k:
+                break
+        return found[len(listed) : wanted.k], sources[len(listed) : wanted.k]
+
+    def _stream(self, tasks: Mapping[str, Float32]) -> Iterator[tuple[str, Int32]]:
+        """Items in the order of this file's head, in pieces; each may come twice."""
+        if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
+            level = max(levels)
+            nodes = self.catalog.item_nodes[:, level - 1][self.items]  # (N,), by popularity
+            scores = tasks[f"{CATEGORY}{level}"]
+            [best], _ = order.top_k(scores[None], len(scores) - 1)
+            for node in best[best > 0]:
+                yield IN_CATEGORY, self.items[nodes == node]
+        for start in range(0, len(self.items), CHUNK):
+            yield POPULAR, self.items[start : start + CHUNK]

@@ -1,0 +1,42 @@
+"""What a caller allows and denies -> internal item numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hiersrec.errors import BadInput
+from hiersrec.store.known import Known
+from hiersrec.types import ExternalId, Int32
+
+
+def listed_ids(catalog: Known, name: str, ids: Sequence[ExternalId]) -> Int32:
+    """External ids -> (M,) int32 ascending, each once; unknown ones are passed over. Raises BadInput for a lone id."""
+    if isinstance(ids, str | int):
+        raise BadInput(f"{name} is a list of item ids, got {ids!r}. Put it in a list.")
+    found = np.unique(catalog.to_internal(list(ids)))
+    return found[found > 0].astype(np.int32)
+
+
+def items_under(catalog: Known, paths: Sequence[Sequence[str]]) -> Int32:
+    """(M,) int32, ascending: the items whose path of categories begins with one of `paths`.
+
+    Raises BadInput for a path that no item has, or that is no list of names.
+    """
+    found = np.zeros(catalog.num_items + 1, bool)
+    for path in paths:
+        if isinstance(path, str) or not 1 <= len(path) <= len(catalog.levels):
+            raise BadInput(
+                f"A category is a list of 1 to {len(catalog.levels)} names, coarse to fine, got {path!r}. "
+                'Give a list of such, as in categories=[["Home"], ["Garden", "Chairs"]].'
+            )
+        under = np.ones(catalog.num_items + 1, bool)
+        for at, name in enumerate(path):
+            level = catalog.levels[at]
+            nodes = [node for node in range(1, level.num_known + 1) if level.names[node] == name]
+            under &= np.isin(catalog.item_nodes[:, at], nodes)
+        if not under.any():
+            raise BadInput(
+                f"No item has the category {' > '.join(path)}. The names of an item's own are category_path."
+            )
+        found |= under
+    return np.flatnonzero(found).astype(np.int32)

@@ -1,0 +1,68 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.retrieval.order import top_k
+from hiersrec.retrieval.ranking import FullRanker, Wanted, at_most_per_category, finest_nodes, turns
+from hiersrec.retrieval.scoring import score
+from hiersrec.store.batches import whole_sessions
+from tests.serving.world import Explained, Sum, catalog
+
+
+@given(st.lists(st.integers(0, 4), max_size=30))
+def test_turns_count_equal_values_before(values) -> None:
+    assert turns(np.array(values, np.int32)).tolist() == [values[:at].count(one) for at, one in enumerate(values)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 4))
+def test_no_category_has_more_than_its_share_of_the_list(seed, k, most) -> None:
+    random = np.random.default_rng(seed)
+    nodes = random.integers(0, 5, 41).astype(np.int32)
+    order = (random.permutation(40) + 1).astype(np.int32)
+    asked: list[int] = []
+
+    def best(size: int):
+        asked.append(size)
+        return order[:size], -np.arange(40, dtype=np.float32)[:size]
+
+    items, scores = at_most_per_category(best, nodes, most, k)
+
+    expected: list[int] = []
+    for item in order.tolist():
+        if sum(nodes[one] == nodes[item] for one in expected) < most:
+            expected.append(item)
+    assert items.tolist() == expected[:k]
+    assert scores.tolist() == [-order.tolist().index(one) for one in expected[:k]]
+
+
+def test_lists_are_those_of_the_one_order_with_what_is_not_wanted_taken_out() -> None:
+    known, batch = catalog(), whole_sessions([[1, 2], [3], [], [5, 6, 1, 2]], 9)
+    ranker = FullRanker(Explained(), known)
+    for candidates in (ALL, Candidates(policy="category", top=1)):
+        for only, never, seen in (([1, 3, 4], [4], False), (None, None, True), (None, [2, 6], True)):
+            wanted = Wanted(
+                k=4,
+                candidates=candidates,
+                exclude_seen=seen,
+                only=None if only is None else np.array(only, np.int32),
+                never=None if never is None else np.array(never, np.int32),
+            )
+            found = ranker.rank(batch, wanted)
+            scores = score(Explained(), known, batch, seen, candidates).items
+            for item in range(1, 7):
+                if (only is not None and item not in only) or (never is not None and item in never):
+                    scores[:, item] = -np.inf
+            items, values = top_k(scores, 4)
+            for row in range(4):
+                listed = items[row] > 0
+                assert found.items[row].tolist() == items[row][listed].tolist()
+                assert found.scores[row].tolist() == values[row][listed].tolist()
+                assert found.ranked[row] == np.isfinite(scores[row]).sum()
+    assert ranker.explains
+    assert not FullRanker(Sum(), known).explains
+
+
+def test_finest_nodes_of_a_catalogue() -> None:
+    assert finest_nodes(catalog()).tolist() == [0, 1, 1, 2, 2, 3, 4]
