@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hiersrec.prepare.engine import BATCH_ROWS, Engine
+from hiersrec.prepare.sessions import inside
 from hiersrec.prepare.split import PARTS
 from hiersrec.store.sessions import EVENT_TYPE
 
@@ -39,8 +40,8 @@ def write_parts(
 ) -> int:
     """Write train/, valid/ and test/; returns how many events have an unseen item.
 
-    `events` have item_id, part, number, place and perhaps type, `sessions` session_id, part and number, `numbering`
-    item_id and item; `sizes` are the events of each part.
+    `events` have item_id, part, number, the columns of `inside` and perhaps type, `sessions` session_id, part and
+    number, `numbering` item_id and item; `sizes` are the events of each part.
     """
     path = engine.scratch / "numbering.parquet"
     pq.write_table(numbering, path)
@@ -50,7 +51,7 @@ def write_parts(
     for code, name in enumerate(PARTS):
         mine = listed.filter(pc.equal(listed["part"], code)).select(["session_id"])
         pq.write_table(mine, folder / name / "sessions.parquet")
-    numbered = events.join(engine.read(path), "item_id").order_by(["part", "number", "place"])
+    numbered = events.join(engine.read(path), "item_id").order_by(["part", "number", *inside(events)])
     wanted = [name for name in ("part", "number", "item", "type") if name in numbered.columns]
     flat = engine.save(engine.scratch / "flat.parquet", numbered.select(wanted))
     return sum(_write_flat(flat, code, folder / name, sizes[name]) for code, name in enumerate(PARTS))

@@ -11,6 +11,7 @@ import ibis
 
 from hiersrec.errors import BadInput
 from hiersrec.prepare.engine import Engine
+from hiersrec.prepare.sessions import inside
 from hiersrec.prepare.settings import Settings
 
 Filter = Callable[[Any], Any]
@@ -18,22 +19,23 @@ Filter = Callable[[Any], Any]
 
 def without_repeats(events: Any) -> Any:
     """Drop an event on the same item as the event before it in its session."""
-    before = events["item_id"].lag().over(ibis.window(group_by="session", order_by="place"))
+    before = events["item_id"].lag().over(ibis.window(group_by="session", order_by=inside(events)))
     marked = events.mutate(before=before)
     return marked.filter(marked["before"].isnull() | (marked["before"] != marked["item_id"])).drop("before")
 
 
 def newest(events: Any, length: int) -> Any:
     """Keep the last `length` events of each session."""
-    from_end = ibis.row_number().over(ibis.window(group_by="session", order_by=ibis.desc("place")))
+    backwards = [ibis.desc(name) for name in inside(events)]
+    from_end = ibis.row_number().over(ibis.window(group_by="session", order_by=backwards))
     marked = events.mutate(from_end=from_end)
     return marked.filter(marked["from_end"] < length).drop("from_end")
 
 
 def frequent(events: Any, column: str, least: int) -> Any:
     """Keep the events whose value of `column` has at least `least` events."""
-    marked = events.mutate(times=events.count().over(ibis.window(group_by=column)))
-    return marked.filter(marked["times"] >= least).drop("times")
+    counted = events.group_by(column).aggregate(times=events.count())
+    return events.semi_join(counted.filter(counted["times"] >= least), column)
 
 
 def chosen(settings: Settings) -> dict[str, Filter]:

@@ -43,8 +43,9 @@ def hold_out(
     pq.write_table(pa.table({"item_id": held}), path)
     parted = events.join(assigned.select("session", "part"), "session")
     kept = parted.filter((parted["part"] == 2) | ~parted["item_id"].isin(engine.read(path)["item_id"]))
-    counted = kept.group_by("session").mutate(events_left=kept.count())
-    lasting = counted.filter((counted["part"] == 2) | (counted["events_left"] >= LEAST)).drop("part", "events_left")
+    counted = kept.group_by("session", "part").aggregate(times=kept.count())
+    long = counted.filter((counted["part"] == 2) | (counted["times"] >= LEAST))
+    lasting = kept.drop("part").semi_join(long, "session")
     left = engine.keep("events_held_out", lasting)
 
     lengths = left.group_by("session").aggregate(length=left.count())

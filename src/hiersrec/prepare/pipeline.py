@@ -99,7 +99,8 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
     if settings.split.hold_out_items:
         left, assigned, facts = hold_out(engine, left, assigned, settings.split, facts)
         say(f"prepare: hold out items: {statistics.held_out(facts)}")
-    wanted = ["item_id", "part", "number", "place", *(["event_type"] if "event_type" in left.columns else [])]
+    typed = ["event_type"] if "event_type" in left.columns else []
+    wanted = ["item_id", "part", "number", *sessions.inside(left), *typed]
     with_part = engine.keep("events_split", left.join(assigned, "session").select(wanted))
     vocabulary = arrays.vocabulary(engine, with_part)
     unseen = arrays.unseen(engine, with_part, vocabulary)

@@ -36,18 +36,23 @@ def cut(table: Any, gap_seconds: float) -> Any:
 
 
 def number_sessions(engine: Engine, table: Any) -> tuple[Any, Any]:
-    """Number sessions in the order of (given, session_id), and events inside them.
+    """Number sessions in the order of (given, session_id).
 
-    Returns the events with session (int64) in place of session_id and with place (int64), the order inside a session;
-    and the table of sessions: session, given, session_id.
+    Returns the events with session (int64) in place of session_id, with the columns of `inside`; and the table of
+    sessions: session, given, session_id.
     """
     listed = table.select("given", "session_id").distinct()
     number = ibis.row_number().over(order_by=[listed["given"], listed["session_id"]])
     sessions = engine.keep("sessions", listed.mutate(session=number.cast("int64")))
-    first = "position" if "position" in table.columns else "time"
-    inside = ibis.window(group_by="session", order_by=[first, "row"])
-    joined = table.join(sessions, ["given", "session_id"]).drop("session_id")
-    ordered = joined.mutate(place=ibis.row_number().over(inside).cast("int64"))
-    every = ("session", "place", "item_id", "time", "user_id", "event_type", "key")
-    wanted = [name for name in every if name in ordered.columns]
-    return engine.keep("events_numbered", ordered.select(wanted)), sessions
+    joined = table.join(sessions, ["given", "session_id"])
+    every = ("session", "position", "time", "row", "item_id", "user_id", "event_type", "key")
+    wanted = [name for name in every if name in joined.columns]
+    return engine.keep("events_numbered", joined.select(wanted)), sessions
+
+
+def inside(table: Any) -> list[str]:
+    """The columns that order the events of a session.
+
+    They are carried along, not numbered: numbering would need all events in memory at once, sorting does not.
+    """
+    return ["position" if "position" in table.columns else "time", "row"]

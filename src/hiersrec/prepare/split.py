@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from hiersrec.errors import BadInput
 from hiersrec.prepare import times
 from hiersrec.prepare.engine import Engine, numbers
+from hiersrec.prepare.sessions import inside
 from hiersrec.prepare.settings import FIRST_LAST_ITEM, Split
 from hiersrec.types import Bool, Float64, Int64
 
@@ -43,8 +44,9 @@ def collect(engine: Engine, events: Any, sessions: Any, key: str | None) -> Sess
     if "time" in events.columns:
         wanted["end"] = events["time"].max()
     if key == FIRST_LAST_ITEM:
-        wanted["key"] = events["item_id"].argmin(events["place"])
-        wanted["other_key"] = events["item_id"].argmax(events["place"])
+        place = ibis.struct({name: events[name] for name in inside(events)})
+        wanted["key"] = events["item_id"].argmin(place)
+        wanted["other_key"] = events["item_id"].argmax(place)
     elif key is not None:
         wanted["key"], wanted["other_key"] = events["key"].min(), events["key"].max()
     table = events.group_by("session").aggregate(**wanted).join(sessions, "session")
