@@ -5,13 +5,15 @@ PYTHON ?= python3
 #   make setup PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
 
+BROWSERS := chromium chromium-browser google-chrome
+
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup fmt check test demo reproduce-small clean
+.PHONY: help setup browser fmt check test demo reproduce-small clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +25,17 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit("hiersrec needs Python 3.11 or newer; $(PYTHON) is " + v + ". Name a newer one: make setup PYTHON=python3.12")'
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(RUN) pip install $(PIP_ARGS) --quiet -c constraints.txt pip
-	$(RUN) pip install $(PIP_ARGS) -c constraints.txt --build-constraint constraints.txt --group dev -e .
+	$(RUN) pip install $(PIP_ARGS) -c constraints.txt --build-constraint constraints.txt --group dev -e '.[train,serve,export]'
+	@$(MAKE) --no-print-directory browser
 	@touch $@
+
+# The page is tested in a real browser; Playwright drives the one of the system, so none is downloaded beside it.
+browser:
+	@for one in $(BROWSERS); do ! command -v $$one >/dev/null || exit 0; done; \
+	[ "$$(id -u)" = 0 ] && root= || root="sudo -n"; \
+	{ command -v apt-get && $$root true; } >/dev/null 2>&1 && $$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null || \
+	echo "No browser, so the tests of the page will be skipped. To run them too, install Chromium or Chrome such that one of these is a command: $(BROWSERS)."
 
 fmt: setup  ## format the code and mend what the linter can mend
 	$(RUN) ruff format

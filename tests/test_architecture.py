@@ -20,7 +20,7 @@ STORE = {*CELLAR, "store"}
 BUILD = {*STORE, "registry", "config", "model", "build"}
 EVERYTHING = {
     *(*BUILD, "retrieval", "evaluation", "measure", "prepare", "datasets", "baselines", "training", "serving", "grow"),
-    *("writing", "comparison", "tuning", "reproduce"),
+    *("writing", "comparison", "tuning", "reproduce", "export"),
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -38,13 +38,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {*BUILD, "evaluation", "retrieval"},
     "grow": {*STORE, "config", "build", "prepare"},
     "serving": {*STORE, "registry", "build", "retrieval", "grow"},
+    "export": {*BUILD, "retrieval", "serving"},
     "measure": {*BUILD, "evaluation", "retrieval"},
+    "http": {*STORE, "retrieval", "serving"},
     "writing": STORE,
     "comparison": {*BUILD, "evaluation", "writing"},
     "tuning": {*BUILD, "evaluation", "training"},
     "reproduce": EVERYTHING,
     "demo": EVERYTHING,
-    "cli": {*EVERYTHING, "demo"},
+    "cli": {*EVERYTHING, "demo", "http"},
     "__init__": {"errors", "retrieval", "serving"},
     "__main__": {"cli"},
 }
@@ -63,8 +65,13 @@ ONLY_IN: dict[str, set[str]] = {
     "sknetwork": {"prepare"},
     "sentence_transformers": {"prepare"},
     "matplotlib": {"writing"},
+    "onnx": {"model"},
+    "onnxscript": {"model"},
+    "onnxruntime": {"serving", "export"},
     "optuna": {"tuning"},
+    "simsimd": {"retrieval"},
     "typer": {"cli"},
+    **{name: {"http"} for name in ("fastapi", "starlette", "uvicorn", "prometheus_client")},
     **{name: set() for name in ("pandas", "pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")},
 }
 

@@ -13,11 +13,14 @@ from rich.table import Table
 
 from hiersrec.config import find_recipe, read_recipe
 from hiersrec.datasets import wikispeedia
+from hiersrec.export import export
 from hiersrec.measure import measure
 from hiersrec.prepare.pipeline import prepare
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.folder import SEALS
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Watch, stretch
 from hiersrec.types import ExternalId, Int32
@@ -26,6 +29,8 @@ RECIPES = ("popularity", "last_category", "cooccurrence", "hiersrec")
 METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
 SESSIONS, SESSION_LENGTHS = 3, range(5, 8)
 LISTED = 5
+TOP = 4
+"""Categories of each level whose items the page ranks, beside the full ranking."""
 
 
 def demo(out: Path, watch: Watch) -> Iterator[RenderableType]:
@@ -50,6 +55,19 @@ def demo(out: Path, watch: Watch) -> Iterator[RenderableType]:
     yield from _explained(runs / RECIPES[-1], walks)
     yield f"Files: the dataset in {data}, each run in {runs} (metrics.json, ranks.parquet, MODEL_CARD.md)."
     yield f'Next: hiersrec recommend {runs / RECIPES[-1]} --session "{",".join(map(str, walks[0]))}" --explain'
+
+
+def is_done(out: Path) -> bool:
+    """Whether an earlier demo has finished the run that `bundle_of` takes."""
+    return (out / "runs" / RECIPES[-1] / SEALS["run"]).is_file()
+
+
+def bundle_of(out: Path, watch: Watch) -> Path:
+    """Export the demo's model to OUT/bundle, ready to serve, with candidates of the likeliest categories."""
+    bundle = out / "bundle"
+    candidates = Candidates(policy="category", top=TOP)
+    export(out / "runs" / RECIPES[-1], bundle, watch.say, data=out / "data", candidates=candidates, overwrite=True)
+    return bundle
 
 
 def _accuracy(measured: dict[str, dict[str, Any]]) -> Table:

@@ -11,7 +11,18 @@ The command line prints the message alone and exits with code 2. A broken promis
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+EXTRAS = {
+    "train": (
+        *("annotated_types", "duckdb", "ibis", "pyarrow", "pydantic", "safetensors", "scipy", "sklearn", "sknetwork"),
+        *("threadpoolctl", "tomli_w", "torch"),
+    ),
+    "export": ("onnx", "onnxscript"),
+    "serve": ("fastapi", "onnxruntime", "prometheus_client", "simsimd", "starlette", "uvicorn"),
+}
+"""Packages, as they are imported, by the extra of ours that installs them."""
 
 
 class HiersrecError(Exception):
@@ -39,6 +50,19 @@ class MissingExtra(HiersrecError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"This needs the package '{package}'. Install it with: pip install 'hiersrec[{extra}]'")
+
+
+@contextmanager
+def named_extras() -> Iterator[None]:
+    """Inside, where a package of one of the EXTRAS is absent, MissingExtra says so in place of Python."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        for extra, packages in EXTRAS.items():
+            if package in packages:
+                raise MissingExtra(package, extra) from error
+        raise
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

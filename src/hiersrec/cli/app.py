@@ -13,15 +13,17 @@ from hiersrec.cli import (
     demo,
     describe,
     evaluate,
+    export,
     listing,
     prepare,
     printing,
     recommend,
     reproduce,
+    serve,
     train,
     tune,
 )
-from hiersrec.errors import HiersrecError
+from hiersrec.errors import HiersrecError, named_extras
 
 app = typer.Typer(
     help="Session-based recommendation: next categories, then the next item, with reasons.",
@@ -53,6 +55,8 @@ app.command("add-items")(add_items.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("recommend")(recommend.command)
+app.command("export")(export.command)
+app.command("serve")(serve.command)
 app.command("list")(listing.command)
 app.command("reproduce")(reproduce.command)
 app.command("demo")(demo.command)
@@ -72,7 +76,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        app(prog_name="hiersrec")
+        with named_extras():
+            app(prog_name="hiersrec")
     except HiersrecError as error:
         printing.say(f"Error: {error}")
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""`hiersrec demo`: the whole way once, on the dataset that comes with the package."""
+"""`hiersrec demo`: the whole way once, on the dataset that comes with the package; with --serve to the page."""
 
 import sys
 from pathlib import Path
@@ -13,9 +13,20 @@ def command(
     out: Annotated[
         Path, typer.Option(help="Folder for the dataset and the runs; older ones in it are replaced.")
     ] = Path("demo"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then open the page; an earlier demo in the folder is used as it is.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="Of the page; 0 takes a free one.")] = 8000,
 ) -> None:
     """Do all of it once, on Wikispeedia."""
-    from hiersrec.demo import demo
+    from hiersrec.demo import bundle_of, demo, is_done
     from hiersrec.training.watch import Bar
 
-    printing.show(*demo(out, Bar(printing.console(sys.stderr))))
+    watch = Bar(printing.console(sys.stderr))
+    if not (serve and is_done(out)):
+        printing.show(*demo(out, watch))
+    if serve:
+        from hiersrec.http.server import Service
+        from hiersrec.http.server import serve as run
+
+        run(Service(bundle_of(out, watch)), port=port)

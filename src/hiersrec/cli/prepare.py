@@ -15,7 +15,6 @@ from hiersrec.cli import printing
 from hiersrec.cli.describe import show_dataset
 from hiersrec.cli.lists import listed
 from hiersrec.errors import BadInput
-from hiersrec.store.dataset import Dataset
 
 if TYPE_CHECKING:
     from hiersrec.prepare.settings import Settings
@@ -116,6 +115,7 @@ def command(  # more than ten parameters: they are the flags
 ) -> None:
     """Make a dataset folder from events and items."""
     from hiersrec.prepare.pipeline import prepare
+    from hiersrec.store.dataset import Dataset
 
     flags: dict[str, dict[str, Any]] = {
         "columns": {

@@ -16,7 +16,7 @@ from torch.nn import functional
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.split import Split, draw_rows
 from hiersrec.model.targets import Targets
-from hiersrec.model.unit import unit
+from hiersrec.model.unit import SHORTEST, unit
 
 
 class Softmax(Protocol):
@@ -55,6 +55,14 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def query(self, state: Tensor) -> Tensor:
         """State (B, D) -> (B, d)."""
+
+    def linear(self, state: Tensor) -> Tensor:
+        """State (B, D) -> (B, d), linear in the state: the query but for a factor."""
+        return state
+
+    def factor(self, linear: Tensor) -> Tensor:
+        """(B, 1), by which `linear` (B, d) is multiplied to be the query."""
+        return torch.ones_like(linear[:, :1])
 
     @abstractmethod
     def vectors(self, items: Tensor | None = None) -> Tensor:
@@ -174,6 +182,16 @@ class CosineHead(Head):
     def query(self, state: Tensor) -> Tensor:
         """W state at length `scale`: (B, d_I) float32."""
         return unit(self.project(state)) * self.scale
+
+    def linear(self, state: Tensor) -> Tensor:
+        """W state: (B, d_I)."""
+        projected: Tensor = self.project(state)
+        return projected
+
+    def factor(self, linear: Tensor) -> Tensor:
+        """`scale` over the length of W state: (B, 1)."""
+        factor: Tensor = self.scale / linear.norm(dim=-1, keepdim=True).clamp(min=SHORTEST)
+        return factor
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """Vectors v at length 1: (K, d_I) float32."""

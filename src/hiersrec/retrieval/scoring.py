@@ -25,15 +25,15 @@ def score(
     rows = np.flatnonzero(batch.lengths)
     # With nothing to ask about, one session of item 1 still tells which tasks the scorer predicts.
     asked = (
-        _newest(batch, rows, scorer.max_length) if len(rows) else Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
+        newest(batch, rows, scorer.max_length) if len(rows) else Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
     )
     answer = scorer.score(asked)
     counts = {"items": catalog.train_count, **{task: catalog.labels[task].train_count for task in answer.tasks}}
-    items = _whole("items", answer.items, counts["items"], rows, len(batch))
-    tasks = {task: _whole(task, found, counts[task], rows, len(batch)) for task, found in answer.tasks.items()}
+    items = filled("items", answer.items, counts["items"], rows, len(batch))
+    tasks = {task: filled(task, found, counts[task], rows, len(batch)) for task, found in answer.tasks.items()}
     whole = Scores(items, tasks)
     if candidates.policy != "all":
-        seen = _newest(batch, np.arange(len(batch)), scorer.max_length)
+        seen = newest(batch, np.arange(len(batch)), scorer.max_length)
         items[~inside(candidates, admits(catalog, whole.categories), seen)] = -np.inf
     if exclude_seen:
         is_item = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
@@ -41,7 +41,7 @@ def score(
     return whole
 
 
-def _newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
+def newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
     """Some sessions of a batch, each cut to its last `max_length` items."""
     items, lengths = batch.items[rows], batch.lengths[rows]
     if items.shape[1] <= max_length:
@@ -54,7 +54,15 @@ def _newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
     return Batch(cut, kept)
 
 
-def _whole(task: str, answer: Float32, counts: Int64, rows: Int64, size: int) -> Float32:
+def not_numbers(task: str, found: np.float32) -> HiersrecError:
+    """What to say of scores that contain NaN or infinity."""
+    return HiersrecError(
+        f"The scores of {task} contain {found}; they must be numbers. The model is broken, most likely because its "
+        "training diverged: train it again with a lower training.learning_rate."
+    )
+
+
+def filled(task: str, answer: Float32, counts: Int64, rows: Int64, size: int) -> Float32:
     """Check the scorer's answer on a task, fill in the sessions it was not asked about, close column 0.
 
     counts: (C + 1,) int64, training events of each class, the answer to a session of which nothing is known.
@@ -63,11 +71,7 @@ def _whole(task: str, answer: Float32, counts: Int64, rows: Int64, size: int) ->
     assert answer.shape == (max(1, len(rows)), len(counts)), (task, answer.shape)
     top = answer[:, 1:].max(axis=1, initial=-np.inf)  # NaN if the row holds one
     if not (top < np.inf).all():
-        found = top[~(top < np.inf)][0]
-        raise HiersrecError(
-            f"The scores of {task} contain {found}; they must be numbers. The model is broken, most likely because its "
-            "training diverged: train it again with a lower training.learning_rate."
-        )
+        raise not_numbers(task, top[~(top < np.inf)][0])
     if len(rows) == size:
         whole = answer  # ours to change, see types.Scorer
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiersrec.errors import BadInput
+from hiersrec.errors import BadInput, named_extras
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, Ranked, Ranker, Wanted
@@ -56,7 +56,10 @@ class Recommender:
 
     @classmethod
     def load(cls, path: str | Path) -> "Recommender":
-        """Open a run folder or a bundle; its checksums are checked. Raises BadFolder, saying what to do."""
+        """Open a run folder or a bundle; its checksums are checked. Raises BadFolder, saying what to do.
+
+        A bundle needs hiersrec[serve], a run folder hiersrec[train]; raises MissingExtra where that is not installed.
+        """
         folder = Path(path)
         if (folder / SEALS["bundle"]).is_file():
             from hiersrec.serving.bundle import open_bundle
@@ -64,7 +67,8 @@ class Recommender:
             bundle = open_bundle(folder)
             version = bundle.document["model_version"]
             return cls(bundle.catalog, bundle.ranker, candidates=bundle.candidates, model_version=version)
-        from hiersrec.build import open_run
+        with named_extras():
+            from hiersrec.build import open_run
 
         run = open_run(folder)
         return cls(run.catalog, FullRanker(run.scorer, run.catalog), run=folder)

@@ -14,12 +14,14 @@ passed over in prefixes, as they are in serving, and count as misses as targets.
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hiersrec.types import Int32, Int64
+
+if TYPE_CHECKING:  # serving comes by here, and has no PyArrow in the light install
+    import pyarrow as pa
 
 EVENT_TYPE = "event_type.npy"
 
@@ -30,12 +32,14 @@ class Sessions:
 
     items: Int32
     offsets: Int64
-    session_ids: pa.ChunkedArray | None = None
+    session_ids: "pa.ChunkedArray | None" = None
     event_types: Int32 | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Sessions":
         """Memory-map the arrays of a split's folder."""
+        import pyarrow.parquet as pq
+
         items = np.load(folder / "items.npy", mmap_mode="r")
         offsets = np.load(folder / "offsets.npy", mmap_mode="r")
         ids = pq.read_table(folder / "sessions.parquet", memory_map=True)["session_id"]

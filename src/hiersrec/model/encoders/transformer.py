@@ -70,7 +70,9 @@ class Transformer(nn.Module):
         # Not positions[place]: on several threads the gradient of indexing adds up in no fixed order.
         states = self.dropout(vectors + functional.embedding(place, self.positions))  # (B, T, D)
         # (B, 1, 1, T): keys that may be looked at. Padding stands last, where no earlier item would look.
-        seen = None if self.masked or bool(mask.all()) else mask[:, None, None, :]
+        # An exported graph can't ask whether there is padding, so it looks at the mask always.
+        is_whole = not torch.compiler.is_exporting() and bool(mask.all())
+        seen = None if self.masked or is_whole else mask[:, None, None, :]
         for block in self.blocks:
             states = block(states, seen)
         normed: Tensor = self.norm(states)

@@ -1,0 +1,154 @@
+"""What do candidates save at one session a time, and are vectors read as fast as memory gives them?
+
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/category_index.py [--json FILE]
+
+The list of 20 for one query on one thread, from item vectors in the type named: over the whole catalogue, and over the
+candidates that predicted categories give (the largest K whose I' has at most 4 % of the items). Both take all that
+follows the encoder: choice of stretches, products, the best, and for narrow types their second scoring in float32.
+
+Vectors are drawn around a centre for each category, as trained ones lie, and queries near an item; categories have the
+sizes of shop.py and are scored by their centres. Bytes read a second stand beside a plain read of the float32 vectors
+(numpy's maximum) in the same run. Overlap: of the 20 over the whole catalogue with those of float32. Ways take turns;
+medians. Last, a batch of queries at once, a query.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import machine, show, versions, write_json
+from shop import Shop
+
+from hiersrec.retrieval import search
+from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.slabs import TYPES, Slabs
+from hiersrec.types import Float32, Int32, Int64
+
+CATALOGUES, WIDTH, SHARE, K, LEVEL = (43_097, 1_000_000), 384, 0.04, 20, 3
+BYTES = {"float32": 4, "bf16": 2, "int8": 1}
+
+
+class World:
+    """Vectors, layout and queries of one catalogue."""
+
+    def __init__(self, items: int, queries: int) -> None:
+        random = np.random.default_rng(0)
+        nodes = np.stack(Shop(items).nodes(), axis=1)
+        item_nodes = np.concatenate([np.zeros((1, 3), np.int32), nodes])
+        self.layout = Layout.of(item_nodes, nodes.max(axis=0).tolist(), np.arange(items + 1)[::-1].copy())
+        finest = item_nodes[self.layout.order, LEVEL - 1]  # (N,), in place order
+        centres = random.standard_normal((finest.max() + 1, WIDTH), np.float32)
+        self.vectors = random.standard_normal((items, WIDTH), np.float32)
+        self.vectors += centres[finest]
+        at = random.integers(items, size=queries)
+        self.queries: Float32 = self.vectors[at] / 2 + random.standard_normal((queries, WIDTH), np.float32)
+        self.categories = self.queries @ centres.T  # (Q, C + 1)
+
+    def candidates(self, row: int) -> Int64:
+        """Stretches of one query."""
+        return self.layout.of_share({LEVEL: self.categories[row]}, SHARE)
+
+
+def listed(world: World, slabs: Slabs, row: int, full: bool) -> tuple[Int32, int]:
+    """The list of one query, and how many items were scored."""
+    stretches = world.layout.everything if full else world.candidates(row)
+    query = world.queries[row]
+    [line] = slabs.scan(query[None], [stretches])
+    scored = search.Scored(line, stretches)
+    if slabs.codes is None:
+        return search.best(scored, world.layout, K)[0], len(line)
+    return search.best_again(scored, world.layout, K, slabs, query)[0], len(line)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def measured(items: int, queries: int, batch: int) -> list[dict[str, Any]]:
+    """One row for each type."""
+    world = World(items, queries)
+    slabs = {name: Slabs.of(world.vectors, None, name) for name in TYPES}
+    unions = [world.candidates(row) for row in range(queries)]
+    taken: dict[tuple[str, str], list[float]] = {}
+
+    def take(name: str, what: str, work: Callable[[], object]) -> None:
+        taken.setdefault((name, what), []).append(seconds(work))
+
+    for row in range(queries):
+        take("", "read", world.vectors.max)
+        for name, one in slabs.items():
+            take(name, "full", lambda one=one, row=row: listed(world, one, row, True))
+            take(name, "candidates", lambda one=one, row=row: listed(world, one, row, False))
+            scan = world.queries[row : row + 1], [world.layout.everything]
+            take(name, "scan", lambda one=one, scan=scan: one.scan(*scan))
+    some = world.queries[:batch]
+    for _ in range(5):
+        for name, one in slabs.items():
+            take(name, "batch, full", lambda one=one: one.scan(some, [world.layout.everything] * len(some)))
+            take(name, "batch, candidates", lambda one=one: one.scan(some, unions[:batch]))
+    p50 = {key: statistics.median(values) for key, values in taken.items()}
+    read = world.vectors.nbytes / p50["", "read"]
+    scored = statistics.mean(listed(world, slabs["float32"], row, False)[1] for row in range(queries))
+    true = [set(listed(world, slabs["float32"], row, True)[0].tolist()) for row in range(queries)]
+    found = []
+    for name, one in slabs.items():
+        same = [len(true[row] & set(listed(world, one, row, True)[0].tolist())) / K for row in range(queries)]
+        found.append(
+            {
+                "items": items,
+                "type": name,
+                "share_scored": scored / items,
+                "full_s": p50[name, "full"],
+                "candidates_s": p50[name, "candidates"],
+                "ratio": p50[name, "full"] / p50[name, "candidates"],
+                "scan_bytes_per_s": items * WIDTH * BYTES[name] / p50[name, "scan"],
+                "read_bytes_per_s": read,
+                "overlap": statistics.mean(same),
+                "batch": len(some),
+                "batch_full_s_a_query": p50[name, "batch, full"] / len(some),
+                "batch_candidates_s_a_query": p50[name, "batch, candidates"] / len(some),
+            }
+        )
+    return found
+
+
+def main() -> None:
+    """Measure every catalogue."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--catalogues", type=int, nargs="+", default=CATALOGUES, help="items")
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--json", type=Path, help="write all measurements there")
+    wanted = parser.parse_args()
+    found: dict[str, Any] = {"machine": machine(1), "versions": versions("numpy", "simsimd", "hiersrec")}
+    print(found["machine"], found["versions"])
+    found["rows"] = [row for items in wanted.catalogues for row in measured(items, wanted.queries, wanted.batch)]
+    headers = ["items, type", "scored", "full ms", "candidates ms", "ratio", "GB/s", "of plain read", "same of 20"]
+    rows = []
+    for one in found["rows"]:
+        batch = [f"{1e3 * one[f'batch_{what}_s_a_query']:.2f}" for what in ("full", "candidates")]
+        rows.append(
+            [
+                f"{one['items']:,}, {one['type']}",
+                f"{one['share_scored']:.1%}",
+                *(f"{1e3 * one[what]:.2f}" for what in ("full_s", "candidates_s")),
+                f"{one['ratio']:.1f}",
+                f"{one['scan_bytes_per_s'] / 1e9:.1f}",
+                f"{one['scan_bytes_per_s'] / one['read_bytes_per_s']:.0%}",
+                f"{one['overlap']:.1%}",
+                *batch,
+            ]
+        )
+    show([*headers, f"full, {wanted.batch} at once", f"candidates, {wanted.batch} at once"], rows)
+    write_json(wanted.json, found)
+
+
+if __name__ == "__main__":
+    main()

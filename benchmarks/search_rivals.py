@@ -1,0 +1,243 @@
+"""Accuracy against latency: candidates by category, and FAISS IVF, FAISS HNSW and usearch on the same vectors.
+
+    .venv/bin/pip install -r benchmarks/requirements-search.txt
+    .venv/bin/python benchmarks/search_rivals.py BUNDLE --data DIR [--picture docs/figures] [--json FILE]
+
+BUNDLE comes from `hiersrec export`, DIR is the dataset it was trained on. Queries are made once, by the bundle's
+encoder, from validation prefixes; then each system finds 20 items for one query at a time, on one thread. What counts
+is the task: HITS@20 and MRR@20 of the next item, as a part of what the exact scan of all items has. A latency holds all
+that a system does from the query on: ours chooses the categories too, from scores that the encoder has given.
+
+Biases, where a model has them, become one more number of the vectors, whose counterpart in the query is 1.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from measuring import machine, show, status, versions, write_json
+from picture import lines
+from usearch.index import Index
+
+from hiersrec import Recommender
+from hiersrec.retrieval import search
+from hiersrec.retrieval.index import IndexRanker
+from hiersrec.retrieval.search import Scored
+from hiersrec.retrieval.slabs import Slabs
+from hiersrec.store.batches import batch_of, sorted_rows
+from hiersrec.store.dataset import Dataset
+from hiersrec.store.sessions import Prefixes
+from hiersrec.types import Float32, Int32
+
+K = 20
+PREFIXES = 4_000
+TOPS = (1, 2, 3, 4, 6, 9, 14, 22, 34)
+PROBES = (1, 2, 4, 8, 16, 32, 64)
+EFFORTS = (20, 32, 48, 64, 96, 128, 192, 256)
+LINKS = 32
+
+Find = Callable[[int], Int32]
+
+
+@dataclass(frozen=True)
+class System:
+    """One point of the curve: name, setting, how it finds items of a query, seconds and bytes of its index."""
+
+    name: str
+    setting: str
+    find: Find
+    build: float = 0.0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """P queries (P, d) with the categories' scores of each, and their targets (P,)."""
+
+    query: Float32
+    categories: list[dict[int, Float32]]
+    target: Int32
+
+
+def ask(ranker: IndexRanker, dataset: Dataset, count: int) -> Asked:
+    """Queries of validation prefixes, evenly spread, whose target and session are known."""
+    prefixes = Prefixes.every(dataset.sessions("valid"))
+    every = np.arange(len(prefixes))
+    fit = every[(prefixes.targets(every) > 0) & (prefixes.lengths > 0)]
+    rows = fit[np.linspace(0, len(fit) - 1, min(count, len(fit)), dtype=np.int64)]
+    query: list[Any] = [None] * len(rows)
+    categories: list[dict[int, Float32]] = [{} for _ in rows]
+    place = {row: at for at, row in enumerate(rows.tolist())}
+    for part in sorted_rows(prefixes, 256):
+        mine = part[np.isin(part, rows)]
+        if len(mine):
+            found = ranker.encoder.encode(batch_of(prefixes, mine, ranker.max_length))
+            for at, row in enumerate(mine.tolist()):
+                query[place[row]] = found.query[at]
+                for task, scores in found.tasks.items():
+                    if task.startswith("category_"):
+                        categories[place[row]][int(task.removeprefix("category_"))] = scores[at]
+    return Asked(np.stack(query), categories, prefixes.targets(rows))
+
+
+def ours(ranker: IndexRanker, asked: Asked, type_: str) -> Iterator[System]:
+    """The exact scan of all items, and candidates of the best categories."""
+    layout, old = ranker.layout, ranker.slabs
+    start = time.perf_counter()
+    slabs = old if type_ == "float32" and old.type_ == "float32" else Slabs.of(old.vectors, old.biases, type_)
+    build = time.perf_counter() - start
+    memory = sum(one.nbytes for one in (slabs.vectors, slabs.biases, slabs.codes, slabs.scales) if one is not None)
+
+    def find(at: int, top: int | None) -> Int32:
+        query = asked.query[at : at + 1]
+        stretches = layout.everything if top is None else layout.of_top(asked.categories[at], top)
+        [scores] = slabs.scan(query, [stretches])
+        scored = Scored(scores, stretches)
+        if type_ == "float32":
+            return search.best(scored, layout, K)[0]
+        return search.best_again(scored, layout, K, slabs, query[0])[0]
+
+    yield System(f"all items, {type_}", "all", lambda at: find(at, None), build, memory)
+    for top in TOPS:
+        yield System(f"candidates, {type_}", f"K = {top}", lambda at, top=top: find(at, top), build, memory)
+
+
+def rivals(ranker: IndexRanker, asked: Asked) -> Iterator[System]:
+    """The three indexes, each built once, at several efforts."""
+    vectors, biases, order = ranker.slabs.vectors, ranker.slabs.biases, ranker.layout.order
+    query = asked.query
+    if biases is not None:
+        vectors = np.concatenate([vectors, biases[:, None]], axis=1)
+        query = np.concatenate([query, np.ones((len(query), 1), np.float32)], axis=1)
+    vectors, width = np.ascontiguousarray(vectors), vectors.shape[1]
+    lists = round(4 * len(vectors) ** 0.5)
+
+    def timed(make: Callable[[], Any]) -> tuple[Any, float, int]:
+        before, start = status("VmRSS"), time.perf_counter()
+        made = make()
+        return made, time.perf_counter() - start, status("VmRSS") - before
+
+    def inverted() -> Any:
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
+        index.train(vectors)
+        index.add(vectors)
+        return index
+
+    index, build, memory = timed(inverted)
+    for probes in PROBES:
+
+        def probe(at: int, index: Any = index, probes: int = probes) -> Int32:
+            index.nprobe = probes
+            return order[index.search(query[at : at + 1], K)[1][0]]
+
+        yield System("FAISS IVF", f"{probes} of {lists} lists", probe, build, memory)
+
+    def graph() -> Any:
+        index = faiss.IndexHNSWFlat(width, LINKS, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = 128
+        index.add(vectors)
+        return index
+
+    index, build, memory = timed(graph)
+    for effort in EFFORTS:
+
+        def walk(at: int, index: Any = index, effort: int = effort) -> Int32:
+            index.hnsw.efSearch = effort
+            return order[index.search(query[at : at + 1], K)[1][0]]
+
+        yield System("FAISS HNSW", f"efSearch {effort}", walk, build, memory)
+
+    def other() -> Any:
+        index = Index(ndim=width, metric="ip", dtype="f32", connectivity=LINKS, expansion_add=128)
+        index.add(np.arange(len(vectors)), vectors, threads=1)
+        return index
+
+    index, build, memory = timed(other)
+    for effort in EFFORTS:
+
+        def step(at: int, index: Any = index, effort: int = effort) -> Int32:
+            index.expansion_search = effort
+            return order[index.search(query[at], K, threads=1).keys.astype(np.int64)]
+
+        yield System("usearch", f"expansion {effort}", step, build, memory)
+
+
+def measure(system: System, asked: Asked) -> dict[str, Any]:
+    """Latencies of all queries, one at a time, and how good the lists are."""
+    for at in range(min(200, len(asked.target))):
+        system.find(at)
+    hits = reciprocal = 0.0
+    seconds = np.empty(len(asked.target))
+    for at, target in enumerate(asked.target.tolist()):
+        start = time.perf_counter()
+        items = system.find(at)
+        seconds[at] = time.perf_counter() - start
+        found = np.flatnonzero(items == target)
+        hits += len(found) > 0
+        reciprocal += 1 / (found[0] + 1) if len(found) else 0
+    p50, p99 = np.percentile(seconds, (50, 99))
+    return {
+        "system": system.name,
+        "setting": system.setting,
+        "p50_ms": 1e3 * p50,
+        "p99_ms": 1e3 * p99,
+        "hits": hits / len(seconds),
+        "mrr": reciprocal / len(seconds),
+        "build_s": system.build,
+        "memory_mb": system.memory / 1e6,
+    }
+
+
+def main() -> None:
+    """Measure all systems at all efforts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--prefixes", type=int, default=PREFIXES)
+    parser.add_argument("--types", nargs="+", default=["float32", "int8"], choices=["float32", "bf16", "int8"])
+    parser.add_argument("--picture", type=Path, help="draw the curve there")
+    parser.add_argument("--json", type=Path, help="write all measurements there")
+    wanted = parser.parse_args()
+    faiss.omp_set_num_threads(1)
+    ranker = Recommender.load(wanted.bundle).ranker
+    assert isinstance(ranker, IndexRanker), "a bundle, made by hiersrec export"
+    asked = ask(ranker, Dataset.open(wanted.data), wanted.prefixes)
+    found: dict[str, Any] = {
+        "machine": machine(1),
+        "versions": versions("hiersrec", "numpy", "faiss-cpu", "usearch", "simsimd", "numkong"),
+        "items": ranker.layout.num_items,
+        "width": asked.query.shape[1],
+        "prefixes": len(asked.target),
+    }
+    print(found)
+    systems = [*(one for type_ in wanted.types for one in ours(ranker, asked, type_)), *rivals(ranker, asked)]
+    found["systems"] = [measure(one, asked) for one in systems]
+    full = found["systems"][0]
+    rows = [
+        [
+            f"{one['system']}, {one['setting']}",
+            *(f"{one[name]:.3f}" for name in ("p50_ms", "p99_ms")),
+            *(f"{one[name] / full[name]:.2%}" for name in ("hits", "mrr")),
+            f"{one['build_s']:.1f}",
+            f"{one['memory_mb']:.0f}",
+        ]
+        for one in found["systems"]
+    ]
+    show(["system", "p50 ms", "p99 ms", f"HITS@{K} kept", f"MRR@{K} kept", "build s", "index MB"], rows)
+    if wanted.picture:
+        names = [one for one in dict.fromkeys(line["system"] for line in found["systems"]) if "all items" not in one]
+        series = {
+            name: [(one["p50_ms"], one["hits"] / full["hits"]) for one in found["systems"] if one["system"] == name]
+            for name in names
+        }
+        lines(wanted.picture, "search-rivals", "median latency of one query, ms", {f"HITS@{K} kept": series})
+    write_json(wanted.json, found)
+
+
+if __name__ == "__main__":
+    main()

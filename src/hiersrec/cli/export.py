@@ -1,0 +1,49 @@
+"""`hiersrec export RUN --out BUNDLE`: a run folder -> all that serving needs, without PyTorch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hiersrec.cli import printing
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder, made by train.", metavar="RUN")],
+    out: Annotated[Path, typer.Option(help="The bundle to make.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The dataset folder to check the export on, if it has moved.", metavar="DIR")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="Rank, by default, only the items of so many best categories of each level.")
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Rank, by default, only the best categories that hold this share of the items."),
+    ] = None,
+    slabs: Annotated[
+        str, typer.Option(help="Type of the vectors that are read first: float32, bf16 (half as much to read), int8.")
+    ] = "float32",
+    int8: Annotated[bool, typer.Option("--int8", help="Make the encoder's products of bytes.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older bundle.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print bundle.json.")] = False,
+) -> None:
+    """Make a bundle of a trained run, for serving without PyTorch."""
+    from hiersrec.export import export
+    from hiersrec.retrieval.candidates import ALL, Candidates
+
+    chosen = ALL if top is None and share is None else Candidates(policy="category", top=top, share=share)
+    document = export(
+        run,
+        out,
+        printing.say,
+        data=data,
+        candidates=chosen,
+        slabs=slabs,
+        int8_encoder=int8,
+        overwrite=overwrite,
+    )
+    if json:
+        printing.show_json(document)
+        return
+    printing.show(f"Bundle: {out}", f'Next: hiersrec recommend {out} --session "..." --explain')

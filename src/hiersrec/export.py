@@ -1,0 +1,260 @@
+"""A finished run folder -> a bundle: all that serving needs, and nothing that needs PyTorch.
+
+    bundle.json      the seal: what was exported from what, how it was checked, and the checksum of every file
+    encoder.onnx     input vectors of a session -> query and predictions of the tasks (model/exported.py);
+                     or encoder.int8.onnx, whose products are made of bytes
+    inputs.npy       (N + 1, D) float32: input vector of each item
+    vectors.npy ...  what queries are compared with, in the order of the layout (retrieval/slabs.py)
+    layout/          where each item and category lies in it (retrieval/layout.py)
+    explain/AT.npy   M_t (d, C) float32 of the task at that place of bundle.json's "reads"
+    catalog/         ids, titles, categories and counts (store/packed.py)
+
+The exported graph is run on real sessions and compared with the model before anything is put in place.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiersrec import __version__
+from hiersrec.build import Run, open_run
+from hiersrec.config import ModelRecipe
+from hiersrec.errors import BadInput, BadRecipe, HiersrecError, MissingExtra
+from hiersrec.model import exported
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.order import top_k
+from hiersrec.retrieval.slabs import Slabs
+from hiersrec.serving.encoder import OnnxEncoder
+from hiersrec.store import folder as folders
+from hiersrec.store.batches import whole_sessions
+from hiersrec.store.dataset import Dataset
+from hiersrec.store.packed import pack
+from hiersrec.types import CATEGORY, Batch, Float32
+
+SESSIONS = 64
+"""Sessions on which the exported graph is compared with the model."""
+TOLERANCE = 1e-4
+"""Greatest difference of a float32 graph, relative to values above 1."""
+LIST = 20
+LEAST_OVERLAP = 0.8
+"""Least share of the model's lists of 20 that a graph of bytes keeps, on average."""
+
+
+def export(
+    run: Path,
+    out: Path,
+    say: Callable[[str], None],
+    *,
+    data: Path | None = None,
+    candidates: Candidates = ALL,
+    slabs: str = "float32",
+    int8_encoder: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the bundle `out` of a finished run folder; returns its bundle.json.
+
+    data: a dataset folder in place of the one the run was trained on; the graph is checked on its validation sessions,
+    or on random ones where there is no dataset. candidates: the items that the bundle ranks where a request names none.
+    slabs: the type of the vectors that are read first, "float32", "bf16" or "int8"; lists are in the order of float32
+    scores in any case. `say` gets a line per stage. Raises BadRecipe if the run's model can't be exported, BadInput for
+    candidates that it can't give or a dataset that is another, MissingExtra for a package that is absent, BadFolder if
+    a folder is not what it should be, and HiersrecError if the graph is too far from the model.
+    """
+    opened = open_run(run)
+    recipe = _refuse(opened)
+    model = _model(opened)
+    _refuse_candidates(candidates, list(model.wiring))
+    batch, source = _sessions(opened, data, model.max_length)
+    catalog = opened.catalog
+    with folders.new_folder(out, "bundle", overwrite) as folder:
+        say(f"export: graph of {recipe.name}")
+        names = exported.to_onnx(model, folder / "encoder.onnx")
+        inputs = exported.input_vectors(model)
+        np.save(folder / "inputs.npy", inputs)
+        vectors, biases = exported.item_vectors(model)
+        reads = exported.reads(model)
+        say(f"export: compare with the model on {len(batch)} {source}")
+        expected = exported.outputs(model, batch) | {"item": opened.scorer.score(batch).items[:, 1:]}
+        encoder = "encoder.onnx"
+        found = _run(folder / encoder, inputs, batch, vectors, biases)
+        checked: dict[str, Any] = {"sessions": len(batch), "from": source, "difference": _close(found, expected)}
+        if int8_encoder:
+            encoder = "encoder.int8.onnx"
+            _quantize(folder / "encoder.onnx", folder / encoder)
+            (folder / "encoder.onnx").unlink()
+            found = _run(folder / encoder, inputs, batch, vectors, biases)
+            checked["int8"] = {"difference": _difference(found, expected), "overlap": _alike(found, expected)}
+            say(
+                f"export: with bytes the greatest difference is {checked['int8']['difference']:.2g}, and "
+                f"{checked['int8']['overlap']:.1%} of the lists of {LIST} stay"
+            )
+        say(f"export: vectors of {catalog.num_items:,} items as {slabs}")
+        layout = Layout.of(catalog.item_nodes, [level.num_known for level in catalog.levels], catalog.train_count)
+        layout.save(folder / "layout")
+        at_place = layout.order - 1
+        Slabs.of(vectors[at_place], None if biases is None else biases[at_place], slabs).save(folder)
+        (folder / "explain").mkdir()
+        for at, read in enumerate(reads.values()):
+            np.save(folder / f"explain/{at}.npy", read.matrix)
+        pack(catalog, folder / "catalog")
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        document = {
+            "hiersrec": __version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "model_version": _version(folder, files),
+            "run": run.resolve().name,
+            "recipe": recipe.name,
+            "dataset": opened.document["dataset"]["name"],
+            "num_items": catalog.num_items,
+            "max_length": model.max_length,
+            "query_width": vectors.shape[1],
+            "tasks": [name for name in names if name in model.wiring],
+            "reads": [{"task": task, "as": read.reads_as} for task, read in reads.items()],
+            "candidates": {"policy": candidates.policy, "top": candidates.top, "share": candidates.share},
+            "slabs": slabs,
+            "encoder": encoder,
+            "checked": checked,
+        }
+        folders.seal(folder, "bundle", document, files)
+        written = folders.open_seal(folder, "bundle")
+    say(f"export: wrote {out}")
+    return written
+
+
+def _refuse(run: Run) -> ModelRecipe:
+    """The recipe, if its model is one that has a graph and vectors; raises BadRecipe if not."""
+    way_out = "Serve the run folder itself, through Recommender.load"
+    recipe = run.recipe
+    if not isinstance(recipe, ModelRecipe):
+        raise BadRecipe(f"{run.folder} holds {recipe.name}, a rival, and only our own model has an export. {way_out}.")
+    [item] = [table.config for table in recipe.tasks if table.name == "item"]
+    if item.softmax == "coarse_to_fine":
+        raise BadRecipe(
+            f'{run.folder} has [[tasks]] item softmax = "coarse_to_fine", whose scores are no products of a query with '
+            f'vectors of the items, as an export needs. {way_out}, or train with softmax = "full" or "sampled".'
+        )
+    return recipe
+
+
+def _model(run: Run) -> HierarchicalModel:
+    assert isinstance(run.scorer, ModelScorer)
+    model = run.scorer.model
+    if readers := [name for name, wires in model.wiring.items() if "item" in wires.reads]:
+        raise BadRecipe(
+            f"{run.folder}: the task '{readers[0]}' reads 'item', the scores of all items, which an export is there to "
+            "avoid. Serve the run folder itself, through Recommender.load, or train without that in reads."
+        )
+    return model
+
+
+def _refuse_candidates(candidates: Candidates, tasks: list[str]) -> None:
+    if candidates.policy == "random":
+        raise BadInput("Random candidates are for `hiersrec evaluate`, on a run folder. Export with all or category.")
+    if candidates.policy != "all" and not any(task.startswith(CATEGORY) for task in tasks):
+        raise BadInput(
+            "Candidates by category need predicted categories, and this run predicts none. Export without --top and "
+            "--share, or train a recipe that predicts categories on items that have some."
+        )
+
+
+def _sessions(run: Run, data: Path | None, max_length: int) -> tuple[Batch, str]:
+    """Sessions to check on, none without a known item, and what to call them."""
+    trained_on = run.document["dataset"]
+    folder = data if data is not None else Path(trained_on["path"])
+    if data is not None or folder.is_dir():
+        dataset = Dataset.open(folder)
+        if dataset.fingerprint != trained_on["fingerprint"]:
+            raise BadInput(
+                f"{folder} has other items than {run.folder} was trained on ({trained_on['name']}), so its sessions "
+                "can't check the export. Name the folder of that dataset with --data."
+            )
+        sessions = dataset.sessions("valid")
+        rows = np.unique(np.linspace(0, len(sessions) - 1, SESSIONS, dtype=np.int64))
+        batch = whole_sessions(
+            [sessions.items[sessions.offsets[row] : sessions.offsets[row + 1]].tolist() for row in rows], max_length
+        )
+        if len(known := np.flatnonzero(batch.lengths)):
+            return Batch(batch.items[known], batch.lengths[known]), f"validation sessions of {dataset.name}"
+    random = np.random.default_rng(0)
+    lengths = random.integers(1, max_length + 1, SESSIONS)
+    return whole_sessions(
+        [random.integers(1, run.catalog.num_items + 1, length).tolist() for length in lengths], max_length
+    ), "random sessions"
+
+
+def _run(graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: Float32 | None) -> dict[str, Float32]:
+    """What the graph gives, each half of the sessions apart and the first one alone, and the scores of all items."""
+    encoder = OnnxEncoder(graph, inputs, batch.items.shape[1], {})
+    parts = []
+    for rows in (slice(0, 1), slice(1, 1 + len(batch) // 2), slice(1 + len(batch) // 2, None)):
+        lengths = batch.lengths[rows]
+        if len(lengths):
+            parts.append(encoder.encode(Batch(batch.items[rows, : lengths.max()], lengths)))
+    found = {task: np.concatenate([one.tasks[task][:, 1:] for one in parts]) for task in parts[0].tasks}
+    query = np.concatenate([one.query for one in parts])
+    items = query @ vectors.T + (0 if biases is None else biases)
+    own, factor = np.concatenate([one.own for one in parts]), np.concatenate([one.factor for one in parts])
+    return found | {"query": query, "own": own, "factor": factor[:, None], "item": items}
+
+
+def _difference(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
+    """The greatest difference of any output, relative where a value is above 1."""
+    return max(
+        float((np.abs(found[name] - one) / np.maximum(np.abs(one), 1)).max(initial=0)) for name, one in expected.items()
+    )
+
+
+def _close(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
+    """The same, after raising HiersrecError where it is more than rounding makes."""
+    difference = _difference(found, expected)
+    if not difference <= TOLERANCE:  # nor if it is no number
+        raise HiersrecError(
+            f"The exported graph differs from the model by {difference:.2g}, at most {TOLERANCE:g} is allowed: the "
+            "installed exporter writes this encoder wrongly. Serve the run folder itself, through Recommender.load, "
+            "or install other versions of torch, onnx and onnxscript."
+        )
+    return difference
+
+
+def _alike(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
+    """Share of the lists of 20 that a graph of bytes keeps; raises HiersrecError if it is too little."""
+    here, there = (
+        top_k(np.pad(one["item"], ((0, 0), (1, 0)), constant_values=-np.inf), LIST)[0] for one in (found, expected)
+    )
+    kept = float(np.mean([np.isin(ours, theirs).mean() for ours, theirs in zip(here, there, strict=True)]))
+    if kept < LEAST_OVERLAP:
+        raise HiersrecError(
+            f"With bytes the encoder keeps {kept:.1%} of the lists of {LIST}, at least {LEAST_OVERLAP:.0%} is asked "
+            "for. Export without --int8."
+        )
+    return kept
+
+
+def _quantize(source: Path, target: Path) -> None:
+    """Dynamic int8: weights as bytes, a scale for each of their columns, and the other factor as bytes at run time."""
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ModuleNotFoundError as error:
+        raise MissingExtra(str(error.name), "export") from error
+    root, handlers = logging.getLogger(), list(logging.getLogger().handlers)
+    logging.disable(logging.WARNING)  # advice for other kinds of models, given through the root logger
+    try:
+        quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8)
+    finally:
+        logging.disable(logging.NOTSET)
+        root.handlers[:] = handlers
+
+
+def _version(folder: Path, files: list[Path]) -> str:
+    """12 hexadecimal digits that follow from the names and contents of all files."""
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
+    listed = "".join(f"{name} {folders.sha256(folder / name)}\n" for name in names)
+    return sha256(listed.encode()).hexdigest()[:12]

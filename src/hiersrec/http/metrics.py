@@ -1,0 +1,104 @@
+"""What to watch the service by, in the format of Prometheus.
+
+With several workers each writes its numbers to memory-mapped files of one folder (PROMETHEUS_MULTIPROC_DIR, set before
+this file is imported), and whichever is asked adds up all of them.
+"""
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from hiersrec.serving.answers import Recommendations
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+RANKED = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
+TOGETHER = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "hiersrec_request_seconds",
+            "Time of a request inside the server.",
+            ["endpoint"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._requests = Counter(
+            "hiersrec_requests", "Requests answered.", ["endpoint", "status"], registry=self._registry
+        )
+        self._ranked = Histogram(
+            "hiersrec_candidates_scored", "Items ranked for a session.", buckets=RANKED, registry=self._registry
+        )
+        self._unknown = Counter(
+            "hiersrec_unknown_ids", "Item ids of sessions that the catalogue doesn't have.", registry=self._registry
+        )
+        self._fallbacks = Counter(
+            "hiersrec_fallbacks", "Lists that popular items had to fill.", ["kind"], registry=self._registry
+        )
+        self._together = Histogram(
+            "hiersrec_batch_sessions", "Sessions computed at once.", buckets=TOGETHER, registry=self._registry
+        )
+        self._queue = Gauge(
+            "hiersrec_queue_length",
+            "Requests that wait.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._model = Gauge(
+            "hiersrec_model_workers",
+            "Workers that answer with this version of the model.",
+            ["version"],
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._reloads = Counter(
+            "hiersrec_reloads", "Bundles opened while running.", ["result"], registry=self._registry
+        )
+
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        self._seconds.labels(endpoint).observe(seconds)
+        self._requests.labels(endpoint, str(status)).inc()
+
+    def answers(self, given: Iterable[Recommendations]) -> None:
+        """Count what was ranked for sessions."""
+        for one in given:
+            self._ranked.observe(one.candidates)
+            if one.unknown_ids:
+                self._unknown.inc(len(one.unknown_ids))
+            if one.fallback is not None:
+                self._fallbacks.labels(one.fallback).inc()
+
+    def batch(self, sessions: int) -> None:
+        """Count what was computed at once."""
+        self._together.observe(sessions)
+
+    def queue(self, length: int) -> None:
+        """Note how many requests wait."""
+        self._queue.set(length)
+
+    def model(self, version: str | None, before: str | None = None) -> None:
+        """Note which model answers from now on, and which did until now."""
+        if before is not None:
+            self._model.labels(before).set(0)
+        self._model.labels(version or "unknown").set(1)
+
+    def reload(self, result: str) -> None:
+        """Count a reload, "ok" or "failed"."""
+        self._reloads.labels(result).inc()
+
+    def text(self) -> bytes:
+        """All of it, over all workers."""
+        if FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

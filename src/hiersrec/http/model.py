@@ -1,0 +1,95 @@
+"""The model that answers: a recommender, what its bundle says of itself, and what can be looked up in its catalogue."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiersrec.errors import BadFolder
+from hiersrec.http.bodies import CategoryFacts, ItemFacts, ModelFacts
+from hiersrec.serving.recommender import Recommender
+from hiersrec.store.folder import SEALS, open_seal
+from hiersrec.store.packed import PackedCatalog
+from hiersrec.types import ExternalId, Int32
+
+
+def check_bundle(folder: Path) -> Mapping[str, Any]:
+    """What a bundle says of itself. Raises BadFolder; for a run folder it names the way from there to here."""
+    if (folder / SEALS["run"]).is_file():
+        raise BadFolder(
+            f"{folder} is a run folder; only a bundle is served. "
+            f"Make one with `hiersrec export {folder} --out {folder}-bundle`."
+        )
+    return open_seal(folder, "bundle")
+
+
+def open_model(folder: Path) -> "Model":
+    """Open a bundle; its checksums are checked. Raises BadFolder."""
+    document = check_bundle(folder)
+    return Model(Recommender.load(folder), document)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model, whole; a newer one takes its place as a whole. `document` is the seal of its bundle."""
+
+    recommender: Recommender
+    document: Mapping[str, Any]
+
+    @property
+    def version(self) -> str | None:
+        """What tells it from others."""
+        return self.recommender.model_version
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What it is."""
+        chosen = self.recommender.candidates
+        return ModelFacts(
+            model_version=self.version,
+            recipe=self.document["recipe"],
+            dataset=self.document["dataset"],
+            catalog_size=self.recommender.catalog_size,
+            max_length=self.recommender.max_length,
+            tasks=list(self.document["tasks"]),
+            candidates={"policy": chosen.policy, "top": chosen.top, "share": chosen.share},
+            explains=self.recommender.ranker.explains,
+        )
+
+    @cached_property
+    def categories(self) -> list[list[CategoryFacts]]:
+        """The known categories of each level, in catalogue order."""
+        catalog = self.recommender.catalog
+        paths: list[list[str | None]] = [[]]
+        found: list[list[CategoryFacts]] = []
+        for at, level in enumerate(catalog.levels):
+            parents: list[int] = level.parents.tolist()
+            paths = [[], *([*paths[parents[node]], level.names[node]] for node in range(1, level.num_nodes + 1))]
+            sizes = np.bincount(catalog.item_nodes[1:, at], minlength=level.num_nodes + 1).tolist()
+            known = range(1, level.num_known + 1)
+            found.append([CategoryFacts(at + 1, paths[node], sizes[node]) for node in known])
+        return found
+
+    def item(self, item_id: ExternalId) -> ItemFacts | None:
+        """One item, None if the catalogue doesn't have it."""
+        number = self.recommender.catalog.to_internal([item_id])
+        return None if number[0] == 0 else self._items(number)[0]
+
+    def find(self, query: str, limit: int) -> list[ItemFacts]:
+        """Items by their titles, best first."""
+        catalog = self.recommender.catalog
+        assert isinstance(catalog, PackedCatalog)  # a bundle's
+        return self._items(catalog.find(query, limit))
+
+    def _items(self, items: Int32) -> list[ItemFacts]:
+        catalog = self.recommender.catalog
+        titles: Sequence[Any] = catalog.column("title", items) or [None] * len(items)
+        return [
+            ItemFacts(
+                item_id, None if title is None else str(title), catalog.path(item), int(catalog.train_count[item])
+            )
+            for item, item_id, title in zip(items.tolist(), catalog.to_external(items), titles, strict=True)
+        ]

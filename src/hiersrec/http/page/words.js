@@ -1,0 +1,53 @@
+// Numbers and names as people read them.
+
+const whole = new Intl.NumberFormat("en");
+const percents = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
+export const percent = (share) => percents.format(share);
+
+export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+
+export const titleOf = (item) => item.title ?? String(item.item_id);
+
+export const pathOf = (names) => names.filter((name) => name !== null).join(" / ") || "no category";
+
+// "category_1" is level 1, "column_brand" is brand.
+export function sourceOf(source) {
+  if (source.startsWith("category_")) return `level ${source.slice("category_".length)}`;
+  return source.replace(/^column_/, "").replaceAll("_", " ");
+}
+
+// The colour of a source, 0 to 5: the session, the levels in their order, all else.
+export function hueOf(source) {
+  if (source === "session") return 0;
+  return source.startsWith("category_") ? Math.min(4, Number(source.slice("category_".length))) : 5;
+}
+
+export function scoredOf(answer) {
+  const time = answer.milliseconds.toFixed(answer.milliseconds < 10 ? 1 : 0);
+  const of = `${whole.format(answer.candidates)} of ${whole.format(answer.catalog_size)} items`;
+  return `Scored ${of} in ${time} ms.`;
+}
+
+// What is to be said where candidates were too few, "" where they were not.
+export function fallbackOf(answer) {
+  if (answer.fallback === null) return "";
+  const which = answer.fallback === "popular_in_category" ? "popular items of the likely categories" : "popular items";
+  return ` These are few, so ${which} fill the list.`;
+}
+
+// What is to be said of a session beside its items: unknown ids, items too old to count.
+export function notesOf(answer, length, longest) {
+  const notes = [];
+  const unknown = answer.unknown_ids.map(String);
+  if (unknown.length > 0) notes.push(`Passed over, not in the catalogue: ${unknown.join(", ")}.`);
+  if (length - unknown.length > longest) notes.push(`The model looks at the last ${longest} items.`);
+  if (length > 0 && unknown.length === length) notes.push("No item of the session is known: these are popular items.");
+  return notes;
+}
+
+// Of an item that the model did not rank: its score counts training events.
+export function popularityOf(item) {
+  const where = item.source === "popular_in_category" ? "popular in its category" : "popular";
+  return `${where}: ${whole.format(item.score)} training events`;
+}

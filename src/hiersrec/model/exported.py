@@ -1,0 +1,159 @@
+"""A trained model as one graph and a few tables: all that serving needs of it, without PyTorch.
+
+At inference the input vector of an item (eq. 1) is a constant, and so is what the item task compares a query with. So
+the graph starts at input vectors and ends at the query, and the tables lie beside it:
+
+    score_i = query . vector_i + bias_i
+    query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)
+
+f(p_t) are the logits of task t or their softmax. `own` is the session's part, and `factor` the length that a cosine
+head gives to its queries; other heads have 1.
+
+Models lie in the processor's memory, as opening a run folder leaves them, and all of this puts them in eval mode.
+"""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from hiersrec.errors import MissingExtra
+from hiersrec.model.heads import Head
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.onnx_gru import translation, without_torch_gru
+from hiersrec.types import Batch, Float32
+
+ROWS = 65_536
+"""Items whose input vectors are made at a time."""
+
+
+class Read(NamedTuple):
+    """How a task's prediction flows into the query: M_t (d, C), and whether it acts on logits or probabilities."""
+
+    matrix: Float32
+    reads_as: Literal["logits", "probs"]
+
+
+class Exported(nn.Module):
+    """Vectors (B, T, D) and lengths (B,) from 1 -> query (B, d), own (B, d), factor (B, 1), and logits (B, C) of every
+    task but the item task, in the order of the recipe.
+
+    No task reads the item task; the caller has seen to that.
+    """
+
+    def __init__(self, model: HierarchicalModel) -> None:
+        super().__init__()
+        self.model = model
+        self.others = [name for name in model.wiring if name != "item"]
+
+    def forward(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        """As above; padding may hold any numbers."""
+        model, head = self.model, _head(self.model)
+        mask = torch.arange(vectors.shape[1]) < lengths[:, None]  # (B, T)
+        session = model.pooling(model.encoder(vectors, mask), mask)  # (B, D)
+        logits: dict[str, Tensor] = {}
+        for name in self.others:
+            logits[name] = model.task(name)(model.state(name, session, logits))
+        linear = head.linear(model.state("item", session, logits))  # (B, d)
+        factor = head.factor(linear)
+        return linear * factor, head.linear(session) * factor, factor, *logits.values()
+
+
+def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
+    """Write the graph of `Exported` and return the names of its outputs; B and T may be any when it is run.
+
+    Raises MissingExtra if onnx or onnxscript is not installed.
+    """
+    try:
+        import onnx  # noqa: F401  the exporter imports both
+        import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtra(str(error.name), "export") from error
+    graph = Exported(copy.deepcopy(model).eval())
+    without_torch_gru(graph)
+    names = ["query", "own", "factor", *graph.others]
+    example = torch.zeros(2, 3, model.inputs.width), torch.tensor([3, 2])
+    rows, length = Dim("rows"), Dim("length", max=model.max_length)
+    with _quiet(), torch.inference_mode():
+        program = torch.onnx.export(
+            graph,
+            example,
+            dynamo=True,
+            dynamic_shapes=({0: rows, 1: length}, {0: rows}),
+            input_names=["vectors", "lengths"],
+            output_names=names,
+            custom_translation_table=translation(),
+            verbose=False,
+        )
+        assert program is not None
+        program.save(path)
+    return names
+
+
+@torch.inference_mode()
+def outputs(model: HierarchicalModel, batch: Batch) -> dict[str, Float32]:
+    """What the graph should give for sessions of 1 to `max_length` items, by name of output, from the model itself."""
+    model.eval()
+    graph = Exported(model)
+    items, lengths = (torch.from_numpy(one.astype("int64")) for one in (batch.items, batch.lengths))
+    found = graph(model.inputs(items), lengths)
+    return dict(zip(["query", "own", "factor", *graph.others], map(_float32, found), strict=True))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks on its own inside from the user; what it can't do raises."""
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
+
+
+@torch.inference_mode()
+def input_vectors(model: HierarchicalModel) -> Float32:
+    """(N + 1, D) float32: the input vector of each item (eq. 1), row 0 zeros."""
+    model.eval()
+    parts = torch.arange(model.inputs.num_items + 1)[None].split(ROWS, 1)  # type: ignore[no-untyped-call]
+    return _float32(torch.cat([model.inputs(part)[0] for part in parts]))
+
+
+@torch.inference_mode()
+def item_vectors(model: HierarchicalModel) -> tuple[Float32, Float32 | None]:
+    """(N, d) vectors and (N,) biases, or None, both float32: score of item i + 1 is query . vector_i + bias_i."""
+    head = _head(model.eval())
+    biases = head.biases()
+    return _float32(head.vectors()), None if biases is None else _float32(biases)
+
+
+@torch.inference_mode()
+def reads(model: HierarchicalModel) -> dict[str, Read]:
+    """How the predictions flow into the query, by task that the item task reads."""
+    head, wires = _head(model.eval()), model.wiring["item"]
+    found = {}
+    for source in wires.reads:
+        projection = model.projections[f"{source}_to_item"].get_parameter("weight")  # (D, C)
+        matrix = head.linear(model.injection_weights["item"]() * projection.T).T  # (d, C)
+        found[source] = Read(_float32(matrix.contiguous()), wires.reads_as)
+    return found
+
+
+def _head(model: HierarchicalModel) -> Head:
+    return cast("Head", model.tasks["item"])
+
+
+def _float32(values: Tensor) -> Float32:
+    return values.float().cpu().numpy()

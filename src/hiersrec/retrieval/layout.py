@@ -1,0 +1,179 @@
+"""Where each item's vector lies, so that the items of a category are a few stretches of neighbouring rows.
+
+Items are sorted by category path, and inside the finest node by popularity (training events, then item number). The row
+of an item is its place, from 0. A node's places are one stretch [start, stop) where the levels form a tree, else
+several. I' (candidates.py) is then a union of stretches, found without looking at the items:
+
+    layout.of_top({1: scores, 2: scores}, top=6)    [[120, 164], [901, 1377], ...]: ascending, disjoint, not touching
+
+On disk, as .npy files: order, place, num_known, and for level 1, ...: runs_1, first_1.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from hiersrec.retrieval.order import top_k
+from hiersrec.types import Float32, Int32, Int64
+
+LOOKED_AT = 64
+"""Best categories that are put in order at first to fill a share; more only if all of these fit."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The order of N items and the stretches of every category of L levels."""
+
+    order: Int32
+    """(N,) int32: item at each place."""
+    place: Int32
+    """(N + 1,) int32: place of each item; entry 0 is -1."""
+    num_known: Int64
+    """(L,) int64: C, the known nodes of each level; only these can be asked for."""
+    runs: Sequence[Int64]
+    """Per level, coarse to fine, (R, 2) int64: stretches [start, stop) of its nodes, node after node."""
+    first: Sequence[Int64]
+    """Per level (C + 2,) int64: the stretches of node n are rows first[n] to first[n + 1] of its runs."""
+    _apart: dict[tuple[int, ...], Int64] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, item_nodes: Int32, num_known: Sequence[int], train_count: Int64) -> "Layout":
+        """Lay out items: item_nodes (N + 1, L), num_known (L,) the known nodes of each level, train_count (N + 1,)."""
+        keys = (-train_count[1:], *reversed(item_nodes[1:].T))  # the last one decides first; equal ones by number
+        sorted_items = (np.lexsort(keys) + 1).astype(np.int32)
+        place = np.full(len(train_count), -1, np.int32)
+        place[sorted_items] = np.arange(len(sorted_items), dtype=np.int32)
+        runs, first = [], []
+        for level, known in enumerate(num_known):
+            nodes = item_nodes[sorted_items, level]  # (N,)
+            starts = np.flatnonzero(np.diff(nodes, prepend=-1))
+            stops = np.append(starts[1:], len(nodes)) if len(nodes) else starts
+            by_node = np.argsort(nodes[starts], kind="stable")
+            bounds = np.searchsorted(nodes[starts][by_node], np.arange(known + 2))
+            runs.append(np.stack([starts, stops], axis=1)[by_node][: bounds[-1]].astype(np.int64))
+            first.append(bounds.astype(np.int64))
+        return cls(sorted_items, place, np.array(num_known, np.int64), runs, first)
+
+    def save(self, folder: Path) -> None:
+        """Write .npy files into a folder, which is made."""
+        folder.mkdir(parents=True)
+        np.save(folder / "order.npy", self.order)
+        np.save(folder / "place.npy", self.place)
+        np.save(folder / "num_known.npy", self.num_known)
+        for level, (runs, first) in enumerate(zip(self.runs, self.first, strict=True), start=1):
+            np.save(folder / f"runs_{level}.npy", runs)
+            np.save(folder / f"first_{level}.npy", first)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Layout":
+        """Read what `save` wrote; what is of items stays on disk, memory-mapped."""
+        # A plain array over the map: numpy takes parts of a memmap several times slower.
+        order, place = (np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("order", "place"))
+        num_known = np.load(folder / "num_known.npy")
+        runs, first = (
+            [np.load(folder / f"{name}_{level}.npy") for level in range(1, len(num_known) + 1)]
+            for name in ("runs", "first")
+        )
+        return cls(order, place, num_known, runs, first)
+
+    @property
+    def num_items(self) -> int:
+        """N."""
+        return len(self.order)
+
+    @cached_property
+    def everything(self) -> Int64:
+        """(1, 2) int64: all places as one stretch; (0, 2) where there is no item."""
+        return np.array([[0, self.num_items]] if self.num_items else np.zeros((0, 2)), np.int64)
+
+    def stretches(self, level: int, nodes: Int32) -> Int64:
+        """Stretches (R, 2) int64 of known nodes (K,) of a level (from 1), node after node."""
+        runs, first = self.runs[level - 1], self.first[level - 1]
+        begin, end = first[nodes], first[nodes + 1]
+        counts = end - begin
+        at = begin if (counts == 1).all() else np.repeat(end - counts.cumsum(), counts) + np.arange(counts.sum())
+        found: Int64 = runs[at]  # in a tree one for each node
+        return found
+
+    def chosen(self, best: Mapping[int, Int32]) -> Int64:
+        """I' as stretches (R, 2) int64, ascending and disjoint: level -> chosen nodes (K,), of the predicted levels.
+
+        With the items that have a known category at none of these levels.
+        """
+        found = [self.stretches(level, nodes) for level, nodes in best.items()]
+        return merged(np.concatenate([*found, self._elsewhere(tuple(best))]))
+
+    def of_top(self, categories: Mapping[int, Float32], top: int) -> Int64:
+        """I' of the `top` best categories of each level, equal scores in order of node: level -> scores (C + 1,)."""
+        return self.chosen({level: _best(scores, top) for level, scores in categories.items()})
+
+    def of_share(self, categories: Mapping[int, Float32], share: float) -> Int64:
+        """I' of the most categories, at least 1 of each level, with which it has at most this share of all items."""
+        apart, tops = self._elsewhere(tuple(categories)), LOOKED_AT
+        room = share * self.num_items - (apart[:, 1] - apart[:, 0]).sum()
+        while True:
+            ranked = {level: _best(scores, tops) for level, scores in categories.items()}
+            low, high = self._bounds(ranked, room)
+            if high < tops or tops >= max(map(len, categories.values())):
+                break
+            tops *= 8
+        while low < high:
+            middle = (low + high + 1) // 2
+            union = self.chosen({level: nodes[:middle] for level, nodes in ranked.items()})
+            if (union[:, 1] - union[:, 0]).sum() <= share * self.num_items:
+                low = middle
+            else:
+                high = middle - 1
+        return self.chosen({level: nodes[:low] for level, nodes in ranked.items()})
+
+    def _bounds(self, ranked: Mapping[int, Int32], room: float) -> tuple[int, int]:
+        """Least and greatest K that may be the largest with at most `room` items in the union of the K best."""
+        # A union has at least the items of its largest level and at most the sum over levels.
+        sizes = np.zeros((len(ranked), max(map(len, ranked.values()))), np.int64)
+        for row, (level, nodes) in enumerate(ranked.items()):
+            sizes[row, : len(nodes)] = self._sizes[level - 1][nodes]
+        held = sizes.cumsum(axis=1)  # (L, K)
+        low, high = (int(np.count_nonzero(one <= room)) for one in (held.sum(axis=0), held.max(axis=0)))
+        return max(1, low), max(1, high)
+
+    @cached_property
+    def _sizes(self) -> list[Int64]:
+        """Per level (C + 1,) int64: items of each known node."""
+        found = []
+        for runs, first in zip(self.runs, self.first, strict=True):
+            until = np.concatenate([[0], np.cumsum(runs[:, 1] - runs[:, 0])])
+            found.append(until[first[1:]] - until[first[:-1]])
+        return found
+
+    def _elsewhere(self, levels: tuple[int, ...]) -> Int64:
+        """Stretches (R, 2) of the items with a known category at none of these levels."""
+        if levels not in self._apart:
+            known = merged(np.concatenate([self.runs[level - 1][self.first[level - 1][1] :] for level in levels]))
+            edges = np.concatenate([[0], known.ravel(), [self.num_items]]).reshape(-1, 2)  # (R + 1, 2)
+            self._apart[levels] = edges[edges[:, 0] < edges[:, 1]]
+        return self._apart[levels]
+
+
+def merged(stretches: Int64) -> Int64:
+    """Union of stretches (R, 2) in any order, none empty: ascending, disjoint and with a gap between each two."""
+    if len(stretches) < 2:
+        return stretches
+    by_start = stretches[stretches[:, 0].argsort()]
+    reach = np.maximum.accumulate(by_start[:, 1])
+    begins = np.concatenate([[True], by_start[1:, 0] > reach[:-1]])  # where no stretch before reaches
+    ends = np.concatenate([begins[1:], [True]])
+    return np.stack([by_start[begins, 0], reach[ends]], axis=1)
+
+
+def _best(scores: Float32, top: int) -> Int32:
+    """Numbers (K,) of the `top` best of (C + 1,) scores, best first; entry 0 is padding."""
+    best, _ = top_k(scores[None], min(top, len(scores) - 1))
+    nodes: Int32 = best[0]
+    if nodes.all():
+        return nodes
+    # Some score is minus infinity, which no list holds; a category with it is the last one, and still one.
+    nodes[:] = (np.argsort(-scores[1:], kind="stable") + 1)[: len(nodes)]
+    return nodes

@@ -1,0 +1,40 @@
+"""A bundle, opened: the folder that `hiersrec export` makes of a run, ready to list items without PyTorch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiersrec.retrieval.candidates import Candidates
+from hiersrec.retrieval.index import IndexRanker
+from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.slabs import Slabs
+from hiersrec.serving.encoder import OnnxEncoder
+from hiersrec.store.folder import open_seal
+from hiersrec.store.packed import PackedCatalog
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """`document` is bundle.json; `candidates` are the items to rank where a request names none."""
+
+    document: dict[str, Any]
+    catalog: PackedCatalog
+    ranker: IndexRanker
+    candidates: Candidates
+
+
+def open_bundle(path: Path, threads: int = 1) -> Bundle:
+    """Open a bundle after checking every checksum; its arrays stay on disk, memory-mapped.
+
+    threads: how many the encoder may use for one batch. Raises BadFolder, saying what to do, and MissingExtra if ONNX
+    Runtime is not installed.
+    """
+    document = open_seal(path, "bundle", checksums=True)
+    catalog = PackedCatalog(path / "catalog")
+    inputs = np.asarray(np.load(path / "inputs.npy", mmap_mode="r"))
+    reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
+    encoder = OnnxEncoder(path / document["encoder"], inputs, document["max_length"], reads, threads)
+    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog)
+    return Bundle(document, catalog, ranker, Candidates(**document["candidates"]))

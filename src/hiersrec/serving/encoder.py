@@ -1,0 +1,64 @@
+"""The encoder of a bundle: the exported graph on ONNX Runtime, and the tables that stand at its two ends."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hiersrec.errors import MissingExtra
+from hiersrec.retrieval.index import Encoded
+from hiersrec.types import Batch, Float32
+
+
+class OnnxEncoder:
+    """An Encoder (retrieval/index.py). Processes on one machine share `inputs` where it is a memory map."""
+
+    def __init__(
+        self, graph: Path, inputs: Float32, max_length: int, reads: Mapping[str, tuple[Float32, str]], threads: int = 1
+    ) -> None:
+        """graph: as `model/exported.py` writes it. inputs: (N + 1, D) input vectors of the items.
+
+        reads: how predictions flow into the query, task -> (M_t (d, C), "logits" or "probs"). threads: how many one
+        call may use. Raises MissingExtra if ONNX Runtime is not installed.
+        """
+        self._session = _session(graph, threads)
+        self._outputs = [one.name for one in self._session.get_outputs()]
+        self._inputs = inputs
+        self._max_length = max_length
+        self._reads = dict(reads)
+
+    @property
+    def max_length(self) -> int:
+        """Longest session the graph takes."""
+        return self._max_length
+
+    @property
+    def reads(self) -> Mapping[str, tuple[Float32, str]]:
+        """As given."""
+        return self._reads
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Query and predictions of sessions of 1 to `max_length` known items."""
+        given = {"vectors": self._inputs[batch.items], "lengths": batch.lengths.astype(np.int64)}  # (B, T, D), (B,)
+        found = dict(zip(self._outputs, self._session.run(None, given), strict=True))
+        query, own, factor = (found.pop(name) for name in ("query", "own", "factor"))
+        tasks = {task: _with_padding(logits) for task, logits in found.items()}
+        return Encoded(query=query, tasks=tasks, own=own, factor=factor[:, 0])
+
+
+def _session(graph: Path, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise MissingExtra("onnxruntime", "serve") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; its warnings are of its own making
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def _with_padding(logits: Float32) -> Float32:
+    """(B, C) -> (B, C + 1) whose column 0, padding, is minus infinity."""
+    return np.concatenate([np.full((len(logits), 1), -np.inf, np.float32), logits], axis=1)

@@ -1,0 +1,37 @@
+"""A small trained run of the toy shop, and bundles of it."""
+
+from pathlib import Path
+
+from hiersrec.config import find_recipe, read_recipe
+from hiersrec.export import export
+from hiersrec.prepare.pipeline import prepare
+from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.source import Source
+from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.fit import train
+from hiersrec.training.watch import Silent
+from tests.toy import write_toy
+
+SMALL = [
+    *("inputs.item_width=16", "inputs.category_width=8", "inputs.metadata_width=8"),
+    *("encoder.layers=1", "encoder.heads=2", "encoder.max_length=10", "training.precision=float32"),
+    *("training.batch_size=128", "training.learning_rate=1e-2", "training.epochs=2"),
+]
+
+
+def tiny_run(folder: Path, recipe: str = "hiersrec", settings: tuple[str, ...] = ()) -> Path:
+    """A run folder; its dataset lies beside it, in `folder`/data."""
+    if not (folder / "data").is_dir():
+        written = write_toy(folder / "shop", sessions=300)
+        source = Source("toy", written / "events.csv", written / "items.csv")
+        prepare(source, folder / "data", Settings(split=Split(method="fraction", value=0.1)), say=lambda _: None)
+    made = read_recipe(find_recipe(recipe, "toy"), [*SMALL, *settings])
+    train(Dataset.open(folder / "data"), made, folder / "run", Silent())
+    return folder / "run"
+
+
+def exported(run: Path, out: Path, candidates: Candidates = ALL, slabs: str = "float32", int8: bool = False) -> Path:
+    """A bundle of it."""
+    export(run, out, lambda _: None, candidates=candidates, slabs=slabs, int8_encoder=int8)
+    return out

@@ -1,0 +1,49 @@
+"""`hiersrec export` as people type it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hiersrec.cli.app import app
+from hiersrec.errors import BadInput
+from tests.bundles import tiny_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return tiny_run(tmp_path_factory.mktemp("run"))
+
+
+def test_export_then_recommend(run, tmp_path) -> None:
+    out = tmp_path / "bundle"
+    done = CliRunner().invoke(
+        app, ["export", str(run), "--out", str(out), "--share", "0.3", "--slabs", "int8", "--json"]
+    )
+
+    assert done.exit_code == 0
+    document = json.loads(done.stdout)
+    assert document["candidates"] == {"policy": "category", "top": None, "share": 0.3}
+    assert document["slabs"] == "int8"
+    assert "export: compare with the model on" in done.stderr
+
+    asked = CliRunner().invoke(app, ["recommend", str(out), "--session", "a0,b1", "--k", "2", "--json"])
+    [answer] = json.loads(asked.stdout)
+    assert len(answer["items"]) == 2
+    assert answer["candidates"] == 24  # one department of two, which is more than asked for, and the least there is
+
+
+def test_it_says_where_it_is_and_what_comes_next(run, tmp_path) -> None:
+    out = tmp_path / "bundle"
+    done = CliRunner().invoke(app, ["export", str(run), "--out", str(out), "--top", "2"])
+
+    assert done.stdout.startswith(f"Bundle: {out}\nNext: hiersrec recommend {out}")
+
+
+def test_top_and_share_together(run, tmp_path) -> None:
+    with pytest.raises(BadInput, match=r"need top.* or share.*; got both"):
+        CliRunner().invoke(
+            app,
+            ["export", str(run), "--out", str(tmp_path / "b"), "--top", "2", "--share", "0.1"],
+            catch_exceptions=False,
+        )

@@ -1,0 +1,321 @@
+"""The contract: what each endpoint answers, and how it says no."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from hiersrec.http import bodies
+from hiersrec.http.app import Holder, Settings
+from hiersrec.retrieval.ranking import FullRanker
+from hiersrec.serving.recommender import Recommender
+from tests.http import world
+from tests.serving.world import Explained, Sum
+
+
+def test_an_answer_is_that_of_the_recommender_and_who_gave_it(holder, client) -> None:
+    expected = holder.model.recommender.recommend([["a", "zzz", "c"]], 3, explain=True)[0].to_dict()
+
+    answer = client.post("/v1/recommend", json={"session": ["a", "zzz", "c"], "k": 3, "explain": True})
+
+    found = answer.json()
+    assert answer.status_code == 200
+    assert {name: found[name] for name in expected} == expected
+    assert found["catalog_size"] == 6
+    assert found["model_version"] == "0123456789ab"
+    assert 0 < found["milliseconds"] < 5_000
+    assert set(found) == {*expected, "catalog_size", "model_version", "milliseconds"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exclude_seen": True},
+        {"allow": ["b", "e"]},
+        {"deny": ["b", "e"]},
+        {"categories": [["Nature", "Animals"], ["Geography"]]},
+        {"per_category": 1},
+        {"k": 1},
+    ],
+)
+def test_every_option_reaches_the_recommender(holder, client, options) -> None:
+    expected = holder.model.recommender.recommend([["a", "c"]], **options)[0].to_dict()
+    unlike = holder.model.recommender.recommend([["a", "c"]])[0].to_dict()
+
+    found = client.post("/v1/recommend", json={"session": ["a", "c"], **options}).json()
+
+    assert {name: found[name] for name in expected} == expected
+    assert expected != unlike
+
+
+def test_candidates_by_category_by_share_and_all(client) -> None:
+    def ranked(candidates) -> int:
+        return client.post("/v1/recommend", json={"session": ["a"], "candidates": candidates}).json()["candidates"]
+
+    assert ranked(None) == ranked({"policy": "all"}) == 6
+    assert ranked({"policy": "category", "top": 1}) < 6
+    assert ranked({"policy": "category", "share": 1.0}) == 6
+
+
+def test_a_batch_gets_the_answers_of_its_sessions_in_order(client) -> None:
+    sessions = [["a"], [], ["c", "d"], ["nobody"]]
+
+    batch = client.post("/v1/recommend/batch", json={"sessions": sessions, "k": 2}).json()
+
+    for session, answer in zip(sessions, batch["answers"], strict=True):
+        alone = client.post("/v1/recommend", json={"session": session, "k": 2}).json()
+        assert answer["items"] == alone["items"]
+    assert set(batch) == {"answers", "catalog_size", "model_version", "milliseconds"}
+    assert client.post("/v1/recommend/batch", json={"sessions": []}).json()["answers"] == []
+
+
+def test_an_item_is_looked_up_by_its_id_and_found_by_its_title(client) -> None:
+    nile = {"item_id": "a", "title": "Nile", "category_path": ["Geography", "Africa"], "train_count": 5}
+
+    assert client.get("/v1/items/a").json() == nile
+    assert client.get("/v1/items", params={"query": "nil"}).json() == {"items": [nile]}
+    assert len(client.get("/v1/items", params={"query": "", "limit": 4}).json()["items"]) == 4
+    assert client.get("/v1/items/zzz").status_code == 404
+    assert client.get("/v1/items/" + "9" * 5_000).status_code == 404
+
+
+def test_the_tree_is_listed_with_the_items_of_each_category(client) -> None:
+    whole = client.get("/v1/categories").json()
+
+    assert whole["levels"] == 2
+    assert whole["categories"][:2] == [
+        {"level": 1, "path": ["Geography"], "items": 2},
+        {"level": 1, "path": ["Nature"], "items": 4},
+    ]
+    assert client.get("/v1/categories", params={"level": 2}).json()["categories"] == whole["categories"][2:]
+    assert whole["categories"][2:] == [
+        {"level": 2, "path": ["Geography", "Africa"], "items": 2},
+        {"level": 2, "path": ["Nature", "Animals"], "items": 2},
+        {"level": 2, "path": ["Nature", "Plants"], "items": 1},
+    ]
+    assert "has 2 category levels, got level 3" in client.get("/v1/categories", params={"level": 3}).json()["error"]
+
+
+def test_the_model_says_what_it_is(client) -> None:
+    assert client.get("/v1/model").json() == {
+        "model_version": "0123456789ab",
+        "recipe": "toy",
+        "dataset": "articles",
+        "catalog_size": 6,
+        "max_length": 3,
+        "tasks": ["category_1", "category_2"],
+        "candidates": {"policy": "all", "top": None, "share": None},
+        "explains": True,
+    }
+
+
+REFUSED = [
+    ("{", 400, "not JSON"),
+    ("[" * 100_000, 400, "not JSON"),
+    ("[]", 422, "The body: should be an object; got []"),
+    ("{}", 422, "session: Field required"),
+    ('{"session": "a"}', 422, 'session: should be a valid array; got "a"'),
+    ('{"session": [1, true]}', 422, "session[1]: should be a valid string, or should be a valid integer; got true"),
+    ('{"session": [1.5]}', 422, "session[0]"),
+    ('{"session": [null]}', 422, "session[0]"),
+    ('{"session": [99999999999999999999]}', 422, "session[0]"),
+    ('{"session": [], "k": 0}', 422, "k: should be greater than or equal to 1; got 0"),
+    ('{"session": [], "k": 1001}', 422, "k: should be less than or equal to 1000; got 1001"),
+    ('{"session": [], "k": "5"}', 422, 'k: should be a valid integer; got "5"'),
+    ('{"session": [], "top": 5}', 422, "top: Extra inputs are not permitted; got 5"),
+    ('{"session": [], "candidates": {"policy": "random", "top": 1}}', 422, "candidates.policy"),
+    ('{"session": [], "candidates": {"policy": "all", "top": 1}}', 400, "Leave one out"),
+    ('{"session": ["a"], "candidates": {"policy": "category"}}', 400, "need top"),
+    ('{"session": ["a"], "categories": [["Music"]]}', 400, "No item has the category Music"),
+    ('{"session": ["\\ud800"]}', 400, "not JSON"),
+    (json.dumps({"session": ["x" * 1001]}), 422, "session[0]"),
+    (json.dumps({"session": [1] * 10_001}), 422, "session: List should have at most 10000 items"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "message"), REFUSED)
+def test_a_bad_body_is_refused_in_one_sentence(client, body, status, message) -> None:
+    answer = client.post("/v1/recommend", content=body)
+
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
+    assert len(answer.json()["error"]) < 400
+
+
+def test_more_than_256_sessions_are_refused_and_256_are_not(client) -> None:
+    assert client.post("/v1/recommend/batch", json={"sessions": [["a"]] * 256}).status_code == 200
+    assert client.post("/v1/recommend/batch", json={"sessions": [["a"]] * 257}).status_code == 422
+
+
+def test_a_session_of_10_000_ids_is_answered_by_its_newest(client) -> None:
+    answer = client.post("/v1/recommend", json={"session": ["e", "zz"] * 4_999 + ["a", "c"]}).json()
+
+    assert [one["item_id"] for one in answer["session"]] == ["e", "a", "c"]
+    assert len(answer["unknown_ids"]) == 4_999
+
+
+def test_a_body_past_the_limit_is_refused_with_and_without_its_length(client) -> None:
+    def parts():
+        for _ in range(40):
+            yield b" " * 32_768
+
+    assert client.post("/v1/recommend", content=b" " * (1 << 20) + b" ").status_code == 413
+    assert client.post("/v1/recommend", content=parts()).status_code == 413
+    assert client.post("/v1/recommend", content=b" " * (1 << 19) + b'{"session": []}').status_code == 200
+
+
+def _status(app, receive) -> int:
+    """The status of a recommendation whose body comes from `receive`."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/recommend", "headers": [], "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"]
+
+
+def test_a_body_that_comes_too_slowly_is_given_up(client, monkeypatch) -> None:
+    async def receive():
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr(bodies, "MOST_SECONDS", 0.1)
+
+    assert _status(client.app, receive) == 408
+
+
+def test_a_client_that_leaves_inside_its_body_is_no_bug(client, caplog) -> None:
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    assert _status(client.app, receive) == 499
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("url", ["/nothing", "/page/nothing", "/page/..%2Fapp.py", "/v1/", "/v1/recommend/"])
+def test_an_unknown_address_is_404_in_the_form_of_all_errors(client, url) -> None:
+    answer = client.get(url)
+
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["error"]
+
+
+def test_a_wrong_method_and_wrong_parameters(client) -> None:
+    assert client.get("/v1/recommend").status_code == 405
+    assert client.get("/v1/items").json() == {"error": "query: Field required. See /docs."}
+    assert client.get("/v1/items?query=a&limit=x").json()["error"].startswith("limit: should be a valid integer")
+
+
+def test_reasons_of_a_model_that_has_none_are_a_bad_request(tmp_path) -> None:
+    with world.client(Holder(world.model(tmp_path / "catalog", Sum()))) as client:
+        answer = client.post("/v1/recommend", json={"session": ["a"], "explain": True})
+        assert client.get("/v1/model").json()["explains"] is False
+
+    assert answer.status_code == 400
+    assert "no reasons to give" in answer.json()["error"]
+
+
+class Broken(Explained):
+    """Fails on the item b."""
+
+    def score(self, batch):
+        if (batch.items == 2).any():
+            raise RuntimeError("the secret of the bug")
+        return super().score(batch)
+
+
+def test_a_bug_is_500_for_its_request_and_nothing_leaks(tmp_path, caplog) -> None:
+    with world.client(Holder(world.model(tmp_path / "catalog", Broken()))) as client, caplog.at_level(logging.ERROR):
+        answer = client.post("/v1/recommend", json={"session": ["b"]})
+        after = client.post("/v1/recommend", json={"session": ["a"]})
+
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "Something broke inside the server; its log says what."}
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "the secret of the bug" in caplog.text
+    assert after.status_code == 200
+
+
+def test_health_and_readiness(holder, client) -> None:
+    assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+
+    holder.stopping = True
+
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").json() == {"error": "The server is about to stop."}
+
+
+def test_a_model_that_is_swapped_in_answers_from_then_on(holder, client) -> None:
+    catalog = holder.model.recommender.catalog
+    ranker = FullRanker(Sum(), catalog)
+
+    holder.swap(type(holder.model)(Recommender(catalog, ranker, model_version="new"), world.DOCUMENT))
+
+    assert client.post("/v1/recommend", json={"session": ["a"]}).json()["model_version"] == "new"
+    assert 'hiersrec_model_workers{version="new"} 1.0' in client.get("/metrics").text
+    assert 'hiersrec_model_workers{version="0123456789ab"} 0.0' in client.get("/metrics").text
+
+
+def test_without_the_key_only_the_page_the_manual_and_health_are_open(holder) -> None:
+    with world.client(holder, Settings(key="só secret")) as client:
+        for url in ("/v1/model", "/metrics", "/v1/items/a", "/nothing"):
+            assert client.get(url).status_code == 401
+            assert client.get(url, headers={"X-API-Key": "wrong"}).status_code == 401
+            assert client.get(url, headers={"X-API-Key": "só secret".encode()}).status_code != 401
+        assert client.post("/v1/recommend", content=b"x" * (1 << 21)).status_code == 401
+        for url in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/page/app.js"):
+            assert client.get(url).status_code == 200
+
+
+def test_headers_keep_a_browser_honest(client) -> None:
+    for url in ("/", "/v1/model", "/nothing"):
+        headers = client.get(url, headers={"Origin": "https://elsewhere.example"}).headers
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_the_page_has_types_and_tags(client) -> None:
+    start = client.get("/")
+
+    assert start.headers["content-type"] == "text/html; charset=utf-8"
+    assert client.get("/page/style.css").headers["content-type"] == "text/css; charset=utf-8"
+    assert client.get("/page/app.js").headers["content-type"] == "text/javascript; charset=utf-8"
+    again = client.get("/", headers={"If-None-Match": start.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_the_manual_names_every_endpoint_and_field(client) -> None:
+    text = client.get("/docs").text
+
+    for word in ("/v1/recommend", "/v1/items/{item_id}", "per_category", "milliseconds", "/metrics"):
+        assert word in text
+    assert "<script" not in text
+
+
+def test_the_numbers_count_what_happened(client) -> None:
+    client.post("/v1/recommend", json={"session": ["a", "x", "y"]})
+    client.post("/v1/recommend/batch", json={"sessions": [["a"], ["x"]]})
+    client.post("/v1/recommend", content="{")
+    client.get("/v1/items/zzz")
+    client.get("/../../etc/passwd")
+    text = client.get("/metrics").text
+
+    for line in (
+        'hiersrec_requests_total{endpoint="/v1/recommend",status="200"} 1.0',
+        'hiersrec_requests_total{endpoint="/v1/recommend",status="400"} 1.0',
+        'hiersrec_requests_total{endpoint="/v1/items/{item_id:path}",status="404"} 1.0',
+        'hiersrec_requests_total{endpoint="other",status="404"} 1.0',
+        'hiersrec_request_seconds_count{endpoint="/v1/recommend"} 2.0',
+        "hiersrec_candidates_scored_count 3.0",
+        "hiersrec_candidates_scored_sum 18.0",
+        "hiersrec_unknown_ids_total 3.0",
+        'hiersrec_fallbacks_total{kind="popular"} 1.0',
+        "hiersrec_batch_sessions_count 2.0",
+        "hiersrec_batch_sessions_sum 3.0",
+        "hiersrec_queue_length 0.0",
+        'hiersrec_model_workers{version="0123456789ab"} 1.0',
+    ):
+        assert line in text

@@ -1,0 +1,144 @@
+"""Who is computed together, who is refused, and that nobody waits for company."""
+
+import asyncio
+import threading
+
+import pytest
+
+from hiersrec.http.batching import Batcher
+from hiersrec.http.problems import Problem
+
+
+class Slow:
+    """Doubles numbers, but not before the gate opens; remembers what was computed together."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.begun = threading.Event()
+        self.calls: list[tuple[list[int], str]] = []
+
+    def __call__(self, sessions, options):
+        self.calls.append(([one[0] for one in sessions], options))
+        self.begun.set()
+        assert self.gate.wait(10)
+        if options == "bad" and [13] in sessions:
+            raise ValueError("13")
+        return [2 * one[0] for one in sessions]
+
+
+async def _here() -> bool:
+    return False
+
+
+async def _left() -> bool:
+    return True
+
+
+def _drill(scenario, queue: int = 100, timeout: float = 60) -> tuple[Slow, list[int], list[int]]:
+    """Run scenario(batcher, slow, ask); ask(number, options) is a task whose request is in the queue."""
+    slow, sizes, lengths = Slow(), [], []
+
+    async def run() -> None:
+        batcher = Batcher(slow, queue, timeout, sizes.append, lengths.append)
+
+        async def ask(number, options="", gone=_here):
+            numbers = number if isinstance(number, list) else [number]
+            task = asyncio.create_task(batcher.ask([[one] for one in numbers], options, gone))
+            await asyncio.sleep(0)
+            return task
+
+        async with batcher.running():
+            await scenario(slow, ask)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+    return slow, sizes, lengths
+
+
+async def _first(slow, ask, number=1):
+    """A request that is being computed, so that what comes next has to wait."""
+    task = await ask(number)
+    await asyncio.to_thread(slow.begun.wait, 10)
+    return task
+
+
+def test_a_lone_request_is_computed_alone_and_at_once() -> None:
+    async def scenario(slow, ask):
+        slow.gate.set()
+        assert await (await ask(3)) == [6]
+        assert await (await ask([4, 5])) == [8, 10]
+
+    slow, sizes, lengths = _drill(scenario)
+
+    assert slow.calls == [([3], ""), ([4, 5], "")]
+    assert sizes == [1, 2]
+    assert lengths == [0, 0]
+
+
+def test_what_waits_and_asks_for_the_same_is_computed_together_in_order() -> None:
+    async def scenario(slow, ask):
+        tasks = [await _first(slow, ask)]
+        tasks += [await ask(number, options) for number, options in [(2, "a"), (3, "b"), (4, "a"), (5, "b")]]
+        slow.gate.set()
+        assert [await task for task in tasks] == [[2], [4], [6], [8], [10]]
+
+    slow, _, lengths = _drill(scenario)
+
+    assert slow.calls == [([1], ""), ([2, 4], "a"), ([3, 5], "b")]
+    assert lengths == [0, 2, 0]
+
+
+def test_no_more_than_32_sessions_are_computed_together_unless_one_request_has_them() -> None:
+    async def scenario(slow, ask):
+        tasks = [await _first(slow, ask)]
+        tasks += [await ask(number) for number in range(40)]
+        tasks += [await ask([7] * 50)]
+        slow.gate.set()
+        await asyncio.gather(*tasks)
+
+    _, sizes, _ = _drill(scenario)
+
+    assert sizes == [1, 32, 8, 50]
+
+
+def test_a_full_queue_refuses_with_503_and_when_to_come_again() -> None:
+    async def scenario(slow, ask):
+        tasks = [await _first(slow, ask), await ask(2), await ask(3)]
+        with pytest.raises(Problem, match=r"Too many requests wait already \(2\)") as refused:
+            await (await ask(4))
+        slow.gate.set()
+        await asyncio.gather(*tasks)
+        assert refused.value.status == 503
+        assert refused.value.headers == {"Retry-After": "1"}
+
+    _drill(scenario, queue=2)
+
+
+def test_what_waited_too_long_or_was_left_is_not_computed() -> None:
+    async def scenario(slow, ask):
+        first, old = await _first(slow, ask), await ask(2)
+        await asyncio.sleep(0.3)
+        left, fresh, cancelled = await ask(3, gone=_left), await ask(4), await ask(5)
+        cancelled.cancel()
+        slow.gate.set()
+        assert [await first, await fresh] == [[2], [8]]
+        with pytest.raises(Problem, match=r"waited longer than 0.2 seconds"):
+            await old
+        with pytest.raises(Problem, match="has left"):
+            await left
+
+    slow, _, _ = _drill(scenario, timeout=0.2)
+
+    assert slow.calls == [([1], ""), ([4], "")]
+
+
+def test_an_error_is_its_request_s_own_and_the_next_are_answered() -> None:
+    async def scenario(slow, ask):
+        first = await _first(slow, ask)
+        good, bad = await ask(12, "bad"), await ask(13, "bad")
+        slow.gate.set()
+        assert [await first, await good] == [[2], [24]]
+        with pytest.raises(ValueError, match="13"):
+            await bad
+        assert await (await ask(14, "bad")) == [28]
+
+    _drill(scenario)

@@ -1,0 +1,41 @@
+"""Requests made up from the OpenAPI document: none breaks the server, and every answer is as documented."""
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from hiersrec.http.app import Holder, Settings, make_app
+from tests.http import world
+
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+]
+
+
+def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
+    app = make_app(Holder(world.model(tmp_path / "catalog")), Settings())
+    document = schemathesis.openapi.from_asgi("/openapi.json", app)
+    asked = set()
+
+    for found in document.get_all_operations():
+        operation = found.ok()
+        # What breaks the documented rules can only be made up where there are rules to break.
+        has_rules = any(True for _ in operation.iter_parameters()) or operation.body
+        wanted = [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if has_rules else [])]
+
+        @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in wanted]))
+        @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        def one(case) -> None:
+            case.call_and_validate(checks=CHECKS)
+
+        one()
+        asked.add(operation.path)
+
+    assert len(asked) == 9

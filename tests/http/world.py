@@ -1,0 +1,30 @@
+"""A service on the six articles of tests/serving/world.py, packed as a bundle packs them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from hiersrec.http.app import Holder, Settings, make_app
+from hiersrec.http.model import Model
+from hiersrec.retrieval.ranking import FullRanker
+from hiersrec.serving.recommender import Recommender
+from hiersrec.store.packed import PackedCatalog, pack
+from tests.serving import world
+
+DOCUMENT = {"recipe": "toy", "dataset": "articles", "tasks": ["category_1", "category_2"]}
+
+
+def model(folder: Path, scorer=None, version: str = "0123456789ab") -> Model:
+    if not folder.exists():
+        pack(world.catalog(), folder)
+    catalog = PackedCatalog(folder)
+    ranker = FullRanker(scorer or world.Explained(), catalog)
+    return Model(Recommender(catalog, ranker, model_version=version), DOCUMENT)
+
+
+@contextmanager
+def client(holder: Holder, settings: Settings = Settings()) -> Iterator[TestClient]:  # noqa: B008
+    with TestClient(make_app(holder, settings)) as made:
+        yield made

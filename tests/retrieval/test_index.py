@@ -1,0 +1,201 @@
+"""The index against the dense way: the same lists for every policy and filter, ties included.
+
+Vectors hold small whole numbers, so that every product is exact whichever way it is summed, and many scores tie.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersrec.errors import BadInput, HiersrecError
+from hiersrec.retrieval import index
+from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.retrieval.index import Encoded, IndexRanker
+from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.ranking import FullRanker, Wanted
+from hiersrec.retrieval.slabs import Slabs
+from hiersrec.store.batches import whole_sessions
+from hiersrec.store.catalog import Catalog
+from hiersrec.types import Batch, Scores
+from tests.retrieval.test_layout import tree
+from tests.retrieval.world import ITEMS, KNOWN, world
+
+WIDTH = 6
+SESSIONS = [[1, 2], [3], [], [5, 6, 1, 2, 40], [7, 7], [11, 12, 13, 14, 15], []]
+BATCH = whole_sessions(SESSIONS, 9)
+
+
+@dataclass
+class Whole:
+    """An Encoder, and the Scorer that says the same of all items."""
+
+    catalog: Catalog
+    seed: int
+    levels: tuple[int, ...] = (1, 2, 3)
+    max_length: int = 3
+    broken: dict[str, float] = field(default_factory=dict)
+    """"items" or a task -> what its first score is made."""
+
+    def __post_init__(self) -> None:
+        random = np.random.default_rng(self.seed)
+        self.of_item = random.integers(-2, 3, (ITEMS + 1, WIDTH)).astype(np.float32)
+        self.vectors = random.integers(-2, 3, (ITEMS + 1, WIDTH)).astype(np.float32)
+        self.biases = random.integers(-1, 2, ITEMS + 1).astype(np.float32)
+        self.heads = {
+            f"category_{level}": random.integers(-2, 3, (KNOWN[level - 1], WIDTH)).astype(np.float32)
+            for level in self.levels
+        }
+        self.reads = {
+            task: (random.integers(-2, 3, (WIDTH, len(head))).astype(np.float32), fed)
+            for (task, head), fed in zip(self.heads.items(), ["logits", "probs", "logits"], strict=False)
+        }
+
+    def encode(self, batch: Batch) -> Encoded:
+        assert batch.lengths.min() >= 1
+        assert batch.lengths.max() <= self.max_length
+        real = np.arange(batch.items.shape[1]) < batch.lengths[:, None]
+        own = np.where(real[..., None], self.of_item[batch.items], 0).sum(axis=1)
+        tasks, query, factor = {}, own.copy(), np.full(len(batch), 2, np.float32)
+        for task, head in self.heads.items():
+            logits = own @ head.T
+            tasks[task] = np.concatenate([np.full((len(batch), 1), -np.inf), logits], axis=1).astype(np.float32)
+            matrix, fed = self.reads[task]
+            if fed == "logits":  # the softmax is no whole number, so only explanations meet it
+                query += 2 * (logits @ matrix.T)
+        for name, value in self.broken.items():
+            (query if name == "items" else tasks[name])[0, 1] = value
+        return Encoded(query.astype(np.float32), tasks, own.astype(np.float32), factor)
+
+    def score(self, batch: Batch) -> Scores:
+        found = self.encode(batch)
+        items = found.query @ self.vectors.T + self.biases
+        items[:, 0] = -np.inf
+        return Scores(items.astype(np.float32), found.tasks)
+
+
+def rankers(whole: Whole, type_: str = "float32") -> tuple[IndexRanker, FullRanker]:
+    catalog = whole.catalog
+    layout = Layout.of(catalog.item_nodes, [level.num_known for level in catalog.levels], catalog.train_count)
+    slabs = Slabs.of(whole.vectors[layout.order], whole.biases[layout.order], type_)
+    return IndexRanker(whole, slabs, layout, catalog), FullRanker(whole, catalog)
+
+
+def assert_same(found, expected) -> None:
+    assert [one.tolist() for one in found.items] == [one.tolist() for one in expected.items]
+    assert [one.tolist() for one in found.scores] == [one.tolist() for one in expected.scores]
+    assert all(one.dtype == np.int32 for one in found.items)
+    assert found.ranked.tolist() == expected.ranked.tolist()
+    assert list(found.tasks) == list(expected.tasks)
+    assert all((found.tasks[task] == expected.tasks[task]).all() for task in found.tasks)
+
+
+candidates = st.one_of(
+    st.just(ALL),
+    st.builds(Candidates, policy=st.just("category"), top=st.integers(1, 6)),
+    st.builds(Candidates, policy=st.just("category"), share=st.sampled_from([0.01, 0.3, 0.6, 1.0])),
+)
+some_items = st.one_of(st.none(), st.sets(st.integers(1, ITEMS)).map(lambda one: np.array(sorted(one), np.int32)))
+wishes = st.builds(
+    Wanted,
+    k=st.sampled_from([1, 5, 20, 99]),
+    candidates=candidates,
+    exclude_seen=st.booleans(),
+    only=some_items,
+    never=some_items,
+    per_category=st.sampled_from([None, None, 1, 3]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([world, tree]), st.sampled_from([(1, 2, 3), (2,), (3, 1)]), wishes)
+def test_lists_are_those_of_the_dense_way(seed, make, levels, wanted) -> None:
+    indexed, full = rankers(Whole(make(seed), seed, levels))
+
+    assert_same(indexed.rank(BATCH, wanted), full.rank(BATCH, wanted))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["bf16", "int8"]), wishes)
+def test_narrow_slabs_give_the_same_lists_where_all_are_scored_again(seed, type_, wanted) -> None:
+    indexed, full = rankers(Whole(world(seed), seed), type_)
+
+    assert_same(indexed.rank(BATCH, wanted), full.rank(BATCH, wanted))  # 40 items, and at least 100 are
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), wishes)
+def test_a_session_is_answered_alike_in_any_batch(seed, wanted) -> None:
+    indexed, _ = rankers(Whole(world(seed), seed))
+    together = indexed.rank(BATCH, wanted)
+
+    for row, session in enumerate(SESSIONS):
+        alone = indexed.rank(whole_sessions([session], 9), wanted)
+        assert alone.items[0].tolist() == together.items[row].tolist()
+        assert alone.scores[0].tolist() == together.scores[row].tolist()
+
+
+def test_a_batch_too_large_for_the_memory_is_answered_in_turns(monkeypatch) -> None:
+    indexed, full = rankers(Whole(world(2), 2))
+    for most in (1, ITEMS, 3 * ITEMS):
+        monkeypatch.setattr(index, "AT_ONCE", most)
+        assert_same(indexed.rank(BATCH, Wanted(k=5)), full.rank(BATCH, Wanted(k=5)))
+
+
+def test_only_sessions_of_which_nothing_is_known() -> None:
+    indexed, full = rankers(Whole(world(3), 3))
+    nothing = whole_sessions([[], [0, -2]], 9)
+    for chosen in (ALL, Candidates(policy="category", top=1)):
+        assert_same(indexed.rank(nothing, Wanted(candidates=chosen)), full.rank(nothing, Wanted(candidates=chosen)))
+
+
+@pytest.mark.parametrize("fed", ["logits", "probs"])
+def test_explanations_sum_to_the_scores_class_by_class(fed) -> None:
+    whole = Whole(world(4), 4)
+    whole.reads = {task: (matrix, fed) for task, (matrix, _) in whole.reads.items()}
+    indexed, _ = rankers(whole)
+    batch, items = whole_sessions([[5, 6, 1, 2]], 9), np.array([3, 40, 1], np.int32)
+    parts = indexed.explain(batch, items)
+
+    assert indexed.explains
+    assert [part.source for part in parts] == ["session", "bias", "category_1", "category_2", "category_3"]
+    seen = whole.encode(whole_sessions([[6, 1, 2]], 9))
+    query = seen.own[0].astype(np.float64)
+    for part in parts[2:]:
+        matrix, logits = whole.reads[part.source][0], seen.tasks[part.source][0, 1:].astype(np.float64)
+        prediction = logits if fed == "logits" else np.exp(logits) / np.exp(logits).sum()
+        query += 2 * (matrix @ prediction)
+        np.testing.assert_allclose(
+            part.by_class, 2 * (whole.vectors[items] @ matrix) * prediction, rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_allclose(part.value, part.by_class.sum(axis=1), rtol=1e-5, atol=1e-5)
+    total = sum(part.value for part in parts)
+    np.testing.assert_allclose(total, whole.vectors[items] @ query + whole.biases[items], rtol=1e-5, atol=1e-4)
+
+
+def test_without_biases_that_part_is_zero() -> None:
+    indexed, _ = rankers(Whole(world(4), 4))
+    indexed.slabs = replace(indexed.slabs, biases=None)
+
+    assert indexed.explain(whole_sessions([[1]], 9), np.array([1, 2], np.int32))[1].value.tolist() == [0, 0]
+
+
+def test_random_candidates_and_models_without_categories_are_refused() -> None:
+    indexed, _ = rankers(Whole(world(5), 5, levels=()))
+
+    with pytest.raises(BadInput, match=r"Random candidates are for evaluation .*got 'random'.*'all' or 'category'"):
+        indexed.rank(BATCH, Wanted(candidates=Candidates(policy="random", top=2)))
+    with pytest.raises(BadInput, match="come from predicted categories, and this run predicts none"):
+        indexed.rank(BATCH, Wanted(candidates=Candidates(policy="category", top=2)))
+    assert len(indexed.rank(BATCH, Wanted(k=3)).items) == len(SESSIONS)
+
+
+@pytest.mark.parametrize("name", ["items", "category_2"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_broken_model_stops_everything(name, value) -> None:
+    indexed, _ = rankers(Whole(world(6), 6, broken={name: value}))
+
+    with pytest.raises(HiersrecError, match=f"scores of {name} contain {value}; they must be numbers.*train it again"):
+        indexed.rank(BATCH, Wanted())

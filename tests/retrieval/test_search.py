@@ -1,0 +1,109 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersrec.retrieval import search
+from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.order import top_k
+from hiersrec.retrieval.search import Scored, best, best_again, first, near, within
+from hiersrec.retrieval.slabs import Slabs
+
+SIZE = 300
+
+
+def layout(seed: int, size: int = SIZE) -> Layout:
+    """A random order of the items, which is all that is asked of it here."""
+    random = np.random.default_rng(seed)
+    order = (random.permutation(size) + 1).astype(np.int32)
+    place = np.full(size + 1, -1, np.int32)
+    place[order] = np.arange(size)
+    return Layout(order, place, np.zeros(0, np.int64), [], [])
+
+
+def cut(random: np.random.Generator, size: int = SIZE) -> np.ndarray:
+    edges = np.sort(random.choice(size + 1, 2 * int(random.integers(0, 6)), replace=False))
+    return edges.reshape(-1, 2).astype(np.int64)
+
+
+def places(stretches: np.ndarray) -> list[int]:
+    return [place for start, stop in stretches.tolist() for place in range(start, stop)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([1, 3, 100]))
+def test_the_best_are_those_of_the_one_order(seed, k, values) -> None:
+    random, made = np.random.default_rng(seed), layout(seed)
+    stretches = cut(random)
+    listed = places(stretches)
+    scored = Scored(random.integers(0, values, len(listed)).astype(np.float32), stretches)
+    gone, kept = (random.choice(SIZE, random.integers(0, SIZE), replace=False).astype(np.int32) for _ in range(2))
+    dense = np.full((1, SIZE + 1), -np.inf, np.float32)
+    dense[0, made.order[listed]] = scored.scores
+    scored.remove(gone)
+    dense[0, made.order[gone]] = -np.inf
+    if seed % 2:
+        scored.keep(kept)
+        dense[0, np.setdiff1d(np.arange(SIZE + 1), made.order[kept])] = -np.inf
+    items, scores = best(scored, made, k)
+
+    expected, their_scores = top_k(dense, k)
+    assert items.tolist() == expected[expected > 0].tolist()
+    assert scores.tolist() == their_scores[expected > 0].tolist()
+    assert scored.count == np.count_nonzero(dense > -np.inf)
+    assert (items.dtype, scores.dtype) == (np.int32, np.float32)
+
+
+def test_places_of_positions_and_nothing_outside_is_removed() -> None:
+    scored = Scored(np.arange(7, dtype=np.float32), np.array([[2, 5], [10, 14]]))
+
+    assert scored.places(np.arange(7)).tolist() == [2, 3, 4, 10, 11, 12, 13]
+    scored.remove(np.array([13, -1, 0, 5, 9, 14, 3, 99], np.int32))
+    assert np.flatnonzero(scored.scores == -np.inf).tolist() == [1, 6]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3)), unique_by=lambda pair: pair[0], max_size=30))
+def test_first_against_sorted(pairs) -> None:
+    items, scores = (np.array([pair[at] for pair in pairs], dtype) for at, dtype in ((0, np.int32), (1, np.float32)))
+    for k in (1, 4, 30):
+        found = first(items, scores, k)
+        expected = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:k]
+        assert list(zip(*(one.tolist() for one in found), strict=True)) == expected
+
+
+@pytest.mark.parametrize("type_", ["bf16", "int8"])
+def test_scores_from_narrow_slabs_are_float32_scores(type_) -> None:
+    random, made = np.random.default_rng(3), layout(3, 4000)
+    slabs = Slabs.of(random.standard_normal((4000, 32), np.float32), random.standard_normal(4000, np.float32), type_)
+    query, every = random.standard_normal(32, np.float32), np.array([[0, 4000]])
+    [line] = slabs.scan(query[None], [every])
+    items, scores = best_again(Scored(line, every), made, 20, slabs, query)
+
+    exact = slabs.exact(query, np.arange(4000, dtype=np.int32))
+    expected = best(Scored(exact, every), made, 20)
+    assert items.tolist() == expected[0].tolist()
+    assert scores.tolist() == slabs.exact(query, made.place[items]).tolist()
+    np.testing.assert_allclose(scores, expected[1], rtol=1e-5)
+
+
+@given(st.sets(st.integers(0, SIZE - 1)))
+def test_stretches_near_places_hold_them_and_no_wide_gap(chosen) -> None:
+    at = np.array(sorted(chosen), np.int32)
+    stretches = near(at)
+    held = places(stretches)
+
+    assert chosen <= set(held)
+    assert {start for start, _ in stretches.tolist()} | {stop - 1 for _, stop in stretches.tolist()} <= chosen
+    assert all(stop + search.GAP < start for (_, stop), (start, _) in pairwise(stretches))
+    assert all(len(set(range(place, place + search.GAP + 1)) & chosen) for place in held)
+
+
+@given(st.integers(0, 10**6))
+def test_places_within_stretches(seed) -> None:
+    random = np.random.default_rng(seed)
+    stretches, some = cut(random), np.sort(random.choice(SIZE, 50, replace=False)).astype(np.int32)
+
+    assert within(some, stretches).tolist() == [place for place in some.tolist() if place in places(stretches)]

@@ -1,0 +1,132 @@
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersrec.errors import BadInput, MissingExtra
+from hiersrec.retrieval import slabs as module
+from hiersrec.retrieval.slabs import TYPES, Slabs
+
+WIDTH = 24
+
+
+def whole(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Small whole numbers: their products are exact in every type that holds them."""
+    return np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32)
+
+
+def cut(random: np.random.Generator, size: int, most: int) -> np.ndarray:
+    """Up to `most` random stretches, ascending and with gaps."""
+    edges = np.sort(random.choice(size + 1, 2 * int(random.integers(0, most + 1)), replace=False))
+    return edges.reshape(-1, 2).astype(np.int64)
+
+
+def places(stretches: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(0, int), *(np.arange(start, stop) for start, stop in stretches)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 6), st.sampled_from([8, 60, 400]), st.booleans())
+def test_float32_scores_are_the_products_for_one_and_for_many(seed, batch, size, biased) -> None:
+    random = np.random.default_rng(seed)
+    biases = whole((size,), seed + 1) if biased else None
+    found = Slabs.of(whole((size, WIDTH), seed + 2), biases, "float32")
+    queries, stretches = whole((batch, WIDTH), seed + 3), [cut(random, size, 4) for _ in range(batch)]
+    together = found.scan(queries, stretches)
+
+    for row, line in enumerate(together):
+        at = places(stretches[row])
+        expected = found.vectors[at] @ queries[row] + (0 if biases is None else biases[at])
+        assert line.dtype == np.float32
+        assert line.tolist() == expected.tolist()
+        assert found.scan(queries[[row]], [stretches[row]])[0].tolist() == expected.tolist()
+        assert found.exact(queries[row], at).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("type_", ["bf16", "int8"])
+def test_narrow_scores_are_near_and_rank_alike(type_, biased) -> None:
+    random = np.random.default_rng(5)
+    vectors = random.standard_normal((3000, WIDTH), np.float32) * random.random((3000, 1), np.float32)
+    biases = random.standard_normal(3000, np.float32) if biased else None
+    found = Slabs.of(vectors, biases, type_)
+    query = random.standard_normal((1, WIDTH), np.float32)
+    [rough] = found.scan(query, [np.array([[0, 3000]])])
+    exact = found.exact(query[0], np.arange(3000))
+
+    assert np.corrcoef(rough, exact)[0, 1] > 0.999
+    assert set(np.argsort(-exact)[:20]) <= set(np.argsort(-rough)[:60])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["bf16", "int8"]))
+def test_narrow_scores_do_not_depend_on_the_batch(seed, type_) -> None:
+    random = np.random.default_rng(seed)
+    found = Slabs.of(random.standard_normal((300, WIDTH), np.float32), random.standard_normal(300, np.float32), type_)
+    queries, stretches = random.standard_normal((4, WIDTH), np.float32), [cut(random, 300, 3) for _ in range(4)]
+
+    for row, line in enumerate(found.scan(queries, stretches)):
+        assert (line == found.scan(queries[[row]], [stretches[row]])[0]).all()
+
+
+def test_bf16_codes_are_the_nearest_and_int8_codes_reach_127() -> None:
+    vectors = np.random.default_rng(1).standard_normal((50, WIDTH), np.float32)
+    half, eighth = (Slabs.of(vectors, None, type_) for type_ in ("bf16", "int8"))
+    back = (half.codes.astype(np.uint32) << 16).view(np.float32)
+
+    assert (np.abs(back - vectors) <= np.abs(vectors) * 2.0**-8).all()
+    assert (np.abs(eighth.codes.astype(int)).max(axis=1) == 127).all()
+    assert (np.abs(eighth.codes * eighth.scales[:, None] - vectors) <= eighth.scales[:, None] * 0.501).all()
+    assert [one.type_ for one in (half, eighth, Slabs.of(vectors, None, "float32"))] == ["bf16", "int8", "float32"]
+
+
+def test_whole_numbers_are_exact_in_bf16_and_a_row_of_zeros_in_int8() -> None:
+    vectors, queries = whole((200, WIDTH), 1), whole((3, WIDTH), 2)
+    vectors[7] = 0
+    every = [np.array([[0, 200]])] * 3
+    expected = vectors @ queries.T
+
+    assert (np.stack(Slabs.of(vectors, None, "bf16").scan(queries, every), axis=1) == expected).all()
+    found = Slabs.of(vectors, None, "int8")
+    assert (found.scan(np.zeros((1, WIDTH), np.float32), every[:1])[0] == 0).all()
+    assert (np.stack(found.scan(queries, every))[:, 7] == 0).all()
+
+
+def test_long_pieces_are_multiplied_in_parts(monkeypatch) -> None:
+    monkeypatch.setattr(module, "ROWS", 7)
+    found, queries = Slabs.of(whole((100, WIDTH), 1), whole((100,), 3), "float32"), whole((9, WIDTH), 2)
+    stretches = [np.array([[0, 100]]), np.array([[3, 5], [50, 97]]), np.array([[at, at + 1] for at in range(0, 90, 4)])]
+    stretches = stretches * 3  # pieces that many want, that few do, and rows gathered
+
+    for row, line in enumerate(found.scan(queries, stretches)):
+        at = places(stretches[row])
+        assert line.tolist() == (found.vectors[at] @ queries[row] + found.biases[at]).tolist()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("type_", TYPES)
+def test_saved_slabs_open_as_they_were(type_, biased, tmp_path) -> None:
+    slabs = Slabs.of(whole((40, WIDTH), 1), whole((40,), 2) if biased else None, type_)
+    slabs.save(tmp_path)
+    found = Slabs.open(tmp_path)
+    query, every = whole((1, WIDTH), 3), [np.array([[0, 40]])]
+
+    assert found.type_ == type_
+    assert (found.scan(query, every)[0] == slabs.scan(query, every)[0]).all()
+    assert not found.vectors.flags.writeable
+
+
+def test_an_unknown_type_names_the_known_ones() -> None:
+    with pytest.raises(BadInput, match=r"no slabs of type 'int4'\. Did you mean 'int8'"):
+        Slabs.of(whole((2, 2), 1), None, "int4")
+
+
+def test_narrow_slabs_without_their_package_say_what_to_install(tmp_path, monkeypatch) -> None:
+    Slabs.of(whole((2, 2), 1), None, "int8").save(tmp_path)
+    monkeypatch.setitem(sys.modules, "simsimd", None)
+    module._cdist.cache_clear()
+
+    with pytest.raises(MissingExtra, match=r"'simsimd'.*hiersrec\[serve\]"):
+        Slabs.open(tmp_path)

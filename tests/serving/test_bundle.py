@@ -1,0 +1,81 @@
+"""A bundle is opened whole or not at all, and its encoder answers as a scorer of one session at a time would."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hiersrec.errors import BadFolder
+from hiersrec.serving.bundle import Bundle, open_bundle
+from hiersrec.store.batches import whole_sessions
+from hiersrec.types import Batch
+from tests.bundles import exported, tiny_run
+from tests.toy import walks
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    made = tmp_path_factory.mktemp("bundle")
+    return exported(tiny_run(made), made / "bundle", slabs="bf16")
+
+
+@pytest.fixture(scope="module")
+def bundle(folder) -> Bundle:
+    return open_bundle(folder)
+
+
+def encoder(bundle: Bundle):
+    return bundle.ranker.encoder
+
+
+def test_what_is_inside(bundle) -> None:
+    assert bundle.document["slabs"] == bundle.ranker.slabs.type_ == "bf16"
+    assert bundle.catalog.num_items == 48
+    assert bundle.candidates.policy == "all"
+    assert bundle.ranker.max_length == encoder(bundle).max_length == 10
+    assert bundle.ranker.explains
+
+
+def test_a_batch_is_encoded_as_its_sessions_are(bundle) -> None:
+    batch = whole_sessions(walks(20, 3), 10)
+    together = encoder(bundle).encode(batch)
+
+    assert together.query.dtype == together.own.dtype == together.factor.dtype == np.float32
+    assert together.factor.shape == (20,)
+    for row, length in enumerate(batch.lengths):
+        alone = encoder(bundle).encode(Batch(batch.items[row : row + 1, :length], batch.lengths[row : row + 1]))
+        np.testing.assert_allclose(alone.query[0], together.query[row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(alone.own[0], together.own[row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(alone.factor[0], together.factor[row], rtol=1e-4)
+        for task, scores in together.tasks.items():
+            assert scores[row, 0] == -np.inf
+            np.testing.assert_allclose(alone.tasks[task][0], scores[row], rtol=1e-4, atol=1e-5)
+    assert {task: one.shape for task, one in together.tasks.items()} == {"category_1": (20, 3), "category_2": (20, 7)}
+
+
+def test_a_scan_of_all_items_is_not_asked_of_two_threads_differently(folder, bundle) -> None:
+    batch = whole_sessions(walks(5, 4), 10)
+
+    np.testing.assert_allclose(
+        encoder(open_bundle(folder, threads=2)).encode(batch).query, encoder(bundle).encode(batch).query, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "encoder.onnx", "catalog/catalog.json", "explain/0.npy"])
+def test_a_changed_byte_is_noticed(folder, tmp_path, name) -> None:
+    shutil.copytree(folder, tmp_path / "bundle")
+    changed = tmp_path / "bundle" / name
+    content = bytearray(changed.read_bytes())
+    content[-1] ^= 1
+    changed.write_bytes(content)
+
+    with pytest.raises(BadFolder, match=r"does not match its checksum: make or copy the bundle folder anew\."):
+        open_bundle(tmp_path / "bundle")
+
+
+def test_what_is_no_bundle(folder, tmp_path) -> None:
+    with pytest.raises(BadFolder, match=r"There is no bundle folder at .* Make one with `hiersrec export`\."):
+        open_bundle(tmp_path / "nothing")
+    with pytest.raises(BadFolder, match=r"is not a finished bundle folder: it has no bundle\.json\."):
+        open_bundle(folder.parent / "run")

@@ -1,0 +1,140 @@
+"""What a bundle keeps of a catalogue answers as the catalogue does."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.packed import PackedCatalog, pack
+from tests.model import world as models
+from tests.serving import world
+from tests.toy import catalog as toy
+from tests.toy import walks
+
+
+def with_column(catalog: Catalog, name: str, values: object) -> Catalog:
+    items = catalog.items.drop_columns([name]) if name in catalog.items.column_names else catalog.items
+    return dataclasses.replace(catalog, items=items.append_column(name, pa.array(values)))
+
+
+def titled(titles: list[str | None], counts: list[int] | None = None) -> Catalog:
+    """A catalogue of nothing but ids "i1", ..., titles and counts."""
+    size = len(titles)
+    items = pa.table(
+        {
+            "item": pa.array(range(1, size + 1), pa.int32()),
+            "item_id": [f"i{n}" for n in range(1, size + 1)],
+            "train_count": pa.array(counts or [0] * size, pa.int64()),
+            "title": pa.array(titles, pa.string()),
+        }
+    )
+    return Catalog(items, [], [])
+
+
+CATALOGS = {
+    "toy": lambda: toy(walks(50, 0)),
+    "some titles missing": world.catalog,
+    "no titles, all kinds of tasks": models.catalog,
+    "no levels": lambda: models.catalog(levels=False, features=False),
+    "numbers": lambda: with_column(world.catalog(), "item_id", [-7, 0, 3, 40, 41, 2**62]),
+    "added later, so not in order of id": lambda: with_column(world.catalog(), "item_id", [3, 40, 41, 50, -7, 0]),
+    "text beyond ASCII": lambda: with_column(world.catalog(), "item_id", ["", "Z", "a", "ß", "日本", "😀"]),
+}
+
+
+def packed(catalog: Catalog, folder: Path) -> PackedCatalog:
+    pack(catalog, folder / "catalog")
+    return PackedCatalog(folder / "catalog")
+
+
+@pytest.mark.parametrize("name", CATALOGS)
+def test_every_question_has_the_same_answer(name, tmp_path) -> None:
+    catalog = CATALOGS[name]()
+    found = packed(catalog, tmp_path)
+    every = np.arange(1, catalog.num_items + 1, dtype=np.int32)
+    ids = catalog.to_external(every)
+
+    assert found.num_items == catalog.num_items
+    assert found.to_external(every) == ids
+    assert [type(one) for one in found.to_external(every)] == [type(one) for one in ids]
+    asked = [*ids, *map(str, ids), "a", "b ", " 40", "-", "-7", "٣", "\ud800", 3, -1, 10**30, str(10**30)]
+    np.testing.assert_array_equal(found.to_internal(asked), catalog.to_internal(asked))
+    assert found.to_internal(asked).dtype == np.int32
+    assert found.column("title", every[::-1]) == catalog.column("title", every[::-1])
+    assert [found.path(item) for item in every] == [catalog.path(item) for item in every]
+    np.testing.assert_array_equal(found.item_nodes, catalog.item_nodes)
+    np.testing.assert_array_equal(found.train_count, catalog.train_count)
+    assert found.item_nodes.dtype == np.int32
+    assert found.train_count.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", CATALOGS)
+def test_levels_and_labels_are_the_same(name, tmp_path) -> None:
+    catalog = CATALOGS[name]()
+    found = packed(catalog, tmp_path)
+
+    for ours, theirs in zip(found.levels, catalog.levels, strict=True):
+        assert (ours.num_known, ours.names, ours.num_nodes) == (theirs.num_known, theirs.names, theirs.num_nodes)
+        np.testing.assert_array_equal(ours.parents, theirs.parents)
+    assert list(found.labels) == list(catalog.labels)
+    for task, theirs in catalog.labels.items():
+        ours = found.labels[task]
+        assert ours.names == theirs.names
+        np.testing.assert_array_equal(ours.train_count, theirs.train_count)
+        assert (ours.of_item is None) == (theirs.of_item is None)
+        if ours.of_item is not None:
+            np.testing.assert_array_equal(ours.of_item, theirs.of_item)
+
+
+def test_there_is_no_column_but_the_title(tmp_path) -> None:
+    assert packed(toy(walks(50, 0)), tmp_path).column("colour", np.array([1], np.int32)) is None
+
+
+def slow(catalog: Catalog, query: str, limit: int) -> list[int]:
+    """Look at each title."""
+    every = np.arange(1, catalog.num_items + 1, dtype=np.int32)
+    ids = catalog.to_external(every)
+    texts = [str(one or title) for one, title in zip(catalog.column("title", every) or ids, ids, strict=True)]
+    texts = [" ".join(text.casefold().split()) for text in texts]
+    asked = query.casefold().split()
+    holding = [item for item, text in enumerate(texts, start=1) if all(word in text for word in asked)]
+    begins = {item for item in holding if texts[item - 1].startswith(" ".join(asked))}
+    return sorted(holding, key=lambda item: (item not in begins, -catalog.train_count[item], item))[:limit]
+
+
+WORDS = st.lists(st.sampled_from(["a", "A", "ab", "b", "Ba", "ß", "ss", " ", "\n"]), max_size=4).map("".join)
+TITLES = st.one_of(st.none(), st.lists(WORDS, min_size=1, max_size=3).map(" ".join).filter(str.strip))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(TITLES, st.integers(0, 3)), min_size=1, max_size=12), WORDS, st.integers(1, 5))
+def test_find_is_a_look_at_each_title(tmp_path_factory, items, query, limit) -> None:
+    catalog = titled([title for title, _ in items], [count for _, count in items])
+    found = packed(catalog, tmp_path_factory.mktemp("packed"))
+
+    assert found.find(query, limit).tolist() == slow(catalog, query, limit)
+
+
+def test_titles_that_begin_with_the_query_come_first_then_the_popular(tmp_path) -> None:
+    catalog = titled(["Red lamp", "Old red lamp", "Lamp, red", "red  LAMP of oak", "Blue lamp"], [1, 9, 5, 2, 7])
+
+    assert packed(catalog, tmp_path).find("red lamp", 9).tolist() == [4, 1, 2, 3]
+
+
+def test_items_without_a_title_are_found_by_their_id(tmp_path) -> None:
+    assert packed(titled(["Lamp", None]), tmp_path).find("I2", 5).tolist() == [2]
+    assert packed(models.catalog(), tmp_path / "numbers").find("i12", 5).tolist() == [12]
+
+
+def test_packing_twice_gives_the_same_bytes(tmp_path) -> None:
+    for name in ("one", "two"):
+        pack(toy(walks(50, 0)), tmp_path / name)
+
+    files = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    assert len(files) > 10
+    assert all((tmp_path / "one" / one).read_bytes() == (tmp_path / "two" / one).read_bytes() for one in files)
