@@ -15,7 +15,7 @@ medians. Last, a batch of queries at once, a query.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +28,29 @@ from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.slabs import TYPES, Slabs
 from hiersrec.types import Float32, Int32, Int64
 
-CATALOGUES, WIDTH, SHARE, K, LEVEL = (43_097, 1_000_000), 384, 0.04, 20, 3
+CATALOGUES, WIDTH, SHARE, K = (43_097, 1_000_000), 384, 0.04, 20
 BYTES = {"float32": 4, "bf16": 2, "int8": 1}
 
 
 class World:
     """Vectors, layout and queries of one catalogue."""
 
-    def __init__(self, items: int, queries: int) -> None:
+    def __init__(self, items: int, queries: int, levels: Sequence[int]) -> None:
         random = np.random.default_rng(0)
         nodes = np.stack(Shop(items).nodes(), axis=1)
         item_nodes = np.concatenate([np.zeros((1, 3), np.int32), nodes])
         self.layout = Layout.of(item_nodes, nodes.max(axis=0).tolist(), np.arange(items + 1)[::-1].copy())
-        finest = item_nodes[self.layout.order, LEVEL - 1]  # (N,), in place order
-        centres = random.standard_normal((finest.max() + 1, WIDTH), np.float32)
         self.vectors = random.standard_normal((items, WIDTH), np.float32)
-        self.vectors += centres[finest]
+        centres = [random.standard_normal((one.max() + 1, WIDTH), np.float32) for one in item_nodes.T]
+        for nodes_of, table in zip(item_nodes[self.layout.order].T, centres, strict=True):
+            self.vectors += table[nodes_of]
         at = random.integers(items, size=queries)
         self.queries: Float32 = self.vectors[at] / 2 + random.standard_normal((queries, WIDTH), np.float32)
-        self.categories = self.queries @ centres.T  # (Q, C + 1)
+        self.categories = {level: self.queries @ centres[level - 1].T for level in levels}  # (Q, C + 1) each
 
     def candidates(self, row: int) -> Int64:
         """Stretches of one query."""
-        return self.layout.of_share({LEVEL: self.categories[row]}, SHARE)
+        return self.layout.of_share({level: scores[row] for level, scores in self.categories.items()}, SHARE)
 
 
 def listed(world: World, slabs: Slabs, row: int, full: bool) -> tuple[Int32, int]:
@@ -71,9 +71,9 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measured(items: int, queries: int, batch: int) -> list[dict[str, Any]]:
+def measured(items: int, queries: int, batch: int, levels: Sequence[int]) -> list[dict[str, Any]]:
     """One row for each type."""
-    world = World(items, queries)
+    world = World(items, queries, levels)
     slabs = {name: Slabs.of(world.vectors, None, name) for name in TYPES}
     unions = [world.candidates(row) for row in range(queries)]
     taken: dict[tuple[str, str], list[float]] = {}
@@ -105,6 +105,7 @@ def measured(items: int, queries: int, batch: int) -> list[dict[str, Any]]:
                 "items": items,
                 "type": name,
                 "share_scored": scored / items,
+                "stretches": statistics.mean(map(len, unions)),
                 "full_s": p50[name, "full"],
                 "candidates_s": p50[name, "candidates"],
                 "ratio": p50[name, "full"] / p50[name, "candidates"],
@@ -125,12 +126,25 @@ def main() -> None:
     parser.add_argument("--catalogues", type=int, nargs="+", default=CATALOGUES, help="items")
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--levels", type=int, nargs="+", default=[3], help="predicted ones, of 1 to 3 (the finest)")
     parser.add_argument("--json", type=Path, help="write all measurements there")
     wanted = parser.parse_args()
     found: dict[str, Any] = {"machine": machine(1), "versions": versions("numpy", "simsimd", "hiersrec")}
     print(found["machine"], found["versions"])
-    found["rows"] = [row for items in wanted.catalogues for row in measured(items, wanted.queries, wanted.batch)]
-    headers = ["items, type", "scored", "full ms", "candidates ms", "ratio", "GB/s", "of plain read", "same of 20"]
+    found["levels"], found["rows"] = wanted.levels, []
+    for items in wanted.catalogues:
+        found["rows"] += measured(items, wanted.queries, wanted.batch, wanted.levels)
+    headers = [
+        "items, type",
+        "scored",
+        "stretches",
+        "full ms",
+        "candidates ms",
+        "ratio",
+        "GB/s",
+        "of plain read",
+        "same of 20",
+    ]
     rows = []
     for one in found["rows"]:
         batch = [f"{1e3 * one[f'batch_{what}_s_a_query']:.2f}" for what in ("full", "candidates")]
@@ -138,6 +152,7 @@ def main() -> None:
             [
                 f"{one['items']:,}, {one['type']}",
                 f"{one['share_scored']:.1%}",
+                f"{one['stretches']:.0f}",
                 *(f"{1e3 * one[what]:.2f}" for what in ("full_s", "candidates_s")),
                 f"{one['ratio']:.1f}",
                 f"{one['scan_bytes_per_s'] / 1e9:.1f}",

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from hiersrec import demo as module
 from hiersrec.config import read_recipe
-from hiersrec.demo import RECIPES, demo, pick_sessions
+from hiersrec.demo import RECIPES, TOP, bundle_of, demo, is_done, pick_sessions
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.retrieval.candidates import Candidates
+from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.watch import Silent
 from tests.shop import TINY, write_shop
@@ -69,3 +71,17 @@ def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
         assert 5 <= len(walk) <= 7
         assert (walk > 0).all()
         assert len(set(walk.tolist())) == len(walk)
+
+
+def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(shop) -> None:
+    assert not is_done(shop / "demo")
+    shown(shop / "demo")
+    assert is_done(shop / "demo")
+
+    for _ in range(2):  # a second one replaces the first
+        bundle = Recommender.load(bundle_of(shop / "demo", Silent()))
+    assert bundle.candidates == Candidates(policy="category", top=TOP)
+    run = Recommender.load(shop / "demo" / "runs" / "hiersrec")
+    session = [run.catalog.to_external(run.catalog.to_internal(["i1", "i2"]))]
+    [ours], [theirs] = bundle.recommend(session, k=3), run.recommend(session, k=3, candidates=bundle.candidates)
+    assert [item.item_id for item in ours.items] == [item.item_id for item in theirs.items]

@@ -95,12 +95,8 @@ class Slabs:
                 self._gather(asked[row : row + 1], mine, line)
             elif len(queries) > 1 and self.codes is None:
                 together.append(row)
-            else:  # a narrow product is bound by its arithmetic from two queries on, so nothing is gained together
-                begin = 0
-                for start, stop in mine.tolist():
-                    end = begin + stop - start
-                    self._multiply(slice(start, stop), asked[row : row + 1], line[begin:end, None])
-                    begin = end
+            elif len(mine):  # a narrow product is bound by its arithmetic from two queries on: nothing to share
+                self._scan(asked[row : row + 1], mine, line)
         if together:
             self._scan_together(asked[together], [stretches[row] for row in together], [found[row] for row in together])
         return found
@@ -129,6 +125,27 @@ class Slabs:
         if self.biases is not None:
             out *= asked.scales
             out += self.biases[rows, None]
+
+    def _scan(self, asked: "_Asked", stretches: Int64, line: Float32) -> None:
+        """Scores of one query, into (n,). There may be hundreds of stretches: all but the products is done at once."""
+        pieces = [slice(start, stop) for start, stop in stretches.tolist()]
+        if self.codes is None:
+            query, begin = asked.queries[0], 0
+            for piece in pieces:
+                end = begin + piece.stop - piece.start
+                np.dot(self.vectors[piece], query, out=line[begin:end])
+                begin = end
+        else:
+            product, codes, type_ = _cdist(), self.codes, self.type_
+            parts = [
+                product(codes[piece], asked.queries, metric="dot", dtype=type_, out_dtype="float32") for piece in pieces
+            ]
+            np.concatenate(parts, out=line[:, None])
+        if self.scales is not None:
+            line *= _joined(self.scales, pieces)
+        if self.biases is not None:
+            line *= asked.scales
+            line += _joined(self.biases, pieces)
 
     def _gather(self, asked: "_Asked", stretches: Int64, line: Float32) -> None:
         """Scores of one query over short stretches, into (n,)."""
@@ -173,6 +190,11 @@ class _Asked:
 
     def __getitem__(self, rows: slice | list[int] | Int64) -> "_Asked":
         return _Asked(self.queries[rows], self.scales[rows])
+
+
+def _joined(values: Float32, pieces: list[slice]) -> Float32:
+    """What lies in some pieces, one after another."""
+    return values[pieces[0]] if len(pieces) == 1 else np.concatenate([values[piece] for piece in pieces])
 
 
 def _narrow(vectors: Float32, type_: str) -> tuple[Codes, Float32]:
