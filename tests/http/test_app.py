@@ -148,6 +148,18 @@ def test_more_than_256_sessions_are_refused_and_256_are_not(client) -> None:
     assert client.post("/v1/recommend/batch", json={"sessions": [["a"]] * 257}).status_code == 422
 
 
+def test_more_than_20_000_items_in_the_lists_of_a_batch_are_refused_and_20_000_are_not(client) -> None:
+    assert client.post("/v1/recommend/batch", json={"sessions": [["a"]] * 20, "k": 1000}).status_code == 200
+
+    refused = client.post("/v1/recommend/batch", json={"sessions": [["a"]] * 21, "k": 1000})
+
+    assert refused.status_code == 422
+    assert refused.json()["error"] == (
+        "sessions times k, the items of all lists, is at most 20,000; got 21 times 1000. "
+        "Send fewer sessions at once, or a smaller k."
+    )
+
+
 def test_a_session_of_10_000_ids_is_answered_by_its_newest(client) -> None:
     answer = client.post("/v1/recommend", json={"session": ["e", "zz"] * 4_999 + ["a", "c"]}).json()
 

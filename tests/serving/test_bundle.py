@@ -1,5 +1,6 @@
 """A bundle is opened whole or not at all, and its encoder answers as a scorer of one session at a time would."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from hiersrec.errors import BadFolder
+from hiersrec.serving import bundle as _bundle_part
 from hiersrec.serving.bundle import Bundle, open_bundle
 from hiersrec.store.batches import whole_sessions
 from hiersrec.types import Batch
@@ -79,3 +81,21 @@ def test_what_is_no_bundle(folder, tmp_path) -> None:
         open_bundle(tmp_path / "nothing")
     with pytest.raises(BadFolder, match=r"is not a finished bundle folder: it has no bundle\.json\."):
         open_bundle(folder.parent / "run")
+
+
+def test_a_bundle_that_is_replaced_while_it_is_opened_is_not_mixed_with_the_other(
+    folder, tmp_path, monkeypatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "bundle")
+    catalog = _bundle_part.PackedCatalog
+
+    def replace_first(path: Path):
+        seal = tmp_path / "bundle/bundle.json"
+        document = json.loads(seal.read_text(encoding="utf-8")) | {"model_version": "newer0000000"}
+        seal.write_text(json.dumps(document), encoding="utf-8")
+        return catalog(path)
+
+    monkeypatch.setattr(_bundle_part, "PackedCatalog", replace_first)
+
+    with pytest.raises(BadFolder, match=r"was replaced while it was being opened\. Open it again\."):
+        open_bundle(tmp_path / "bundle")

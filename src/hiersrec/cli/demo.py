@@ -16,7 +16,7 @@ def command(
     serve: Annotated[
         bool, typer.Option("--serve", help="Then open the page; an earlier demo in the folder is used as it is.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Of the page; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 8000,
 ) -> None:
     """Do all of it once, on Wikispeedia."""
     from hiersrec.demo import bundle_of, demo, is_done

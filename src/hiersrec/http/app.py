@@ -112,6 +112,12 @@ def make_app(holder: Holder, settings: Settings) -> FastAPI:
         """The next items of several sessions."""
         start = time.perf_counter()
         body = await read(request, Many)
+        if len(body.sessions) * body.k > bodies.MOST_ANSWERED:
+            raise Problem(
+                422,
+                f"sessions times k, the items of all lists, is at most {bodies.MOST_ANSWERED:,}; got "
+                f"{len(body.sessions)} times {body.k}. Send fewer sessions at once, or a smaller k.",
+            )
         model, answers = await ask(request, body.sessions, body)
         return written({"answers": answers, **_origin(model, start)})
 

@@ -30,6 +30,8 @@ MOST_SESSIONS = 256
 """Of one batch."""
 MOST_LISTED = 1_000
 """Greatest k."""
+MOST_ANSWERED = 20_000
+"""Sessions of a batch times k: nothing else is answered while so many items, with reasons, are written as JSON."""
 LONGEST_ID = 1_000
 """Characters of an id."""
 SHOWN = 60
@@ -79,7 +81,9 @@ class One(Options):
 class Many(Options):
     """Several sessions, answered with the same options."""
 
-    sessions: Annotated[list[Ids], Field(max_length=MOST_SESSIONS)] = Field(description="Lists of item ids.")
+    sessions: Annotated[list[Ids], Field(max_length=MOST_SESSIONS)] = Field(
+        description=f"Lists of item ids; their number times k is at most {MOST_ANSWERED:,}."
+    )
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,12 @@ def check_bundle(folder: Path) -> Mapping[str, Any]:
 
 
 def open_model(folder: Path) -> "Model":
-    """Open a bundle; its checksums are checked. Raises BadFolder."""
+    """Open a bundle; its checksums are checked. Raises BadFolder, also if it is replaced meanwhile."""
     document = check_bundle(folder)
-    return Model(Recommender.load(folder), document)
+    recommender = Recommender.load(folder)
+    if check_bundle(folder) != document:
+        raise BadFolder(f"{folder} was replaced while it was being opened. Open it again.")
+    return Model(recommender, document)
 
 
 @dataclass(frozen=True)

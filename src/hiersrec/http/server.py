@@ -89,7 +89,6 @@ def worker_app(service: Service) -> FastAPI:
     from hiersrec.http.model import open_model
 
     _log_to_stderr()
-    holder = Holder(open_model(service.bundle))
     reloads: set[asyncio.Task[None]] = set()
     lock = asyncio.Lock()
 
@@ -109,9 +108,11 @@ def worker_app(service: Service) -> FastAPI:
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
+    # Before the model is opened: it may be replaced meanwhile, and the signal is then acted on when the loop goes on.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, start_reload)
+    holder = Holder(open_model(service.bundle))
     for stop in STOPS:
         _before(stop, holder)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, start_reload)
     return make_app(holder, Settings(service.queue, service.timeout, os.environ.get(KEY) or None))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hiersrec.errors import BadFolder
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.index import IndexRanker
 from hiersrec.retrieval.layout import Layout
@@ -37,4 +38,6 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
     encoder = OnnxEncoder(path / document["encoder"], inputs, document["max_length"], reads, threads)
     ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog)
+    if open_seal(path, "bundle") != document:  # files of two bundles fit together without a complaint
+        raise BadFolder(f"{path} was replaced while it was being opened. Open it again.")
     return Bundle(document, catalog, ranker, Candidates(**document["candidates"]))
