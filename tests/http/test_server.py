@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hiersrec.errors import BadInput
 from hiersrec.http import model as _model_part
 from hiersrec.http.model import Model
-from hiersrec.http.server import STOPS, Service, worker_app
+from hiersrec.http.server import STOPS, Service, _bind, worker_app
 from tests.http import world
 
 
@@ -43,3 +44,9 @@ def test_a_reload_that_is_asked_for_while_the_first_model_is_opened_is_not_lost(
     asyncio.run(worker())
 
     assert opened == ["old", "new"]
+
+
+@pytest.mark.parametrize("host", ["a" * 80, ".."])
+def test_a_host_that_can_be_no_name_is_refused_in_one_sentence(host) -> None:
+    with pytest.raises(BadInput, match=r"Can't serve at .*, port 0: .*\. Choose another --host or --port\."):
+        _bind(host, 0)

@@ -28,7 +28,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, key: str | None, report: Callable[[str, int, float], None]) -> None:
         self.app = app
-        self.key = None if key is None else key.encode()
+        self.key = None if key is None else key.encode(errors="surrogateescape")  # as the environment has it
         self.report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -175,12 +175,11 @@ def _bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second for what can't be a name at all
         if listener is not None:
             listener.close()
-        raise BadInput(
-            f"Can't serve at {host}, port {port}: {error.strerror or error}. Choose another --host or --port."
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput(f"Can't serve at {host}, port {port}: {reason}. Choose another --host or --port.") from error
     return listener
 
 

@@ -70,7 +70,7 @@ class PackedCatalog:
 
     def to_external(self, items: Int32) -> list[ExternalId]:
         """(K,) internal ids from 1 -> external ids as the user gave them."""
-        found = [self._ids[item - 1] for item in items.tolist()]
+        found: list[Any] = [self._ids[item - 1] for item in items.tolist()]
         return found if self._has_numbers else [one.decode() for one in found]
 
     def column(self, name: str, items: Int32) -> list[Any] | None:
