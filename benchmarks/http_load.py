@@ -18,6 +18,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -168,8 +169,20 @@ def started(bundle: Path, flags: list[str]) -> tuple["subprocess.Popen[str]", in
     assert server.stderr is not None
     for line in server.stderr:
         if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+            _wait_for(int(found[1]))
             return server, int(found[1])
     raise SystemExit("the server did not start")
+
+
+def _wait_for(port: int) -> None:
+    """Until the model is open and the server takes connections."""
+    for _ in range(600):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    raise SystemExit("the server does not answer")
 
 
 def main() -> None:

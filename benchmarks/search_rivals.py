@@ -20,6 +20,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import simsimd  # noqa: F401  for our narrow types; it does not work if usearch was loaded before it
 from measuring import machine, show, status, versions, write_json
 from picture import lines
 from usearch.index import Index

@@ -37,6 +37,7 @@ from hiersrec.store import folder as folders
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.packed import pack
+from hiersrec.store.sessions import Sessions
 from hiersrec.types import CATEGORY, Batch, Float32
 
 SESSIONS = 64
@@ -171,23 +172,28 @@ def _sessions(run: Run, data: Path | None, max_length: int) -> tuple[Batch, str]
     folder = data if data is not None else Path(trained_on["path"])
     if data is not None or folder.is_dir():
         dataset = Dataset.open(folder)
-        if dataset.fingerprint != trained_on["fingerprint"]:
+        if dataset.fingerprint == trained_on["fingerprint"]:
+            batch = _of_split(dataset.sessions("valid"), max_length)
+            if len(batch):
+                return batch, f"validation sessions of {dataset.name}"
+        elif data is not None:
             raise BadInput(
                 f"{folder} has other items than {run.folder} was trained on ({trained_on['name']}), so its sessions "
-                "can't check the export. Name the folder of that dataset with --data."
+                "can't check the export. Name the folder of that dataset with --data, or leave --data out."
             )
-        sessions = dataset.sessions("valid")
-        rows = np.unique(np.linspace(0, len(sessions) - 1, SESSIONS, dtype=np.int64))
-        batch = whole_sessions(
-            [sessions.items[sessions.offsets[row] : sessions.offsets[row + 1]].tolist() for row in rows], max_length
-        )
-        if len(known := np.flatnonzero(batch.lengths)):
-            return Batch(batch.items[known], batch.lengths[known]), f"validation sessions of {dataset.name}"
     random = np.random.default_rng(0)
     lengths = random.integers(1, max_length + 1, SESSIONS)
-    return whole_sessions(
-        [random.integers(1, run.catalog.num_items + 1, length).tolist() for length in lengths], max_length
-    ), "random sessions"
+    sessions = [random.integers(1, run.catalog.num_items + 1, length).tolist() for length in lengths]
+    return whole_sessions(sessions, max_length), "random sessions"
+
+
+def _of_split(sessions: Sessions, max_length: int) -> Batch:
+    """At most SESSIONS of them, evenly spread, without those that hold no known item."""
+    rows = range(0, len(sessions), max(1, -(-len(sessions) // SESSIONS)))
+    bounds = [(sessions.offsets[row], sessions.offsets[row + 1]) for row in rows]
+    batch = whole_sessions([sessions.items[start:stop].tolist() for start, stop in bounds], max_length)
+    known = np.flatnonzero(batch.lengths)
+    return Batch(batch.items[known], batch.lengths[known])
 
 
 def _run(graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: Float32 | None) -> dict[str, Float32]:
