@@ -12,6 +12,7 @@ Biases, where a model has them, become one more number of the vectors, whose cou
 """
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from typing import Any
 import faiss
 import numpy as np
 import simsimd  # noqa: F401  for our narrow types; it does not work if usearch was loaded before it
+from matplotlib.ticker import LogLocator, NullFormatter
 from measuring import machine, show, status, versions, write_json
-from picture import lines
 from usearch.index import Index
 
 from hiersrec import Recommender
@@ -34,6 +35,7 @@ from hiersrec.store.batches import batch_of, sorted_rows
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Float32, Int32
+from hiersrec.writing.figures import COLOURS, MARKERS, figure, save
 
 K = 20
 PREFIXES = 4_000
@@ -41,6 +43,8 @@ TOPS = (1, 2, 3, 4, 6, 9, 14, 22, 34)
 PROBES = (1, 2, 4, 8, 16, 32, 64)
 EFFORTS = (20, 32, 48, 64, 96, 128, 192, 256)
 LINKS = 32
+LEAST = 0.02
+"""Percent lost at which the picture ends: half of one hit in 4,000 prefixes."""
 
 Find = Callable[[int], Int32]
 
@@ -194,6 +198,31 @@ def measure(system: System, asked: Asked) -> dict[str, Any]:
     }
 
 
+def draw(out: Path, measured: list[dict[str, Any]]) -> None:
+    """Write out/search-rivals.svg: what each system loses of the full scan's HITS, in percent, against its latency."""
+    made = figure(7, 4)
+    at = made.subplots()
+    names = [one for one in dict.fromkeys(line["system"] for line in measured) if "all items" not in one]
+    for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
+        points = [
+            (one["p50_ms"], max(LEAST, 100 * (1 - one["hits"] / measured[0]["hits"])))
+            for one in measured
+            if one["system"] == name
+        ]
+        at.plot(*zip(*points, strict=True), color=colour, marker=marker, label=name)
+    at.set(xscale="log", yscale="log", xlabel="median latency of one query, ms", ylabel=f"% of HITS@{K} lost")
+    for axis in (at.xaxis, at.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(NullFormatter())
+    at.grid(alpha=0.3)
+    at.legend()
+    with tempfile.TemporaryDirectory() as aside:
+        _, svg = save(made, Path(aside), "search-rivals")
+        (out / svg.name).write_bytes(svg.read_bytes())
+    print(f"wrote {out / svg.name}")
+
+
 def main() -> None:
     """Measure all systems at all efforts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -231,12 +260,7 @@ def main() -> None:
     ]
     show(["system", "p50 ms", "p99 ms", f"HITS@{K} kept", f"MRR@{K} kept", "build s", "index MB"], rows)
     if wanted.picture:
-        names = [one for one in dict.fromkeys(line["system"] for line in found["systems"]) if "all items" not in one]
-        series = {
-            name: [(one["p50_ms"], one["hits"] / full["hits"]) for one in found["systems"] if one["system"] == name]
-            for name in names
-        }
-        lines(wanted.picture, "search-rivals", "median latency of one query, ms", {f"HITS@{K} kept": series})
+        draw(wanted.picture, found["systems"])
     write_json(wanted.json, found)
 
 
