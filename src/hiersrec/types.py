@@ -57,8 +57,13 @@ class Scores:
     @property
     def categories(self) -> dict[int, Float32]:
         """Category level (from 1) -> scores of its known categories, (B, C + 1)."""
-        levels = {int(name.removeprefix(CATEGORY)): name for name in self.tasks if name.startswith(CATEGORY)}
-        return {level: self.tasks[levels[level]] for level in sorted(levels)}
+        return categories(self.tasks)
+
+
+def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
+    """Of the scores of auxiliary tasks those of categories: level (from 1) -> scores, coarse to fine."""
+    levels = {int(name.removeprefix(CATEGORY)): name for name in tasks if name.startswith(CATEGORY)}
+    return {level: tasks[levels[level]] for level in sorted(levels)}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from hiersrec.errors import BadFolder
 from hiersrec.http.bodies import CategoryFacts, ItemFacts, ModelFacts
+from hiersrec.serving.bundle import open_bundle
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.folder import SEALS, open_seal
 from hiersrec.store.packed import PackedCatalog
@@ -28,11 +29,9 @@ def check_bundle(folder: Path) -> Mapping[str, Any]:
 
 def open_model(folder: Path) -> "Model":
     """Open a bundle; its checksums are checked. Raises BadFolder, also if it is replaced meanwhile."""
-    document = check_bundle(folder)
-    recommender = Recommender.load(folder)
-    if check_bundle(folder) != document:
-        raise BadFolder(f"{folder} was replaced while it was being opened. Open it again.")
-    return Model(recommender, document)
+    check_bundle(folder)
+    bundle = open_bundle(folder)
+    return Model(Recommender.of_bundle(bundle), bundle.document)
 
 
 @dataclass(frozen=True)

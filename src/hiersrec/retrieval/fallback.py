@@ -12,7 +12,7 @@ import numpy as np
 from hiersrec.retrieval import order
 from hiersrec.retrieval.ranking import Wanted, finest_nodes, turns
 from hiersrec.store.known import Known
-from hiersrec.types import CATEGORY, Float32, Int32
+from hiersrec.types import Float32, Int32, categories
 
 IN_CATEGORY = "popular_in_category"
 POPULAR = "popular"
@@ -51,10 +51,10 @@ class Popularity:
 
     def _stream(self, tasks: Mapping[str, Float32]) -> Iterator[tuple[str, Int32]]:
         """Items in the order of this file's head, in pieces; each may come twice."""
-        if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
+        if levels := categories(tasks):
             level = max(levels)
+            scores = levels[level]
             nodes = self.catalog.item_nodes[:, level - 1][self.items]  # (N,), by popularity
-            scores = tasks[f"{CATEGORY}{level}"]
             [best], _ = order.top_k(scores[None], len(scores) - 1)
             for node in best[best > 0]:
                 yield IN_CATEGORY, self.items[nodes == node]

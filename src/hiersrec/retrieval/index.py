@@ -19,7 +19,7 @@ from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.ranking import Ranked, Wanted, at_most_per_category, finest_nodes
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.known import Known
-from hiersrec.types import CATEGORY, Batch, Float32, Int32, Int64, Part
+from hiersrec.types import Batch, Float32, Int32, Int64, Part, categories
 
 AT_ONCE = 2**24
 """Scores held at a time, 64 MB of them: a large batch over a large catalogue is answered in turns."""
@@ -118,9 +118,7 @@ class IndexRanker:
         """Stretches of the candidates of each session."""
         if candidates.policy == "all":
             return [self.layout.everything] * size
-        levels = {
-            int(task.removeprefix(CATEGORY)): scores for task, scores in tasks.items() if task.startswith(CATEGORY)
-        }
+        levels = categories(tasks)
         if not levels:
             admits(self.catalog, levels)  # raises, naming the recipes that predict some
         found = []

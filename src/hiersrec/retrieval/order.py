@@ -51,15 +51,21 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
 
 def _best_of(line: Float32, k: int) -> Int64:
     """Numbers of the k best scores above minus infinity, best first."""
+    least = floor(line, k)
+    listed = np.flatnonzero(line > least)
+    if len(listed) < k and least > -np.inf:
+        listed = np.concatenate([listed, np.flatnonzero(line == least)[: k - len(listed)]])
+    return listed[np.argsort(-line[listed], kind="stable")][:k]  # stable: equal scores stay in order of number
+
+
+def floor(line: Float32, k: int) -> np.float32:
+    """A number that at least k of the scores (n,) reach, 1 <= k <= n, and not many more."""
     width = min(BLOCK, len(line) // k)
     blocks = len(line) // width  # at least k of them
     maxima = line[: blocks * width].reshape(width, blocks).max(axis=0)  # (blocks,)
-    floor = np.partition(maxima, blocks - k)[blocks - k]
-    # k blocks reach the floor, so the k-th best score does too; fewer than k blocks, and the rest, reach above it.
-    listed = np.flatnonzero(line > floor)
-    if len(listed) < k and floor > -np.inf:
-        listed = np.concatenate([listed, np.flatnonzero(line == floor)[: k - len(listed)]])
-    return listed[np.argsort(-line[listed], kind="stable")][:k]  # stable: equal scores stay in order of number
+    # k blocks reach it, so the k-th best score does too; fewer than k blocks, and the rest, reach above it.
+    found: np.float32 = np.partition(maxima, blocks - k)[blocks - k]
+    return found
 
 
 def ranks(scores: Float32, items: Int32) -> Ranks:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiersrec.retrieval.layout import Layout
-from hiersrec.retrieval.order import BLOCK
+from hiersrec.retrieval.order import floor
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.types import Float32, Int32, Int64
 
@@ -70,7 +70,7 @@ class Scored:
 def best(scored: Scored, layout: Layout, k: int) -> tuple[Int32, Float32]:
     """Items (K,) int32 and scores (K,) float32 of the k best, K less than k only where there are no more."""
     line = scored.scores
-    at = np.flatnonzero(line >= _floor(line, k)) if k < len(line) else np.arange(len(line))
+    at = np.flatnonzero(line >= floor(line, k)) if k < len(line) else np.arange(len(line))
     values = line[at]
     listed = values > -np.inf
     if not listed.all():
@@ -114,12 +114,3 @@ def within(places: Int32, stretches: Int64) -> Int32:
         stretches[:, 1], places, side="right"
     )
     return places[inside]
-
-
-def _floor(line: Float32, k: int) -> np.float32:
-    """A number that at least k of the scores (n,) reach, and not many more; k < n."""
-    width = min(BLOCK, len(line) // k)
-    blocks = len(line) // width  # at least k of them
-    maxima = line[: blocks * width].reshape(width, blocks).max(axis=0)  # (blocks,)
-    floor: np.float32 = np.partition(maxima, blocks - k)[blocks - k]
-    return floor

@@ -29,6 +29,8 @@ from hiersrec.types import Batch, ExternalId, Float64, Int32
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hiersrec.serving.bundle import Bundle
+
 BATCH = 256
 """Sessions scored at once."""
 
@@ -64,14 +66,18 @@ class Recommender:
         if (folder / SEALS["bundle"]).is_file():
             from hiersrec.serving.bundle import open_bundle
 
-            bundle = open_bundle(folder)
-            version = bundle.document["model_version"]
-            return cls(bundle.catalog, bundle.ranker, candidates=bundle.candidates, model_version=version)
+            return cls.of_bundle(open_bundle(folder))
         with named_extras():
             from hiersrec.build import open_run
 
         run = open_run(folder)
         return cls(run.catalog, FullRanker(run.scorer, run.catalog), run=folder)
+
+    @classmethod
+    def of_bundle(cls, bundle: "Bundle") -> "Recommender":
+        """The recommender of a bundle that is open."""
+        version = bundle.document["model_version"]
+        return cls(bundle.catalog, bundle.ranker, candidates=bundle.candidates, model_version=version)
 
     @property
     def catalog_size(self) -> int:
