@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hiersrec.retrieval.order import top_k
+from hiersrec.store.mapped import mapped
 from hiersrec.types import Float32, Int32, Int64
 
 LOOKED_AT = 64
@@ -70,8 +71,7 @@ class Layout:
     @classmethod
     def open(cls, folder: Path) -> "Layout":
         """Read what `save` wrote; what is of items stays on disk, memory-mapped."""
-        # A plain array over the map: numpy takes parts of a memmap several times slower.
-        order, place = (np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in ("order", "place"))
+        order, place = (mapped(folder / f"{name}.npy") for name in ("order", "place"))
         num_known = np.load(folder / "num_known.npy")
         runs, first = (
             [np.load(folder / f"{name}_{level}.npy") for level in range(1, len(num_known) + 1)]

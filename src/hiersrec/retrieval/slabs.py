@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hiersrec.errors import BadInput, MissingExtra, did_you_mean
+from hiersrec.store.mapped import mapped
 from hiersrec.types import Float32, Int32, Int64
 
 TYPES = ("float32", "bf16", "int8")
@@ -62,9 +63,8 @@ class Slabs:
     @classmethod
     def open(cls, folder: Path) -> "Slabs":
         """Memory-map what `save` wrote. Raises MissingExtra where narrow codes are and SimSIMD is not."""
-        # Plain arrays over the maps: numpy takes parts of a memmap several times slower.
         found = [
-            np.asarray(np.load(path, mmap_mode="r")) if (path := folder / f"{name}.npy").is_file() else None
+            mapped(path) if (path := folder / f"{name}.npy").is_file() else None
             for name in ("vectors", "biases", "codes", "scales")
         ]
         vectors, biases, codes, scales = found

@@ -13,6 +13,7 @@ from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store.folder import open_seal
+from hiersrec.store.mapped import mapped
 from hiersrec.store.packed import PackedCatalog
 
 
@@ -34,7 +35,7 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     """
     document = open_seal(path, "bundle", checksums=True)
     catalog = PackedCatalog(path / "catalog")
-    inputs = np.asarray(np.load(path / "inputs.npy", mmap_mode="r"))
+    inputs = mapped(path / "inputs.npy")
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
     encoder = OnnxEncoder(path / document["encoder"], inputs, document["max_length"], reads, threads)
     ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog)

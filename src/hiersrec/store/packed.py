@@ -22,6 +22,7 @@ import numpy as np
 from hiersrec.store.folder import write_text
 from hiersrec.store.known import Known, Level
 from hiersrec.store.labels import Labels
+from hiersrec.store.mapped import mapped
 from hiersrec.types import ExternalId, Int32, Int64
 
 TITLE = "title"
@@ -36,16 +37,16 @@ class PackedCatalog:
         self.levels = [
             Level(one["num_known"], one["names"], np.array(one["parents"], np.int32)) for one in document["levels"]
         ]
-        self.item_nodes: Int32 = _mapped(folder / "item_nodes.npy")
-        self.train_count: Int64 = _mapped(folder / "train_count.npy")
+        self.item_nodes: Int32 = mapped(folder / "item_nodes.npy")
+        self.train_count: Int64 = mapped(folder / "train_count.npy")
         self.labels = {task: _labels(folder, at, names) for at, (task, names) in enumerate(document["labels"].items())}
         self._has_numbers: bool = document["ids"] == "numbers"
         self._ids: _Texts | memoryview = (
-            memoryview(_mapped(folder / "ids.npy")) if self._has_numbers else _Texts(folder / "ids")
+            memoryview(mapped(folder / "ids.npy")) if self._has_numbers else _Texts(folder / "ids")
         )
-        self._order = memoryview(_mapped(folder / "ids.order.npy"))
+        self._order = memoryview(mapped(folder / "ids.order.npy"))
         self._titles = _Texts(folder / "titles") if document["has_titles"] else None
-        self._has_title = _mapped(folder / "titles.known.npy") if document["has_titles"] else None
+        self._has_title = mapped(folder / "titles.known.npy") if document["has_titles"] else None
         self._search = folder / "search"
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
@@ -103,8 +104,8 @@ class PackedCatalog:
         """
         return (
             self._search.with_suffix(".bin").read_bytes(),
-            memoryview(_mapped(self._search.with_suffix(".starts.npy"))),
-            _mapped(self._search.with_suffix(".items.npy")),
+            memoryview(mapped(self._search.with_suffix(".starts.npy"))),
+            mapped(self._search.with_suffix(".items.npy")),
         )
 
 
@@ -113,7 +114,7 @@ class _Texts:
 
     def __init__(self, path: Path) -> None:
         self._blob = _mapped_bytes(path.with_suffix(".bin"))
-        self._starts = memoryview(_mapped(path.with_suffix(".starts.npy")))
+        self._starts = memoryview(mapped(path.with_suffix(".starts.npy")))
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -167,12 +168,7 @@ def _write_texts(path: Path, texts: list[bytes]) -> None:
 
 def _labels(folder: Path, at: int, names: list[str]) -> Labels:
     of_item = folder / f"labels/{at}.item.npy"
-    return Labels(names, _mapped(folder / f"labels/{at}.count.npy"), _mapped(of_item) if of_item.is_file() else None)
-
-
-def _mapped(path: Path) -> Any:
-    """An array on disk as a plain one: a memmap's own class makes every slice dear."""
-    return np.asarray(np.load(path, mmap_mode="r"))
+    return Labels(names, mapped(folder / f"labels/{at}.count.npy"), mapped(of_item) if of_item.is_file() else None)
 
 
 def _mapped_bytes(path: Path) -> memoryview:
