@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -218,6 +220,51 @@ def test_a_wrong_method_and_wrong_parameters(client) -> None:
     assert client.get("/v1/recommend").status_code == 405
     assert client.get("/v1/items").json() == {"error": "query: Field required. See /docs."}
     assert client.get("/v1/items?query=a&limit=x").json()["error"].startswith("limit: should be a valid integer")
+
+
+@pytest.mark.parametrize("url", ["/", "/healthz", "/readyz", "/page/app.js", "/docs", "/v1/items/a", "/nothing"])
+def test_head_is_answered_as_get_without_the_body(client, url) -> None:
+    head, get = client.head(url), client.get(url)
+
+    assert (head.status_code, head.headers) == (get.status_code, get.headers)
+    assert (head.content, bool(get.content)) == (b"", True)
+
+
+def test_head_of_what_can_only_be_posted_is_a_wrong_method(client) -> None:
+    answer = client.head("/v1/recommend")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+class Held(Explained):
+    """Scores nothing before the gate opens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.gate = threading.Event(), threading.Event()
+
+    def score(self, batch):
+        self.begun.set()
+        assert self.gate.wait(10)
+        return super().score(batch)
+
+
+def test_a_request_behind_a_long_one_is_told_to_come_again_at_its_time_limit(tmp_path) -> None:
+    scorer = Held()
+    holder = Holder(world.model(tmp_path / "catalog", scorer))
+
+    with world.client(holder, Settings(timeout=0.1)) as client, ThreadPoolExecutor(1) as aside:
+        long = aside.submit(client.post, "/v1/recommend", json={"session": ["a"]})
+        assert scorer.begun.wait(10)
+        refused = client.post("/v1/recommend", json={"session": ["b"]})
+        scorer.gate.set()
+        late = long.result()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert refused.json()["error"] == (
+        "The request waited longer than 0.1 seconds, as the server has too much to do. Try again in a second."
+    )
+    assert late.status_code == 200
 
 
 def test_reasons_of_a_model_that_has_none_are_a_bad_request(tmp_path) -> None:

@@ -113,6 +113,23 @@ def test_a_full_queue_refuses_with_503_and_when_to_come_again() -> None:
     _drill(scenario, queue=2)
 
 
+def test_what_waits_too_long_is_refused_at_its_limit_though_its_turn_has_not_come() -> None:
+    async def scenario(slow, ask):
+        first, old, cancelled = await _first(slow, ask), await ask(2), await ask(3)
+        cancelled.cancel()
+        with pytest.raises(Problem, match=r"waited longer than 0.1 seconds, .* Try again in a second") as refused:
+            await old
+        assert not slow.gate.is_set()
+        later = [await ask(4)]
+        slow.gate.set()
+        assert [await first, await later[0]] == [[2], [8]]  # the first was being computed, and is late
+        assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "1"})
+
+    slow, _, _ = _drill(scenario, queue=2, timeout=0.1)  # a queue in which the old and the cancelled have left room
+
+    assert slow.calls == [([1], ""), ([4], "")]
+
+
 def test_what_waited_too_long_or_was_left_is_not_computed() -> None:
     async def scenario(slow, ask):
         first, old = await _first(slow, ask), await ask(2)

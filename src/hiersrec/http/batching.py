@@ -7,7 +7,6 @@ load, and an idle server answers at once.
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,13 +32,13 @@ class _Job(Generic[Options, Result]):
     options: Options
     gone: Callable[[], Awaitable[bool]]
     future: "asyncio.Future[list[Result]]"
-    arrived: float
 
 
 class Batcher(Generic[Options, Result]):
     """compute(sessions, options) -> one result for each session, called in one thread of our own.
 
-    queue: the most requests that wait. timeout: seconds after which a request that waits is given up.
+    queue: the most requests that wait. timeout: seconds after which a request that still waits is given up; one that is
+    being computed by then is finished.
     The reports hear the sessions of each batch, and the requests left waiting when it is taken.
     """
 
@@ -66,12 +65,22 @@ class Batcher(Generic[Options, Result]):
         """
         if len(self._waiting) >= self._limit:
             raise busy(f"Too many requests wait already ({self._limit}). Try again in a second.")
-        job = _Job[Options, Result](
-            sessions, options, gone, asyncio.get_running_loop().create_future(), time.monotonic()
-        )
+        loop = asyncio.get_running_loop()
+        job = _Job[Options, Result](sessions, options, gone, loop.create_future())
         self._waiting.append(job)
         self._arrival.set()
-        return await job.future
+        limit = loop.call_later(self._timeout, self._give_up, job)
+        try:
+            return await job.future
+        finally:
+            limit.cancel()
+
+    def _give_up(self, job: _Job[Options, Result]) -> None:
+        """Answer a request whose turn has not come by its time limit."""
+        if job in self._waiting and not job.future.done():
+            self._waiting.remove(job)
+            text = f"The request waited longer than {self._timeout:g} seconds, as the server has too much to do."
+            job.future.set_exception(busy(f"{text} Try again in a second."))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -92,7 +101,7 @@ class Batcher(Generic[Options, Result]):
                 self._arrival.clear()
                 await self._arrival.wait()
             jobs = self._take()
-            # One that found us idle can hardly have left or grown old: no need to ask.
+            # One that found us idle can hardly have left: no need to ask.
             wanted = jobs if idle else [job for job in jobs if await self._is_wanted(job)]
             if wanted:
                 await self._answer(thread, wanted)
@@ -113,15 +122,9 @@ class Batcher(Generic[Options, Result]):
         return taken
 
     async def _is_wanted(self, job: _Job[Options, Result]) -> bool:
-        if job.future.done():
-            return False
-        if time.monotonic() - job.arrived > self._timeout:
-            job.future.set_exception(busy(f"The request waited longer than {self._timeout:g} seconds. Try again."))
-            return False
-        if await job.gone():
+        if await job.gone() and not job.future.done():
             job.future.set_exception(Problem(499, "The client has left."))
-            return False
-        return True
+        return not job.future.done()
 
     async def _answer(self, thread: ThreadPoolExecutor, jobs: list[_Job[Options, Result]]) -> None:
         sessions = [session for job in jobs for session in job.sessions]

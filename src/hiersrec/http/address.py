@@ -1,0 +1,45 @@
+"""The socket that the service answers at: bound by one process, listened at by those that answer."""
+
+import socket
+
+from hiersrec.errors import BadInput
+
+BACKLOG = 2048
+"""Most connections that wait to be accepted."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at the address; it refuses connections until somebody listens. Port 0 takes a free one.
+
+    Raises BadInput if the address can't be had.
+    """
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, UnicodeError) as error:  # the second for what can't be a name at all
+        if listener is not None:
+            listener.close()
+        raise _taken(host, port, error) from error
+    return listener
+
+
+def listen(listener: socket.socket) -> None:
+    """Take connections from now on. Raises BadInput if another process, bound as we are, listens already."""
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        host, port = listener.getsockname()[:2]
+        raise _taken(host, port, error) from error
+
+
+def shown(host: str, listener: socket.socket) -> str:
+    """The address as a browser takes it."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def _taken(host: str, port: int, error: Exception) -> BadInput:
+    reason = getattr(error, "strerror", None) or error
+    return BadInput(f"Can't serve at {host}, port {port}: {reason}. Choose another --host or --port.")

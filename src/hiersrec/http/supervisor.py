@@ -1,0 +1,181 @@
+"""Several workers at one socket, watched over: `asyncio.run(Supervisor(...).run())`.
+
+    SIGTERM, SIGINT   every worker ends as it does alone
+    SIGHUP            every worker opens the bundle anew, also one that is only starting
+
+A worker that dies is replaced. One that can't start is tried again after growing pauses while others answer.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.multiprocess import mark_process_dead
+
+from hiersrec.errors import HiersrecError
+from hiersrec.http.metrics import FOLDER
+
+LOG = logging.getLogger("hiersrec")
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds until a worker that could not start is tried again; each pause is twice the last."""
+MOST_SILENT = 60.0
+"""Seconds without a word after which a worker that answered is taken for dead; longer than any orderly end."""
+MIXED_FOR = 5.0
+"""Seconds for which workers may answer with different models, as they do while they reload, before that is logged."""
+DEAF = {signal.SIGHUP, signal.SIGINT}
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: "subprocess.Popen[bytes]"
+    model: str | None = None
+    """Version of the model that it answers with; None until it answers."""
+
+
+class Supervisor:
+    """Keeps places filled with workers.
+
+    wanted: what each is told, see worker.main. report hears every version that a worker says it answers with.
+    metrics: a folder for the numbers of all workers.
+    """
+
+    def __init__(
+        self,
+        wanted: Mapping[str, Any],
+        listener: socket.socket,
+        places: int,
+        report: Callable[[str], None],
+        metrics: str,
+    ) -> None:
+        self._wanted = wanted
+        self._listener = listener
+        self._places = places
+        self._report = report
+        self._metrics = metrics
+        self._workers: set[_Worker] = set()
+        self._stopping = False
+        self._failure: str | None = None
+        self._woken = asyncio.Event()
+        self._trouble = ""
+        self._complete = False
+        self._mixed_since: float | None = None
+
+    async def run(self) -> None:
+        """Until a signal ends it. Raises HiersrecError when a worker can't start and no other is left."""
+        loop = asyncio.get_running_loop()
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(stop, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        await asyncio.gather(*(self._keep() for _ in range(self._places)))
+        if self._failure is not None:
+            raise HiersrecError(f"A worker could not start, and no other is left: {self._failure}")
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._tell_all(signal.SIGTERM)
+
+    def _reload(self) -> None:
+        if not self._stopping:
+            self._tell_all(signal.SIGHUP)
+
+    def _tell_all(self, number: signal.Signals) -> None:
+        for worker in self._workers:
+            worker.process.send_signal(number)
+        self._woken.set()  # whoever pauses
+        self._woken.clear()
+
+    async def _keep(self) -> None:
+        """One place: a worker, then another, until the end."""
+        pause = FIRST_PAUSE
+        while not self._stopping:
+            answered, reason = await self._one_life()
+            if self._stopping:
+                return
+            if answered:
+                LOG.error("A worker died (%s); another takes its place", reason)
+                pause = FIRST_PAUSE
+                continue
+            if not self._workers:
+                self._failure = reason
+                self._stop()
+                return
+            if reason != self._trouble and any(one.model for one in self._workers):  # once, however often it is tried
+                self._trouble = reason
+                text = "A worker could not start; it is tried again after pauses of up to %g s, or upon SIGHUP: %s"
+                LOG.error(text, LONGEST_PAUSE, reason)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _one_life(self) -> tuple[bool, str]:
+        """Of one worker: whether it ever answered, and why it ended."""
+        ours, theirs = socket.socketpair()
+        try:
+            worker = _Worker(self._start(theirs))
+        except OSError as error:  # the machine has no process or memory left
+            ours.close()
+            return False, str(error)
+        finally:
+            theirs.close()
+        self._workers.add(worker)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        reason = ""
+        try:
+            while True:
+                async with asyncio.timeout(None if worker.model is None else MOST_SILENT):
+                    line = await reader.readline()
+                if not line.endswith(b"\n"):
+                    break
+                message = json.loads(line)
+                reason = message.get("error", reason)
+                if "model" in message:
+                    self._hear(worker, message["model"])
+        except TimeoutError:
+            reason = f"it said nothing for {MOST_SILENT:g} seconds"
+            worker.process.kill()
+        code = await asyncio.to_thread(worker.process.wait)
+        writer.close()
+        self._workers.discard(worker)
+        self._complete = False
+        mark_process_dead(worker.process.pid, self._metrics)  # type: ignore[no-untyped-call]
+        return worker.model is not None, reason or (f"exit code {code}" if code >= 0 else f"signal {-code}")
+
+    def _start(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+        sockets = {"listener": self._listener.fileno(), "wire": theirs.fileno()}
+        command = [sys.executable, "-P", "-m", "hiersrec.http.worker", json.dumps({**self._wanted, **sockets})]
+        # It is born deaf to SIGHUP, which so waits until it can act on it, and stays deaf to the Ctrl-C of a terminal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, DEAF)
+        try:
+            environment = {**os.environ, FOLDER: self._metrics}
+            return subprocess.Popen(command, pass_fds=tuple(sockets.values()), env=environment)  # noqa: S603 (our own)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, DEAF)
+
+    def _hear(self, worker: _Worker, version: str) -> None:
+        worker.model = version
+        self._report(version)
+        models = Counter(one.model for one in self._workers if one.model is not None)
+        if models.total() == self._places and not self._complete:
+            LOG.info("All %d workers answer", self._places)
+            self._complete, self._trouble = True, ""
+        if len(models) == 1:
+            self._mixed_since = None
+        elif self._mixed_since is None:
+            self._mixed_since = time.monotonic()
+        elif time.monotonic() - self._mixed_since > MIXED_FOR:
+            self._mixed_since = float("inf")  # said once
+            shares = ", ".join(f"{count} with {model}" for model, count in models.most_common())
+            text = "Workers answer with different models (%s). Send SIGHUP to process %d, so that all open the newest"
+            LOG.error(text, shares, os.getpid())
