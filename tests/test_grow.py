@@ -161,7 +161,8 @@ def test_the_run_folder_is_like_any_other(shop, run, larger) -> None:
     before, after = open_seal(run, "run"), open_seal(larger, "run", checksums=True)
 
     more = len(TWINS) * 16
-    assert {name for name in after if after[name] != before.get(name)} == {"files", "parameters", "added_items"}
+    changed = {"files", "parameters", "added_items", "seal_sha256"}
+    assert {name for name in after if after[name] != before.get(name)} == changed
     assert (after["added_items"], after["parameters"]) == (len(TWINS), before["parameters"] + more)
     assert after["dataset"]["fingerprint"] == Dataset.open(shop / "data").fingerprint
     assert {path.name for path in larger.iterdir()} == {path.name for path in run.iterdir()}

@@ -22,7 +22,7 @@ from hiersrec.config import ModelRecipe, Recipe, read_recipe
 from hiersrec.errors import BadRecipe
 from hiersrec.prepare.grow_catalog import grow_catalog
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.folder import new_folder, open_seal, seal, write_text
+from hiersrec.store.folder import OWN, new_folder, open_seal, seal, write_text
 from hiersrec.types import Float32
 
 CARD = "MODEL_CARD.md"
@@ -59,7 +59,7 @@ def add_items(
             card = (run / CARD).read_text(encoding="utf-8").split("\n\nAdded later:")[0].rstrip("\n")
             write_text(folder / CARD, f"{card}\n\nAdded later: {total:,} items, which training never saw.\n")
         document = {
-            **{name: value for name, value in document.items() if name not in ("kind", "format_version", "files")},
+            **{name: value for name, value in document.items() if name not in ("kind", "format_version", "files", OWN)},
             "parameters": document["parameters"] + sum(larger[one].size - weights[one].size for one in weights),
             "added_items": total,
         }

@@ -116,6 +116,7 @@ def test_a_moved_dataset_is_named_with_data(hiersrec, prepared, run, tmp_path) -
     shutil.copytree(prepared[0], moved)
     document = json.loads((moved_run / "run.json").read_text(encoding="utf-8"))
     document["dataset"]["path"] = str(tmp_path / "gone")
+    del document["seal_sha256"]
     (moved_run / "run.json").write_text(json.dumps(document), encoding="utf-8")
 
     lost = hiersrec("evaluate", moved_run)

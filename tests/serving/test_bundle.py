@@ -1,6 +1,7 @@
 """A bundle is opened whole or not at all, and its encoder answers as a scorer of one session at a time would."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from hiersrec.errors import BadFolder
 from hiersrec.serving import bundle as _bundle_part
 from hiersrec.serving.bundle import Bundle, open_bundle
+from hiersrec.serving.recommender import Recommender
 from hiersrec.store.batches import whole_sessions
+from hiersrec.store.folder import OWN, open_seal, seal
 from hiersrec.types import Batch
 from tests.bundles import exported, tiny_run
 from tests.toy import walks
@@ -76,6 +79,33 @@ def test_a_changed_byte_is_noticed(folder, tmp_path, name) -> None:
         open_bundle(tmp_path / "bundle")
 
 
+@pytest.mark.parametrize("changes", [{"reads": []}, {"max_length": 3}, {"candidates": {}}, {"encoder": "../model"}])
+def test_an_edited_seal_is_noticed(folder, tmp_path, changes) -> None:
+    shutil.copytree(folder, tmp_path / "bundle")
+    path = tmp_path / "bundle/bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+
+    with pytest.raises(BadFolder, match=r"bundle\.json was changed after it was written: it does not match its own"):
+        open_bundle(tmp_path / "bundle")
+
+
+def test_a_bundle_without_an_index_of_titles_is_to_be_made_anew(folder, tmp_path) -> None:
+    older = Path(shutil.copytree(folder, tmp_path / "bundle"))
+    shutil.rmtree(older / "catalog/search")
+    document = open_seal(folder, "bundle")
+    seal(older, "bundle", document, [older / name for name in document["files"] if "search" not in name])
+
+    with pytest.raises(BadFolder, match=r"was made by an older hiersrec: .* Make it anew with export\."):
+        open_bundle(older)
+
+
+def test_a_bundle_that_lost_its_name_while_it_was_to_be_replaced_is_found(folder, tmp_path) -> None:
+    shutil.copytree(folder, tmp_path / f".bundle.{os.getpid()}.old")
+
+    assert Recommender.load(tmp_path / "bundle").catalog_size == 48
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
 def test_what_is_no_bundle(folder, tmp_path) -> None:
     with pytest.raises(BadFolder, match=r"There is no bundle folder at .* Make one with `hiersrec export`\."):
         open_bundle(tmp_path / "nothing")
@@ -92,6 +122,7 @@ def test_a_bundle_that_is_replaced_while_it_is_opened_is_not_mixed_with_the_othe
     def replace_first(path: Path):
         seal = tmp_path / "bundle/bundle.json"
         document = json.loads(seal.read_text(encoding="utf-8")) | {"model_version": "newer0000000"}
+        del document[OWN]
         seal.write_text(json.dumps(document), encoding="utf-8")
         return catalog(path)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hiersrec.errors import BadFolder
-from hiersrec.store.folder import FORMAT_VERSION, new_folder, open_seal, seal, sha256, write_text
+from hiersrec.store.folder import FORMAT_VERSION, SEALS, new_folder, open_seal, seal, sha256, write_text
 
 
 def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
@@ -132,7 +132,50 @@ def test_a_folder_without_seal_is_unfinished(tmp_path: Path) -> None:
         open_seal(out, "dataset")
 
 
-@pytest.mark.parametrize("text", ['{"kind": "data', '{"kind": "dataset"}', "[]", "7"])
+def test_a_seal_that_was_edited(tmp_path: Path) -> None:
+    for at, changes in enumerate(({"name": "other"}, {"extra": 1}, {"files": {}}, {"seal_sha256": "0" * 64})):
+        out = make(tmp_path / str(at))
+        edit_seal(out, **changes)
+
+        with pytest.raises(BadFolder, match=r"dataset\.json was changed after it was written: .*\(seal_sha256\)\. Put"):
+            open_seal(out, "dataset")
+
+
+def test_a_seal_may_be_laid_out_in_another_way(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    sealed = json.loads((out / "dataset.json").read_text())
+    (out / "dataset.json").write_text(json.dumps(dict(reversed(sealed.items())), separators=(",", ":")))
+
+    assert open_seal(out, "dataset") == sealed
+
+
+def test_a_seal_from_before_it_had_a_checksum_of_its_own(tmp_path: Path) -> None:
+    out = make(tmp_path / "out")
+    sealed = json.loads((out / "dataset.json").read_text())
+    del sealed["seal_sha256"]
+    (out / "dataset.json").write_text(json.dumps(sealed))
+
+    assert open_seal(out, "dataset") == sealed
+
+
+def test_a_seal_made_of_another_one_has_its_own_checksum(tmp_path: Path) -> None:
+    before = open_seal(make(tmp_path / "out"), "dataset")
+    seal(tmp_path / "out", "dataset", {**before, "name": "née", "counts": {10: 1, 2: (3, 0.1)}}, [])
+
+    after = open_seal(tmp_path / "out", "dataset")
+    assert (after["name"], after["files"]) == ("née", {})
+    assert after["counts"] == {"10": 1, "2": [3, 0.1]}
+    assert list(after)[-1] == "seal_sha256"
+
+
+DAMAGED = [
+    *('{"kind": "data', '{"kind": "dataset"}', "[]", "7", '{"format_version": [], "files": {}}'),
+    *('{"format_version": 1, "files": []}', '{"format_version": 1, "files": {"a": {"bytes": 1}}}'),
+    '{"format_version": 1, "files": {"a": 7}}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_seal(tmp_path: Path, text: str) -> None:
     out = make(tmp_path / "out")
     (out / "dataset.json").write_text(text)
@@ -197,22 +240,82 @@ def test_what_killed_processes_left_is_swept_and_what_living_ones_write_is_not(t
     assert all(folder.exists() for folder in kept)
 
 
-def test_a_kill_while_replacing_leaves_the_new_folder_or_nothing_half(tmp_path: Path, monkeypatch) -> None:
+KILLED = """if True:
+    import os, shutil, signal, sys
+    from pathlib import Path
+    from hiersrec.store.folder import new_folder, seal
+
+    def end(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def replace(self, target, true=Path.replace):
+        if at == "before the first rename" and self == out:
+            end()
+        if at == "between the renames" and target == out:
+            end()
+        true(self, target)
+
+    out, at = Path(sys.argv[1]), sys.argv[2]
+    if at == "while the older one is removed":
+        shutil.rmtree = end
+    with new_folder(out, "dataset", overwrite=True) as folder:
+        (folder / "a.txt").write_text("new")
+        seal(folder, "dataset", {"name": "new"}, [folder / "a.txt"])
+        Path.replace = replace
+        end() if at == "while writing" else None
+"""
+STEPS = {
+    "while writing": "old",
+    "before the first rename": "old",
+    "between the renames": "old",
+    "while the older one is removed": "new",
+}
+
+
+@pytest.mark.parametrize(("step", "opened"), [*((step, True) for step in STEPS), ("between the renames", False)])
+def test_a_kill_at_any_step_of_replacing_leaves_one_of_the_two(tmp_path: Path, step: str, opened: bool) -> None:
     out = tmp_path / "out"
     with new_folder(out, "dataset") as folder:
-        (folder / "dataset.json").write_text("{}")
-    renamed: list[Path] = []
+        (folder / "a.txt").write_text("old")
+        seal(folder, "dataset", {"name": "old"}, [folder / "a.txt"])
+
+    done = subprocess.run([sys.executable, "-c", KILLED, out, step], check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert out.exists() == (step != "between the renames")
+    if opened:
+        assert open_seal(out, "dataset", checksums=True)["name"] == STEPS[step]
+    else:
+        with pytest.raises(BadFolder, match=r"out exists already\."), new_folder(out, "dataset"):
+            pass
+        assert (out / "a.txt").read_text() == STEPS[step]
+    make(out, "newest", overwrite=True)
+    assert (out / "part" / "a.txt").read_text() == "newest"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_rename_that_fails_leaves_the_older_folder(tmp_path: Path, monkeypatch) -> None:
+    out = make(tmp_path / "out", "old")
     replace = Path.replace
 
-    def recorded(self: Path, target: Path) -> Path:
-        renamed.append(target)
+    def failing(self: Path, target: Path) -> Path:
+        if self.name.endswith(".part") and target == out:
+            raise OSError("disk full")
         return replace(self, target)
 
-    monkeypatch.setattr(Path, "replace", recorded)
-    with new_folder(out, "dataset", overwrite=True) as folder:
-        (folder / "new").write_text("new")
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="disk full"), new_folder(out, "dataset", overwrite=True):
+        pass
 
-    assert renamed[0].name.endswith(".old")
-    assert renamed[1] == out
+    assert (out / "part" / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert [path.name for path in out.iterdir()] == ["new"]
+
+
+def test_what_a_living_process_has_renamed_aside_is_its_own(tmp_path: Path) -> None:
+    aside = tmp_path / f".out.{os.getppid()}.old"
+    aside.mkdir()
+    (aside / SEALS["dataset"]).write_text("{}")
+
+    with pytest.raises(BadFolder, match="There is no dataset folder"):
+        open_seal(tmp_path / "out", "dataset")
+    assert aside.exists()

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.packed import PackedCatalog, pack
@@ -22,14 +20,14 @@ def with_column(catalog: Catalog, name: str, values: object) -> Catalog:
     return dataclasses.replace(catalog, items=items.append_column(name, pa.array(values)))
 
 
-def titled(titles: list[str | None], counts: list[int] | None = None) -> Catalog:
+def titled(titles: list[str | None], counts: list[int]) -> Catalog:
     """A catalogue of nothing but ids "i1", ..., titles and counts."""
     size = len(titles)
     items = pa.table(
         {
             "item": pa.array(range(1, size + 1), pa.int32()),
             "item_id": [f"i{n}" for n in range(1, size + 1)],
-            "train_count": pa.array(counts or [0] * size, pa.int64()),
+            "train_count": pa.array(counts, pa.int64()),
             "title": pa.array(titles, pa.string()),
         }
     )
@@ -95,39 +93,14 @@ def test_there_is_no_column_but_the_title(tmp_path) -> None:
     assert packed(toy(walks(50, 0)), tmp_path).column("colour", np.array([1], np.int32)) is None
 
 
-def slow(catalog: Catalog, query: str, limit: int) -> list[int]:
-    """Look at each title."""
-    every = np.arange(1, catalog.num_items + 1, dtype=np.int32)
-    ids = catalog.to_external(every)
-    texts = [str(one or title) for one, title in zip(catalog.column("title", every) or ids, ids, strict=True)]
-    texts = [" ".join(text.casefold().split()) for text in texts]
-    asked = query.casefold().split()
-    holding = [item for item, text in enumerate(texts, start=1) if all(word in text for word in asked)]
-    begins = {item for item in holding if texts[item - 1].startswith(" ".join(asked))}
-    return sorted(holding, key=lambda item: (item not in begins, -catalog.train_count[item], item))[:limit]
+def test_the_more_popular_of_two_titles_comes_first(tmp_path) -> None:
+    catalog = titled(["Old lamp", "Red lamp", "Lamp", "New lamp"], [1, 9, 0, 9])
 
-
-WORDS = st.lists(st.sampled_from(["a", "A", "ab", "b", "Ba", "ß", "ss", " ", "\n"]), max_size=4).map("".join)
-TITLES = st.one_of(st.none(), st.lists(WORDS, min_size=1, max_size=3).map(" ".join).filter(str.strip))
-
-
-@settings(max_examples=60)
-@given(st.lists(st.tuples(TITLES, st.integers(0, 3)), min_size=1, max_size=12), WORDS, st.integers(1, 5))
-def test_find_is_a_look_at_each_title(tmp_path_factory, items, query, limit) -> None:
-    catalog = titled([title for title, _ in items], [count for _, count in items])
-    found = packed(catalog, tmp_path_factory.mktemp("packed"))
-
-    assert found.find(query, limit).tolist() == slow(catalog, query, limit)
-
-
-def test_titles_that_begin_with_the_query_come_first_then_the_popular(tmp_path) -> None:
-    catalog = titled(["Red lamp", "Old red lamp", "Lamp, red", "red  LAMP of oak", "Blue lamp"], [1, 9, 5, 2, 7])
-
-    assert packed(catalog, tmp_path).find("red lamp", 9).tolist() == [4, 1, 2, 3]
+    assert packed(catalog, tmp_path).find("lamp", 3).tolist() == [3, 2, 4]
 
 
 def test_items_without_a_title_are_found_by_their_id(tmp_path) -> None:
-    assert packed(titled(["Lamp", None]), tmp_path).find("I2", 5).tolist() == [2]
+    assert packed(titled(["Lamp", None], [0, 0]), tmp_path).find("I2", 5).tolist() == [2]
     assert packed(models.catalog(), tmp_path / "numbers").find("i12", 5).tolist() == [12]
 
 

@@ -34,6 +34,8 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     Runtime is not installed.
     """
     document = open_seal(path, "bundle", checksums=True)
+    if "catalog/search/words.bin" not in document["files"]:
+        raise BadFolder(f"{path} was made by an older hiersrec: its titles have no index. Make it anew with export.")
     catalog = PackedCatalog(path / "catalog")
     inputs = mapped(path / "inputs.npy")
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}

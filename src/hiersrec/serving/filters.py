@@ -1,18 +1,18 @@
 """What a caller allows and denies -> internal item numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from hiersrec.errors import BadInput
-from hiersrec.store.known import Known
+from hiersrec.store.known import Known, repr_of
 from hiersrec.types import ExternalId, Int32
 
 
 def listed_ids(catalog: Known, name: str, ids: Sequence[ExternalId]) -> Int32:
     """External ids -> (M,) int32 ascending, each once; unknown ones are passed over. Raises BadInput for a lone id."""
-    if isinstance(ids, str | int):
-        raise BadInput(f"{name} is a list of item ids, got {ids!r}. Put it in a list.")
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise BadInput(f"{name} is a list of item ids, got {repr_of(ids)}. Put it in a list.")
     found = np.unique(catalog.to_internal(list(ids)))
     return found[found > 0].astype(np.int32)
 

@@ -7,7 +7,7 @@ was measured is what is served. Importing this file loads no torch; `load` does,
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,8 @@ from hiersrec.serving.answers import Guess, Item, Reason, Recommendations, SeenI
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
 from hiersrec.serving.filters import items_under, listed_ids
 from hiersrec.store.batches import whole_sessions
-from hiersrec.store.folder import SEALS
-from hiersrec.store.known import Known
+from hiersrec.store.folder import SEALS, put_back
+from hiersrec.store.known import Known, repr_of
 from hiersrec.types import Batch, ExternalId, Float64, Int32
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Recommender:
         A bundle needs hiersrec[serve], a run folder hiersrec[train]; raises MissingExtra where that is not installed.
         """
         folder = Path(path)
+        put_back(folder)
         if (folder / SEALS["bundle"]).is_file():
             from hiersrec.serving.bundle import open_bundle
 
@@ -135,8 +136,8 @@ class Recommender:
         given, all that they name is ranked, candidates or not. per_category: most items of one category of the finest
         level, for lists that show more than one kind.
 
-        Raises BadInput for a wrong k or per_category, for what is no list of ids, for a path that no item has, and if
-        the model can't explain or has no categories from which candidates could follow.
+        Raises BadInput for a wrong k or per_category, for what is no list of ids or no id, for a path that no item has,
+        and if the model can't explain or has no categories from which candidates could follow.
         """
         for name, value in (("k", k), ("per_category", per_category)):
             if value is not None and value < 1:
@@ -147,9 +148,9 @@ class Recommender:
                 "Ask without explain, or train with --recipe hiersrec."
             )
         for session in sessions:
-            if isinstance(session, str | int):
+            if isinstance(session, str | bytes) or not isinstance(session, Iterable):
                 raise BadInput(
-                    f"A session is a list of item ids, got {session!r}. Ask for [[...]], a list of sessions."
+                    f"A session is a list of item ids, got {repr_of(session)}. Ask for [[...]], a list of sessions."
                 )
         chosen = self.candidates if candidates is None else candidates
         only = None if allow is None else listed_ids(self.catalog, "allow", allow)
@@ -210,7 +211,11 @@ class Recommender:
         last = sources[-1] if sources else "session" if len(seen) else POPULAR
         return Recommendations(
             session=self._seen(looked_at),
-            unknown_ids=[one for one, item in zip(session, internal, strict=True) if item == 0],
+            unknown_ids=[
+                one if isinstance(one, str) else int(one)  # which numpy's numbers are not
+                for one, item in zip(session, internal, strict=True)
+                if item == 0
+            ],
             fallback=None if last == "session" else last,
             guesses=shown,
             candidates=int(ranked.ranked[row]),

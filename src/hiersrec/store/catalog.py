@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hiersrec.store.known import Level
+from hiersrec.store.known import Level, as_kept
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
 from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
 
@@ -123,17 +123,13 @@ class Catalog:
         return [str(one) for one in self.items[feature.name].take(pa.array(place[1:])).to_pylist()]
 
     @cached_property
-    def _internal(self) -> dict[ExternalId, int]:
+    def _internal(self) -> dict[ExternalId | None, int]:
         return {external: item for item, external in enumerate(self.items["item_id"].to_pylist(), start=1)}
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
         """External ids -> (K,) int32, 0 where unknown; text becomes a number where the catalogue has numbers."""
-        known = self._internal
-        if pa.types.is_integer(self.items["item_id"].type):
-            item_ids = [int(one) if _is_number(one) else one for one in item_ids]
-        else:
-            item_ids = [str(one) for one in item_ids]
-        return np.array([known.get(one, 0) for one in item_ids], np.int32)
+        known, are_numbers = self._internal, pa.types.is_integer(self.items["item_id"].type)
+        return np.array([known.get(as_kept(one, are_numbers), 0) for one in item_ids], np.int32)
 
     def to_external(self, items: Int32) -> list[ExternalId]:
         """(K,) internal ids from 1 -> external ids as the user gave them."""
@@ -147,10 +143,6 @@ class Catalog:
     def path(self, item: int) -> list[str | None]:
         """Names of an item's categories, coarse to fine; None where a level is missing."""
         return [level.names[node] for level, node in zip(self.levels, self.item_nodes[item], strict=True)]
-
-
-def _is_number(one: ExternalId) -> bool:
-    return isinstance(one, str) and one.strip().removeprefix("-").isdecimal()
 
 
 def _level(nodes: pa.Table) -> Level:

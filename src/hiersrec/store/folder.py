@@ -1,7 +1,11 @@
 """Folders that are whole or absent: written aside, sealed with versions and checksums, renamed into place.
 
-The seal of a folder is a JSON document (`dataset.json`, `run.json`) that names its kind, its format version and every
-sealed file with size and SHA-256. A folder without its seal is unfinished.
+The seal of a folder is a JSON document (`dataset.json`, `run.json`, `bundle.json`) that names its kind, its format
+version, every sealed file with size and SHA-256, and last a SHA-256 of all this. A folder without its seal is
+unfinished. Seals of before the last one was there are read as they are.
+
+A newer folder takes the place of an older one by two renames: the older one to `.NAME.PID.old`, the newer one to NAME.
+Who is killed between them leaves no NAME; whoever opens or writes it next puts the older folder back.
 """
 
 import glob
@@ -10,13 +14,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from hiersrec.errors import BadFolder
 
 FORMAT_VERSION = 1
+OWN = "seal_sha256"
+"""Where a seal has the checksum of its own content."""
 SEALS = {"dataset": "dataset.json", "run": "run.json", "bundle": "bundle.json"}
 WAY_OUT = {
     "dataset": "Make one with `hiersrec prepare`.",
@@ -48,6 +54,7 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
 
     Raises BadFolder if `out` exists and is not empty, unless `overwrite` is set and it is an older folder of this kind.
     """
+    put_back(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not overwrite:
             raise BadFolder(f"{out} exists already. Choose another --out, or replace it with --overwrite.")
@@ -63,16 +70,30 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
             out.replace(old)  # a rename each, so that a kill in between costs no file
         aside.replace(out)
     finally:
+        put_back(out)  # where the second rename failed
         shutil.rmtree(aside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 
+def put_back(out: Path) -> None:
+    """If a killed process had renamed `out` aside and put nothing in its place, give it its name back."""
+    if not os.path.lexists(out):
+        for left in _left(out, "old"):  # one at most: who writes sweeps first
+            with suppress(OSError):  # another process was faster, or this one may not write here
+                left.replace(out)
+
+
 def _sweep(out: Path) -> None:
     """Remove what killed processes left half-written beside `out`."""
-    for left in out.parent.glob(f".{glob.escape(out.name)}.*"):
-        owner, _, end = left.name.removeprefix(f".{out.name}.").partition(".")
-        if end in ("part", "old") and owner.isdecimal() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+    for left in (*_left(out, "part"), *_left(out, "old")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _left(out: Path, end: str) -> list[Path]:
+    """Folders `.NAME.PID.end` beside `out` of processes that are no more."""
+    found = out.parent.glob(f".{glob.escape(out.name)}.*.{end}")
+    owners = {left: left.name.removeprefix(f".{out.name}.").removesuffix(f".{end}") for left in found}
+    return [left for left, owner in owners.items() if owner.isdecimal() and not _is_alive(int(owner))]
 
 
 def _is_alive(process: int) -> bool:
@@ -87,18 +108,40 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def seal(folder: Path, kind: str, document: dict[str, Any], files: list[Path]) -> None:
-    """Write the seal: `document` plus kind, format version, and size and checksum of each file (given absolute)."""
-    listed = {
+def facts_of(folder: Path, files: list[Path]) -> dict[str, dict[str, Any]]:
+    """What a seal says of files (given absolute): path in the folder -> {"bytes": size, "sha256": checksum}."""
+    return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(files)
     }
-    whole = {"kind": kind, "format_version": FORMAT_VERSION, **document, "files": listed}
+
+
+def seal(folder: Path, kind: str, document: dict[str, Any], files: list[Path]) -> None:
+    """Write the seal: `document` plus kind, format version, facts of each file (given absolute) and own checksum."""
+    write_seal(folder, kind, document, facts_of(folder, files))
+
+
+def write_seal(folder: Path, kind: str, document: dict[str, Any], facts: dict[str, dict[str, Any]]) -> None:
+    """The same where the files' facts are known already."""
+    whole = {"kind": kind, "format_version": FORMAT_VERSION, **document, "files": facts}
+    whole = json.loads(json.dumps(whole))  # as it will be read
+    whole.pop(OWN, None)  # of the seal that `document` may be from
+    whole[OWN] = _own_checksum(whole)
     write_text(folder / SEALS[kind], json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
+def _own_checksum(document: dict[str, Any]) -> str:
+    """Of what a seal says beside it, however that is laid out."""
+    said = {name: value for name, value in document.items() if name != OWN}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any]:
-    """Read and check a seal; sizes always, checksums on request. Raises BadFolder, saying what to do."""
+    """Read and check a seal; sizes and its own checksum always, those of files on request.
+
+    Raises BadFolder, saying what to do.
+    """
+    put_back(folder)
     path = folder / SEALS[kind]
     if not folder.is_dir():
         raise BadFolder(f"There is no {kind} folder at {folder}. {WAY_OUT[kind]}")
@@ -106,8 +149,9 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
         raise BadFolder(f"{folder} is not a finished {kind} folder: it has no {SEALS[kind]}. {WAY_OUT[kind]}")
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version, files = document["format_version"], document["files"]
-    except (ValueError, KeyError, TypeError) as error:
+        version = int(document["format_version"])
+        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in document["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadFolder(f"{path} is damaged ({error}). Make the {kind} folder anew.") from error
     if document.get("kind") != kind:
         raise BadFolder(f"{folder} is a {document.get('kind')} folder, not a {kind} folder.")
@@ -115,20 +159,23 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
         raise BadFolder(
             f"{folder} has format version {version}; this hiersrec reads up to {FORMAT_VERSION}. Update hiersrec."
         )
-    for name, facts in files.items():
-        _check_file(folder / name, facts, kind, checksums)
+    if OWN in document and document[OWN] != _own_checksum(document):
+        raise BadFolder(
+            f"{path} was changed after it was written: it does not match its own checksum ({OWN}). Put the file back "
+            f"as it was, or make or copy the {kind} folder anew."
+        )
+    for name, (size, checksum) in files.items():
+        _check_file(folder / name, size, checksum if checksums else None, kind)
     return document
 
 
-def _check_file(path: Path, facts: dict[str, Any], kind: str, checksums: bool) -> None:
+def _check_file(path: Path, size: int, checksum: str | None, kind: str) -> None:
     if not path.is_file():
         raise BadFolder(f"{path} is missing. The {kind} folder is cut short: make or copy it anew.")
-    size = path.stat().st_size
-    if size != facts["bytes"]:
-        raise BadFolder(
-            f"{path} has {size} bytes, its seal says {facts['bytes']}: make or copy the {kind} folder anew."
-        )
-    if checksums and sha256(path) != facts["sha256"]:
+    found = path.stat().st_size
+    if found != size:
+        raise BadFolder(f"{path} has {found} bytes, its seal says {size}: make or copy the {kind} folder anew.")
+    if checksum is not None and sha256(path) != checksum:
         raise BadFolder(f"{path} does not match its checksum: make or copy the {kind} folder anew.")
 
 

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
+from hiersrec.errors import BadInput
 from hiersrec.store.labels import Labels
 from hiersrec.types import ExternalId, Int32, Int64
 
@@ -54,7 +57,7 @@ class Known(Protocol):
         ...
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
-        """External ids -> (K,) int32, 0 where unknown."""
+        """External ids -> (K,) int32, 0 where unknown. Raises BadInput for what is no id, see `as_kept`."""
         ...
 
     def to_external(self, items: Int32) -> list[ExternalId]:
@@ -68,3 +71,29 @@ class Known(Protocol):
     def path(self, item: int) -> list[str | None]:
         """Names of an item's categories, coarse to fine; None where a level is missing."""
         ...
+
+
+_IDS = (str, int, np.integer)
+
+
+def as_kept(one: ExternalId, are_numbers: bool) -> ExternalId | None:
+    """An id as a catalogue keeps its ids, as whole numbers or as text; None where it can't be one of them.
+
+    Raises BadInput for what is neither text nor a whole number, such as None, 1.0, b"a" or True.
+    """
+    if not isinstance(one, _IDS) or isinstance(one, bool):
+        raise BadInput(f"An item id is text or a whole number, got {repr_of(one)}. Give it as the items have it.")
+    try:
+        if not are_numbers:
+            return str(one)
+        return int(one) if not isinstance(one, str) or one.strip().removeprefix("-").isdecimal() else None
+    except ValueError:  # Python makes no text of a number of more than 4,300 digits, and no number of such a text
+        return None
+
+
+def repr_of(value: object) -> str:
+    """A value that a caller gave, for a message: at most 60 characters."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return "a number of more than 4,300 digits"

@@ -1,10 +1,10 @@
 """A catalogue as a bundle keeps it: flat arrays and one blob of bytes, mapped into memory, read with numpy alone.
 
     catalog.json      numbers of items and kind of their ids, the levels (names, parents), the tasks and their classes
-    ids.npy           (N,) int64; or for text ids.bin and ids.starts.npy, see `_Texts`
+    ids.npy           (N,) int64; or for text ids.bin and ids.starts.npy (texts.py)
     ids.order.npy     (N,) int32: places of the ids, from 0, in ascending order of id
     titles.*          as for text ids, with titles.known.npy (N,) bool, where items have titles
-    search.*          texts that `find` looks through, the most popular item's first; search.items.npy: whose they are
+    search/           what `find` looks through (titles.py)
     item_nodes.npy    (N + 1, L) int32            labels/AT.count.npy  (C + 1,) int64, of the task at that place
     train_count.npy   (N + 1,) int64              labels/AT.item.npy   (N + 1,) int32, where the class is the item's
 
@@ -12,7 +12,7 @@ Opening it reads catalog.json alone, whatever the number of items, and processes
 """
 
 import json
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -20,9 +20,11 @@ from typing import Any, cast
 import numpy as np
 
 from hiersrec.store.folder import write_text
-from hiersrec.store.known import Known, Level
+from hiersrec.store.known import Known, Level, as_kept
 from hiersrec.store.labels import Labels
 from hiersrec.store.mapped import mapped
+from hiersrec.store.texts import Texts, as_bytes, write_texts
+from hiersrec.store.titles import Titles, write_titles
 from hiersrec.types import ExternalId, Int32, Int64
 
 TITLE = "title"
@@ -41,29 +43,23 @@ class PackedCatalog:
         self.train_count: Int64 = mapped(folder / "train_count.npy")
         self.labels = {task: _labels(folder, at, names) for at, (task, names) in enumerate(document["labels"].items())}
         self._has_numbers: bool = document["ids"] == "numbers"
-        self._ids: _Texts | memoryview = (
-            memoryview(mapped(folder / "ids.npy")) if self._has_numbers else _Texts(folder / "ids")
+        self._ids: Texts | memoryview = (
+            memoryview(mapped(folder / "ids.npy")) if self._has_numbers else Texts(folder / "ids")
         )
         self._order = memoryview(mapped(folder / "ids.order.npy"))
-        self._titles = _Texts(folder / "titles") if document["has_titles"] else None
+        self._titles = Texts(folder / "titles") if document["has_titles"] else None
         self._has_title = mapped(folder / "titles.known.npy") if document["has_titles"] else None
         self._search = folder / "search"
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
         """External ids -> (K,) int32, 0 where unknown; text becomes a number where the catalogue has numbers."""
-        if self._has_numbers:
-            return np.array([self._number(one) for one in item_ids], np.int32)
-        return np.array([self._place(_bytes(str(one))) for one in item_ids], np.int32)
+        return np.array([self._place(as_kept(one, self._has_numbers)) for one in item_ids], np.int32)
 
-    def _number(self, one: ExternalId) -> int:
-        if isinstance(one, str):
-            if not one.strip().removeprefix("-").isdecimal():
-                return 0
-            one = int(one)
-        return self._place(one)
-
-    def _place(self, wanted: bytes | int) -> int:
-        """The item with an id as it is stored, or 0."""
+    def _place(self, one: ExternalId | None) -> int:
+        """The item with an id as it is kept, or 0."""
+        if one is None:
+            return 0
+        wanted = one if isinstance(one, int) else as_bytes(one)
         at = bisect_left(self._order, wanted, key=self._ids.__getitem__)
         if at == len(self._order) or self._ids[self._order[at]] != wanted:
             return 0
@@ -90,37 +86,11 @@ class PackedCatalog:
         Those that begin with the query come first, then the more popular. Items without a title are found by their id;
         a query without words finds all.
         """
-        words = [_bytes(word) for word in _folded(query).split(" ")]
-        blob, starts, items = self._searched
-        found = _holding(blob, starts, [b"\n" + b" ".join(words)], limit, set())
-        found += _holding(blob, starts, words, limit - len(found), set(found))
-        return items[np.array(found, np.int64)]
+        return self._searched.find(query, limit)
 
     @cached_property
-    def _searched(self) -> tuple[bytes, memoryview, Int32]:
-        """The texts as lines that begin with a line feed, where each begins, and whose it is.
-
-        Bytes, not a map: they are searched several times faster, and processes that don't search don't have them.
-        """
-        return (
-            self._search.with_suffix(".bin").read_bytes(),
-            memoryview(mapped(self._search.with_suffix(".starts.npy"))),
-            mapped(self._search.with_suffix(".items.npy")),
-        )
-
-
-class _Texts:
-    """N texts in UTF-8, one after the other in NAME.bin; NAME.starts.npy (N + 1,) int64 says where each begins."""
-
-    def __init__(self, path: Path) -> None:
-        self._blob = _mapped_bytes(path.with_suffix(".bin"))
-        self._starts = memoryview(mapped(path.with_suffix(".starts.npy")))
-
-    def __len__(self) -> int:
-        return len(self._starts) - 1
-
-    def __getitem__(self, at: int) -> bytes:
-        return bytes(self._blob[self._starts[at] : self._starts[at + 1]])
+    def _searched(self) -> Titles:
+        return Titles(self._search)  # which processes that don't search don't read
 
 
 def pack(catalog: Known, folder: Path) -> None:
@@ -129,20 +99,19 @@ def pack(catalog: Known, folder: Path) -> None:
     every = np.arange(1, catalog.num_items + 1, dtype=np.int32)
     ids = catalog.to_external(every)
     has_numbers = all(isinstance(one, int) for one in ids)
-    stored = ids if has_numbers else [_bytes(str(one)) for one in ids]
+    stored = ids if has_numbers else [as_bytes(str(one)) for one in ids]
     if has_numbers:
         np.save(folder / "ids.npy", np.array(ids, np.int64))
     else:
-        _write_texts(folder / "ids", cast("list[bytes]", stored))
+        write_texts(folder / "ids", cast("list[bytes]", stored))
     np.save(folder / "ids.order.npy", np.array(sorted(range(len(ids)), key=stored.__getitem__), np.int32))
     titles = catalog.column(TITLE, every)
     if titles is not None:
-        _write_texts(folder / "titles", [_bytes("" if one is None else str(one)) for one in titles])
+        write_texts(folder / "titles", [as_bytes("" if one is None else str(one)) for one in titles])
         np.save(folder / "titles.known.npy", np.array([one is not None for one in titles], bool))
     popular = np.argsort(-catalog.train_count[1:], kind="stable")
     texts = [str(ids[at] if titles is None or titles[at] is None else titles[at]) for at in popular.tolist()]
-    _write_texts(folder / "search", [b"\n" + _bytes(_folded(text)) for text in texts])
-    np.save(folder / "search.items.npy", (popular + 1).astype(np.int32))
+    write_titles(folder / "search", texts, (popular + 1).astype(np.int32))
     np.save(folder / "item_nodes.npy", catalog.item_nodes)
     np.save(folder / "train_count.npy", catalog.train_count)
     for at, labels in enumerate(catalog.labels.values()):
@@ -161,41 +130,6 @@ def pack(catalog: Known, folder: Path) -> None:
     write_text(folder / "catalog.json", json.dumps(document, ensure_ascii=False) + "\n")
 
 
-def _write_texts(path: Path, texts: list[bytes]) -> None:
-    path.with_suffix(".bin").write_bytes(b"".join(texts))
-    np.save(path.with_suffix(".starts.npy"), np.cumsum([0, *map(len, texts)], dtype=np.int64))
-
-
 def _labels(folder: Path, at: int, names: list[str]) -> Labels:
     of_item = folder / f"labels/{at}.item.npy"
     return Labels(names, mapped(folder / f"labels/{at}.count.npy"), mapped(of_item) if of_item.is_file() else None)
-
-
-def _mapped_bytes(path: Path) -> memoryview:
-    if path.stat().st_size == 0:  # which can't be mapped
-        return memoryview(b"")
-    blob: Any = np.asarray(np.memmap(path, np.uint8, "r"))
-    return memoryview(blob)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")  # half a character, as JSON may hold, is found nowhere
-
-
-def _folded(text: str) -> str:
-    """Without case, and with single blanks between the words."""
-    return " ".join(text.casefold().split())
-
-
-def _holding(blob: bytes, starts: memoryview, words: list[bytes], limit: int, passed: set[int]) -> list[int]:
-    """The first `limit` lines that hold all words and are not in `passed`, ascending."""
-    rarest = min(words, key=blob.count) if len(words) > 1 else words[0]
-    found: list[int] = []
-    at = blob.find(rarest)
-    while 0 <= at < len(blob) and len(found) < limit:
-        line = bisect_right(starts, at) - 1
-        end = starts[line + 1]
-        if line not in passed and all(blob.find(word, starts[line], end) >= 0 for word in words):
-            found.append(line)
-        at = blob.find(rarest, end)
-    return found
