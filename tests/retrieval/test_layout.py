@@ -121,6 +121,16 @@ def test_a_saved_layout_opens_as_it_was(make, tmp_path) -> None:
     assert not found.order.flags.writeable
 
 
+def test_a_level_of_which_no_category_is_known_and_categories_without_items() -> None:
+    nodes = np.array([[0, 0], [1, 2], [1, 2], [1, 4], [1, 5]], np.int32)  # of level 2, only 2 and 4 hold an item
+    layout = Layout.of(nodes, [0, 4], np.arange(5))
+    two = {1: np.array([-np.inf], np.float32), 2: np.array([-np.inf, 3, 2, 1, 0], np.float32)}
+
+    assert [layout.of_top(two, top).tolist() for top in (1, 2, 4)] == [[[3, 4]], [[0, 2], [3, 4]], [[0, 4]]]
+    assert layout.of_share({1: two[1]}, 0.5).tolist() == [[0, 4]]  # no category lets an item in, so all are in
+    assert layout.stretches(2, np.array([1, 3])).tolist() == []
+
+
 def test_without_levels_items_lie_by_popularity() -> None:
     layout = Layout.of(np.zeros((4, 0), np.int32), [], np.array([0, 2, 7, 2]))
 

@@ -71,6 +71,23 @@ def test_narrow_scores_do_not_depend_on_the_batch(seed, type_) -> None:
         assert (line == found.scan(queries[[row]], [stretches[row]])[0]).all()
 
 
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("type_", ["bf16", "int8"])
+def test_narrow_stretches_copied_together_or_not_score_as_the_whole_does(type_, biased, monkeypatch) -> None:
+    random = np.random.default_rng(2)
+    vectors, biases = random.standard_normal((3000, WIDTH), np.float32), random.standard_normal(3000, np.float32)
+    found, query = Slabs.of(vectors, biases if biased else None, type_), random.standard_normal((1, WIDTH), np.float32)
+    [whole_line] = found.scan(query, [np.array([[0, 3000]])])
+    pieces = [[0, 40], [50, 300], [301, 330], [340, 380], [400, 420], [500, 1500], [1600, 1950], [2000, 2100]]
+
+    for long, copied in ((module.LONG, module.COPIED), (1, 1), (30, 60), (100, 10**6), (10**6, 90)):
+        monkeypatch.setattr(module, "LONG", long)
+        monkeypatch.setattr(module, "COPIED", copied)
+        for some in (pieces, pieces[:1], pieces[:5], pieces[5:6], pieces[1:]):
+            line = found.scan(query, [np.array(some)])[0]
+            assert line.tolist() == whole_line[places(np.array(some))].tolist()
+
+
 def test_bf16_codes_are_the_nearest_and_int8_codes_reach_127() -> None:
     vectors = np.random.default_rng(1).standard_normal((50, WIDTH), np.float32)
     half, eighth = (Slabs.of(vectors, None, type_) for type_ in ("bf16", "int8"))

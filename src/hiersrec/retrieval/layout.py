@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hiersrec.retrieval.order import top_k
 from hiersrec.store.mapped import mapped
 from hiersrec.types import Float32, Int32, Int64
 
@@ -89,22 +88,26 @@ class Layout:
         """(1, 2) int64: all places as one stretch; (0, 2) where there is no item."""
         return np.array([[0, self.num_items]] if self.num_items else np.zeros((0, 2)), np.int64)
 
-    def stretches(self, level: int, nodes: Int32) -> Int64:
+    def stretches(self, level: int, nodes: Int64) -> Int64:
         """Stretches (R, 2) int64 of known nodes (K,) of a level (from 1), node after node."""
+        if (one_each := self._one_each[level - 1]) is not None:
+            alone: Int64 = one_each[nodes]
+            return alone
         runs, first = self.runs[level - 1], self.first[level - 1]
         begin, end = first[nodes], first[nodes + 1]
         counts = end - begin
-        at = begin if (counts == 1).all() else np.repeat(end - counts.cumsum(), counts) + np.arange(counts.sum())
-        found: Int64 = runs[at]  # in a tree one for each node
+        found: Int64 = runs[np.repeat(end - counts.cumsum(), counts) + np.arange(counts.sum())]
         return found
 
-    def chosen(self, best: Mapping[int, Int32]) -> Int64:
+    def chosen(self, best: Mapping[int, Int64]) -> Int64:
         """I' as stretches (R, 2) int64, ascending and disjoint: level -> chosen nodes (K,), of the predicted levels.
 
         With the items that have a known category at none of these levels.
         """
         found = [self.stretches(level, nodes) for level, nodes in best.items()]
-        return merged(np.concatenate([*found, self._elsewhere(tuple(best))]))
+        if len(apart := self._elsewhere(tuple(best))):
+            found.append(apart)
+        return merged(found[0] if len(found) == 1 else np.concatenate(found))
 
     def of_top(self, categories: Mapping[int, Float32], top: int) -> Int64:
         """I' of the `top` best categories of each level, equal scores in order of node: level -> scores (C + 1,)."""
@@ -129,8 +132,12 @@ class Layout:
                 high = middle - 1
         return self.chosen({level: nodes[:low] for level, nodes in ranked.items()})
 
-    def _bounds(self, ranked: Mapping[int, Int32], room: float) -> tuple[int, int]:
+    def _bounds(self, ranked: Mapping[int, Int64], room: float) -> tuple[int, int]:
         """Least and greatest K that may be the largest with at most `room` items in the union of the K best."""
+        if len(ranked) == 1:
+            [(level, nodes)] = ranked.items()
+            fit = max(1, int(np.count_nonzero(self._sizes[level - 1][nodes].cumsum() <= room)))
+            return fit, fit
         # A union has at least the items of its largest level and at most the sum over levels.
         sizes = np.zeros((len(ranked), max(map(len, ranked.values()))), np.int64)
         for row, (level, nodes) in enumerate(ranked.items()):
@@ -138,6 +145,14 @@ class Layout:
         held = sizes.cumsum(axis=1)  # (L, K)
         low, high = (int(np.count_nonzero(one <= room)) for one in (held.sum(axis=0), held.max(axis=0)))
         return max(1, low), max(1, high)
+
+    @cached_property
+    def _one_each(self) -> list[Int64 | None]:
+        """Per level (C + 1, 2) int64: the stretch of each node, or None if some known node is none or several."""
+        return [
+            runs[first[:-1]] if len(runs) and (np.diff(first[1:]) == 1).all() else None
+            for runs, first in zip(self.runs, self.first, strict=True)
+        ]
 
     @cached_property
     def _sizes(self) -> list[Int64]:
@@ -163,17 +178,25 @@ def merged(stretches: Int64) -> Int64:
         return stretches
     by_start = stretches[stretches[:, 0].argsort()]
     reach = np.maximum.accumulate(by_start[:, 1])
-    begins = np.concatenate([[True], by_start[1:, 0] > reach[:-1]])  # where no stretch before reaches
-    ends = np.concatenate([begins[1:], [True]])
-    return np.stack([by_start[begins, 0], reach[ends]], axis=1)
+    anew = (by_start[1:, 0] > reach[:-1]).nonzero()[0] + 1  # where no stretch before reaches
+    if len(anew) + 1 == len(by_start):
+        return by_start
+    found = np.empty((len(anew) + 1, 2), np.int64)
+    found[0, 0], found[1:, 0] = by_start[0, 0], by_start[anew, 0]
+    found[:-1, 1], found[-1, 1] = reach[anew - 1], reach[-1]
+    return found
 
 
-def _best(scores: Float32, top: int) -> Int32:
-    """Numbers (K,) of the `top` best of (C + 1,) scores, best first; entry 0 is padding."""
-    best, _ = top_k(scores[None], min(top, len(scores) - 1))
-    nodes: Int32 = best[0]
-    if nodes.all():
-        return nodes
-    # Some score is minus infinity, which no list holds; a category with it is the last one, and still one.
-    nodes[:] = (np.argsort(-scores[1:], kind="stable") + 1)[: len(nodes)]
-    return nodes
+def _best(scores: Float32, top: int) -> Int64:
+    """Numbers (K,) of the `top` best of (C + 1,) scores, best first; entry 0 is padding.
+
+    Unlike order.top_k it counts a category scored minus infinity too: as one of the last.
+    """
+    line = scores[1:]
+    if top < len(line):
+        least = np.partition(line, len(line) - top)[len(line) - top]
+        nodes = (line >= least).nonzero()[0]
+    else:
+        nodes = np.arange(len(line))
+    best: Int64 = nodes[(-line[nodes]).argsort(kind="stable")][:top] + 1  # stable: ties stay in order of number
+    return best

@@ -18,6 +18,9 @@ ROWS_AT_ONCE = 32
 BLOCK = 64
 """Scores that share one maximum when the best are looked for: far cheaper than to partition a whole row."""
 
+SHORT = 2048
+"""Rows with fewer scores are partitioned whole all the same: that is quick then."""
+
 
 class Ranks(NamedTuple):
     """Ranks of one item for each row, all (B,) int64, from 1; 0 where the item has no score.
@@ -60,6 +63,9 @@ def _best_of(line: Float32, k: int) -> Int64:
 
 def floor(line: Float32, k: int) -> np.float32:
     """A number that at least k of the scores (n,) reach, 1 <= k <= n, and not many more."""
+    if len(line) < SHORT:
+        exactly: np.float32 = np.partition(line, len(line) - k)[len(line) - k]
+        return exactly
     width = min(BLOCK, len(line) // k)
     blocks = len(line) // width  # at least k of them
     maxima = line[: blocks * width].reshape(width, blocks).max(axis=0)  # (blocks,)

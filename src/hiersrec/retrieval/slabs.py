@@ -8,7 +8,7 @@ the few best are scored again in float32 from `vectors` (search.py). All arrays 
     biases.npy    (N,) float32, if any   scales.npy   (N,) float32, the worth of 1 in each row of int8 codes
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,9 @@ from hiersrec.types import Float32, Int32, Int64
 TYPES = ("float32", "bf16", "int8")
 Codes = npt.NDArray[np.int8] | npt.NDArray[np.uint16]
 
+Rows = list[slice] | Int64
+"""Which rows: stretches of them, or the place of each."""
+
 ROWS = 4096
 """Rows multiplied at a time with several queries, or gathered, so that they stay in the cache."""
 
@@ -32,6 +35,10 @@ FEW = 5
 
 SHORT = 16
 """Stretches shorter than this on average are gathered row by row: a call for each would cost more than copying."""
+
+LONG, COPIED = 256, 1024
+"""Narrow stretches shorter than LONG are copied one after another, and multiplied once that are COPIED rows: a call of
+SimSIMD costs more than to copy most of them."""
 
 
 @dataclass(frozen=True)
@@ -87,75 +94,47 @@ class Slabs:
         roughly so, times a positive number of the query's own. Of a batch in float32 each row is read once, and
         multiplied with all the queries that want it.
         """
-        asked = self._asked(queries)
-        found = [np.empty((one[:, 1] - one[:, 0]).sum(), np.float32) for one in stretches]
-        together = []
-        for row, (mine, line) in enumerate(zip(stretches, found, strict=True)):
-            if len(line) < SHORT * len(mine):
-                self._gather(asked[row : row + 1], mine, line)
-            elif len(queries) > 1 and self.codes is None:
+        asked, worth = (queries, None) if self.codes is None else _narrow(queries, self.type_)
+        wanted = [_rows(one) for one in stretches]
+        found, together = [], []
+        for row, rows in enumerate(wanted):
+            if self.codes is None and len(queries) > 1 and isinstance(rows, list):
                 together.append(row)
-            elif len(mine):  # a narrow product is bound by its arithmetic from two queries on: nothing to share
-                self._scan(asked[row : row + 1], mine, line)
+                found.append(np.empty((stretches[row][:, 1] - stretches[row][:, 0]).sum(), np.float32))
+            else:  # a narrow product is bound by its arithmetic from two queries on: nothing to share
+                found.append(self._products(asked[row], rows))
         if together:
-            self._scan_together(asked[together], [stretches[row] for row in together], [found[row] for row in together])
+            lines = [found[row] for row in together]
+            self._scan_together(queries[together], [stretches[row] for row in together], lines)
+        for row, (rows, line) in enumerate(zip(wanted, found, strict=True)):
+            if self.scales is not None:
+                line *= _joined(self.scales, rows)
+            if self.biases is not None:
+                if worth is not None:
+                    line *= worth[row]
+                line += _joined(self.biases, rows)
         return found
 
-    def exact(self, query: Float32, places: Int32) -> Float32:
+    def exact(self, query: Float32, places: Int32 | Int64) -> Float32:
         """Scores (K,) float32 of the items at places (K,) for one query (d,), never from the narrow copy."""
         scores: Float32 = self.vectors[places] @ query
         return scores if self.biases is None else scores + self.biases[places]
 
-    def _asked(self, queries: Float32) -> "_Asked":
-        """Queries (B, d) in the type of the slabs."""
+    def _products(self, query: Float32 | Codes, rows: Rows) -> Float32:
+        """Products (n,) float32 of some rows with one query (d,) of the slabs' type."""
+        if not len(rows):
+            return np.zeros(0, np.float32)
         if self.codes is None:
-            return _Asked(queries, np.ones(len(queries), np.float32))
-        codes, scales = _narrow(queries, self.type_)
-        return _Asked(codes, scales)
+            lines = [block.dot(query) for block in _blocks(self.vectors, rows)]
+            return lines[0] if len(lines) == 1 else np.concatenate(lines)
+        product, type_, one = _cdist(), self.type_, query[None]
+        # Not with SimSIMD's own `out`: such a call frees None once too often (6.5.16), and many end the process.
+        parts = [product(block, one, "dot", dtype=type_, out_dtype="float32") for block in _blocks(self.codes, rows)]
+        # Joined as bytes: np.concatenate takes 15 times as long over tensors of SimSIMD.
+        return np.frombuffer(parts[0] if len(parts) == 1 else bytearray().join(parts), np.float32)
 
-    def _multiply(self, rows: slice | Int64, asked: "_Asked", out: Float32) -> None:
-        """Scores of some rows for m queries, into (n, m)."""
-        if self.codes is None:
-            np.dot(self.vectors[rows], asked.queries.T, out=out)
-        else:
-            # Not with SimSIMD's own `out`: such a call frees None once too often (6.5.16), and many end the process.
-            out[:] = _cdist()(self.codes[rows], asked.queries, metric="dot", dtype=self.type_, out_dtype="float32")
-        if self.scales is not None:
-            out *= self.scales[rows, None]
-        if self.biases is not None:
-            out *= asked.scales
-            out += self.biases[rows, None]
-
-    def _scan(self, asked: "_Asked", stretches: Int64, line: Float32) -> None:
-        """Scores of one query, into (n,). There may be hundreds of stretches: all but the products is done at once."""
-        pieces = [slice(start, stop) for start, stop in stretches.tolist()]
-        if self.codes is None:
-            query, begin = asked.queries[0], 0
-            for piece in pieces:
-                end = begin + piece.stop - piece.start
-                np.dot(self.vectors[piece], query, out=line[begin:end])
-                begin = end
-        else:
-            product, codes, type_ = _cdist(), self.codes, self.type_
-            parts = [
-                product(codes[piece], asked.queries, metric="dot", dtype=type_, out_dtype="float32") for piece in pieces
-            ]
-            np.concatenate(parts, out=line[:, None])
-        if self.scales is not None:
-            line *= _joined(self.scales, pieces)
-        if self.biases is not None:
-            line *= asked.scales
-            line += _joined(self.biases, pieces)
-
-    def _gather(self, asked: "_Asked", stretches: Int64, line: Float32) -> None:
-        """Scores of one query over short stretches, into (n,)."""
-        counts = stretches[:, 1] - stretches[:, 0]
-        places = np.repeat(stretches[:, 1] - counts.cumsum(), counts) + np.arange(len(line))
-        for at in range(0, len(line), ROWS):
-            self._multiply(places[at : at + ROWS], asked, line[at : at + ROWS, None])
-
-    def _scan_together(self, asked: "_Asked", stretches: Sequence[Int64], lines: Sequence[Float32]) -> None:
-        """Scores of m queries, into m times (n,): piece by piece between the edges of any stretch, in one product."""
+    def _scan_together(self, queries: Float32, stretches: Sequence[Int64], lines: Sequence[Float32]) -> None:
+        """Products of m queries (m, d), into m times (n,): each piece between edges of any stretch in one product."""
         edges = np.unique(np.concatenate(stretches))
         wants = np.zeros((len(stretches), len(edges)), bool)
         for row, mine in enumerate(stretches):
@@ -165,36 +144,62 @@ class Slabs:
         ends = np.cumsum(wants * sizes, axis=1)  # (m, E): where each piece ends in each query's line
         for piece in np.flatnonzero(wants.any(axis=0)):
             rows = np.flatnonzero(wants[:, piece]).tolist()
-            some = asked[rows]
+            some = queries[rows]  # (m, d)
             first, last = int(edges[piece]), int(edges[piece]) + int(sizes[piece])
             shifts = (ends[rows, piece] - last).tolist()
             for start in range(first, last, ROWS):
                 stop = min(start + ROWS, last)
                 outs = [lines[row][start + shift : stop + shift] for row, shift in zip(rows, shifts, strict=True)]
                 if len(rows) < FEW:
-                    for one, out in enumerate(outs):
-                        self._multiply(slice(start, stop), some[one : one + 1], out[:, None])
+                    for query, out in zip(some, outs, strict=True):
+                        self.vectors[start:stop].dot(query, out)
                     continue
-                block = np.empty((stop - start, len(rows)), np.float32)
-                self._multiply(slice(start, stop), some, block)
+                block = self.vectors[start:stop] @ some.T  # (n, m)
                 for column, out in enumerate(outs):
                     out[:] = block[:, column]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Queries (B, d) as the slabs are, and the worth (B,) float32 of 1 in each."""
-
-    queries: Float32 | Codes
-    scales: Float32
-
-    def __getitem__(self, rows: slice | list[int] | Int64) -> "_Asked":
-        return _Asked(self.queries[rows], self.scales[rows])
+def _rows(stretches: Int64) -> Rows:
+    """Rows of stretches (R, 2)."""
+    counts = stretches[:, 1] - stretches[:, 0]
+    if counts.sum() >= SHORT * len(counts):
+        return [slice(start, stop) for start, stop in stretches.tolist()]
+    return np.repeat(stretches[:, 1] - counts.cumsum(), counts) + np.arange(counts.sum())
 
 
-def _joined(values: Float32, pieces: list[slice]) -> Float32:
-    """What lies in some pieces, one after another."""
-    return values[pieces[0]] if len(pieces) == 1 else np.concatenate([values[piece] for piece in pieces])
+def _blocks(table: npt.NDArray[Any], rows: Rows) -> Iterator[npt.NDArray[Any]]:
+    """Some rows of a table, in their order, as blocks that are worth a call."""
+    if not isinstance(rows, list):
+        yield from (table[rows[at : at + ROWS]] for at in range(0, len(rows), ROWS))
+    elif table.dtype == np.float32:
+        yield from (table[piece] for piece in rows)
+    else:
+        yield from _copied(table, rows)
+
+
+def _copied(table: npt.NDArray[Any], pieces: list[slice]) -> Iterator[npt.NDArray[Any]]:
+    """Long pieces as they are, and copies of short ones together."""
+    held: list[npt.NDArray[Any]] = []
+    size = 0
+    for piece in pieces:
+        length = piece.stop - piece.start
+        if held and (length >= LONG or size >= COPIED):
+            yield held[0] if len(held) == 1 else np.concatenate(held)
+            held, size = [], 0
+        if length >= LONG:
+            yield table[piece]
+        else:
+            held.append(table[piece])
+            size += length
+    if held:
+        yield held[0] if len(held) == 1 else np.concatenate(held)
+
+
+def _joined(values: Float32, rows: Rows) -> Float32:
+    """Values of some rows, (n,)."""
+    if not isinstance(rows, list):
+        return values[rows]
+    return values[rows[0]] if len(rows) == 1 else np.concatenate([values[:0], *(values[piece] for piece in rows)])
 
 
 def _narrow(vectors: Float32, type_: str) -> tuple[Codes, Float32]:
