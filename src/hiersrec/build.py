@@ -16,6 +16,7 @@ from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
 from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.repeats import Repeats
 from hiersrec.model.scorer import scorer_of
 from hiersrec.model.split import Split
 from hiersrec.model.trainable import Trainable
@@ -28,12 +29,15 @@ WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
 
 
-def build_model(recipe: ModelRecipe, catalog: Catalog, split: Split | None = None) -> HierarchicalModel:
+def build_model(
+    recipe: ModelRecipe, catalog: Catalog, split: Split | None = None, train: Sessions | None = None
+) -> HierarchicalModel:
     """The untrained model of a recipe, its weights drawn from torch's current random state.
 
-    split: this process's part of the item table, where others have the rest.
+    split: this process's part of the item table, where others have the rest. train: the training sessions, of which an
+    item's neighbours are a constant of the model; None where weights are loaded, which hold them.
     """
-    inputs = Inputs(recipe.inputs, catalog, split)
+    inputs = Inputs(recipe.inputs, catalog, split, train)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
     pooled = pooling.build(recipe.pooling, inputs.width)
     tasks: dict[str, nn.Module] = {}
@@ -49,7 +53,9 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, split: Split | None = Non
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
     if "item" not in tasks:
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
-    model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring)
+    [item] = [table.config for table in recipe.tasks if table.name == "item"]
+    repeats = Repeats(inputs.width, encoder.max_length) if item.repeats else None
+    model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring, repeats)
     if model.sparse_parameters():
         _refuse_beside_sparse_tables(recipe, wiring)
     if split is not None:
@@ -60,6 +66,11 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, split: Split | None = Non
 def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wiring]) -> None:
     """Raise BadRecipe for what would read all items at each step, where the item task's softmax reads some alone."""
     [softmax] = [table.config.softmax for table in recipe.tasks if table.name == "item"]
+    if recipe.inputs.neighbours:
+        raise BadRecipe(
+            f'[inputs] neighbours must be 0 with [[tasks]] item softmax = "{softmax}", whose steps leave most rows of '
+            f'the item table alone, got {recipe.inputs.neighbours}. Set it to 0, or use softmax = "full".'
+        )
     if readers := [name for name, wires in wiring.items() if "item" in wires.reads]:
         raise BadRecipe(
             f"[[tasks]] {readers[0]} reads 'item', the scores of all items, which item's softmax = \"{softmax}\" does "
@@ -80,6 +91,10 @@ def _refuse_beside_split_table(recipe: ModelRecipe, wiring: Mapping[str, Wiring]
         found = f'[[tasks]] item softmax = "{item.softmax}"'
     elif item.vectors != "id":
         found = f'[[tasks]] item vectors = "{item.vectors}"'
+    elif item.repeats:
+        found = "[[tasks]] item repeats = true"
+    elif recipe.inputs.neighbours:
+        found = f"[inputs] neighbours = {recipe.inputs.neighbours}"
     elif recipe.inputs.id_dropout:
         found = f"[inputs] id_dropout = {recipe.inputs.id_dropout}"
     elif readers:
@@ -87,8 +102,8 @@ def _refuse_beside_split_table(recipe: ModelRecipe, wiring: Mapping[str, Wiring]
     else:
         return
     raise BadRecipe(
-        '[training] split_items needs softmax = "full" and vectors = "id", no id_dropout, and no task that reads the '
-        f"scores of all items, got {found}. Change that, or leave split_items out."
+        '[training] split_items needs softmax = "full" and vectors = "id", no id_dropout, neighbours or repeats, '
+        f"and no task that reads the scores of all items, got {found}. Change that, or leave split_items out."
     )
 
 
@@ -100,7 +115,7 @@ def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None, sp
     """
     every = recipe.training is not None and recipe.training.positions == "all"
     if isinstance(recipe, ModelRecipe):
-        ours = build_model(recipe, catalog, split)
+        ours = build_model(recipe, catalog, split, train)
         if every and not ours.encoder.causal:
             raise BadRecipe(
                 f'[training] positions = "all" needs an encoder whose states know nothing of later items, got '
@@ -167,4 +182,4 @@ def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
         raise BadFolder(f"{weights} does not fit its recipe: {reason} Train the run anew.") from error
-    return scorer_of(model)
+    return scorer_of(model.eval())

@@ -48,6 +48,9 @@ class Training:
     """L2 penalty: so many times each weight is added to its gradient."""
     newest_share: Annotated[float, Gt(0), Le(1)] = 1.0
     """Share of the training sessions that is used: the newest, which a dataset folder has last."""
+    refit: bool = False
+    """Train on the validation sessions too. Nothing is measured then, and all `epochs` are trained: a training
+    without it shows how many are right."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
     split_items: bool = False

@@ -31,6 +31,7 @@ from hiersrec.model.scorer import ModelScorer
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import top_k
+from hiersrec.retrieval.repeats import added
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store import folder as folders
@@ -69,6 +70,7 @@ def export(
     candidates that it can't give or a dataset that is another, MissingExtra for a package that is absent, BadFolder if
     a folder is not what it should be, and HiersrecError if the graph is too far from the model.
     """
+    Slabs.of(np.zeros((1, 1), np.float32), None, slabs)  # refuses an unknown type before anything is read
     opened = open_run(run)
     recipe = _refuse(opened)
     model = _model(opened)
@@ -106,11 +108,11 @@ def export(
         for at, read in enumerate(reads.values()):
             np.save(folder / f"explain/{at}.npy", read.matrix)
         pack(catalog, folder / "catalog")
-        files = [path for path in folder.rglob("*") if path.is_file()]
+        facts = folders.facts_of(folder, [path for path in folder.rglob("*") if path.is_file()])
         document = {
             "hiersrec": __version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model_version": _version(folder, files),
+            "model_version": _version(facts),
             "run": run.resolve().name,
             "recipe": recipe.name,
             "dataset": opened.document["dataset"]["name"],
@@ -124,7 +126,7 @@ def export(
             "encoder": encoder,
             "checked": checked,
         }
-        folders.seal(folder, "bundle", document, files)
+        folders.write_seal(folder, "bundle", document, facts)
         written = folders.open_seal(folder, "bundle")
     say(f"export: wrote {out}")
     return written
@@ -208,7 +210,17 @@ def _run(graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: F
     query = np.concatenate([one.query for one in parts])
     items = query @ vectors.T + (0 if biases is None else biases)
     own, factor = np.concatenate([one.own for one in parts]), np.concatenate([one.factor for one in parts])
+    if parts[0].repeats is not None:
+        width = batch.items.shape[1]
+        found["repeats"] = np.concatenate([_padded(one.repeats, width) for one in parts if one.repeats is not None])
+        for line, mine in zip(items, added(batch, found["repeats"]), strict=True):
+            line[mine.items - 1] += mine.values
     return found | {"query": query, "own": own, "factor": factor[:, None], "item": items}
+
+
+def _padded(values: Float32, width: int) -> Float32:
+    """(B, T) -> (B, width), zeros for what is not there."""
+    return np.pad(values, ((0, 0), (0, width - values.shape[1])))
 
 
 def _difference(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
@@ -259,8 +271,7 @@ def _quantize(source: Path, target: Path) -> None:
         root.handlers[:] = handlers
 
 
-def _version(folder: Path, files: list[Path]) -> str:
+def _version(facts: dict[str, dict[str, Any]]) -> str:
     """12 hexadecimal digits that follow from the names and contents of all files."""
-    names = sorted(path.relative_to(folder).as_posix() for path in files)
-    listed = "".join(f"{name} {folders.sha256(folder / name)}\n" for name in names)
+    listed = "".join(f"{name} {facts[name]['sha256']}\n" for name in sorted(facts))
     return sha256(listed.encode()).hexdigest()[:12]

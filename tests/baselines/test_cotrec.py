@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from hiersrec.baselines import _cotrec_losses as losses
 from hiersrec.baselines import cotrec
-from hiersrec.baselines._cotrec_graph import ItemGraph, overlap
+from hiersrec.baselines._cotrec_graph import followers, overlap
 from hiersrec.baselines.cotrec import Config, Cotrec
 from hiersrec.errors import BadInput
+from hiersrec.model.item_graph import ItemGraph
 from hiersrec.model.targets import Targets
 from hiersrec.store.sessions import Sessions
 from tests.toy import NUM_ITEMS, toy
@@ -139,7 +140,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_item_graph_is_the_matrix_of_what_followed_what() -> None:
-    graph = ItemGraph(5, SMALL).double()
+    graph = ItemGraph(5, followers(5, SMALL)).double()
     expected = matrix(SMALL, 5)
 
     assert expected[1].tolist() == [0, 1 / 4, 2 / 5, 0, 0]  # 2 -> 3 twice, of the five times that 3 is reached
@@ -148,13 +149,13 @@ def test_item_graph_is_the_matrix_of_what_followed_what() -> None:
 
 
 def test_gradient_of_the_item_graph_goes_the_other_way() -> None:
-    graph = ItemGraph(5, SMALL).double()
+    graph = ItemGraph(5, followers(5, SMALL)).double()
 
     assert torch.autograd.gradcheck(graph, [random(5, 3).requires_grad_()])
 
 
 def test_item_graph_keeps_the_precision_of_the_vectors() -> None:
-    graph = ItemGraph(5, SMALL)
+    graph = ItemGraph(5, followers(5, SMALL))
     exact, rounded = graph(random(5, 64).float()), graph(random(5, 64).bfloat16())
 
     assert rounded.dtype == torch.bfloat16

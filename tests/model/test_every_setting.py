@@ -30,7 +30,14 @@ from tests.toy import toy
 Place = tuple[str, str]
 OTHERS: dict[Place, dict[str, Any]] = {
     ("head", ""): {"pooling": "last"},
-    ("inputs", ""): {"item_width": 10, "category_width": 8, "metadata_width": 0, "dropout": 0.4, "id_dropout": 0.4},
+    ("inputs", ""): {
+        "item_width": 10,
+        "category_width": 8,
+        "metadata_width": 0,
+        "dropout": 0.4,
+        "id_dropout": 0.4,
+        "neighbours": 2,
+    },
     ("encoder", "transformer"): {
         **{"layers": 1, "heads": 4, "feedforward": 3, "positions": "forward", "norm": "post"},
         **{"causal": True, "max_length": 4, "dropout": 0.4},
@@ -40,7 +47,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("encoder", "narm"): {"max_length": 4, "input_dropout": 0.4, "output_dropout": 0.2},
     ("encoder", "stamp"): {"max_length": 4},
     ("tasks", "item"): {
-        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata"},
+        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "repeats": True},
         **{"softmax": "coarse_to_fine", "negatives": 4, "negatives_from": "category"},
     },
     ("tasks", "category"): {"level": 1},
@@ -49,7 +56,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},
     ("training", ""): {
         **{"batch_size": 16, "learning_rate": 1e-3, "schedule": "constant", "epochs": 1, "patience": 1},
-        **{"positions": "all", "precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5},
+        **{"positions": "all", "precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5, "refit": True},
     },
 }
 NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}, "training": {"split_items"}}
@@ -150,7 +157,7 @@ def outcome(settings: Training) -> tuple[Any, ...]:
     with tempfile.TemporaryDirectory() as folder:
         progress = loop.fit(made, data, settings, Path(folder), Silent())
     weights = {name: value.numpy().tobytes() for name, value in made.state_dict().items()}
-    return weights, [(one["loss"], one["valid"]) for one in progress.history]
+    return weights, [(one["loss"], one.get("valid")) for one in progress.history]
 
 
 BASE = Training(batch_size=32, learning_rate=1e-2, schedule="linear", epochs=2, patience=3, precision="float32")

@@ -95,7 +95,7 @@ def test_a_category_task_may_read_the_coarser_ones(reads_as) -> None:
 
     found = made(*given)
 
-    session = made.encode(*given)
+    session = made.encode(*given).final
     fed = found["category_1"].softmax(-1) if reads_as == "probs" else found["category_1"]
     state = session + 0.5 * fed @ made.projections["category_1_to_category_2"].weight.T
     torch.testing.assert_close(found["category_2"], made.task("category_2")(state))

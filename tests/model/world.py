@@ -95,6 +95,7 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
     "sampled": lambda: recipe("tasks.item.softmax=sampled", "tasks.item.negatives=4000"),  # all items are among them
     "coarse to fine": lambda: recipe("tasks.item.softmax=coarse_to_fine"),
     "coarse to fine, linear head": lambda: recipe("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
+    "repeats": lambda: recipe("tasks.item.repeats=true"),
     "tree": lambda: tree("action_category_item"),
     "columns": lambda: tree("columns"),
 }

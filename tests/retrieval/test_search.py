@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hiersrec.retrieval import search
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import top_k
+from hiersrec.retrieval.repeats import NOTHING
 from hiersrec.retrieval.search import Scored, best, best_again, first, near, within
 from hiersrec.retrieval.slabs import Slabs
 
@@ -65,9 +66,12 @@ def test_places_of_positions_and_nothing_outside_is_removed() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3)), unique_by=lambda pair: pair[0], max_size=30))
-def test_first_against_sorted(pairs) -> None:
-    items, scores = (np.array([pair[at] for pair in pairs], dtype) for at, dtype in ((0, np.int32), (1, np.float32)))
+@given(st.integers(0, 10**6), st.sampled_from([0, 1, 30, 3 * search.MANY]), st.sampled_from([1, 4, 1000]))
+def test_first_against_sorted(seed, size, values) -> None:
+    random = np.random.default_rng(seed)
+    items = (random.permutation(2 * size)[:size] + 1).astype(np.int32)
+    scores = random.integers(0, values, size).astype(np.float32)
+    pairs = list(zip(items.tolist(), scores.tolist(), strict=True))
     for k in (1, 4, 30):
         found = first(items, scores, k)
         expected = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:k]
@@ -80,13 +84,27 @@ def test_scores_from_narrow_slabs_are_float32_scores(type_) -> None:
     slabs = Slabs.of(random.standard_normal((4000, 32), np.float32), random.standard_normal(4000, np.float32), type_)
     query, every = random.standard_normal(32, np.float32), np.array([[0, 4000]])
     [line] = slabs.scan(query[None], [every])
-    items, scores = best_again(Scored(line, every), made, 20, slabs, query)
+    items, scores = best_again(Scored(line, every), made, 20, slabs, query, NOTHING)
 
     exact = slabs.exact(query, np.arange(4000, dtype=np.int32))
     expected = best(Scored(exact, every), made, 20)
     assert items.tolist() == expected[0].tolist()
     assert scores.tolist() == slabs.exact(query, made.place[items]).tolist()
     np.testing.assert_allclose(scores, expected[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("type_", ["bf16", "int8"])
+def test_of_many_equal_scores_the_smallest_numbers_are_scored_again(type_, monkeypatch) -> None:
+    made, asked = layout(5, 4000), []
+    slabs = Slabs.of(np.ones((4000, 8), np.float32), None, type_)
+    exact = Slabs.exact
+    monkeypatch.setattr(Slabs, "exact", lambda *given: asked.append(len(given[2])) or exact(*given))
+    [line] = slabs.scan(np.ones((1, 8), np.float32), [np.array([[0, 4000]])])
+    items, scores = best_again(Scored(line, np.array([[0, 4000]])), made, 20, slabs, np.ones(8, np.float32), NOTHING)
+
+    assert items.tolist() == list(range(1, 21))
+    assert scores.tolist() == [8] * 20
+    assert asked == [search.LEAST]
 
 
 @given(st.sets(st.integers(0, SIZE - 1)))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from hiersrec.build import open_run
+from hiersrec.build import build_trainable, open_run
 from hiersrec.config import Recipe, find_recipe, read_recipe, write_recipe
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.scorer import ModelScorer
@@ -235,3 +236,32 @@ def test_a_rival_is_a_run_as_well(dataset, tmp_path, name) -> None:
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
     assert document["parameters"] > 0
     assert opened.scorer.score(whole_sessions([[1]], 10)).items.shape == (1, dataset.catalog.num_items + 1)
+
+
+def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_path) -> None:
+    document = train(dataset, recipe("training.refit=true", "training.patience=1"), tmp_path / "run", Silent())
+
+    assert document["best"] == {"epoch": 2}
+    history = [
+        json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    assert [set(one) for one in history] == [{"epoch", "loss", "examples_per_s", "train_s"}] * 2
+    data = dataset.training()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        both = replace(data, train=data.train.followed_by(data.valid))
+        made = build_trainable(recipe(), data.catalog, both.train)
+        loop.fit(made, both, recipe("training.epochs=2").training, tmp_path / "loop", Silent())
+    expected = ModelScorer(made).score(whole_sessions([[1, 9, 17], [4]], 10)).items
+    found = open_run(tmp_path / "run").scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
+    assert found.tobytes() == expected.tobytes(), "the weights after the last epoch"
+    other = open_run(run).scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
+    assert found.tobytes() != other.tobytes()
+    assert "nothing was left to measure on" in (tmp_path / "run" / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_refit_takes_all_sessions(dataset, tmp_path) -> None:
+    with pytest.raises(BadRecipe, match=r"newest_share must be 1, got 0.5. Leave one of the two out"):
+        train(dataset, recipe("training.refit=true", "training.newest_share=0.5"), tmp_path / "run", Silent())
+
+    assert not (tmp_path / "run").exists()

@@ -39,9 +39,10 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hiersrec.baselines._cotrec_graph import ItemGraph, overlap
+from hiersrec.baselines._cotrec_graph import followers, overlap
 from hiersrec.baselines._cotrec_losses import PICKS, adversarial, contrast, picks
 from hiersrec.errors import BadInput
+from hiersrec.model.item_graph import ItemGraph
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
@@ -102,7 +103,7 @@ class Cotrec(Trainable):
         self.weigh = nn.Linear(width, 1, bias=False)  # w_2
         for one in self.parameters():
             nn.init.uniform_(one, -(width**-0.5), width**-0.5)
-        self.graph = ItemGraph(num_items, train)
+        self.graph = ItemGraph(num_items, None if train is None else followers(num_items, train))
         # x of all items, for evaluation, which asks for it batch after batch.
         self.register_buffer("vectors", None, persistent=False)
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 At inference the input vector of an item (eq. 1) is a constant, and so is what the item task compares a query with. So
 the graph starts at input vectors and ends at the query, and the tables lie beside it:
 
-    score_i = query . vector_i + bias_i
+    score_i = query . vector_i + bias_i + sum over the positions t with s_t = i of repeats_t
     query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)
 
 f(p_t) are the logits of task t or their softmax. `own` is the session's part, and `factor` the length that a cosine
@@ -42,8 +42,8 @@ class Read(NamedTuple):
 
 
 class Exported(nn.Module):
-    """Vectors (B, T, D) and lengths (B,) from 1 -> query (B, d), own (B, d), factor (B, 1), and logits (B, C) of every
-    task but the item task, in the order of the recipe.
+    """Vectors (B, T, D) and lengths (B,) from 1 -> query (B, d), own (B, d), factor (B, 1), repeats (B, T) where the
+    item task has such, and logits (B, C) of every task but the item task, in the order of the recipe.
 
     No task reads the item task; the caller has seen to that.
     """
@@ -52,18 +52,22 @@ class Exported(nn.Module):
         super().__init__()
         self.model = model
         self.others = [name for name in model.wiring if name != "item"]
+        self.names = ["query", "own", "factor", *([] if model.repeats is None else ["repeats"]), *self.others]
+        """Of what forward gives."""
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """As above; padding may hold any numbers."""
         model, head = self.model, _head(self.model)
         mask = torch.arange(vectors.shape[1]) < lengths[:, None]  # (B, T)
-        session = model.pooling(model.encoder(vectors, mask), mask)  # (B, D)
+        states = model.encoder(vectors, mask)
+        session = model.pooling(states, mask)  # (B, D)
+        repeats = [] if model.repeats is None else [model.repeats(states, mask, session)]
         logits: dict[str, Tensor] = {}
         for name in self.others:
             logits[name] = model.task(name)(model.state(name, session, logits))
         linear = head.linear(model.state("item", session, logits))  # (B, d)
         factor = head.factor(linear)
-        return linear * factor, head.linear(session) * factor, factor, *logits.values()
+        return linear * factor, head.linear(session) * factor, factor, *repeats, *logits.values()
 
 
 def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
@@ -78,7 +82,6 @@ def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
         raise MissingExtra(str(error.name), "export") from error
     graph = Exported(copy.deepcopy(model).eval())
     without_torch_gru(graph)
-    names = ["query", "own", "factor", *graph.others]
     example = torch.zeros(2, 3, model.inputs.width), torch.tensor([3, 2])
     rows, length = Dim("rows"), Dim("length", max=model.max_length)
     with _quiet(), torch.inference_mode():
@@ -88,13 +91,13 @@ def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
             dynamo=True,
             dynamic_shapes=({0: rows, 1: length}, {0: rows}),
             input_names=["vectors", "lengths"],
-            output_names=names,
+            output_names=graph.names,
             custom_translation_table=translation(),
             verbose=False,
         )
         assert program is not None
         program.save(path)
-    return names
+    return graph.names
 
 
 @torch.inference_mode()
@@ -104,7 +107,7 @@ def outputs(model: HierarchicalModel, batch: Batch) -> dict[str, Float32]:
     graph = Exported(model)
     items, lengths = (torch.from_numpy(one.astype("int64")) for one in (batch.items, batch.lengths))
     found = graph(model.inputs(items), lengths)
-    return dict(zip(["query", "own", "factor", *graph.others], map(_float32, found), strict=True))
+    return dict(zip(graph.names, map(_float32, found), strict=True))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.repeats import Addends
 from hiersrec.model.split import Split, draw_rows
 from hiersrec.model.targets import Targets
 from hiersrec.model.unit import SHORTEST, unit
@@ -29,8 +30,11 @@ class Softmax(Protocol):
         """State (B, D) -> (B, N) scores whose softmax is the distribution over items; class i is item i + 1."""
         ...
 
-    def loss(self, head: "Head", state: Tensor, items: Tensor) -> Tensor:
-        """Mean of -log P(item), or an estimate of it, for next items (B,) from 1 -> scalar float32."""
+    def loss(self, head: "Head", state: Tensor, items: Tensor, addends: Addends | None = None) -> Tensor:
+        """Mean of -log P(item), or an estimate of it, for next items (B,) from 1 -> scalar float32.
+
+        Addends of some scores come to the full softmax alone; tasks/item.py refuses the others.
+        """
         ...
 
     def linear_form(self, head: "Head", state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,9 +85,9 @@ class Head(nn.Module, ABC):
         """(B, D) -> (B, N)."""
         return self._softmax.logits(self, state)
 
-    def loss(self, state: Tensor, targets: Targets) -> Tensor:
+    def loss(self, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """Eq. 6 for next items (B,) from 1, or what the softmax has in its place -> scalar."""
-        return self._softmax.loss(self, state, targets.items)
+        return self._softmax.loss(self, state, targets.items, addends)
 
     def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""

@@ -10,14 +10,16 @@ is the paper's model; one that reads nothing beside category tasks is multi-task
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from hiersrec.model import losses, weights
+from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.pooling import Pooling
+from hiersrec.model.repeats import Addends, Repeats
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 
@@ -50,14 +52,6 @@ class Task(Protocol):
         ...
 
 
-class LinearTask(Task, Protocol):
-    """A task whose logits are linear in one session's state, so that they can be split into addends."""
-
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,) of the scores of `items` (K,) at one state (D,)."""
-        ...
-
-
 @dataclass(frozen=True)
 class Addend:
     """One part of the scores of K items: `value` (K,), and what each class of a task adds, (K, C), or None."""
@@ -67,8 +61,20 @@ class Addend:
     by_class: Tensor | None
 
 
+class Session(NamedTuple):
+    """What the model makes of B sessions, or of their P prefixes."""
+
+    final: Tensor
+    """z_final (B, D)."""
+    addends: Addends | None
+    """What the sessions' own items add to their scores, where the item task has `repeats`."""
+
+
 class HierarchicalModel(Trainable):
-    """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order."""
+    """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order.
+
+    repeats: what the sessions' own items add to their scores; None where they add nothing.
+    """
 
     def __init__(
         self,
@@ -77,6 +83,7 @@ class HierarchicalModel(Trainable):
         pooling: Pooling,
         tasks: Mapping[str, nn.Module],
         wiring: Mapping[str, Wiring],
+        repeats: Repeats | None = None,
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -85,6 +92,7 @@ class HierarchicalModel(Trainable):
         self.pooling = pooling
         self.tasks = nn.ModuleDict(tasks)
         self.wiring = dict(wiring)
+        self.repeats = repeats
         self.projections = nn.ModuleDict(
             {
                 _edge(source, reader): nn.Linear(self.task(source).num_classes, inputs.width, bias=False)
@@ -107,31 +115,40 @@ class HierarchicalModel(Trainable):
         """The task of that name."""
         return cast("Task", self.tasks[name])
 
-    def encode(self, items: Tensor, lengths: Tensor, every: bool = False) -> Tensor:
-        """z_final: items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> (B, D).
+    @property
+    def _head(self) -> Head:
+        return cast("Head", self.tasks["item"])
 
-        With `every`, z_final of each prefix of the sessions, (P, D), P being the sum of the lengths: an encoder that is
-        causal has them all in one pass.
+    def encode(self, items: Tensor, lengths: Tensor, every: bool = False) -> Session:
+        """Items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> the B sessions.
+
+        With `every`, each prefix of the sessions, P being the sum of the lengths: an encoder that is causal has them
+        all in one pass.
         """
         mask = torch.arange(items.shape[1], device=items.device) < lengths[:, None]  # (B, T)
         states = self.encoder(self.inputs(items), mask)
-        if not every:
-            pooled: Tensor = self.pooling(states, mask)
-            return pooled
-        assert self.encoder.causal, "a state that knows later items knows the answers"
-        real = mask.flatten().nonzero()[:, 0]  # (P,)
-        return self.pooling.running(states).flatten(0, 1).index_select(0, real)  # (P, D)
+        assert self.encoder.causal or not every, "a state that knows later items knows the answers"
+        final = self.pooling.running(states) if every else self.pooling(states, mask)
+        addends = None if self.repeats is None else self.repeats.addends(items, states, mask, final)
+        if every:
+            real = mask.flatten().nonzero()[:, 0]  # (P,)
+            final = final.flatten(0, 1).index_select(0, real)  # (P, D)
+        return Session(final, addends)
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
         return self.predict(self.encode(items, lengths))
 
-    def predict(self, session: Tensor) -> dict[str, Tensor]:
-        """The same from z_final (B, D)."""
+    def predict(self, session: Session) -> dict[str, Tensor]:
+        """The same from what `encode` gave."""
         logits: dict[str, Tensor] = {}
         for name in self.wiring:
-            logits[name] = self.task(name)(self.state(name, session, logits))
+            logits[name] = self._logits(name, self.state(name, session.final, logits), session)
         return logits
+
+    def _logits(self, name: str, state: Tensor, session: Session) -> Tensor:
+        logits = self.task(name)(state)
+        return logits if name != "item" or session.addends is None else session.addends.onto(logits)
 
     def state(self, name: str, session: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
         """What a task reads: z_final (B, D) plus the projected predictions of the tasks it names -> (B, D)."""
@@ -150,10 +167,13 @@ class HierarchicalModel(Trainable):
         logits: dict[str, Tensor] = {}
         each: dict[str, Tensor] = {}
         for name in self.wiring:
-            state = self.state(name, session, logits)
-            each[name] = self.task(name).loss(state, targets)
+            state = self.state(name, session.final, logits)
+            if name == "item":
+                each[name] = self._head.loss(state, targets, session.addends)
+            else:
+                each[name] = self.task(name).loss(state, targets)
             if name in read:
-                logits[name] = self.task(name)(state)
+                logits[name] = self._logits(name, state, session)
         return losses.combined(each, _by_name(self.loss_weights)), each
 
     def start_epoch(self, seed: int, epoch: int) -> None:
@@ -173,15 +193,19 @@ class HierarchicalModel(Trainable):
     def explain(self, session_items: Tensor, items: Tensor) -> list[Addend]:
         """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> addends.
 
-        The addends' values sum to the logits of `items`: the session's own part, the head's bias, and for each task
-        that the item task reads, injection_weight * v . Proj(f(p)), class by class.
+        The addends' values sum to the logits of `items`: the session's own part, the head's bias, what an item adds as
+        one of the session, and for each task that the item task reads, injection_weight * v . Proj(f(p)), class by
+        class.
         """
         lengths = torch.tensor([session_items.shape[1]], device=items.device)
         session = self.encode(session_items, lengths)
         logits = self.predict(session)
-        head, wires = cast("LinearTask", self.task("item")), self.wiring["item"]
-        vectors, bias = head.linear_form(self.state("item", session, logits)[0], items)
-        parts = [Addend("session", vectors @ session[0], None), Addend("bias", bias, None)]
+        wires = self.wiring["item"]
+        vectors, bias = self._head.linear_form(self.state("item", session.final, logits)[0], items)
+        parts = [Addend("session", vectors @ session.final[0], None), Addend("bias", bias, None)]
+        if session.addends is not None:
+            added = (items[:, None] == session.addends.classes + 1) * session.addends.values  # (K, M)
+            parts.append(Addend("repeat", added.sum(1), None))
         for source in wires.reads:
             projection = self.projections[_edge(source, "item")].get_parameter("weight")  # (D, C)
             prediction = _prediction(logits[source][0], wires.reads_as)  # (C,)

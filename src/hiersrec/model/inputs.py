@@ -4,13 +4,16 @@ E^I is an embedding of the item id. E^C is the sum of one embedding per category
 part per metadata column: the embedding of its value, the mean over its words, or its vector, projected. A part that a
 dataset lacks takes no width.
 
+With `neighbours`, E^I is the item's own embedding and a share, which is learnt, of those of the items that stood near
+it in training sessions (neighbours.py): what is learnt of one item is learnt of its like, too.
+
 With `id_dropout`, each step of a training treats a random share of the catalogue as items that nobody has seen: their
 E^I is zero in the sessions and in the item head alike, as it is for items that are added to a trained run. So is that
 of items that no training session has (only validation sessions do): nothing was learnt of them but to be wrong.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import torch
@@ -21,8 +24,14 @@ from torch.nn import functional
 from hiersrec.errors import BadRecipe
 from hiersrec.model.constants import register_constant
 from hiersrec.model.dropout import Dropout
+from hiersrec.model.item_graph import ItemGraph
+from hiersrec.model.neighbours import nearest
 from hiersrec.model.split import Split, split_table
 from hiersrec.store.catalog import Catalog, Feature
+from hiersrec.store.sessions import Sessions
+
+SHARE = 0.5
+"""Share of the neighbours that training begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,8 @@ class Config:
     """d_M, width of all metadata columns together; 0 leaves metadata out."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Probability of zeroing a number of the input vector."""
+    neighbours: Annotated[int, Ge(0)] = 0
+    """Items near an item in training sessions that flow into its E^I, at most so many for each item; 0 for none."""
     id_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step."""
 
@@ -44,14 +55,23 @@ class Config:
 class Inputs(nn.Module):
     """Items (B, T) int -> vectors (B, T, D). `width` is D = d_I + `content_width`, d_I being `item_width`.
 
-    `item_table` is the (N + 1, d_I) embedding E^I, or with `split` this process's part of it.
+    `item_table` is the (N + 1, d_I) embedding E^I, or with `split` this process's part of it. train: the sessions from
+    which neighbours are taken; they come with the weights where that is None.
     """
 
-    def __init__(self, config: Config, catalog: Catalog, split: Split | None = None) -> None:
+    def __init__(
+        self, config: Config, catalog: Catalog, split: Split | None = None, train: Sessions | None = None
+    ) -> None:
         super().__init__()
         self.num_items, self.split = catalog.num_items, split
         self.item_table = _table(catalog.num_items + 1, config.item_width, split)
         self.item_width = config.item_width
+        self.graph: ItemGraph | None = None
+        if config.neighbours:
+            edges = None if train is None else nearest(catalog.num_items, train, config.neighbours)
+            self.graph = ItemGraph(catalog.num_items + 1, edges)
+            self.neighbour_share = nn.Parameter(torch.tensor(SHARE))
+        self._mixed: Tensor | None = None
         self.content_width = 0
         """Width of E^C and E^M together."""
         self.level_tables = nn.ModuleList()
@@ -82,6 +102,8 @@ class Inputs(nn.Module):
 
     def forward(self, items: Tensor) -> Tensor:
         """(B, T) int64 -> (B, T, D); padding (0) gives zeros. In training this draws the items without E^I anew."""
+        if self.training:
+            self._mixed = None
         if self.training and self.id_dropout:
             rows = self.item_table.num_embeddings
             self._kept = torch.rand(rows, device=items.device) >= self.id_dropout  # (N + 1,)
@@ -97,7 +119,12 @@ class Inputs(nn.Module):
         Where the table is split, all are those that lie here.
         """
         # All rows are no gather: the gradient of a slice costs less.
-        vectors: Tensor = self.item_table.weight[1:] if items is None else self.item_table(items)
+        vectors: Tensor
+        if self.graph is not None:
+            mixed = self._with_neighbours(self.graph)
+            vectors = mixed[1:] if items is None else functional.embedding(items, mixed)
+        else:
+            vectors = self.item_table.weight[1:] if items is None else self.item_table(items)
         if not self.id_dropout:
             return vectors
         kept = self.get_buffer("trained")
@@ -105,6 +132,21 @@ class Inputs(nn.Module):
             kept = kept & self._kept
         kept = kept[1:] if items is None else kept[items]
         return vectors * kept[..., None]  # not rescaled: an item has its E^I or, when it is new, none
+
+    def _with_neighbours(self, graph: ItemGraph) -> Tensor:
+        """(N + 1, d_I): made once a step in training, from the last forward() on, and once for all in inference."""
+        if self._mixed is None or (torch.is_grad_enabled() and not self.training):
+            own = self.item_table.weight
+            kind = own.device.type
+            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else own.dtype
+            self._mixed = own + self.neighbour_share * graph(own.to(dtype)).to(own.dtype)
+        return self._mixed
+
+    def train(self, mode: bool = True) -> Self:
+        """Weights may have changed since the last time."""
+        if mode != self.training:
+            self._mixed = None
+        return super().train(mode)
 
     def use_sparse_gradients(self) -> None:
         """From now on gradients of E^I hold the rows alone that a step asks for; it must not ask for all N then."""

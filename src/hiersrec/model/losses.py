@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
 
+from hiersrec.model.repeats import Addends
 from hiersrec.model.weights import Weight
 
 UNLABELLED = -1
@@ -28,14 +29,20 @@ TINY = 1e-30
 """Probabilities below this are not read from the softmax, which may have rounded them to 0."""
 
 
-def cross_entropy(state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor) -> Tensor:
+def cross_entropy(
+    state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor, addends: Addends | None = None
+) -> Tensor:
     """Cross-entropy of softmax(state @ weight.T + bias), mean over the labelled examples (eq. 5, 6) -> scalar float32.
 
-    state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none. Products run in
+    state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none; addends: numbers
+    that some logits have besides. Products run in
     autocast's dtype where that is on. Zero where no example has a label. The gradients can be asked for once; second
     derivatives are not defined.
     """
-    return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes))  # type: ignore[no-untyped-call]
+    if addends is None:
+        addends = Addends(classes[:0], classes[:0], torch.zeros(0, device=state.device))
+    place, values = addends[:2], addends.values
+    return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes, place, values))  # type: ignore[no-untyped-call]
 
 
 def divisor(labelled: Tensor) -> Tensor:
@@ -57,7 +64,15 @@ def combined(losses: Mapping[str, Tensor], weights: Mapping[str, Weight]) -> Ten
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        state: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        classes: Tensor,
+        place_added: tuple[Tensor, Tensor],
+        added: Tensor,
+    ) -> Tensor:
         device = state.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         left, right = state.to(dtype), weight.to(dtype)
@@ -68,15 +83,24 @@ class _CrossEntropy(torch.autograd.Function):
         grad_state = torch.empty_like(left) if ctx.needs_input_grad[0] else None
         grad_weight = torch.empty(right.shape, device=state.device) if ctx.needs_input_grad[1] else None
         grad_bias = torch.zeros(len(right), device=state.device) if bias is not None else None
+        grad_added = torch.empty_like(added)
         loss = torch.zeros((), device=state.device)
-        for start in range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right)))):
+        starts = range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right))))
+        bounds = [0] * (len(starts) + 1)  # of the addends of each block
+        if len(added):
+            edges = torch.tensor([*starts, len(left)], device=state.device)
+            bounds = torch.searchsorted(place_added[0], edges).tolist()
+        for start, here in zip(starts, map(slice, bounds[:-1], bounds[1:]), strict=True):
             rows = slice(start, start + size)
             place = (torch.arange(len(left[rows]), device=state.device), classes[rows].clamp(min=0))
-            probs = product(left[rows], right, shift)  # (R, C), logits until the next line
+            probs = product(left[rows], right, shift)  # (R, C), logits until they are none
+            changed, by = (place_added[0][here] - start, place_added[1][here]), added[here]
+            probs[changed] += by.to(dtype)
             torch.softmax(probs, 1, out=probs)
-            loss += (_surprise(probs, place, left[rows], right, shift) * share[rows]).sum()
+            loss += (_surprise(probs, place, (left[rows], right, shift), (*changed, by)) * share[rows]).sum()
             # d loss / d logits, but for the share. Not scatter_add_: in bf16 that is slower than all the products.
             probs[place] -= 1
+            grad_added[here] = probs[changed].float() * share[rows][changed[0]]
             if grad_state is not None:
                 torch.mm(probs, right, out=grad_state[rows])
             if grad_weight is not None:
@@ -87,13 +111,14 @@ class _CrossEntropy(torch.autograd.Function):
                 grad_bias += share[rows].to(dtype) @ probs
         if grad_state is not None:
             grad_state = grad_state.to(state.dtype).mul_(share[:, None])
-        ctx.gradients = (grad_state, grad_weight, grad_bias)
+        ctx.gradients = (grad_state, grad_weight, grad_bias, grad_added)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
-        return (*scaled_once(ctx, factor), None)
+        *gradients, grad_added = scaled_once(ctx, factor)
+        return (*gradients, None, None, grad_added)
 
 
 def scaled_once(ctx: Any, factor: Tensor) -> list[Tensor | None]:
@@ -109,14 +134,30 @@ def product(left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
     return left @ right.T if shift is None else torch.addmm(shift, left, right.T)
 
 
-def _surprise(probs: Tensor, place: tuple[Tensor, Tensor], left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
-    """-log of the probability at `place` -> (R,) float32, also where that is too small for its dtype."""
+def _surprise(
+    probs: Tensor,
+    place: tuple[Tensor, Tensor],
+    layer: tuple[Tensor, Tensor, Tensor | None],
+    added: tuple[Tensor, Tensor, Tensor],
+) -> Tensor:
+    """-log of the probability at `place` -> (R,) float32, also where that is too small for its dtype.
+
+    layer: left, right and shift of `product`; added: rows, classes and values of what its logits have besides.
+    """
     at_target = probs[place].float()
     found = -at_target.log()
     tiny = at_target < TINY
     for row in tiny.nonzero()[:, 0] if bool(tiny.any()) else ():
         top = probs[row].argmax()
-        pair = torch.stack([top, place[1][row]])  # both logits once more
-        logits = (left[row, None].float() @ right[pair].float().T)[0] + (0 if shift is None else shift[pair].float())
-        found[row] = logits[0] - logits[1] - probs[row, top].float().log()
+        found[row] = _logit(row, top, layer, added) - _logit(row, place[1][row], layer, added)
+        found[row] -= probs[row, top].float().log()
     return found
+
+
+def _logit(
+    row: Tensor, column: Tensor, layer: tuple[Tensor, Tensor, Tensor | None], added: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
+    """One logit once more, in float32."""
+    (left, right, shift), (rows, columns, values) = layer, added
+    logit = left[row].float() @ right[column].float() + values[(rows == row) & (columns == column)].sum()
+    return logit if shift is None else logit + shift[column].float()

@@ -17,6 +17,7 @@ from hiersrec.retrieval import scoring, search
 from hiersrec.retrieval.candidates import Candidates, admits
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.ranking import Ranked, Wanted, at_most_per_category, finest_nodes
+from hiersrec.retrieval.repeats import NOTHING, Added, added
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.known import Known
 from hiersrec.types import Batch, Float32, Int32, Int64, Part, categories
@@ -27,7 +28,7 @@ AT_ONCE = 2**24
 
 @dataclass(frozen=True)
 class Encoded:
-    """What an encoder says of B sessions. An item's score is query . vector + bias."""
+    """What an encoder says of B sessions. An item's score is query . vector + bias, and what it adds as their own."""
 
     query: Float32
     """(B, d) float32."""
@@ -37,6 +38,8 @@ class Encoded:
     """(B, d) float32: the query less what the read tasks add: sum over t of factor * (M_t @ prediction_t)."""
     factor: Float32
     """(B,) float32."""
+    repeats: Float32 | None = None
+    """(B, T) float32: what each position adds to the score of its item; None where that is nothing."""
 
 
 class Encoder(Protocol):
@@ -85,7 +88,8 @@ class IndexRanker:
         rows = np.flatnonzero(batch.lengths)
         # With nothing to ask about, one session of item 1 still tells which tasks are predicted.
         asked = Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
-        found = self.encoder.encode(scoring.newest(batch, rows, self.max_length) if len(rows) else asked)
+        looked_at = scoring.newest(batch, rows, self.max_length) if len(rows) else asked
+        found = self.encoder.encode(looked_at)
         if not np.isfinite(found.query).all():
             raise scoring.not_numbers("items", found.query[~np.isfinite(found.query)][0])
         tasks = {
@@ -95,12 +99,23 @@ class IndexRanker:
         areas = self._areas(tasks, len(batch), wanted)
         queries = np.full(len(batch), -1)
         queries[rows] = np.arange(len(rows))
+        own = [NOTHING] * len(batch)
+        if found.repeats is not None:
+            for at, one in zip(
+                rows.tolist(), added(looked_at, found.repeats), strict=False
+            ):  # none where none is asked
+                own[at] = one
         lists, ranked = [], []
         for turn in _turns([area for area, _ in areas]):
             for row, scored in zip(turn, self._scored(turn, areas, queries, found.query), strict=True):
+                # Narrow scores are no sums; whatever those of the session's items are, they are scored again.
+                by = own[row].values if self.slabs.codes is None else np.full_like(own[row].values, np.inf)
+                if len(by):
+                    scored.add(self.layout.place[own[row].items], by)
                 self._remove(scored, areas[row][1], batch, row, wanted)
                 ranked.append(scored.count)
-                lists.append(self._best(scored, found.query[queries[row]] if queries[row] >= 0 else None, wanted))
+                query = found.query[queries[row]] if queries[row] >= 0 else None
+                lists.append(self._best(scored, query, own[row], wanted))
         return Ranked([one for one, _ in lists], [one for _, one in lists], tasks, np.array(ranked, np.int64))
 
     def _areas(self, tasks: Mapping[str, Float32], size: int, wanted: Wanted) -> list[tuple[Int64, Int32 | None]]:
@@ -157,13 +172,13 @@ class IndexRanker:
         if wanted.exclude_seen:
             scored.remove(self.layout.place[batch.items[row, : batch.lengths[row]]])
 
-    def _best(self, scored: search.Scored, query: Float32 | None, wanted: Wanted) -> tuple[Int32, Float32]:
+    def _best(self, scored: search.Scored, query: Float32 | None, own: Added, wanted: Wanted) -> tuple[Int32, Float32]:
         """The list of one session. query: (d,), or None if it is one of which nothing is known."""
 
         def best(size: int) -> tuple[Int32, Float32]:
             if query is None or self.slabs.codes is None:
                 return search.best(scored, self.layout, size)
-            return search.best_again(scored, self.layout, size, self.slabs, query)
+            return search.best_again(scored, self.layout, size, self.slabs, query, own)
 
         k = min(wanted.k, self.layout.num_items)
         if wanted.per_category is None:
@@ -171,14 +186,19 @@ class IndexRanker:
         return at_most_per_category(best, finest_nodes(self.catalog), wanted.per_category, k)
 
     def explain(self, batch: Batch, items: Int32) -> list[Part]:
-        """See Ranker: the session's own part, the bias, and the part of each task that the item task reads."""
+        """See Ranker: the session's own part, the bias, what its items add to their own scores, and the part of each
+        task that the item task reads.
+        """
         assert len(batch) == 1, "one session at a time"
-        found = self.encoder.encode(scoring.newest(batch, np.zeros(1, np.int64), self.max_length))
+        looked_at = scoring.newest(batch, np.zeros(1, np.int64), self.max_length)
+        found = self.encoder.encode(looked_at)
         places = self.layout.place[items]
         vectors = self.slabs.vectors[places]  # (K, d)
         biases = self.slabs.biases
         bias = np.zeros(len(items), np.float32) if biases is None else biases[places]
         parts = [Part("session", vectors @ found.own[0], None), Part("bias", bias, None)]
+        if found.repeats is not None:
+            parts.append(Part("repeat", added(looked_at, found.repeats)[0].of(items), None))
         for task, (matrix, fed) in self.encoder.reads.items():
             prediction = found.tasks[task][0, 1:]  # (C,)
             if fed == "probs":

@@ -10,12 +10,16 @@ import numpy as np
 
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import floor
+from hiersrec.retrieval.repeats import Added
 from hiersrec.retrieval.slabs import Slabs
-from hiersrec.types import Float32, Int32, Int64
+from hiersrec.types import Bool, Float32, Int32, Int64
 
 AGAIN = 4
-"""For a list of k, the best 4 k by narrow scores (LEAST at least) are scored again in float32."""
+"""For a list of k, the best 4 k by narrow scores (LEAST at least) or a few more are scored again in float32."""
 LEAST = 100
+
+MANY = 128
+"""Items that are put in order with the k best: cheaper than to find out first which k these are."""
 
 GAP = 16
 """Allowed places with up to so many others between them are read as one stretch."""
@@ -39,6 +43,11 @@ class Scored:
         """Give minus infinity to what lies at some places (S,), in any order; those outside are passed over."""
         self.scores[self._positions(places)] = -np.inf
 
+    def add(self, places: Int32, values: Float32) -> None:
+        """Add values (S,) to what lies at places (S,), no two alike; those outside are passed over."""
+        inside = _inside(places, self.stretches)
+        self.scores[self._positions(places[inside])] += values[inside]
+
     def keep(self, places: Int32) -> None:
         """Give minus infinity to all but what lies at some places (S,)."""
         others = np.ones(len(self.scores), bool)
@@ -47,46 +56,61 @@ class Scored:
 
     def places(self, positions: Int64) -> Int64:
         """Places (K,) of positions (K,) in `scores`."""
-        begins = self._begins
-        row = np.searchsorted(begins, positions, side="right") - 1
-        found: Int64 = positions + (self.stretches[:, 0] - begins)[row]
+        if len(self.stretches) == 1:
+            shift = self.stretches[0, 0]
+        else:
+            ends = self._ends
+            shift = (self.stretches[:, 1] - ends)[ends.searchsorted(positions, "right")]
+        found: Int64 = positions + shift
         return found
 
     def _positions(self, places: Int32) -> Int64:
         row = np.searchsorted(self.stretches[:, 0], places, side="right") - 1
         begun = row >= 0
         row, places = row[begun], places[begun]
-        found: Int64 = places - (self.stretches[:, 0] - self._begins)[row]
+        found: Int64 = places - (self.stretches[:, 1] - self._ends)[row]
         inside: Int64 = found[places < self.stretches[row, 1]]
         return inside
 
     @property
-    def _begins(self) -> Int64:
-        """(R,) position of each stretch's first place."""
-        counts: Int64 = self.stretches[:, 1] - self.stretches[:, 0]
-        return counts.cumsum() - counts
+    def _ends(self) -> Int64:
+        """(R,) position after each stretch's last place."""
+        found: Int64 = (self.stretches[:, 1] - self.stretches[:, 0]).cumsum()
+        return found
 
 
 def best(scored: Scored, layout: Layout, k: int) -> tuple[Int32, Float32]:
     """Items (K,) int32 and scores (K,) float32 of the k best, K less than k only where there are no more."""
-    line = scored.scores
-    at = np.flatnonzero(line >= floor(line, k)) if k < len(line) else np.arange(len(line))
-    values = line[at]
-    listed = values > -np.inf
-    if not listed.all():
-        at, values = at[listed], values[listed]
-    return first(layout.order[scored.places(at)], values, k)
+    at = _reaching(scored.scores, k)
+    return first(layout.order[scored.places(at)], scored.scores[at], k)
 
 
-def best_again(scored: Scored, layout: Layout, k: int, slabs: Slabs, query: Float32) -> tuple[Int32, Float32]:
-    """The same where `scored` is rough: the best of it are scored again in float32 for the query (d,)."""
-    items, _ = best(scored, layout, max(AGAIN * k, LEAST))
-    return first(items, slabs.exact(query, layout.place[items]), k)
+def best_again(
+    scored: Scored, layout: Layout, k: int, slabs: Slabs, query: Float32, own: Added
+) -> tuple[Int32, Float32]:
+    """The same where `scored` is rough: the best of it are scored again in float32 for the query (d,).
+
+    own: what the session's items add to their scores.
+    """
+    some = max(AGAIN * k, LEAST) + len(own.items)
+    at = _reaching(scored.scores, some)
+    places: Int32 | Int64 = scored.places(at)
+    items = layout.order[places]
+    if len(items) > 2 * some:  # many tie
+        items, _ = first(items, scored.scores[at], some)
+        places = layout.place[items]
+    return first(items, slabs.exact(query, places) + own.of(items), k)
+
+
+def _reaching(line: Float32, k: int) -> Int64:
+    """Positions (M,), ascending, of the k best scores and of some that are not much worse; never minus infinity."""
+    least = floor(line, k) if k < len(line) else np.float32(-np.inf)
+    return ((line >= least) if least > -np.inf else (line > -np.inf)).nonzero()[0]
 
 
 def first(items: Int32, scores: Float32, k: int) -> tuple[Int32, Float32]:
     """The first k of items (n,) with scores (n,) in the one order."""
-    if len(items) > k:
+    if len(items) > MANY + k:
         last = np.partition(scores, len(scores) - k)[len(scores) - k]
         above, equal = scores > last, np.flatnonzero(scores == last)
         missing = k - np.count_nonzero(above)
@@ -94,7 +118,7 @@ def first(items: Int32, scores: Float32, k: int) -> tuple[Int32, Float32]:
             equal = equal[np.argpartition(items[equal], missing - 1)[:missing]]
         at = np.concatenate([np.flatnonzero(above), equal])
         items, scores = items[at], scores[at]
-    sort = np.lexsort((items, -scores))
+    sort = np.lexsort((items, -scores))[:k]
     return items[sort], scores[sort]
 
 
@@ -110,7 +134,10 @@ def near(places: Int32) -> Int64:
 
 def within(places: Int32, stretches: Int64) -> Int32:
     """Those of places (M,) that lie in stretches (R, 2), ascending and disjoint."""
-    inside = np.searchsorted(stretches[:, 0], places, side="right") > np.searchsorted(
-        stretches[:, 1], places, side="right"
-    )
-    return places[inside]
+    return places[_inside(places, stretches)]
+
+
+def _inside(places: Int32, stretches: Int64) -> Bool:
+    begun, ended = (np.searchsorted(stretches[:, side], places, side="right") for side in (0, 1))
+    inside: Bool = begun > ended
+    return inside

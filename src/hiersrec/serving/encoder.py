@@ -43,8 +43,9 @@ class OnnxEncoder:
         given = {"vectors": self._inputs[batch.items], "lengths": batch.lengths.astype(np.int64)}  # (B, T, D), (B,)
         found = dict(zip(self._outputs, self._session.run(None, given), strict=True))
         query, own, factor = (found.pop(name) for name in ("query", "own", "factor"))
+        repeats = found.pop("repeats", None)
         tasks = {task: _with_padding(logits) for task, logits in found.items()}
-        return Encoded(query=query, tasks=tasks, own=own, factor=factor[:, 0])
+        return Encoded(query=query, tasks=tasks, own=own, factor=factor[:, 0], repeats=repeats)
 
 
 def _session(graph: Path, threads: int) -> Any:

@@ -61,6 +61,14 @@ class Sessions:
         types = None if self.event_types is None else self.event_types[start:]
         return Sessions(self.items[start:], self.offsets[first:] - start, ids, types)
 
+    def followed_by(self, others: "Sessions") -> "Sessions":
+        """These sessions and then the others, in memory."""
+        types = None
+        if self.event_types is not None and others.event_types is not None:
+            types = np.concatenate([self.event_types, others.event_types])
+        offsets = np.concatenate([self.offsets, self.offsets[-1] + others.offsets[1:]])
+        return Sessions(np.concatenate([self.items, others.items]), offsets, None, types)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

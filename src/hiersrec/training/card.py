@@ -20,7 +20,12 @@ def model_card(document: dict[str, Any], description: str, history: list[dict[st
         "- Settings: recipe.toml; numbers of the test split, once evaluated: metrics.json",
         "- Use: items of one visit in, next items out. It knows no user, and only the items and habits of its data.",
     ]
-    if history:
+    if history and "valid" not in history[0]:
+        lines += [
+            "",
+            f"{len(history)} epochs on training and validation sessions together: nothing was left to measure on.",
+        ]
+    elif history:
         lines += ["", "| epoch | validation MRR@20 | validation HITS@20 | training s |", "|---|---|---|---|"]
         lines += [
             f"| {one['epoch']} | {one['valid']['mrr@20']:.4f} | {one['valid']['hits@20']:.4f} | {one['train_s']:.0f} |"

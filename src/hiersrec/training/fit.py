@@ -8,6 +8,7 @@ MODEL_CARD.md       for people                      state/        what --resume 
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,13 +20,13 @@ import torch
 
 from hiersrec import registry
 from hiersrec.build import RECIPE, WEIGHTS, build_trainable
-from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, read_recipe, write_recipe
+from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, Training, read_recipe, write_recipe
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.split import Split, numbers
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.catalog import copy_catalog
-from hiersrec.store.dataset import Dataset
+from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
 from hiersrec.training import checkpoint, loop, warm_start
 from hiersrec.training.advice import advice
@@ -71,7 +72,7 @@ def train(
             warm_start.refuse(init_from, recipe)
             _refuse_whole_weights(recipe)
     if recipe.training is not None:
-        data = dataset.training()
+        data = _sessions(dataset, recipe.training)
         with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
             torch.manual_seed(recipe.training.seed)
             with processes.together():  # before anything is written: a bad recipe ends here
@@ -105,6 +106,19 @@ def train(
         _finish(dataset, recipe, out, sum(one.size for one in state.values()), None, None)
     watch.say(f"train: wrote {out}")
     return open_seal(out, "run")
+
+
+def _sessions(dataset: Dataset, config: Training) -> TrainingData:
+    """What is trained on. Raises BadRecipe for a share of the newest sessions beside `refit`."""
+    data = dataset.training()
+    if not config.refit:
+        return data
+    if config.newest_share != 1:
+        raise BadRecipe(
+            "[training] refit trains on all sessions, validation ones too, so newest_share must be 1, got "
+            f"{config.newest_share}. Leave one of the two out."
+        )
+    return replace(data, train=data.train.followed_by(data.valid))
 
 
 def _refuse_rival(recipe: Recipe, processes: Processes) -> None:
@@ -220,7 +234,9 @@ def _finish(
     progress: None for a rival that counts. start: where the weights before the first step came from.
     """
     history = [] if progress is None else progress.history
-    best = {} if progress is None else {"epoch": progress.best_epoch, "valid_mrr@20": progress.best}
+    best: dict[str, Any] = {} if progress is None else {"epoch": progress.best_epoch}
+    if progress is not None and progress.best_epoch and "valid" in history[-1]:
+        best["valid_mrr@20"] = progress.best
     write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
     facts = {"parameters": parameters, "best": best, **({} if start is None else {"init_from": start})}
     document = _seal(dataset, recipe.name, out, facts)

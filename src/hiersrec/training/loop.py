@@ -160,12 +160,6 @@ def _check(loss: float, each: dict[str, float], progress: Progress) -> None:
 
 def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
     """Validate, keep the weights if they are the best so far, and write the moment."""
-    start = time.monotonic()
-    watch = stage.watch
-    with stretch(watch, "train: validation") as seen:
-        scorer = TrainedScorer(stage.model)
-        share = None if stage.config.split_items else stage.processes  # each has some of the items of every score
-        found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=share).metrics
     progress.epoch += 1
     record: dict[str, Any] = {
         "epoch": progress.epoch,
@@ -173,17 +167,32 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
         **stage.model.moving_weights(),
         "examples_per_s": progress.examples / max(1e-9, progress.seconds),
         "train_s": progress.seconds,
-        "valid_s": time.monotonic() - start,
-        "valid": {name: value for name, value in found.items() if name.endswith("@20") and "within_" not in name},
     }
-    speed = rates(progress.totals, progress.examples, progress.seconds)
-    watch.say(
-        f"train: epoch {progress.epoch}: {speed}; validation MRR@20 {found[SELECT_BY]:.4f}, "
-        f"HITS@20 {found['hits@20']:.4f} in {record['valid_s']:.0f} s"
-    )
+    said = rates(progress.totals, progress.examples, progress.seconds)
+    is_best = stage.config.refit  # nothing is measured then, and the newest weights are kept
+    if not stage.config.refit:
+        record |= (measured := _validation(stage, data))
+        found = measured["valid"]
+        is_best = found[SELECT_BY] > progress.best
+        progress.best = max(progress.best, found[SELECT_BY])
+        said += (
+            f"; validation MRR@20 {found[SELECT_BY]:.4f}, HITS@20 {found['hits@20']:.4f} in {measured['valid_s']:.0f} s"
+        )
+    stage.watch.say(f"train: epoch {progress.epoch}: {said}")
     progress.history.append(record)
     progress.step, progress.examples, progress.seconds, progress.totals = 0, 0, 0.0, {}
-    if found[SELECT_BY] > progress.best:
-        progress.best, progress.best_epoch = found[SELECT_BY], progress.epoch
+    if is_best:
+        progress.best_epoch = progress.epoch
         checkpoint.save_best(stage.folder, stage.model, stage.processes)
     checkpoint.save(stage.folder, progress, stage.model, stage.optimizer, stage.processes)
+
+
+def _validation(stage: Stage, data: TrainingData) -> dict[str, Any]:
+    """Seconds and metrics, by name."""
+    start = time.monotonic()
+    with stretch(stage.watch, "train: validation") as seen:
+        scorer = TrainedScorer(stage.model.eval())
+        share = None if stage.config.split_items else stage.processes  # each has some of the items of every score
+        found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=share).metrics
+    kept = {name: value for name, value in found.items() if name.endswith("@20") and "within_" not in name}
+    return {"valid_s": time.monotonic() - start, "valid": kept}

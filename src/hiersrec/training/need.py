@@ -75,6 +75,7 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     followed = torch.from_numpy(data.train.items[-_prefixes(data.train, recipe.training.batch_size) :].astype(np.int64))
     with _counting() as count:
         model = build_model(recipe, data.catalog)
+        model.repeats = None  # how many items come twice hangs on their numbers; it is little beside the rest
         _empty_buffers(model)
         weights = count.live
         optimizer = optimizers(model, recipe.training)

@@ -30,7 +30,8 @@ from hiersrec.types import CATEGORY, Int64
 
 START = "start.safetensors"
 """In state/: the weights before the first step; its header has the entry `init_from` of run.json."""
-POSITIONS = "encoder.positions"
+BY_PLACE = ("encoder.positions", "repeats.place")
+"""Tensors with a row for each place of a session."""
 
 
 def recipe_of(run: Path) -> Path:
@@ -81,11 +82,13 @@ def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict
     assert isinstance(recipe, ModelRecipe), "refuse() was asked"
     refuse_dataset(origin, dataset, recipe)
     older = origin.scorer.model
-    before, after = older.state_dict(), model.state_dict()
+    # Parameters alone: an item graph is that of the new sessions.
+    before, after = dict(older.named_parameters()), dict(model.named_parameters())
     same = same_things(origin, dataset)
     way = ways(origin, dataset, model, same)
-    if POSITIONS in before and POSITIONS in after:
-        way[POSITIONS] = (0, places(len(before[POSITIONS]), len(after[POSITIONS])))
+    for name in BY_PLACE:
+        if name in before and name in after:
+            way[name] = (0, places(len(before[name]), len(after[name])))
     refuse_weights(origin, recipe, before, after, way, older.wiring.keys() & model.wiring.keys())
     moved = {name: carried(before[name], after[name], way.get(name)) for name in after if name in before}
     model.load_state_dict(moved, strict=False)

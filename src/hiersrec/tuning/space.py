@@ -65,6 +65,11 @@ def read_space(path: Path, overrides: Sequence[str] = ()) -> Space:
     """
     own, inherited = read_search(path)
     here, alone = _spelled_out(path, overrides), _spelled_out(path, [])
+    if here.get("training", {}).get("refit"):
+        raise BadRecipe(
+            f"{path.name} has [training] refit, which trains on the validation sessions that a search measures on. "
+            "Tune with --set training.refit=false, and refit the best settings."
+        )
     fixed = {override.partition("=")[0].strip() for override in overrides}
     axes: dict[str, Axis] = {}
     values: Settings = {}

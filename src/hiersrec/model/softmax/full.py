@@ -5,6 +5,7 @@ from torch.nn import functional
 
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import cross_entropy
+from hiersrec.model.repeats import Addends
 from hiersrec.model.split_softmax import split_cross_entropy
 from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
@@ -26,12 +27,12 @@ class Full(nn.Module):
         own = functional.linear(head.query(state), head.vectors(), head.biases())
         return own if head.split is None else head.split.gathered(own)
 
-    def loss(self, head: Head, state: Tensor, items: Tensor) -> Tensor:
-        """Eq. 6 for next items (B,) from 1 -> scalar."""
+    def loss(self, head: Head, state: Tensor, items: Tensor, addends: Addends | None = None) -> Tensor:
+        """Eq. 6 for next items (B,) from 1, some scores having addends -> scalar."""
         query, vectors, biases = head.query(state), head.vectors(), head.biases()
         if head.split is not None:
             return split_cross_entropy(query, vectors, biases, items - 1, head.split)
-        return cross_entropy(query, vectors, biases, items - 1)
+        return cross_entropy(query, vectors, biases, items - 1, addends)
 
     def linear_form(self, head: Head, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """That of the head."""

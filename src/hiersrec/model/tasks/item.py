@@ -37,6 +37,8 @@ class Config:
     """What the cosine compares with: E^I, or E^I and what categories and metadata say of an item."""
     softmax: str = "full"
     """How probabilities come of the scores and are trained: "full", "sampled" or "coarse_to_fine"."""
+    repeats: bool = False
+    """Learn what an item of the session itself adds to its own score (model/repeats.py)."""
     negatives: Annotated[int, Ge(2)] = 8192
     """Items that "sampled" draws at each step, for the whole batch."""
     negatives_from: Literal["all", "category"] = "all"
@@ -66,6 +68,10 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
 
 
 def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None:
+    if config.repeats and config.softmax != "full":
+        raise BadRecipe(
+            f'[[tasks]] item: repeats needs softmax = "full", got "{config.softmax}". Change one of the two.'
+        )
     if config.vectors == "id+metadata" and config.head != "cosine":
         raise BadRecipe(
             f'[[tasks]] item: vectors = "id+metadata" needs head = "cosine", got head = "{config.head}", which has a '
