@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hiersrec import Candidates, Recommender
@@ -15,6 +17,7 @@ from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.export import export
 from hiersrec.retrieval.candidates import ALL
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.folder import OWN, open_seal, seal
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent
 from tests.bundles import SMALL, exported, tiny_run
@@ -53,6 +56,22 @@ def test_run_and_bundle_answer_alike(run, bundle, candidates, options) -> None:
         assert_alike(found.to_dict(), expected.to_dict())
 
 
+def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_path) -> None:
+    run = tiny_run(
+        tmp_path, settings=("tasks.item.repeats=true", "inputs.neighbours=3", "tasks.item.vectors=id+metadata")
+    )
+    sessions = [*SESSIONS, [], [*SESSIONS[0], *SESSIONS[0], *SESSIONS[1], *SESSIONS[2]]]
+    for slabs in ("float32", "int8"):
+        bundle = exported(run, tmp_path / slabs, slabs=slabs)
+        for options in ({}, {"explain": True}, {"exclude_seen": True}):
+            ours, theirs = (Recommender.load(one).recommend(sessions, 10, **options) for one in (bundle, run))
+
+            for found, expected in zip(ours, theirs, strict=True):
+                assert_alike(found.to_dict(), expected.to_dict())
+    reasons = Recommender.load(bundle).recommend(SESSIONS[:1], 5, explain=True)[0].items[0].reasons
+    assert "repeat" in [reason.source for reason in reasons]
+
+
 def assert_alike(ours: object, theirs: object) -> None:
     """Equal but for the last digits of float32."""
     if isinstance(theirs, float):
@@ -67,6 +86,63 @@ def assert_alike(ours: object, theirs: object) -> None:
             assert_alike(one, other)
     else:
         assert ours == theirs
+
+
+@pytest.fixture(scope="module")
+def folders(run, bundle, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
+    """A run and a bundle of it, with text for ids and with whole numbers from 100."""
+    aside = tmp_path_factory.mktemp("numbers")
+    shutil.copytree(run, aside / "run")
+    items = aside / "run" / "catalog" / "items.parquet"
+    table = pq.read_table(items)
+    pq.write_table(
+        table.set_column(table.column_names.index("item_id"), "item_id", pa.array(range(100, 148), pa.int64())), items
+    )
+    document = open_seal(run, "run")
+    seal(aside / "run", "run", document, [aside / "run" / name for name in document["files"]])
+    return {"text": (run, bundle), "numbers": (aside / "run", exported(aside / "run", aside / "bundle"))}
+
+
+KNOWN = {
+    "text": ["a0", np.str_("a0")],
+    "numbers": [100, "100", " 100 ", np.int64(100), np.uint8(100), np.str_("100"), "\u0661\u0660\u0660"],
+}
+UNKNOWN = ["", " ", "-", "None", "nan", "1.0", "0x10", "--7", "\ud800", 0, -1, 2**63, -(2**70), np.int64(10**9)]
+ENDLESS = [10**5000, -(10**5000), "9" * 5000]
+NO_IDS = [None, b"a0", bytearray(b"a0"), 100.0, 1e400, float("nan"), np.float32(100), 100j, True, np.bool_(True)]
+NO_IDS += [["a0"], ("a0",), {}, {"a0"}, np.array("a0"), object()]
+
+
+@pytest.mark.parametrize("kind", ["text", "numbers"])
+def test_ids_of_odd_types_are_known_unknown_or_no_ids_for_run_and_bundle_alike(folders, kind) -> None:
+    for shop in map(Recommender.load, folders[kind]):
+        plain = KNOWN[kind][0]
+        [expected] = shop.recommend([[plain]], 5)
+        for one in KNOWN[kind]:
+            assert shop.recommend([[one]], 5) == [expected], repr(one)
+            assert len(shop.recommend([[]], allow=[one])[0].items) == 1
+        for one in (*UNKNOWN, *ENDLESS):
+            [answer] = shop.recommend([[plain, one]], 5, deny=[one], exclude_seen=True)
+            assert answer.unknown_ids == [one]
+            assert type(answer.unknown_ids[0]) in (str, int)
+            assert [item.item_id for item in answer.session] == [plain]
+            assert shop.recommend([[]], allow=[one])[0].items == []
+        for one in NO_IDS:
+            for asked in (
+                {"sessions": [[plain, one]]},
+                {"sessions": [], "allow": [one]},
+                {"sessions": [], "deny": [one]},
+            ):
+                with pytest.raises(
+                    BadInput, match=r"An item id is text or a whole number, got .*\. Give it as the items"
+                ):
+                    shop.recommend(**asked)
+        for one in (None, b"a0", "a0", 10**5000, 1.0, True):
+            with pytest.raises(BadInput, match=r"A session is a list of item ids, got .*\. Ask for \[\[\.\.\.\]\]"):
+                shop.recommend([one])
+            if one is not None:
+                with pytest.raises(BadInput, match=r"deny is a list of item ids, got .*\. Put it in a list\."):
+                    shop.recommend([[]], deny=one)
 
 
 def test_bundle_json_says_what_it_is(bundle) -> None:
@@ -92,6 +168,7 @@ def test_without_the_dataset_random_sessions_do(run, tmp_path) -> None:
     shutil.copytree(run, alone)
     sealed = json.loads((alone / "run.json").read_text())
     sealed["dataset"]["path"] = str(tmp_path / "gone")
+    del sealed[OWN]
     (alone / "run.json").write_text(json.dumps(sealed))
     said: list[str] = []
 
@@ -114,6 +191,7 @@ def test_another_dataset_is_refused(run, tmp_path) -> None:
     shutil.copytree(run.parent / "data", other)
     sealed = json.loads((other / "dataset.json").read_text())
     sealed["files"]["catalog/items.parquet"]["sha256"] = "0" * 64
+    del sealed[OWN]
     (other / "dataset.json").write_text(json.dumps(sealed))
 
     with pytest.raises(
@@ -143,10 +221,14 @@ def test_bytes_that_change_the_lists_are_not_put_in_place(run, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_older_bundle_is_replaced_only_when_asked_to(run, bundle, tmp_path) -> None:
+def test_an_older_bundle_is_replaced_only_when_asked_to(run, bundle, tmp_path, monkeypatch) -> None:
     shutil.copytree(bundle, tmp_path / "bundle")
     with pytest.raises(BadFolder, match=r"exists already\. Choose another --out, or replace it with --overwrite\."):
         export(run, tmp_path / "bundle", lambda _: None)
+
+    hashed: list[Path] = []
+    true = _export_part.folders.sha256
+    monkeypatch.setattr(_export_part.folders, "sha256", lambda path: hashed.append(path) or true(path))
 
     before = document(bundle)
     after = export(
@@ -154,6 +236,7 @@ def test_an_older_bundle_is_replaced_only_when_asked_to(run, bundle, tmp_path) -
     )
 
     assert after["model_version"] == before["model_version"], "the same run gives the same bytes"
+    assert len([path for path in hashed if tmp_path in path.parents]) == len(after["files"]), "each file once"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +252,13 @@ def test_what_has_no_export(run, tmp_path, recipe, settings, message) -> None:
 
     with pytest.raises(BadRecipe, match=message):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None)
+
+
+def test_an_unknown_type_of_slabs_is_refused_before_anything_is_read(tmp_path) -> None:
+    with pytest.raises(
+        BadInput, match=r"There are no slabs of type 'int4'\. Did you mean 'int8'\? Known: bf16, float32"
+    ):
+        export(tmp_path / "nothing", tmp_path / "bundle", lambda _: None, slabs="int4")
 
 
 def test_a_task_that_reads_the_items_has_no_export(run, tmp_path) -> None:

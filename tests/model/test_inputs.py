@@ -9,7 +9,10 @@ import torch
 
 from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Config, Inputs
+from hiersrec.model.item_graph import ItemGraph
+from hiersrec.model.neighbours import nearest
 from hiersrec.store.catalog import Catalog, Feature
+from hiersrec.store.sessions import Sessions
 from tests.model.world import N, catalog
 
 
@@ -219,3 +222,81 @@ def test_items_that_training_never_saw_have_no_id_vector_where_new_items_are_pre
     for _ in range(20):
         prepared(torch.tensor([[1]]))
         assert prepared.id_vectors(torch.tensor([4])).abs().max() == 0
+
+
+NEAR = Sessions.from_lists([[1, 2, 3], [2, 1], [4, 2], [12, 7, 12]])
+
+
+def with_neighbours(**settings) -> Inputs:
+    torch.manual_seed(0)
+    config = Config(item_width=5, category_width=0, metadata_width=0, neighbours=2, **settings)
+    return Inputs(config, catalog(), train=NEAR)
+
+
+def mixed_by_hand(inputs: Inputs) -> np.ndarray:
+    """(N + 1, d_I): each row and a share of its neighbours' rows."""
+    table = inputs.item_table.weight.detach().numpy().astype(np.float64)
+    found = table.copy()
+    edges, shares = nearest(N, NEAR, 2)
+    for (item, other), share in zip(edges.T.tolist(), shares.tolist(), strict=True):
+        found[item] += inputs.neighbour_share.item() * share * table[other]
+    return found
+
+
+def test_neighbours_flow_into_an_item() -> None:
+    inputs = with_neighbours()
+    expected = mixed_by_hand(inputs)
+
+    np.testing.assert_allclose(
+        inputs(torch.tensor([[1, 2, 0], [5, 12, 4]])).detach()[0], expected[[1, 2, 0]], rtol=1e-5
+    )
+    np.testing.assert_allclose(inputs.id_vectors().detach(), expected[1:], rtol=1e-5)
+    assert (expected[5] == inputs.item_table.weight[5].detach().numpy()).all(), "an item without neighbours"
+    assert (inputs.id_vectors(torch.tensor([0])) == 0).all()
+
+
+def test_all_that_flows_into_an_item_learns() -> None:
+    inputs = with_neighbours()
+
+    inputs(torch.tensor([[1]])).sum().backward()
+
+    assert inputs.neighbour_share.grad.item() != 0
+    edges, _ = nearest(N, NEAR, 2)
+    near = set(edges[1][edges[0] == 1].tolist())
+    assert set(inputs.item_table.weight.grad.abs().sum(1).nonzero()[:, 0].tolist()) == {1, *near}
+
+
+def test_neighbours_are_mixed_once_a_step_and_once_for_all_in_inference(monkeypatch) -> None:
+    inputs, calls = with_neighbours(), []
+    forward = ItemGraph.forward
+    monkeypatch.setattr(ItemGraph, "forward", lambda graph, vectors: calls.append(1) or forward(graph, vectors))
+
+    inputs(torch.tensor([[1, 2]]))
+    inputs.id_vectors()
+    assert len(calls) == 1
+    inputs(torch.tensor([[1, 2]]))
+    assert len(calls) == 2, "the next step has other weights"
+    inputs.eval()
+    with torch.inference_mode():
+        before = inputs(torch.tensor([[1, 2]])).clone()
+        inputs.id_vectors()
+    assert len(calls) == 3
+    inputs.train()
+    with torch.no_grad():
+        inputs.item_table.weight[1] += 1
+    inputs.eval()
+    with torch.inference_mode():
+        assert not torch.equal(inputs(torch.tensor([[1, 2]])), before)
+
+
+def test_an_item_without_its_id_has_no_neighbours_either() -> None:
+    inputs = with_neighbours(id_dropout=0.99)
+    torch.manual_seed(0)
+
+    vectors = inputs(torch.tensor([[1, 2, 3]]))
+
+    assert (vectors == 0).all()
+    inputs.eval()
+    np.testing.assert_allclose(
+        inputs.id_vectors(torch.tensor([1, 2])).detach(), mixed_by_hand(inputs)[[1, 2]], rtol=1e-5
+    )

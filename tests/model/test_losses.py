@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from hiersrec.model import losses
 from hiersrec.model.losses import UNLABELLED, combined, cross_entropy
+from hiersrec.model.repeats import Addends
 from hiersrec.model.weights import Weight
 
 SIZES = [1, 2, 7, 8, 9, 19]
@@ -175,3 +176,55 @@ def test_the_losses_are_summed_with_their_weights() -> None:
     found = combined(losses, {"category_1": Weight(0.5), "category_2": Weight(0.0), "item": Weight(1.0)})
 
     assert found.item() == 0.5 * 2 + 0 * 5 + 7
+
+
+def addends(size: int, seed: int = 1) -> Addends:
+    """Numbers for about a third of all logits, among them those of some right classes."""
+    torch.manual_seed(seed)
+    rows, classes = (torch.rand(size, C) < 0.33).nonzero(as_tuple=True)
+    return Addends(rows, classes, (3 * torch.randn(len(rows))).requires_grad_())
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("with_bias", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_loss_and_gradients_with_addends(size, with_bias) -> None:
+    state, weight, bias, classes = numbers(size, with_bias)
+    added = addends(size)
+
+    loss = cross_entropy(state, weight, bias, classes, added)
+    (2 * loss).backward()
+
+    leaves = [one.detach().double().requires_grad_() for one in (state, weight, bias, added.values) if one is not None]
+    *layer, values = leaves
+    logits = functional.linear(*layer).index_put((added.rows, added.classes), values, accumulate=True)
+    expected = functional.cross_entropy(logits, classes, ignore_index=UNLABELLED)
+    (2 * expected).backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    ours = [one for one in (state, weight, bias, added.values) if one is not None]
+    for one, other in zip(ours, leaves, strict=True):
+        torch.testing.assert_close(one.grad.double(), other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_addends_of_tiny_probabilities_count() -> None:
+    """The right class and the likeliest one both have one, and the loss is past what float32 holds as a probability."""
+    weight = torch.tensor([[100.0], [-100.0], [0.0]])
+    added = Addends(torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([7.0, -20.0]))
+
+    found = cross_entropy(torch.ones(1, 1), weight, None, torch.tensor([1]), added)
+
+    assert found.item() == pytest.approx(100 + 7 + 100 + 20)
+
+
+def test_addends_in_bf16_are_near() -> None:
+    state, weight, bias, classes = numbers(19)
+    added = addends(19)
+    exact = cross_entropy(state, weight, bias, classes, added)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = cross_entropy(state, weight, bias, classes, added)
+    [gradient] = torch.autograd.grad(rounded, [added.values])
+
+    [expected] = torch.autograd.grad(exact, [added.values])
+    assert rounded.item() == pytest.approx(exact.item(), rel=0.02)
+    torch.testing.assert_close(gradient, expected, rtol=0.1, atol=2e-3)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiersrec.errors import BadInput, HiersrecError
-from hiersrec.retrieval import index
+from hiersrec.retrieval import index, search
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.index import Encoded, IndexRanker
 from hiersrec.retrieval.layout import Layout
@@ -38,6 +38,8 @@ class Whole:
     max_length: int = 3
     broken: dict[str, float] = field(default_factory=dict)
     """"items" or a task -> what its first score is made."""
+    repeating: bool = False
+    """Whether the items of a session add to their own scores."""
 
     def __post_init__(self) -> None:
         random = np.random.default_rng(self.seed)
@@ -67,11 +69,17 @@ class Whole:
                 query += 2 * (logits @ matrix.T)
         for name, value in self.broken.items():
             (query if name == "items" else tasks[name])[0, 1] = value
-        return Encoded(query.astype(np.float32), tasks, own.astype(np.float32), factor)
+        place = batch.lengths[:, None] - np.arange(batch.items.shape[1])  # from the end, from 1
+        repeats = np.where(real, 7 * (batch.items % 3 - 1) * place, 0).astype(np.float32) if self.repeating else None
+        return Encoded(query.astype(np.float32), tasks, own.astype(np.float32), factor, repeats)
 
     def score(self, batch: Batch) -> Scores:
         found = self.encode(batch)
         items = found.query @ self.vectors.T + self.biases
+        if found.repeats is not None:
+            for row, session in enumerate(batch.items):
+                for place in range(batch.lengths[row]):
+                    items[row, session[place]] += found.repeats[row, place]
         items[:, 0] = -np.inf
         return Scores(items.astype(np.float32), found.tasks)
 
@@ -110,17 +118,23 @@ wishes = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([world, tree]), st.sampled_from([(1, 2, 3), (2,), (3, 1)]), wishes)
-def test_lists_are_those_of_the_dense_way(seed, make, levels, wanted) -> None:
-    indexed, full = rankers(Whole(make(seed), seed, levels))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([world, tree]),
+    st.sampled_from([(1, 2, 3), (2,), (3, 1)]),
+    st.booleans(),
+    wishes,
+)
+def test_lists_are_those_of_the_dense_way(seed, make, levels, repeating, wanted) -> None:
+    indexed, full = rankers(Whole(make(seed), seed, levels, repeating=repeating))
 
     assert_same(indexed.rank(BATCH, wanted), full.rank(BATCH, wanted))
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["bf16", "int8"]), wishes)
-def test_narrow_slabs_give_the_same_lists_where_all_are_scored_again(seed, type_, wanted) -> None:
-    indexed, full = rankers(Whole(world(seed), seed), type_)
+@given(st.integers(0, 10**6), st.sampled_from(["bf16", "int8"]), st.booleans(), wishes)
+def test_narrow_slabs_give_the_same_lists_where_all_are_scored_again(seed, type_, repeating, wanted) -> None:
+    indexed, full = rankers(Whole(world(seed), seed, repeating=repeating), type_)
 
     assert_same(indexed.rank(BATCH, wanted), full.rank(BATCH, wanted))  # 40 items, and at least 100 are
 
@@ -173,6 +187,29 @@ def test_explanations_sum_to_the_scores_class_by_class(fed) -> None:
         np.testing.assert_allclose(part.value, part.by_class.sum(axis=1), rtol=1e-5, atol=1e-5)
     total = sum(part.value for part in parts)
     np.testing.assert_allclose(total, whole.vectors[items] @ query + whole.biases[items], rtol=1e-5, atol=1e-4)
+
+
+def test_what_an_item_of_the_session_adds_is_a_part_of_its_score() -> None:
+    indexed, full = rankers(Whole(world(4), 4, repeating=True))
+    batch = whole_sessions([[2, 6, 2, 1]], 9)  # of which the newest three are looked at
+
+    parts = indexed.explain(batch, np.array([2, 1, 6, 3], np.int32))
+
+    assert [part.source for part in parts][:3] == ["session", "bias", "repeat"]
+    assert parts[2].value.tolist() == [7 * 2, 0, -7 * 3, 0]
+    found = indexed.rank(batch, Wanted(k=99))
+    assert_same(found, full.rank(batch, Wanted(k=99)))
+
+
+@pytest.mark.parametrize("type_", ["bf16", "int8"])
+def test_an_item_of_the_session_is_scored_again_however_low_its_narrow_score(monkeypatch, type_) -> None:
+    monkeypatch.setattr(search, "LEAST", 1)
+    monkeypatch.setattr(search, "AGAIN", 1)
+    for seed in range(10):
+        indexed, full = rankers(Whole(world(seed), seed, repeating=True), type_)
+        session = whole_sessions([[2, 5, 8]], 9)  # whose items add 21, 14 and 7
+        found, expected = (one.rank(session, Wanted(k=3)) for one in (indexed, full))
+        assert set(expected.items[0].tolist()) & {2, 5, 8} <= set(found.items[0].tolist())
 
 
 def test_without_biases_that_part_is_zero() -> None:

@@ -1,0 +1,133 @@
+"""What a session's items add to their own scores, against loops over the positions."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from hiersrec.model.repeats import Addends, Repeats
+
+D, T, N = 6, 7, 5
+LENGTHS = [4, 7, 1, 6]
+
+
+@pytest.fixture
+def made() -> Repeats:
+    """One whose weights all matter."""
+    torch.manual_seed(3)
+    found = Repeats(D, max_length=10)
+    with torch.no_grad():
+        for one in found.parameters():
+            one.normal_()
+    return found
+
+
+def given() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Items (B, T) that come several times, states (B, T, D), mask (B, T), and z_final of each position (B, T, D)."""
+    torch.manual_seed(0)
+    mask = torch.arange(T) < torch.tensor(LENGTHS)[:, None]
+    items = torch.randint(1, N + 1, (len(LENGTHS), T)) * mask
+    return items, torch.randn(len(LENGTHS), T, D), mask, torch.randn(len(LENGTHS), T, D)
+
+
+def by_hand(made: Repeats, items: list[int], states: Tensor, final: Tensor) -> dict[int, float]:
+    """Item -> what a session of `items` adds to its score."""
+    found: dict[int, float] = {}
+    for at, item in enumerate(items):
+        hidden = torch.relu(made.state(states[at]) + made.final(final))
+        value = made.place[len(items) - 1 - at] + made.out(hidden)[0]
+        found[item] = found.get(item, 0.0) + value.item()
+    return found
+
+
+def as_dicts(addends: Addends, rows: int) -> list[dict[int, float]]:
+    """Row -> item -> value; each place is there once."""
+    found: list[dict[int, float]] = [{} for _ in range(rows)]
+    for row, item, value in zip(*(one.tolist() for one in addends), strict=True):
+        assert item + 1 not in found[row]
+        found[row][item + 1] = value
+    return found
+
+
+def test_addends_of_sessions_are_sums_over_the_positions_of_an_item(made) -> None:
+    items, states, mask, finals = given()
+    final = finals[:, 0]
+
+    found = as_dicts(made.addends(items, states, mask, final), len(items))
+
+    for row, length in enumerate(LENGTHS):
+        expected = by_hand(made, items[row, :length].tolist(), states[row], final[row])
+        assert found[row] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert len(found[1]) < LENGTHS[1], "an item came twice"
+
+
+def test_addends_of_every_prefix_are_those_of_the_prefix_alone(made) -> None:
+    items, states, mask, finals = given()
+
+    found = as_dicts(made.addends(items, states, mask, finals), sum(LENGTHS))
+
+    row = 0
+    for session, length in enumerate(LENGTHS):
+        for end in range(length):
+            expected = by_hand(made, items[session, : end + 1].tolist(), states[session], finals[session, end])
+            assert found[row] == pytest.approx(expected, rel=1e-4, abs=1e-5)
+            row += 1
+
+
+def test_rows_ascend(made) -> None:
+    items, states, mask, finals = given()
+
+    for final in (finals, finals[:, 0]):
+        assert (made.addends(items, states, mask, final).rows.diff() >= 0).all()
+
+
+def test_padding_adds_nothing(made) -> None:
+    items, states, mask, finals = given()
+
+    values = made(states, mask, finals[:, 0])
+
+    assert (values[~mask] == 0).all()
+    assert (values[mask] != 0).all()
+    short = made.addends(items[:1, :4], states[:1, :4], mask[:1, :4], finals[:1, 0])
+    padded = made.addends(items[:1], states[:1], mask[:1], finals[:1, 0])
+    for one, other in zip(short, padded, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_addends_come_onto_logits_at_their_places() -> None:
+    logits = torch.arange(6.0).reshape(2, 3)
+
+    found = Addends(torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([10.0, -1.0])).onto(logits)
+
+    assert found.tolist() == [[0, 1, 12], [2, 4, 5]]
+    assert logits.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_in_the_precision_of_training_they_are_near_and_float32(made) -> None:
+    items, states, mask, finals = given()
+    exact = made.addends(items, states, mask, finals)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found = made.addends(items, states, mask, finals)
+
+    assert found.values.dtype == torch.float32
+    torch.testing.assert_close(found.values, exact.values, rtol=0.05, atol=0.1)
+
+
+def test_a_new_one_hardly_changes_a_score() -> None:
+    items, states, mask, finals = given()
+
+    assert Repeats(D, 10).addends(items, states, mask, finals[:, 0]).values.abs().max() < 0.2
+
+
+def test_threads_do_not_change_the_gradient(made) -> None:
+    items, states, mask, finals = given()
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 2):
+            torch.set_num_threads(threads)
+            made.zero_grad()
+            made.addends(items, states, mask, finals).values.sum().backward()
+            found.append([one.grad.numpy().tobytes() for one in made.parameters()])
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
