@@ -139,6 +139,10 @@ def test_a_softmax_that_reads_some_items_alone_goes_with_nothing_that_reads_all(
         build_model(dataclasses.replace(base, tasks=(base.tasks[1], category)), catalog())
     with pytest.raises(BadRecipe, match=rf'weight_decay must be 0 with .* = "{name}".*, got 0\.1\. Set it to 0'):
         build_model(recipe(softmax, "training.weight_decay=0.1"), catalog())
+    with pytest.raises(BadRecipe, match=rf'neighbours must be 0 with .* = "{name}".*, got 4\. Set it to 0'):
+        build_model(recipe(softmax, "inputs.neighbours=4"), catalog())
+    with pytest.raises(BadRecipe, match=rf'repeats needs softmax = "full", got "{name}"\. Change one of the two'):
+        build_model(recipe(softmax, "tasks.item.repeats=true"), catalog())
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])

@@ -306,3 +306,18 @@ def test_a_softmax_in_two_steps_takes_items_of_a_new_category(shop) -> None:
     scores = open_run(shop / "two_steps_larger").scorer.score(whole_sessions(walks(5, 4), 10)).items[:, 1:]
     assert scores.shape == (5, NUM_ITEMS + len(TWINS) + 1)
     assert np.exp(scores).sum(1) == pytest.approx([1.0] * 5, rel=1e-4)
+
+
+def test_new_items_have_no_neighbours_and_those_of_the_others_stay(shop, tmp_path) -> None:
+    settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "training.epochs=1")
+    run = trained(shop, "near", "cold_start", *settings)
+    add_items(run, shop / "new.csv", tmp_path / "larger", say=lambda _: None)
+
+    before, after = (safetensors.numpy.load_file(one / "model.safetensors") for one in (run, tmp_path / "larger"))
+    for name in ("inputs.graph.edges", "inputs.graph.shares"):
+        assert before[name].tobytes() == after[name].tobytes()
+    session = [item_id(5), item_id(9), item_id(5)]
+    ours, theirs = (Recommender.load(one).recommend([session], 400)[0].items for one in (tmp_path / "larger", run))
+    scores = {one.item_id: one.score for one in ours}
+    assert [scores[one.item_id] for one in theirs] == pytest.approx([one.score for one in theirs], abs=1e-5)
+    assert twin(TWINS[0]) in scores

@@ -117,6 +117,8 @@ def test_a_model_that_one_process_holds_has_no_parts() -> None:
         (["tasks.item.softmax=coarse_to_fine"], r'softmax = "coarse_to_fine"'),
         (["tasks.item.vectors=id+metadata"], r'vectors = "id\+metadata"'),
         (["inputs.id_dropout=0.5"], r"\[inputs\] id_dropout = 0.5"),
+        (["inputs.neighbours=4"], r"\[inputs\] neighbours = 4"),
+        (["tasks.item.repeats=true"], r"\[\[tasks\]\] item repeats = true"),
     ],
 )
 def test_what_needs_rows_of_others_is_refused(settings, named) -> None:

@@ -517,3 +517,21 @@ def test_a_shop_that_lost_its_categories_is_refused(plain_run, tmp_path) -> None
         BadFolder, match=r"with 2 category levels, but .*flat has 0: either both have categories or non"
     ):
         train(prepared(shop, METADATA, "flat"), recipe(), tmp_path / "run", Silent(), init_from=plain_run)
+
+
+def test_neighbours_are_those_of_the_newer_sessions_and_the_rest_is_carried(older, newer, tmp_path) -> None:
+    made = recipe("inputs.neighbours=3", "tasks.item.repeats=true", "training.epochs=1")
+    train(older, made, tmp_path / "run", Silent())
+    torch.manual_seed(5)
+    model = build_model(made, newer.catalog, train=newer.training().train)
+    edges = model.inputs.graph.edges.clone()
+
+    facts = warm_start.carry(tmp_path / "run", model, made, newer)
+
+    _, before = model_of(tmp_path / "run")
+    assert torch.equal(model.inputs.graph.edges, edges)
+    assert not torch.equal(edges, before.inputs.graph.edges)
+    assert model.inputs.neighbour_share.item() == before.inputs.neighbour_share.item()
+    for name, value in before.repeats.named_parameters():
+        assert torch.equal(model.repeats.get_parameter(name), value)
+    assert facts["new_tensors"] == []
