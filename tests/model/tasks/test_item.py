@@ -201,7 +201,19 @@ def test_vectors_that_a_head_cannot_have() -> None:
 
     bare = catalog(levels=False, features=False)
     with pytest.raises(BadRecipe, match=r"there are none: the dataset has 0 category levels and 0 metadata columns"):
-        build(Config(head="cosine", vectors="id+metadata"), bare, WIDTH, Inputs(InputsConfig(), bare))
+        build(Config(head="cosine", vectors="id+metadata"), bare, WIDTH, Inputs(InputsConfig(id_dropout=0.1), bare))
+
+
+def test_on_a_dataset_of_ids_alone_an_item_is_compared_by_its_id_alone() -> None:
+    bare = catalog(levels=False, features=False)
+    inputs = Inputs(InputsConfig(), bare)
+    state = torch.randn(2, inputs.width)
+    found = []
+    for vectors in ("id", "id+metadata"):
+        torch.manual_seed(0)
+        found.append(build(Config(head="cosine", vectors=vectors), bare, inputs.width, inputs)(state))
+
+    assert torch.equal(*found)
 
 
 def test_it_is_one_task_over_all_items() -> None:

@@ -6,7 +6,8 @@ no popularity bias by vector length. Sources: NISER (Gupta et al. 2019), CORE (H
 in COTREC, SGNN-HN and Atten-Mixer. `head = "dot"` is the plain product state . E^I_i of NARM, STAMP and SASRec.
 
 With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so that an item without E^I, one that
-training never saw, is scored through its categories and metadata alone: the paper's future work (section 5).
+training never saw, is scored through its categories and metadata alone: the paper's future work (section 5). On a
+dataset that has neither this is the cosine with E^I_i, as a part of the inputs that a dataset lacks takes no width.
 DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of the inputs does.
 
 `softmax` names a file of model/softmax/: that of the whole catalogue, or one whose steps read some of its items alone.
@@ -64,7 +65,8 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
         return LinearHead(width, catalog.num_items, softmax, inputs.split)
     if config.head == "dot":
         return DotHead(inputs, softmax)
-    return CosineHead(width, inputs, config.scale, config.vectors == "id+metadata", softmax)
+    with_metadata = config.vectors == "id+metadata" and inputs.content_width > 0
+    return CosineHead(width, inputs, config.scale, with_metadata, softmax)
 
 
 def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None:
@@ -77,11 +79,12 @@ def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None
             f'[[tasks]] item: vectors = "id+metadata" needs head = "cosine", got head = "{config.head}", which has a '
             "vector of its own for each item. Change one of the two."
         )
-    if config.vectors == "id+metadata" and not inputs.content_width:
+    if config.vectors == "id+metadata" and inputs.id_dropout and not inputs.content_width:
         raise BadRecipe(
-            '[[tasks]] item: vectors = "id+metadata" needs categories or metadata in the inputs, and there are none: '
-            f"the dataset has {len(catalog.levels)} category levels and {len(catalog.features)} metadata columns, and "
-            "[inputs] category_width and metadata_width say which are used. Prepare with --items, or leave vectors out."
+            "[inputs] id_dropout needs categories or metadata, through which items without an id are scored, and there "
+            f"are none: the dataset has {len(catalog.levels)} category levels and {len(catalog.features)} metadata "
+            "columns, and [inputs] category_width and metadata_width say which are used. Prepare with --items, or set "
+            "id_dropout to 0."
         )
     if config.head != "linear" and not inputs.item_width:
         raise BadRecipe(
