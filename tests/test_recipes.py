@@ -119,10 +119,12 @@ def test_the_recipe_of_the_paper_is_that_of_the_paper() -> None:
     assert found.training.schedule == "constant"
 
 
-def test_the_parts_of_the_ablation_differ_from_the_default_in_their_tasks_alone() -> None:
-    default, multi, single = (
-        read_recipe(RECIPES / "any" / f"{name}.toml") for name in ("hiersrec", "multi_task", "single_task")
-    )
+@pytest.mark.parametrize(
+    ("whole", "parts"),
+    [("hiersrec", ("multi_task", "single_task")), ("hiersrec_paper", ("multi_task_paper", "single_task_paper"))],
+)
+def test_the_parts_of_an_ablation_differ_from_the_whole_in_their_tasks_alone(whole, parts) -> None:
+    default, multi, single = (read_recipe(RECIPES / "any" / f"{name}.toml") for name in (whole, *parts))
 
     for other in (multi, single):
         assert (other.inputs, other.encoder, other.training) == (default.inputs, default.encoder, default.training)
