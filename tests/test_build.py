@@ -143,6 +143,8 @@ def test_a_softmax_that_reads_some_items_alone_goes_with_nothing_that_reads_all(
         build_model(recipe(softmax, "inputs.neighbours=4"), catalog())
     with pytest.raises(BadRecipe, match=rf'repeats needs softmax = "full", got "{name}"\. Change one of the two'):
         build_model(recipe(softmax, "tasks.item.repeats=true"), catalog())
+    with pytest.raises(BadRecipe, match=rf'smoothing needs softmax = "full", got "{name}"\. Change one of the two'):
+        build_model(recipe(softmax, "tasks.item.smoothing=0.1"), catalog())
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])

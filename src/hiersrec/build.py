@@ -93,6 +93,8 @@ def _refuse_beside_split_table(recipe: ModelRecipe, wiring: Mapping[str, Wiring]
         found = f'[[tasks]] item vectors = "{item.vectors}"'
     elif item.repeats:
         found = "[[tasks]] item repeats = true"
+    elif item.smoothing:
+        found = f"[[tasks]] item smoothing = {item.smoothing}"
     elif recipe.inputs.neighbours:
         found = f"[inputs] neighbours = {recipe.inputs.neighbours}"
     elif recipe.inputs.id_dropout:
@@ -102,8 +104,9 @@ def _refuse_beside_split_table(recipe: ModelRecipe, wiring: Mapping[str, Wiring]
     else:
         return
     raise BadRecipe(
-        '[training] split_items needs softmax = "full" and vectors = "id", no id_dropout, neighbours or repeats, '
-        f"and no task that reads the scores of all items, got {found}. Change that, or leave split_items out."
+        '[training] split_items needs softmax = "full" and vectors = "id", no id_dropout, neighbours, repeats or '
+        f"smoothing, and no task that reads the scores of all items, got {found}. Change that, or leave split_items "
+        "out."
     )
 
 

@@ -47,7 +47,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("encoder", "narm"): {"max_length": 4, "input_dropout": 0.4, "output_dropout": 0.2},
     ("encoder", "stamp"): {"max_length": 4},
     ("tasks", "item"): {
-        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "repeats": True},
+        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "repeats": True, "smoothing": 0.5},
         **{"softmax": "coarse_to_fine", "negatives": 4, "negatives_from": "category"},
     },
     ("tasks", "category"): {"level": 1},

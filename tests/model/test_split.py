@@ -118,6 +118,7 @@ def test_a_model_that_one_process_holds_has_no_parts() -> None:
         (["tasks.item.vectors=id+metadata"], r'vectors = "id\+metadata"'),
         (["inputs.id_dropout=0.5"], r"\[inputs\] id_dropout = 0.5"),
         (["inputs.neighbours=4"], r"\[inputs\] neighbours = 4"),
+        (["tasks.item.smoothing=0.1"], r"\[\[tasks\]\] item smoothing = 0.1"),
         (["tasks.item.repeats=true"], r"\[\[tasks\]\] item repeats = true"),
     ],
 )

@@ -1,26 +1,34 @@
 """Softmax over the whole catalogue (paper, eq. 6): exact, and each step goes through the vectors of all items."""
 
+import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.repeats import Addends
+from hiersrec.model.smoothing import Smoothing
 from hiersrec.model.split_softmax import split_cross_entropy
 from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
 
 
 def build(config: Config, catalog: Catalog, width: int) -> "Full":
-    """It has no settings and no weights."""
-    del config, catalog, width
-    return Full()
+    """It has no weights. Labels are smoothed inside the finest categories, where the catalogue has any."""
+    del width
+    if not (config.smoothing and catalog.levels):
+        return Full(None)
+    return Full(Smoothing(config.smoothing, catalog.item_nodes[1:, -1].astype(np.int64)))
 
 
 class Full(nn.Module):
     """Softmax of the head's products with all items."""
 
     partial = False
+
+    def __init__(self, smoothing: Smoothing | None) -> None:
+        super().__init__()
+        self.smoothing = smoothing
 
     def logits(self, head: Head, state: Tensor) -> Tensor:
         """State (B, D) -> (B, N)."""
@@ -32,7 +40,10 @@ class Full(nn.Module):
         query, vectors, biases = head.query(state), head.vectors(), head.biases()
         if head.split is not None:
             return split_cross_entropy(query, vectors, biases, items - 1, head.split)
-        return cross_entropy(query, vectors, biases, items - 1, addends)
+        loss = cross_entropy(query, vectors, biases, items - 1, addends)
+        if self.smoothing is not None:
+            loss = loss + self.smoothing(query, vectors, biases, items, addends)
+        return loss
 
     def linear_form(self, head: Head, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """That of the head."""

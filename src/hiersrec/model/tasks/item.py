@@ -16,7 +16,7 @@ DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, a
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch import nn
 
 from hiersrec import registry
@@ -40,6 +40,8 @@ class Config:
     """How probabilities come of the scores and are trained: "full", "sampled" or "coarse_to_fine"."""
     repeats: bool = False
     """Learn what an item of the session itself adds to its own score (model/repeats.py)."""
+    smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Share of the right answer that goes, evenly, to the items of its finest category (model/smoothing.py)."""
     negatives: Annotated[int, Ge(2)] = 8192
     """Items that "sampled" draws at each step, for the whole batch."""
     negatives_from: Literal["all", "category"] = "all"
@@ -70,10 +72,11 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
 
 
 def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None:
-    if config.repeats and config.softmax != "full":
-        raise BadRecipe(
-            f'[[tasks]] item: repeats needs softmax = "full", got "{config.softmax}". Change one of the two.'
-        )
+    for name, asked in {"repeats": config.repeats, "smoothing": config.smoothing}.items():
+        if asked and config.softmax != "full":
+            raise BadRecipe(
+                f'[[tasks]] item: {name} needs softmax = "full", got "{config.softmax}". Change one of the two.'
+            )
     if config.vectors == "id+metadata" and config.head != "cosine":
         raise BadRecipe(
             f'[[tasks]] item: vectors = "id+metadata" needs head = "cosine", got head = "{config.head}", which has a '
