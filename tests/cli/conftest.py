@@ -83,6 +83,7 @@ def trained(prepared) -> tuple[Path, Result]:
         data,
         "--out",
         out,
+        *("--recipe", "hiersrec"),
         *(word for one in TINY for word in ("--set", one)),
         "--set",
         "training.epochs=2",

@@ -5,7 +5,7 @@ import pytest
 
 from tests.shop import TINY
 
-SMALL = [word for one in TINY for word in ("--set", one)]
+SMALL = ["--recipe", "hiersrec"] + [word for one in TINY for word in ("--set", one)]
 
 
 def test_describe_shows_again_what_prepare_showed_and_then_the_memory(hiersrec, shop, prepared, tmp_path) -> None:
@@ -20,7 +20,7 @@ def test_describe_shows_again_what_prepare_showed_and_then_the_memory(hiersrec, 
     assert "categories, level 2" in again.out
     assert "2, known for 100.0% of items" in again.out
     memory = again.out.removeprefix(shown.out)
-    assert memory.startswith("Memory that training hiersrec will need")
+    assert memory.startswith("Memory that training best will need")
     assert "410 MB" in memory
     assert again.err == ""
 
@@ -42,7 +42,7 @@ def test_the_memory_is_that_of_the_recipe_asked_for(hiersrec, prepared) -> None:
         return json.loads(found.out)["training_memory"]
 
     small, large = memory(*SMALL), memory(*SMALL, "--set", "training.batch_size=128")
-    paper = memory("--recipe", "hiersrec_paper", *SMALL)
+    paper = memory(*SMALL, "--recipe", "hiersrec_paper")
 
     assert small["step"] < large["step"]
     assert paper["recipe"] == "hiersrec_paper"
@@ -52,7 +52,7 @@ def test_the_memory_is_that_of_the_recipe_asked_for(hiersrec, prepared) -> None:
 MISTAKES = [
     (["--recipe", "popularity"], "'popularity' has [baseline] popularity. Give another --recipe."),
     (["--recipe", "hiersreck"], "Did you mean 'hiersrec'?"),
-    (["--set", "encoder.heads=7"], "[encoder] heads must divide"),
+    (["--recipe", "hiersrec", "--set", "encoder.heads=7"], "[encoder] heads must divide"),
     (["--set", "training.epoch=3"], "Did you mean 'epochs'?"),
 ]
 

@@ -15,7 +15,7 @@ def sets(*settings: str) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
-LONG = sets(*TINY, "training.epochs=25", "training.patience=25")
+LONG = ["--recipe", "hiersrec"] + sets(*TINY, "training.epochs=25", "training.patience=25")
 
 
 def test_train_prints_the_run_document_and_tells_its_epochs_on_standard_error(trained) -> None:
@@ -36,12 +36,22 @@ def test_train_names_the_next_command(hiersrec, prepared, tmp_path) -> None:
 
 def test_seed_is_the_seed_of_the_training(hiersrec, prepared, tmp_path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        words = ["train", prepared[0], "--out", tmp_path / name, *sets(*TINY, "training.epochs=1"), "--seed", seed]
+        words = ["train", prepared[0], "--out", tmp_path / name, "--seed", seed]
+        words += ["--recipe", "hiersrec", *sets(*TINY, "training.epochs=1")]
         assert hiersrec(*words).code == 0
 
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "abc"]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
+
+
+def test_without_a_name_the_recipe_is_the_best(hiersrec, prepared, tmp_path) -> None:
+    quick = sets("inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1")
+
+    assert hiersrec("train", prepared[0], "--out", tmp_path / "r", *quick).code == 0
+
+    written = tomllib.loads((tmp_path / "r/recipe.toml").read_text(encoding="utf-8"))
+    assert written["name"] == "best"
 
 
 MISTAKES = [

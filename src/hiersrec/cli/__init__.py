@@ -2,3 +2,6 @@
 
 Results go to standard output, the rest to standard error. A user's mistake is one line "Error: ..." and exit code 2.
 """
+
+DEFAULT_RECIPE = "best"
+"""The recipe where none is named: the one that wins on validation sessions (RESULTS.md)."""

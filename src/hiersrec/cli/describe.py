@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiersrec.cli import printing
+from hiersrec.cli import DEFAULT_RECIPE, printing
 from hiersrec.errors import BadRecipe
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PARTS = {
 def command(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, made by prepare.", metavar="DIR")],
     recipe: Annotated[str, typer.Option(help="The recipe whose memory is estimated, by name or as a .toml file.")] = (
-        "hiersrec"
+        DEFAULT_RECIPE
     ),
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting of the recipe.", metavar="KEY=VALUE")

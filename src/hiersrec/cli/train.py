@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiersrec.cli import printing
+from hiersrec.cli import DEFAULT_RECIPE, printing
 
 
 def command(
@@ -16,7 +16,7 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Without it hiersrec; with "
+            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Without it best; with "
             "--init-from the recipe of that run, with --resume the one of the training."
         ),
     ] = None,
@@ -52,7 +52,7 @@ def command(
                 elif recipe is None and init_from is not None:
                     path = recipe_of(init_from)
                 else:
-                    path = find_recipe(recipe or "hiersrec", dataset.name)
+                    path = find_recipe(recipe or DEFAULT_RECIPE, dataset.name)
                 chosen = read_recipe(path, overrides)
             document = train(
                 dataset,

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from hiersrec.cli import printing
+from hiersrec.cli import DEFAULT_RECIPE, printing
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, made by prepare.", metavar="DIR")],
     out: Annotated[Path, typer.Option(help="The folder of the search; one that lies there goes on.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe with a [search], or a .toml file.")] = "hiersrec",
+    recipe: Annotated[str, typer.Option(help="Name of a recipe with a [search], or a .toml file.")] = DEFAULT_RECIPE,
     trials: Annotated[int, typer.Option(help="Trials in all; the first is the recipe as it stands.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     set_: Annotated[
