@@ -321,3 +321,17 @@ def test_new_items_have_no_neighbours_and_those_of_the_others_stay(shop, tmp_pat
     scores = {one.item_id: one.score for one in ours}
     assert [scores[one.item_id] for one in theirs] == pytest.approx([one.score for one in theirs], abs=1e-5)
     assert twin(TWINS[0]) in scores
+
+
+def test_a_run_that_knows_nothing_but_ids_is_refused(shop, tmp_path) -> None:
+    events = Source("ids", shop / "events.csv")
+    prepare(events, tmp_path / "data", Settings(split=Split(method="fraction", value=0.1)), say=lambda _: None)
+    small = [*SMALL[:3], "training.epochs=1"]
+    train(Dataset.open(tmp_path / "data"), read_recipe(find_recipe("best", "ids"), small), tmp_path / "run", Silent())
+    (tmp_path / "new.csv").write_text("item_id\nx1\n", encoding="utf-8")
+
+    with pytest.raises(
+        BadRecipe, match="knows an item by its id alone, as its dataset has 0 category levels and 0 meta"
+    ):
+        add_items(tmp_path / "run", tmp_path / "new.csv", tmp_path / "out", lambda _: None)
+    assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from hiersrec import measure as door
 from hiersrec.build import Run, open_run
 from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadInput
+from hiersrec.evaluation.choose import Wanted
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
@@ -114,6 +115,17 @@ def test_other_splits_have_no_new_items(monkeypatch, dataset, run) -> None:
     monkeypatch.setattr(door, "open_run", lambda folder: open_grown(folder, ids))
 
     assert door.measure(run, split="valid")["metrics"]["unseen_targets"] == 0
+
+
+def test_sessions_that_a_refit_was_trained_on_measure_and_choose_nothing(dataset, tmp_path) -> None:
+    quick = ["inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1"]
+    recipe = read_recipe(find_recipe("best", "shop"), [*quick, "training.refit=true"])
+    train(dataset, recipe, tmp_path / "run", Silent())
+
+    for asked in ({"split": "valid"}, {"wanted": Wanted(policy="category", share=0.5)}):
+        with pytest.raises(BadInput, match=r"trained on the validation sessions too \(training\.refit\)"):
+            door.measure(tmp_path / "run", **asked)
+    assert door.measure(tmp_path / "run")["metrics"]["prefixes"] > 0
 
 
 def test_a_dataset_with_other_types_of_events_is_refused(run, monkeypatch) -> None:

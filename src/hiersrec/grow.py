@@ -45,7 +45,7 @@ def add_items(
     BadInput if the items don't fit or none is new, BadFolder if a folder is not what it should be.
     """
     document = open_seal(run, "run", checksums=True)
-    _refuse(run, read_recipe(run / RECIPE))
+    _refuse(run, read_recipe(run / RECIPE), Catalog.open(run / "catalog"))
     with new_folder(out, "run", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
         added = grow_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
         weights = safetensors.numpy.load_file(run / WEIGHTS)
@@ -70,7 +70,7 @@ def add_items(
     return document
 
 
-def _refuse(run: Path, recipe: Recipe) -> None:
+def _refuse(run: Path, recipe: Recipe, catalog: Catalog) -> None:
     """Raise BadRecipe if the recipe's model has nothing to score an item by that it was not trained on."""
     way_out = "Train with --recipe cold_start"
     if not isinstance(recipe, ModelRecipe):
@@ -85,6 +85,13 @@ def _refuse(run: Path, recipe: Recipe) -> None:
             f'{run} can\'t score new items: its item task has head = "{item.head}" and vectors = "{item.vectors}", '
             f"which knows an item only by what was learnt of that item. {way_out}, or with --set "
             "tasks.item.head=cosine --set tasks.item.vectors=id+metadata --set inputs.id_dropout=0.2."
+        )
+    inputs = recipe.inputs
+    if not ((inputs.category_width and catalog.levels) or (inputs.metadata_width and catalog.features)):
+        raise BadRecipe(
+            f"{run} can't score new items: it knows an item by its id alone, as its dataset has {len(catalog.levels)} "
+            f"category levels and {len(catalog.features)} metadata columns, and [inputs] category_width and "
+            "metadata_width say which are used. Prepare with --items, and train with --recipe cold_start."
         )
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from hiersrec import __version__
 from hiersrec.build import open_run
+from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.evaluation.choose import Wanted, choose_top
 from hiersrec.evaluation.evaluate import Options, evaluate
@@ -57,6 +58,7 @@ def measure(
             f"{dataset.folder} has the event types {', '.join(dataset.catalog.event_types) or 'none'}; {folder} was "
             f"trained with {', '.join(run.catalog.event_types) or 'none'}. Name the folder of that dataset with --data."
         )
+    _refuse_what_was_trained_on(folder, run.recipe, split, wanted)
     started = time.monotonic()
     sessions = dataset.sessions(split)
     if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # the run has grown since its training
@@ -84,6 +86,14 @@ def measure(
         pq.write_table(evaluation.ranks, aside)
     write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return document
+
+
+def _refuse_what_was_trained_on(folder: Path, recipe: Recipe, split: str, wanted: Wanted | None) -> None:
+    if recipe.training is not None and recipe.training.refit and (split == "valid" or wanted):
+        raise BadInput(
+            f"{folder} was trained on the validation sessions too (training.refit), so they can neither measure it nor "
+            "choose its candidates. Use the run that chose its settings, and for candidates --top."
+        )
 
 
 def _suffix(split: str, options: Options) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.shop import TINY
 
-SMALL = ["--recipe", "hiersrec"] + [word for one in TINY for word in ("--set", one)]
+SMALL = ["--recipe", "hiersrec", *(word for one in TINY for word in ("--set", one))]
 
 
 def test_describe_shows_again_what_prepare_showed_and_then_the_memory(hiersrec, shop, prepared, tmp_path) -> None:

@@ -15,7 +15,7 @@ def sets(*settings: str) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
 
 
-LONG = ["--recipe", "hiersrec"] + sets(*TINY, "training.epochs=25", "training.patience=25")
+LONG = ["--recipe", "hiersrec", *sets(*TINY, "training.epochs=25", "training.patience=25")]
 
 
 def test_train_prints_the_run_document_and_tells_its_epochs_on_standard_error(trained) -> None:

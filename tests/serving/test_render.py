@@ -79,3 +79,16 @@ def test_the_columns_shown_add_up_and_zeros_are_left_out() -> None:
         "level 2",
         "pulled most by",
     ]
+
+
+def test_without_a_category_that_pulls_there_is_no_column_for_it() -> None:
+    [answer] = Recommender(catalog(), FullRanker(Explained(), catalog())).recommend([["a"]], k=2, explain=True)
+    quiet = [
+        dataclasses.replace(item, reasons=[dataclasses.replace(one, strongest=[]) for one in item.reasons or []])
+        for item in answer.items
+    ]
+
+    table = list(render(dataclasses.replace(answer, items=quiet)))[-1]
+
+    assert "pulled most by" not in [column.header for column in table.columns]
+    assert table.row_count == 2

@@ -125,6 +125,7 @@ LARGER = [
     ("step", "encoder.layers=2"),
     ("step", "encoder.max_length=8"),
     ("weights", "inputs.item_width=128"),
+    ("data", "inputs.neighbours=3"),
     ("optimizer", "encoder.layers=2"),
     ("validation", "encoder.max_length=8"),
 ]

@@ -67,6 +67,11 @@ class Inputs(nn.Module):
         self.item_table = _table(catalog.num_items + 1, config.item_width, split)
         self.item_width = config.item_width
         self.graph: ItemGraph | None = None
+        if config.neighbours and not config.item_width:
+            raise BadRecipe(
+                "[inputs] neighbours flow into the item id embedding, and there is none: item_width is 0, got "
+                f"neighbours = {config.neighbours}. Give item_width, or set neighbours to 0."
+            )
         if config.neighbours:
             edges = None if train is None else nearest(catalog.num_items, train, config.neighbours)
             self.graph = ItemGraph(catalog.num_items + 1, edges)

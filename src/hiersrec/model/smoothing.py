@@ -12,6 +12,7 @@ category than of the items in it. Label smoothing: Szegedy et al., CVPR 2016. La
 Bertinetto et al., Making Better Mistakes, CVPR 2020.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,7 +33,7 @@ class Smoothing(nn.Module):
         super().__init__()
         self.share = share
         register_constant(self, "node", torch.from_numpy(nodes))
-        register_constant(self, "size", torch.bincount(self.get_buffer("node")).clamp(min=1))
+        register_constant(self, "size", torch.from_numpy(np.bincount(nodes).clip(1)))
 
     def forward(
         self, query: Tensor, vectors: Tensor, biases: Tensor | None, items: Tensor, addends: Addends | None

@@ -54,7 +54,8 @@ def _item_table(items: list[Item]) -> Table:
     numbers = [_source(sources[at]) for at in shown]
     if sources:
         table.title = f"Next items: the score is the sum of {', '.join(numbers)}"
-    for heading in ("rank", "item", "category", "score", *numbers, *(["pulled most by"] if sources else [])):
+    has_pulls = any(_strongest(item.reasons or []) for item in items)  # none where the item task reads no other
+    for heading in ("rank", "item", "category", "score", *numbers, *(["pulled most by"] if has_pulls else [])):
         table.add_column(
             heading, justify="right" if heading in ("rank", "score", *numbers) else "left", overflow="fold"
         )
@@ -63,7 +64,8 @@ def _item_table(items: list[Item]) -> Table:
         if item.reasons:
             cells[2] = next((name for name in reversed(item.category_path) if name is not None), "unknown")
             cells += [f"{item.reasons[at].value:+.2f}" for at in shown]
-            cells.append(", ".join(f"{pull.name} {pull.value:+.2f}" for pull in _strongest(item.reasons)))
+            if has_pulls:
+                cells.append(", ".join(f"{pull.name} {pull.value:+.2f}" for pull in _strongest(item.reasons)))
         table.add_row(*map(Text, cells))
     return table
 

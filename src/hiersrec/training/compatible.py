@@ -14,7 +14,10 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training.carry import Way, fits
 
 Weights = Mapping[str, Tensor]
-NO_SHAPE = ("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives", "negatives_from")
+NO_SHAPE = (
+    *("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives", "negatives_from"),
+    *("repeats", "smoothing"),
+)
 """Ends of settings that don't decide of which shape the weights of a task or of a layer are."""
 
 
@@ -81,6 +84,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     tables = {name: table[name] for name in ("inputs", "encoder")}
     tables |= {f"tasks.{one['name']}": one for one in table["tasks"]}
     found = {f"{place}.{key}": value for place, inner in tables.items() for key, value in inner.items()}
+    if found["inputs.neighbours"]:
+        found["inputs.neighbours"] = "above 0"  # how many there are is a constant's size, not a weight's
     return {"pooling": table["pooling"]} | {
         place: value for place, value in found.items() if not place.endswith(NO_SHAPE)
     }

@@ -31,9 +31,11 @@ PROCESS = 410_000_000
 """Bytes of Python with torch, its optimizers and the rest, before any data."""
 EVENT = 100
 """Bytes of an event of the training sessions: itself, its prefix, and both in the order of the epoch."""
+EDGE = 28
+"""Bytes of an edge of the item graph: as it is saved, and as both directions read it (model/item_graph.py)."""
 HEAP = 2.5
-"""Bytes that the process takes for each byte in use at the height of a step, with the default recipe: glibc leaves gaps
-between blocks of many sizes, and keeps them (training/memory.py). Encoders of few, large arrays leave fewer."""
+"""Bytes that the process takes for each byte in use at the height of a step, with the recipe hiersrec: glibc leaves
+gaps between blocks of many sizes, and keeps them (training/memory.py). Encoders of few, large arrays leave fewer."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Need:
     process: int
     """Python and its libraries."""
     data: int
-    """Training sessions, the order of their prefixes, and the table of items."""
+    """Training sessions, the order of their prefixes, the table of items, and the graph of their neighbours."""
     weights: int
     """Parameters, and what the model copies of the catalogue."""
     optimizer: int
@@ -86,9 +88,10 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
         at_rest = count.live
         step = count.height(lambda: _step(model, optimizer, recipe, data, dtype, followed))
         validation = count.height(lambda: _validation(model, data))
+    edges = EDGE * recipe.inputs.neighbours * data.catalog.num_items
     return Need(
         process=PROCESS,
-        data=EVENT * len(data.train.items) + data.catalog.items.nbytes,
+        data=EVENT * len(data.train.items) + data.catalog.items.nbytes + edges,
         weights=weights,
         optimizer=at_rest - weights,
         step=int(HEAP * step),
