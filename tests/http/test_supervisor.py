@@ -55,6 +55,7 @@ async def _until(staged: Staged, condition) -> None:
 
 def test_a_worker_that_falls_silent_is_killed_and_replaced(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(supervisor, "MOST_SILENT", 0.5)
+    monkeypatch.setattr(supervisor, "LAST_CHANCE", 0.1)
     staged = Staged(tmp_path, 1, [SILENT], LIVES)
 
     asyncio.run(_until(staged, lambda: len(staged.heard) > 3))
@@ -62,6 +63,30 @@ def test_a_worker_that_falls_silent_is_killed_and_replaced(tmp_path, monkeypatch
     assert staged.processes[0].returncode == -signal.SIGKILL
     assert staged.processes[-1].returncode == -signal.SIGTERM
     assert "A worker died (it said nothing for 0.5 seconds); another takes its place" in caplog.text
+
+
+def test_one_that_was_stopped_itself_hears_its_workers_before_it_takes_them_for_dead(
+    tmp_path, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(supervisor, "MOST_SILENT", 0.5)
+    staged = Staged(tmp_path, 2, [], LIVES)
+
+    async def drill() -> None:
+        running = asyncio.create_task(staged.run())
+        async with asyncio.timeout(20):
+            while len(staged.heard) < 4:
+                await asyncio.sleep(0.01)
+            time.sleep(1)  # nothing here runs meanwhile, as with Ctrl-Z
+            until = len(staged.heard) + 20
+            while len(staged.heard) < until:
+                await asyncio.sleep(0.01)
+        staged._stop()
+        await running
+
+    asyncio.run(drill())
+
+    assert caplog.text == ""
+    assert [process.returncode for process in staged.processes] == [-signal.SIGTERM] * 2
 
 
 def test_pauses_grow_to_the_longest_and_the_reason_is_said_once(tmp_path, monkeypatch, caplog) -> None:

@@ -3,8 +3,11 @@
 import os
 import signal
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
+import uvicorn.server
 
 from hiersrec.errors import BadInput
 from hiersrec.http import worker
@@ -25,13 +28,14 @@ def kept_handlers():
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch) -> list[str]:
-    """Versions of the models that were opened; while the first is, a reload is asked for."""
+    """Versions of the models that were opened; while the first is, a reload is asked for three times."""
     versions: list[str] = []
 
     def open_model(_: Path) -> Model:
         versions.append("old" if not versions else "new")
         if versions == ["old"]:
-            os.kill(os.getpid(), signal.SIGHUP)
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGHUP)
         return world.model(tmp_path / "catalog", version=versions[-1])
 
     monkeypatch.setattr(worker, "open_model", open_model)
@@ -39,7 +43,7 @@ def opened(tmp_path, monkeypatch) -> list[str]:
 
 
 @pytest.mark.usefixtures("kept_handlers")
-def test_a_reload_that_is_asked_for_while_the_first_model_is_opened_is_not_lost(opened, tmp_path) -> None:
+def test_reloads_that_are_asked_for_while_the_first_model_is_opened_are_one(opened, tmp_path) -> None:
     heard: list[str] = []
 
     def report(version: str) -> None:
@@ -52,6 +56,65 @@ def test_a_reload_that_is_asked_for_while_the_first_model_is_opened_is_not_lost(
 
     assert opened == ["old", "new"]
     assert heard[-1] == "new"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "times"), [([True, False], 0), ([True, True, False, True], 0), ([False], 0), ([True, True], 1)]
+)
+def test_the_end_waits_for_no_reload_that_has_not_begun(holder, monkeypatch, tmp_path, wishes, times) -> None:
+    asked: SimpleQueue[bool] = SimpleQueue()
+    opened = []
+
+    def open_model(folder: Path) -> Model:
+        opened.append(folder)
+        for wish in (True, True, False):  # what is asked for while this one is opened
+            asked.put(wish)
+        return holder.model
+
+    monkeypatch.setattr(worker, "open_model", open_model)
+    for wish in wishes:
+        asked.put(wish)
+
+    worker._reload(tmp_path, holder, asked)
+
+    assert opened == [tmp_path] * times
+
+
+def test_nothing_is_opened_while_the_last_requests_are_answered(holder, monkeypatch, tmp_path) -> None:
+    asked: SimpleQueue[bool] = SimpleQueue()
+    opened = []
+
+    def open_model(folder: Path) -> Model:
+        opened.append(folder)
+        asked.put(len(opened) == 1)  # asked for while it is opened, and then comes the signal to end
+        holder.stopping = True
+        return holder.model
+
+    monkeypatch.setattr(worker, "open_model", open_model)
+    asked.put(True)
+
+    worker._reload(tmp_path, holder, asked)
+
+    assert opened == [tmp_path]
+
+
+@pytest.mark.usefixtures("kept_handlers", "opened")
+@pytest.mark.parametrize("seconds", [-(10**9), 0, 10**9])
+def test_signs_of_life_go_on_wherever_the_clock_is_set(seconds: int, tmp_path, monkeypatch) -> None:
+    read: list[float] = []
+    heard: list[str] = []
+
+    def clock() -> float:
+        read.append(read[-1] + seconds if read else 1.7e9)
+        if len(read) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)  # so that the end does not wait for what is tested
+        return read[-1]
+
+    monkeypatch.setattr(uvicorn.server, "time", SimpleNamespace(time=clock))
+    with bind("127.0.0.1", 0) as listener:
+        answer(tmp_path, Settings(), listener, heard.append)
+
+    assert len(heard) == len(read) == 2
 
 
 @pytest.mark.usefixtures("kept_handlers", "opened")

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,11 +226,16 @@ def test_a_changed_file_of_equal_size_is_seen_with_checksums(tmp_path: Path) -> 
         open_seal(out, "dataset", checksums=True)
 
 
+def dead_process() -> int:
+    """The number of one that is no more."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        return dead.pid
+
+
 def test_what_killed_processes_left_is_swept_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left = [tmp_path / f".out.{dead.pid}.{end}" for end in ("part", "old")]
-    kept = [tmp_path / f".out.{os.getppid()}.part", tmp_path / f".other.{dead.pid}.part", tmp_path / ".out.notes"]
+    dead = dead_process()
+    left = [tmp_path / f".out.{dead}.{end}" for end in ("part", "old")]
+    kept = [tmp_path / f".out.{os.getppid()}.part", tmp_path / f".other.{dead}.part", tmp_path / ".out.notes"]
     for folder in (*left, *kept):
         folder.mkdir()
 
@@ -238,6 +244,41 @@ def test_what_killed_processes_left_is_swept_and_what_living_ones_write_is_not(t
 
     assert not any(folder.exists() for folder in left)
     assert all(folder.exists() for folder in kept)
+
+
+def test_a_number_that_no_process_can_have_is_of_none_that_lives(tmp_path: Path) -> None:
+    left = [tmp_path / f".out.{'9' * 30}.{end}" for end in ("part", "old")]
+    left[0].mkdir()
+    make(tmp_path / "out")
+    assert not left[0].exists()
+
+    (tmp_path / "out").rename(left[1])
+    assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+
+
+def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    make(tmp_path / "first", "old")
+    (tmp_path / "out").symlink_to("first")
+
+    make(tmp_path / "out", "new", overwrite=True)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "out"]
+    assert not (tmp_path / "out").is_symlink()
+    assert (tmp_path / "out/part/a.txt").read_text() == "new"
+    assert (tmp_path / "first/part/a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("end", ["part", "old"])
+@pytest.mark.parametrize("target", ["first", "nowhere"])
+def test_a_link_that_a_killed_process_left_is_swept(tmp_path: Path, end: str, target: str) -> None:
+    make(tmp_path / "first")
+    make(tmp_path / "out")
+    (tmp_path / f".out.{dead_process()}.{end}").symlink_to(target)
+
+    make(tmp_path / "out", "new", overwrite=True)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "out"]
+    assert open_seal(tmp_path / "first", "dataset", checksums=True)["name"] == "toy"
 
 
 KILLED = """if True:
@@ -256,8 +297,12 @@ KILLED = """if True:
         true(self, target)
 
     out, at = Path(sys.argv[1]), sys.argv[2]
+    def half(folder, *_, **__):
+        (folder / "a.txt").unlink(missing_ok=True)
+        end()
+
     if at == "while the older one is removed":
-        shutil.rmtree = end
+        shutil.rmtree = half
     with new_folder(out, "dataset", overwrite=True) as folder:
         (folder / "a.txt").write_text("new")
         seal(folder, "dataset", {"name": "new"}, [folder / "a.txt"])
@@ -291,6 +336,23 @@ def test_a_kill_at_any_step_of_replacing_leaves_one_of_the_two(tmp_path: Path, s
         assert (out / "a.txt").read_text() == STEPS[step]
     make(out, "newest", overwrite=True)
     assert (out / "part" / "a.txt").read_text() == "newest"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_what_is_left_of_an_older_folder_is_not_put_back_when_the_newer_is_removed(tmp_path: Path, swept: bool) -> None:
+    out = make(tmp_path / "out")
+    (out / "a.txt").touch()
+    if swept:
+        shutil.copytree(out, tmp_path / f".out.{dead_process()}.old")  # of one that was killed just before
+
+    done = subprocess.run([sys.executable, "-c", KILLED, out, "while the older one is removed"], check=False)
+    shutil.rmtree(out)
+
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(BadFolder, match="There is no dataset folder"):
+        open_seal(out, "dataset")
+    make(out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 

@@ -1,6 +1,7 @@
 """What a bundle keeps of a catalogue answers as the catalogue does."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,19 @@ def test_the_more_popular_of_two_titles_comes_first(tmp_path) -> None:
 def test_items_without_a_title_are_found_by_their_id(tmp_path) -> None:
     assert packed(titled(["Lamp", None], [0, 0]), tmp_path).find("I2", 5).tolist() == [2]
     assert packed(models.catalog(), tmp_path / "numbers").find("i12", 5).tolist() == [12]
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_folder_that_is_replaced_or_removed_once_it_is_open_answers_on_as_it_was(tmp_path, replaced) -> None:
+    found = packed(titled(["Lamp", "Chair", None], [1, 2, 3]), tmp_path)
+    shutil.rmtree(tmp_path / "catalog")
+    if replaced:
+        pack(titled(["Chair", "Lamp", "Lamp"], [1, 2, 3]), tmp_path / "catalog")
+
+    assert found.find("lamp", 5).tolist() == [1]
+    assert found.find("chai", 5).tolist() == [2]
+    assert found.find("", 5).tolist() == [3, 2, 1]
+    assert found.column("title", np.array([1, 2, 3], np.int32)) == ["Lamp", "Chair", None]
 
 
 def test_packing_twice_gives_the_same_bytes(tmp_path) -> None:

@@ -31,6 +31,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds until a worker that could not start is tried again; each pause is twice the last."""
 MOST_SILENT = 60.0
 """Seconds without a word after which a worker that answered is taken for dead; longer than any orderly end."""
+LAST_CHANCE = 5.0
+"""Seconds that it then still has. Who was stopped, by Ctrl-Z or a debugger, finds the time over and words that wait."""
 MIXED_FOR = 5.0
 """Seconds for which workers may answer with different models, as they do while they reload, before that is logged."""
 DEAF = {signal.SIGHUP, signal.SIGINT}
@@ -134,8 +136,7 @@ class Supervisor:
         reason = ""
         try:
             while True:
-                async with asyncio.timeout(None if worker.model is None else MOST_SILENT):
-                    line = await reader.readline()
+                line = await (reader.readline() if worker.model is None else _before_long(reader))
                 if not line.endswith(b"\n"):
                     break
                 message = json.loads(line)
@@ -179,3 +180,12 @@ class Supervisor:
             shares = ", ".join(f"{count} with {model}" for model, count in models.most_common())
             text = "Workers answer with different models (%s). Send SIGHUP to process %d, so that all open the newest"
             LOG.error(text, shares, os.getpid())
+
+
+async def _before_long(reader: asyncio.StreamReader) -> bytes:
+    """The next line of a worker that answers. Raises TimeoutError if there is none."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(MOST_SILENT):
+            return await reader.readline()
+    async with asyncio.timeout(LAST_CHANCE):
+        return await reader.readline()

@@ -29,6 +29,9 @@ LOG = logging.getLogger("hiersrec")
 KEY = "HIERSREC_API_KEY"
 """Environment variable with the key; no option, as the list of processes would show it."""
 STOPS = (signal.SIGTERM, signal.SIGINT)
+EVERY_TICK = -(10**12)
+"""Seconds after which uvicorn gives the next sign of life, by the clock of the day. Where that is set back they are
+negative, and must be enough all the same: else we are silent until it has caught up, and are taken for dead."""
 
 
 def answer(bundle: Path, settings: Settings, listener: socket.socket, report: Callable[[str], None]) -> None:
@@ -58,7 +61,7 @@ def answer(bundle: Path, settings: Settings, listener: socket.socket, report: Ca
         ws="none",
         timeout_keep_alive=75,  # longer than the usual idle time of a proxy before us, so that it hangs up first
         callback_notify=beat,
-        timeout_notify=0,
+        timeout_notify=EVERY_TICK,
     )
     server = _Server(config, holder)
     for stop in STOPS:  # uvicorn sets the same when it runs, and calls it once more when all is done
@@ -92,8 +95,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _reload(bundle: Path, holder: Holder, asked: "SimpleQueue[bool]") -> None:
-    """Open the bundle anew for each True, until a False."""
-    while asked.get():
+    """Open the bundle anew where that is asked for, until the end is."""
+    while _next_wish(asked) and not holder.stopping:  # nobody is to wait for a model that answers nothing
         try:
             holder.swap(open_model(bundle))
         except Exception as error:  # whatever is wrong with the new one, the old one answers
@@ -102,6 +105,14 @@ def _reload(bundle: Path, holder: Holder, asked: "SimpleQueue[bool]") -> None:
         else:
             holder.metrics.reload("ok")
             LOG.info("Now serving model %s", holder.model.version)
+
+
+def _next_wish(asked: "SimpleQueue[bool]") -> bool:
+    """Wait for a wish. All True that wait are one, and a False among them is the end, which so waits for no opening."""
+    wishes = [asked.get()]
+    while not asked.empty():  # nobody else takes from it
+        wishes.append(asked.get())
+    return all(wishes)
 
 
 def key() -> str | None:

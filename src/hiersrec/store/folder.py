@@ -5,7 +5,8 @@ version, every sealed file with size and SHA-256, and last a SHA-256 of all this
 unfinished. Seals of before the last one was there are read as they are.
 
 A newer folder takes the place of an older one by two renames: the older one to `.NAME.PID.old`, the newer one to NAME.
-Who is killed between them leaves no NAME; whoever opens or writes it next puts the older folder back.
+Who is killed between them leaves no NAME; whoever opens or writes it next puts the older folder back. Before it is
+removed it is renamed once more, to `.NAME.PID.part` as what is half-written, which is never put back.
 """
 
 import glob
@@ -71,8 +72,7 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
         aside.replace(out)
     finally:
         put_back(out)  # where the second rename failed
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
 
 
 def put_back(out: Path) -> None:
@@ -86,7 +86,19 @@ def put_back(out: Path) -> None:
 def _sweep(out: Path) -> None:
     """Remove what killed processes left half-written beside `out`."""
     for left in (*_left(out, "part"), *_left(out, "old")):
-        shutil.rmtree(left, ignore_errors=True)
+        _remove(left)
+
+
+def _remove(left: Path) -> None:
+    """Remove `.NAME.PID.old` or `.NAME.PID.part`, whichever there is; a link goes, what it leads to stays."""
+    part = left.with_suffix(".part")
+    with suppress(OSError):  # there is no such folder
+        left.replace(part)  # so that what a kill leaves of it is not put back
+    if not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        with suppress(OSError):  # another process was faster, or this one may not write here
+            part.unlink()
 
 
 def _left(out: Path, end: str) -> list[Path]:
@@ -101,7 +113,7 @@ def _is_alive(process: int) -> bool:
         return False  # ours of an earlier call, or of a process that had our number
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process can have a number so large
         return False
     except PermissionError:
         return True

@@ -8,12 +8,12 @@
     item_nodes.npy    (N + 1, L) int32            labels/AT.count.npy  (C + 1,) int64, of the task at that place
     train_count.npy   (N + 1,) int64              labels/AT.item.npy   (N + 1,) int32, where the class is the item's
 
-Opening it reads catalog.json alone, whatever the number of items, and processes share the rest.
+Opening it opens every file, so that all answers are of one catalogue, also when the folder is replaced or removed
+later. It reads catalog.json and the distinct words of the titles; the rest is mapped, and processes share it.
 """
 
 import json
 from bisect import bisect_left
-from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,7 +49,7 @@ class PackedCatalog:
         self._order = memoryview(mapped(folder / "ids.order.npy"))
         self._titles = Texts(folder / "titles") if document["has_titles"] else None
         self._has_title = mapped(folder / "titles.known.npy") if document["has_titles"] else None
-        self._search = folder / "search"
+        self._search = Titles(folder / "search")
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
         """External ids -> (K,) int32, 0 where unknown; text becomes a number where the catalogue has numbers."""
@@ -86,11 +86,7 @@ class PackedCatalog:
         Those that begin with the query come first, then the more popular. Items without a title are found by their id;
         a query without words finds all.
         """
-        return self._searched.find(query, limit)
-
-    @cached_property
-    def _searched(self) -> Titles:
-        return Titles(self._search)  # which processes that don't search don't read
+        return self._search.find(query, limit)
 
 
 def pack(catalog: Known, folder: Path) -> None:
