@@ -25,7 +25,7 @@ from hiersrec.training.fit import train
 from hiersrec.training.watch import Watch, stretch
 from hiersrec.types import ExternalId, Int32
 
-RECIPES = ("popularity", "last_category", "cooccurrence", "hiersrec")
+RECIPES = ("popularity", "last_category", "cooccurrence", "best")
 METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
 SESSIONS, SESSION_LENGTHS = 3, range(5, 8)
 LISTED = 5
