@@ -370,6 +370,14 @@ def test_too_many_clusters(tmp_path):
         made(tmp_path / "d", rows(walks(0, 300, 0.3)), implicit(49))
 
 
+def test_items_that_no_direction_reaches_have_zeros_and_no_direction_of_rounding():
+    edges, _ = embedding.graph(Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]]))
+
+    lengths = np.linalg.norm(embedding.vectors(edges, 0), axis=1)
+
+    assert sorted(lengths.round(6).tolist()) == [0.0] * 3 + [1.0] * 4
+
+
 def test_items_of_one_session_alone_can_not_be_told_apart():
     train = Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]])
     table = vocabulary([])

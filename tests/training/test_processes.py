@@ -149,7 +149,8 @@ def test_the_command_under_torchrun_makes_the_run_of_one_process(dataset, tmp_pa
     recipe = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL])
     train(dataset, recipe, tmp_path / "one", Silent())
 
-    made = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "two", *sets(*QUICK, *STILL), "--json")
+    words = ["--recipe", "hiersrec", *sets(*QUICK, *STILL)]
+    made = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "two", *words, "--json")
 
     assert made.code == 0, made.err
     assert json.loads(made.out) == json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
@@ -173,7 +174,7 @@ def killed(dataset, tmp_path_factory) -> Path:
 
 
 def words(dataset, out: Path) -> list[object]:
-    return ["train", dataset.folder, "--out", out, *sets(*QUICK, *DROPPING)]
+    return ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*QUICK, *DROPPING)]
 
 
 def test_a_killed_training_of_two_goes_on_bit_for_bit(dataset, killed, tmp_path) -> None:

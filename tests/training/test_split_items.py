@@ -86,7 +86,7 @@ def test_a_run_of_many_processes_is_opened_by_one(drilled, dataset) -> None:
 def test_a_kill_between_two_files_of_a_moment_costs_that_moment_alone(drilled, dataset, tmp_path) -> None:
     """The second has written its part of moment 8, the first has not; all goes on bit for bit from moment 7."""
     out = tmp_path / "run"
-    words = ["train", dataset.folder, "--out", out, *sets(*drill.RUN)]
+    words = ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*drill.RUN)]
 
     dead = torchrun("tests.training.split_drill", "die", 8, *words)
     beside = sorted(path.name for path in (out / "state").glob("last-*"))
