@@ -17,7 +17,7 @@ import numpy as np
 
 from hiersrec.build import open_run
 from hiersrec.evaluation.evaluate import evaluate
-from hiersrec.store.batches import whole_sessions
+from hiersrec.retrieval import scoring
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scorer, Scores
@@ -51,10 +51,7 @@ class Fused:
 
 
 def _newest(batch: Batch, most: int) -> Batch:
-    if batch.items.shape[1] <= most:
-        return batch
-    lists = [items[:length][-most:].tolist() for items, length in zip(batch.items, batch.lengths, strict=True)]
-    return whole_sessions(lists, most)
+    return scoring.newest(batch, np.arange(len(batch)), most)
 
 
 def main() -> None:

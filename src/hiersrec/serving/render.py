@@ -54,7 +54,8 @@ def _item_table(items: list[Item]) -> Table:
     numbers = [_source(sources[at]) for at in shown]
     if sources:
         table.title = f"Next items: the score is the sum of {', '.join(numbers)}"
-    has_pulls = any(_strongest(item.reasons or []) for item in items)  # none where the item task reads no other
+    # None where the item task reads no other.
+    has_pulls = any(reason.strongest for item in items for reason in item.reasons or [])
     for heading in ("rank", "item", "category", "score", *numbers, *(["pulled most by"] if has_pulls else [])):
         table.add_column(
             heading, justify="right" if heading in ("rank", "score", *numbers) else "left", overflow="fold"
