@@ -50,7 +50,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
         **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "repeats": True, "smoothing": 0.5},
         **{"softmax": "coarse_to_fine", "negatives": 4, "negatives_from": "category"},
     },
-    ("tasks", "category"): {"level": 1},
+    ("tasks", "category"): {"level": 1, "head": "cosine", "scale": 3.0},
     ("tasks", "column"): {"column": "brand"},
     ("tasks", "event_type"): {},
     ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},
@@ -138,6 +138,8 @@ def test_a_setting_of_the_model_changes_it(place, field) -> None:
     if place[0] == "tasks" and place[1] not in [one.name for one in base.tasks]:
         base = dataclasses.replace(base, tasks=(TaskTable(name=place[1], config=configs()[place]()), *base.tasks))
 
+    if (place, field) == (("tasks", "category"), "scale"):
+        base = changed(base, place, "head", "cosine")
     if field.startswith("negatives"):
         base = changed(base, place, "softmax", "sampled")
     if field == "negatives_from":  # of 8192 all items are among them, wherever they come from

@@ -29,8 +29,9 @@ def with_encoder(name: str, pooling: str, *overrides: str) -> ModelRecipe:
     return dataclasses.replace(recipe(*overrides), encoder=Choice(name=name, config=config), pooling=pooling)
 
 
-def causal() -> ModelRecipe:
-    return recipe("encoder.causal=true", "encoder.positions=forward", "encoder.norm=post", "encoder.layers=1")
+def causal(*overrides: str) -> ModelRecipe:
+    settings = ("encoder.causal=true", "encoder.positions=forward", "encoder.norm=post", "encoder.layers=1")
+    return recipe(*settings, *overrides)
 
 
 # Each encoder, each pooling, each head and both ways of reading, and graphs of tasks, in as few exports as that takes.
@@ -46,7 +47,9 @@ MODELS = {
     "mean, last, dot head": lambda: with_encoder(
         "mean", "last", "tasks.item.head=dot", "inputs.category_width=0", "inputs.metadata_width=0"
     ),
-    "causal transformer": lambda: dataclasses.replace(causal(), pooling="last"),
+    "causal transformer, cosine of categories": lambda: dataclasses.replace(
+        causal("tasks.category.head=cosine"), pooling="last"
+    ),
     "tasks that read tasks": lambda: tree("action_category_item"),
 }
 

@@ -96,6 +96,7 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
     "coarse to fine": lambda: recipe("tasks.item.softmax=coarse_to_fine"),
     "coarse to fine, linear head": lambda: recipe("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
     "repeats": lambda: recipe("tasks.item.repeats=true"),
+    "cosine of categories": lambda: recipe("tasks.category.head=cosine"),
     "tree": lambda: tree("action_category_item"),
     "columns": lambda: tree("columns"),
 }

@@ -157,6 +157,12 @@ class Inputs(nn.Module):
         """From now on gradients of E^I hold the rows alone that a step asks for; it must not ask for all N then."""
         self.item_table.sparse = self.item_width > 0
 
+    def level_vectors(self, level: int) -> Tensor:
+        """E^C of the nodes of a level (from 1): (num_nodes, d_C), the known ones first. Needs `level_tables`."""
+        table = self.level_tables[level - 1]
+        assert isinstance(table, nn.Embedding), "a ModuleList does not tell"
+        return table.weight[1:]
+
     def content(self, items: Tensor | None = None) -> Tensor:
         """[E^C ; E^M] of items (...), or of all N: (..., content_width); all that is known of an item without E^I."""
         rows = slice(1, None) if items is None else items

@@ -22,6 +22,13 @@ def made(level: int):
     return build(Config(level=level), catalog(), WIDTH, Inputs(InputsConfig(), catalog()))
 
 
+def cosine(level: int, category_width: int = 6, scale: float = 3.0):
+    """The head and the inputs that it compares with: [E^I ; E^C ; E^M]."""
+    torch.manual_seed(0)
+    inputs = Inputs(InputsConfig(item_width=4, category_width=category_width, metadata_width=2), catalog())
+    return build(Config(level=level, head="cosine", scale=scale), catalog(), inputs.width, inputs), inputs
+
+
 def test_all_levels_or_one() -> None:
     assert members(Config(), catalog()) == {"category_1": Config(level=1), "category_2": Config(level=2)}
     assert members(Config(level=2), catalog()) == {"category_2": Config(level=2)}
@@ -83,3 +90,55 @@ def test_a_level_without_any_known_category_takes_no_part() -> None:
     assert members(Config(), dataclasses.replace(known, levels=[known.levels[0], empty])) == {
         "category_1": Config(level=1)
     }
+
+
+@pytest.mark.parametrize(("level", "classes"), [(1, 2), (2, 4)])
+def test_the_cosine_is_with_the_inputs_own_categories(level, classes) -> None:
+    task, inputs = cosine(level)
+    torch.nn.init.normal_(task.project.weight)
+    state = torch.randn(3, inputs.width)
+
+    found = task(state)
+
+    queries = (state @ task.project.weight.T).tolist()
+    vectors = inputs.level_tables[level - 1].weight.tolist()
+    length = lambda one: sum(a * a for a in one) ** 0.5  # noqa: E731  the twin stays short
+    expected = [
+        [3 * sum(a * b for a, b in zip(q, vectors[c], strict=True)) / length(q) / length(vectors[c]) for c in of_level]
+        for q in queries
+        if (of_level := range(1, classes + 1))
+    ]
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+    nodes = torch.from_numpy(catalog().item_nodes[1:, level - 1].astype(np.int64))
+    every = torch.randn(N, inputs.width)
+    kept = nodes <= classes
+    loss = functional.cross_entropy(task(every)[kept], nodes[kept] - 1)
+    assert task.loss(every, Targets(torch.arange(1, N + 1))).item() == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_from_the_start_it_says_the_category_of_the_item_it_reads() -> None:
+    """On a state that is the input vector of an item, as deep layers with a residual path pass it on."""
+    task, inputs = cosine(1, category_width=64)
+
+    found = task(inputs(torch.arange(1, N + 1)[None])[0]).argmax(1) + 1
+
+    nodes = torch.from_numpy(catalog().item_nodes[1:, 0].astype(np.int64))
+    known = nodes <= 2
+    assert torch.equal(found[known], nodes[known])
+
+
+def test_its_loss_trains_the_inputs_table_and_the_table_lies_there_alone() -> None:
+    task, inputs = cosine(2)
+
+    task.loss(torch.randn(N, inputs.width), Targets(torch.arange(1, N + 1))).backward()
+
+    gradient = inputs.level_tables[1].weight.grad
+    assert gradient[1:5].abs().sum(1).min() > 0
+    assert gradient[[0, 5, 6]].abs().max() == 0  # padding, and nodes that stand for an unknown category
+    assert set(dict(task.named_parameters())) == {"project.weight"}
+
+
+def test_a_cosine_without_categories_in_the_input_is_refused() -> None:
+    inputs = Inputs(InputsConfig(category_width=0), catalog())
+    with pytest.raises(BadRecipe, match=r'head = "cosine" compares with the category embeddings.*category_width is 0'):
+        build(Config(level=1, head="cosine"), catalog(), inputs.width, inputs)

@@ -1,14 +1,22 @@
-"""Next category at one level of the tree (paper, eq. 2 and 5): logits over the known categories of that level."""
+"""Next category at one level of the tree (paper, eq. 2 and 5): logits over the known categories of that level.
 
-from dataclasses import dataclass
+`head = "linear"` is the paper's FC_Ct. `head = "cosine"` is to categories what the item task's cosine is to items:
+scale * cos(W state, E^C_c) with the input's own embeddings of that level, W starting where the state has E^C. A layer
+that knows nothing of them takes thousands of steps to learn what the last item's category says; this one knows at once.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
 
 from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.tasks._classes import ClassTask
+from hiersrec.model.tasks._classes import ClassTask, LinearClasses
+from hiersrec.model.unit import unit
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.labels import Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +25,10 @@ class Config:
 
     level: Literal["all"] | Annotated[int, Ge(1)] = "all"
     """Level of the tree, from 1 (coarse); "all" makes one task for each level the dataset has."""
+    head: Literal["linear", "cosine"] = "linear"
+    """The paper's fully connected layer, or the cosine with the input's category embeddings."""
+    scale: Annotated[float, Gt(0)] = 14.0
+    """Factor of the cosine, one over its temperature; the linear head has none."""
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
@@ -25,10 +37,41 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     if config.level != "all" and config.level > depth:
         raise BadRecipe(f"[[tasks]] category: the dataset has {depth} levels, got level = {config.level}.")
     wanted = range(1, depth + 1) if config.level == "all" else [config.level]
-    return {f"category_{level}": Config(level=level) for level in wanted if catalog.levels[level - 1].num_known}
+    return {
+        f"category_{level}": replace(config, level=level) for level in wanted if catalog.levels[level - 1].num_known
+    }
 
 
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:
-    """FC_Ct, the head for one level; next items whose category at that level is unknown do not train it."""
-    del inputs
-    return ClassTask(width, catalog.labels[f"category_{config.level}"])
+    """The head for one level; next items whose category at that level is unknown do not train it.
+
+    Raises BadRecipe for a cosine where the inputs have no categories.
+    """
+    labels = catalog.labels[f"category_{config.level}"]
+    if config.head == "linear":
+        return LinearClasses(width, labels)
+    if not inputs.level_tables:
+        raise BadRecipe(
+            '[[tasks]] category: head = "cosine" compares with the category embeddings of the inputs, and there are '
+            'none: [inputs] category_width is 0. Use head = "linear", or a category_width above 0.'
+        )
+    assert config.level != "all", "members() has made one of each"
+    return CosineClasses(width, labels, inputs, config.level, config.scale)
+
+
+class CosineClasses(ClassTask):
+    """scale * cos(W state, E^C_c) over the known categories c of a level."""
+
+    def __init__(self, width: int, labels: Labels, inputs: Inputs, level: int, scale: float) -> None:
+        super().__init__(labels)
+        self.level, self.scale = level, scale
+        self.level_vectors = inputs.level_vectors  # a method, not the module: the table stays the inputs' own
+        vectors = inputs.level_vectors(level)
+        self.project = nn.Linear(width, vectors.shape[1], bias=False)
+        nn.init.zeros_(self.project.weight)
+        # The input is [E^I ; E^C ; E^M] (eq. 1), so from the first step on the categories of the session score high.
+        nn.init.eye_(self.project.weight[:, inputs.item_width :])
+
+    def layer(self, state: Tensor) -> tuple[Tensor, Tensor, None]:
+        """W state at length `scale` (B, d_C), and E^C of the level at length 1, (C, d_C)."""
+        return unit(self.project(state)) * self.scale, unit(self.level_vectors(self.level)[: self.num_classes]), None

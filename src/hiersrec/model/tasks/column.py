@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hiersrec.errors import BadRecipe, did_you_mean
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.tasks._classes import ClassTask
+from hiersrec.model.tasks._classes import ClassTask, LinearClasses
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.labels import COLUMN
 
@@ -40,4 +40,4 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:
     """The head for one column; next items without a value do not train it."""
     del inputs
-    return ClassTask(width, catalog.labels[f"{COLUMN}{config.column}"])
+    return LinearClasses(width, catalog.labels[f"{COLUMN}{config.column}"])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.tasks._classes import ClassTask
+from hiersrec.model.tasks._classes import ClassTask, LinearClasses
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.labels import EVENT_TYPE
 
@@ -21,4 +21,4 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:
     """The head over the types that training has seen."""
     del config, inputs
-    return ClassTask(width, catalog.labels[EVENT_TYPE])
+    return LinearClasses(width, catalog.labels[EVENT_TYPE])
