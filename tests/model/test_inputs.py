@@ -210,18 +210,39 @@ def test_gradients_are_the_same_on_two_threads_however_often() -> None:
 
 
 def test_items_that_training_never_saw_have_no_id_vector_where_new_items_are_prepared_for() -> None:
-    known = catalog()
+    seen = Sessions.from_lists([[1, 2, 3, 5], [6, 7, 8], [9, 10, 11, 12]])
+    prepared, plain = (Inputs(Config(id_dropout=share), catalog(), train=seen) for share in (0.5, 0.0))
+
+    for _ in range(20):
+        prepared(torch.tensor([[1, 4]]))
+        assert prepared.id_vectors(torch.tensor([4])).abs().max() == 0
+        prepared.zero_grad()
+        prepared.id_vectors().sum().backward()
+        assert prepared.item_table.weight.grad[4].abs().max() == 0
+    assert (prepared.eval().id_vectors().abs().sum(1) == 0).tolist() == [item == 4 for item in range(1, N + 1)]
+    assert plain.id_vectors().abs().sum(1).min() > 0
+
+
+def test_weights_that_are_loaded_say_themselves_what_was_seen() -> None:
+    """Of a refitted run, say, whose catalogue counts the sessions without validation."""
+    trained = Inputs(Config(id_dropout=0.5), catalog(), train=Sessions.from_lists([[*range(1, N + 1)]]))
     counts = pa.array([0 if item == 4 else 3 for item in range(1, N + 1)], pa.int64())
+    known = catalog()
     place = known.items.column_names.index("train_count")
     known = dataclasses.replace(known, items=known.items.set_column(place, "train_count", counts))
-    prepared, plain = Inputs(Config(id_dropout=0.5), known).eval(), Inputs(Config(), known).eval()
 
-    assert (prepared.id_vectors().abs().sum(1) == 0).tolist() == [item == 4 for item in range(1, N + 1)]
-    assert plain.id_vectors().abs().sum(1).min() > 0
-    prepared.train()
-    for _ in range(20):
-        prepared(torch.tensor([[1]]))
-        assert prepared.id_vectors(torch.tensor([4])).abs().max() == 0
+    opened = Inputs(Config(id_dropout=0.5), known)
+    opened.load_state_dict(trained.state_dict())
+
+    assert torch.equal(opened.eval().id_vectors(), trained.eval().id_vectors())
+
+
+def test_where_ids_are_all_that_is_known_nothing_is_dropped() -> None:
+    inputs = Inputs(Config(id_dropout=0.9), catalog(levels=False, features=False))
+
+    for _ in range(5):
+        inputs(torch.tensor([[1]]))
+        assert inputs.id_vectors().abs().sum(1).min() > 0
 
 
 NEAR = Sessions.from_lists([[1, 2, 3], [2, 1], [4, 2], [12, 7, 12]])
@@ -229,7 +250,7 @@ NEAR = Sessions.from_lists([[1, 2, 3], [2, 1], [4, 2], [12, 7, 12]])
 
 def with_neighbours(**settings) -> Inputs:
     torch.manual_seed(0)
-    config = Config(item_width=5, category_width=0, metadata_width=0, neighbours=2, **settings)
+    config = Config(**{"item_width": 5, "category_width": 0, "metadata_width": 0, "neighbours": 2, **settings})
     return Inputs(config, catalog(), train=NEAR)
 
 
@@ -290,12 +311,12 @@ def test_neighbours_are_mixed_once_a_step_and_once_for_all_in_inference(monkeypa
 
 
 def test_an_item_without_its_id_has_no_neighbours_either() -> None:
-    inputs = with_neighbours(id_dropout=0.99)
+    inputs = with_neighbours(id_dropout=0.99, category_width=3)
     torch.manual_seed(0)
 
     vectors = inputs(torch.tensor([[1, 2, 3]]))
 
-    assert (vectors == 0).all()
+    assert (vectors[..., :5] == 0).all()
     inputs.eval()
     np.testing.assert_allclose(
         inputs.id_vectors(torch.tensor([1, 2])).detach(), mixed_by_hand(inputs)[[1, 2]], rtol=1e-5

@@ -111,3 +111,12 @@ def test_training_and_describe_say_it(dataset, tmp_path: Path, monkeypatch, caps
 
     assert said[0].startswith("train: this takes about")
     assert "Note: this takes about" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("levels", "width", "lines"), [(False, 128, 1), (True, 0, 1), (True, 128, 0)])
+def test_ids_that_could_not_be_dropped(levels, width, lines) -> None:
+    asked = recipe(f"inputs.category_width={width}", "inputs.id_dropout=0.1")
+    found = advice(asked, data(1000, levels))
+
+    assert len(found) == lines
+    assert not lines or found[0].startswith("[inputs] id_dropout takes no part: it drops the ids of items that are")

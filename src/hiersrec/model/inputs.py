@@ -9,7 +9,8 @@ it in training sessions (neighbours.py): what is learnt of one item is learnt of
 
 With `id_dropout`, each step of a training treats a random share of the catalogue as items that nobody has seen: their
 E^I is zero in the sessions and in the item head alike, as it is for items that are added to a trained run. So is that
-of items that no training session has (only validation sessions do): nothing was learnt of them but to be wrong.
+of items that no training session has: nothing would be learnt of them but to be wrong. Where ids are all that is known
+of items, nothing is dropped.
 """
 
 from dataclasses import dataclass
@@ -49,14 +50,15 @@ class Config:
     neighbours: Annotated[int, Ge(0)] = 0
     """Items near an item in training sessions that flow into its E^I, at most so many for each item; 0 for none."""
     id_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step."""
+    """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step; no part of a
+    model whose items have nothing else."""
 
 
 class Inputs(nn.Module):
     """Items (B, T) int -> vectors (B, T, D). `width` is D = d_I + `content_width`, d_I being `item_width`.
 
-    `item_table` is the (N + 1, d_I) embedding E^I, or with `split` this process's part of it. train: the sessions from
-    which neighbours are taken; they come with the weights where that is None.
+    `item_table` is the (N + 1, d_I) embedding E^I, or with `split` this process's part of it. train: the sessions that
+    are trained on, which say what items are near and what items there are; None where weights are loaded, which do.
     """
 
     def __init__(
@@ -99,11 +101,14 @@ class Inputs(nn.Module):
                 "category_width and metadata_width say which are used. Prepare with --items, or give item_width."
             )
         self.dropout = Dropout(config.dropout)
-        self.id_dropout = config.id_dropout
-        # (N + 1,) items that have an E^I at all; all have one where new items are not prepared for.
-        trained = torch.from_numpy(catalog.train_count > 0) if config.id_dropout else None
-        register_constant(self, "trained", trained)
+        self.id_dropout = config.id_dropout if self.content_width else 0.0
         self._kept: Tensor | None = None
+        seen = None
+        if self.id_dropout and train is not None:
+            seen = torch.from_numpy(np.bincount(train.items, minlength=catalog.num_items + 1) > 0)  # (N + 1,)
+            with torch.no_grad():
+                self.item_table.weight[~seen] = 0
+        register_constant(self, "seen", seen)
 
     def forward(self, items: Tensor) -> Tensor:
         """(B, T) int64 -> (B, T, D); padding (0) gives zeros. In training this draws the items without E^I anew."""
@@ -112,6 +117,8 @@ class Inputs(nn.Module):
         if self.training and self.id_dropout:
             rows = self.item_table.num_embeddings
             self._kept = torch.rand(rows, device=items.device) >= self.id_dropout  # (N + 1,)
+            if self.seen is not None:
+                self._kept &= self.get_buffer("seen")
         parts = [self.id_vectors(items)]
         if self.content_width:
             parts.append(self.content(items))
@@ -130,12 +137,9 @@ class Inputs(nn.Module):
             vectors = mixed[1:] if items is None else functional.embedding(items, mixed)
         else:
             vectors = self.item_table.weight[1:] if items is None else self.item_table(items)
-        if not self.id_dropout:
+        if not (self.training and self._kept is not None):
             return vectors
-        kept = self.get_buffer("trained")
-        if self.training and self._kept is not None:
-            kept = kept & self._kept
-        kept = kept[1:] if items is None else kept[items]
+        kept = self._kept[1:] if items is None else self._kept[items]
         return vectors * kept[..., None]  # not rescaled: an item has its E^I or, when it is new, none
 
     def _with_neighbours(self, graph: ItemGraph) -> Tensor:

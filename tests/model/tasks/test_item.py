@@ -199,10 +199,6 @@ def test_vectors_that_a_head_cannot_have() -> None:
     with pytest.raises(BadRecipe, match=r'"id\+metadata" needs head = "cosine", got head = "linear"'):
         build(Config(head="linear", vectors="id+metadata"), catalog(), WIDTH, inputs_of())
 
-    bare = catalog(levels=False, features=False)
-    with pytest.raises(BadRecipe, match=r"there are none: the dataset has 0 category levels and 0 metadata columns"):
-        build(Config(head="cosine", vectors="id+metadata"), bare, WIDTH, Inputs(InputsConfig(id_dropout=0.1), bare))
-
 
 def test_on_a_dataset_of_ids_alone_an_item_is_compared_by_its_id_alone() -> None:
     bare = catalog(levels=False, features=False)

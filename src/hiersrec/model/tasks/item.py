@@ -59,7 +59,7 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
 
     A softmax that reads some items alone sets the tables of items to sparse gradients, those of the inputs too.
     """
-    _check(config, catalog, width, inputs)
+    _check(config, width, inputs)
     softmax: nn.Module = registry.load("model.softmax", config.softmax).build(config, catalog, width)
     if cast("Softmax", softmax).partial:
         inputs.use_sparse_gradients()
@@ -71,7 +71,7 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
     return CosineHead(width, inputs, config.scale, with_metadata, softmax)
 
 
-def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None:
+def _check(config: Config, width: int, inputs: Inputs) -> None:
     for name, asked in {"repeats": config.repeats, "smoothing": config.smoothing}.items():
         if asked and config.softmax != "full":
             raise BadRecipe(
@@ -81,13 +81,6 @@ def _check(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> None
         raise BadRecipe(
             f'[[tasks]] item: vectors = "id+metadata" needs head = "cosine", got head = "{config.head}", which has a '
             "vector of its own for each item. Change one of the two."
-        )
-    if config.vectors == "id+metadata" and inputs.id_dropout and not inputs.content_width:
-        raise BadRecipe(
-            "[inputs] id_dropout needs categories or metadata, through which items without an id are scored, and there "
-            f"are none: the dataset has {len(catalog.levels)} category levels and {len(catalog.features)} metadata "
-            "columns, and [inputs] category_width and metadata_width say which are used. Prepare with --items, or set "
-            "id_dropout to 0."
         )
     if config.head != "linear" and not inputs.item_width:
         raise BadRecipe(
