@@ -20,7 +20,7 @@ NAMES = [path.relative_to(RECIPES).with_suffix("").as_posix() for path in PATHS]
 every = pytest.mark.parametrize("path", PATHS, ids=NAMES)
 MODELS = [path for path in PATHS if isinstance(read_recipe(path), ModelRecipe)]
 RIVALS = [path for path in PATHS if path not in MODELS]
-NEEDS_CONTENT = {"cold_start": "needs categories or metadata", "m2trec": "has no ids .* and nothing else"}
+NEEDS_CONTENT = {"m2trec": "has no ids .* and nothing else"}
 DATASETS = {"any", *registry.names("datasets")}
 
 
