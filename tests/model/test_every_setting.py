@@ -24,7 +24,7 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
 from hiersrec.training import loop
 from hiersrec.training.watch import Silent
-from tests.model.world import batch, catalog, lists, recipe, tensors
+from tests.model.world import batch, catalog, lists, model, recipe, tensors
 from tests.toy import toy
 
 Place = tuple[str, str]
@@ -119,8 +119,7 @@ def two_columns() -> Catalog:
 
 def effects(of: ModelRecipe) -> tuple[Any, ...]:
     """Shapes, scores of long sessions, and the loss in training mode, all from one seed."""
-    torch.manual_seed(0)
-    scorer = ModelScorer(build_model(of, two_columns()))
+    scorer = ModelScorer(model(of, items=two_columns()))
     shapes = {name: tuple(value.shape) for name, value in scorer.model.state_dict().items()}
     scores = scorer.score(whole_sessions(lists(4, longest=9), scorer.max_length)).items.tobytes()
     torch.manual_seed(1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from hiersrec.build import build_model
 from hiersrec.config import Choice
 from hiersrec.model.encoders import gru
 from hiersrec.model.hierarchical import HierarchicalModel
@@ -337,3 +338,16 @@ def test_draws_are_those_of_seed_and_epoch_whatever_the_model_went_through() -> 
     }
     assert len({one for of in found.values() for one in of.values()}) == 4, "no two draws of an epoch are the same"
     assert weighted().moving_weights() == {}
+
+
+def test_an_untrained_model_reads_nothing_yet_and_learns_to() -> None:
+    """Projections start at zero: drawn at random they would drown z_final where a task has few classes."""
+    torch.manual_seed(0)
+    made = build_model(recipe(), catalog())
+    alone = build_model(recipe("tasks.item.reads=[]"), catalog())
+    alone.load_state_dict(made.state_dict(), strict=False)
+    given = tensors(batch(6, longest=4))
+
+    assert torch.equal(made.eval()(*given)["item"], alone.eval()(*given)["item"])
+    made.loss(*given, Targets(torch.arange(1, 7)))[0].backward()
+    assert all(one.weight.grad.abs().max() > 0 for one in made.projections.values())

@@ -103,9 +103,12 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
 
 
 def model(made: ModelRecipe, seed: int = 0, items: Catalog | None = None) -> HierarchicalModel:
-    """The untrained model of a recipe on the toy catalogue, from a seed."""
+    """The untrained model of a recipe on the toy catalogue, from a seed; but what a task reads does something."""
     torch.manual_seed(seed)
-    return build_model(made, items or catalog())
+    found = build_model(made, items or catalog())
+    for one in found.projections.values():  # as built, they are zeros
+        torch.nn.init.normal_(one.weight, std=0.3)
+    return found
 
 
 def lists(count: int, longest: int = 8, seed: int = 1) -> list[list[int]]:

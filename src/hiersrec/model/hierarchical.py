@@ -100,6 +100,9 @@ class HierarchicalModel(Trainable):
                 for source in wires.reads
             }
         )
+        # From zero on: drawn at random, those of few classes are longer than z_final itself and drown it.
+        for one in self.projections.values():
+            nn.init.zeros_(one.get_parameter("weight"))
         self.loss_weights = nn.ModuleDict(
             {name: weights.of_loss(wires.loss_weight, f"{name}.weight") for name, wires in wiring.items()}
         )
