@@ -2,7 +2,7 @@
 
 `head = "linear"` is the paper's FC_Ct. `head = "cosine"` is to categories what the item task's cosine is to items:
 scale * cos(W state, E^C_c) with the input's own embeddings of that level, W starting where the state has E^C. A layer
-that knows nothing of them takes thousands of steps to learn what the last item's category says; this one takes hundreds.
+that knows nothing of them takes thousands of steps to learn what the last item's category says, and this one hundreds.
 """
 
 from dataclasses import dataclass, replace
