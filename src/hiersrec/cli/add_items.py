@@ -10,7 +10,7 @@ from hiersrec.cli.lists import listed
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder, trained with the recipe cold_start.", metavar="RUN")],
+    run: Annotated[Path, typer.Argument(help="A run folder, of the default recipe or of cold_start.", metavar="RUN")],
     items: Annotated[Path, typer.Option(help="New items, in columns as `prepare --items` had them.")],
     out: Annotated[Path, typer.Option(help="The run folder to make.")],
     vectors: Annotated[
