@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from hiersrec.build import open_run
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset
-from hiersrec.types import Batch, Int64, Scorer, Scores
+from hiersrec.types import CATEGORY, Batch, Int32, Scorer, Scores
 
 WEIGHTS = (-0.2, -0.1, 0.0, 0.1, 0.2, 0.5, 1.0)
 SHOWN = ("mrr@20", "hits@20")
@@ -29,7 +30,7 @@ class WithPrior:
     """`scorer` with its own finest categories as a prior. nodes: (N,), each item's category from 1, 0 if unknown."""
 
     scorer: Scorer
-    nodes: Int64
+    nodes: Int32
     weight: float
 
     @property
@@ -42,8 +43,7 @@ class WithPrior:
         found = self.scorer.score(batch)
         if self.weight:
             logits = list(found.categories.values())[-1][:, 1:]  # (B, C)
-            largest = logits.max(1, keepdims=True)
-            logs = logits - largest - np.log(np.exp(logits - largest).sum(1, keepdims=True))
+            logs = torch.from_numpy(logits).log_softmax(1).numpy()
             of_node = np.concatenate([logs.mean(1, keepdims=True), logs], 1)  # (B, C + 1)
             found.items[:, 1:] += self.weight * of_node[:, self.nodes]
         return found
@@ -56,13 +56,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     run = open_run(asked.run)
-    level = run.catalog.levels[-1]
-    nodes = run.catalog.item_nodes[1:, -1].astype(np.int64)
-    nodes = np.where(nodes > level.num_known, 0, nodes)
+    nodes = run.catalog.labels[f"{CATEGORY}{len(run.catalog.levels)}"].of_item
+    assert nodes is not None, "a category is the item's"
     valid = Dataset.open(Path(run.document["dataset"]["path"])).sessions("valid")
     measured: dict[float, dict[str, float]] = {}
     for weight in WEIGHTS:
-        metrics = evaluate(WithPrior(run.scorer, nodes, weight), run.catalog, valid).metrics
+        metrics = evaluate(WithPrior(run.scorer, nodes[1:], weight), run.catalog, valid).metrics
         measured[weight] = {name: metrics[name] for name in SHOWN}
         print(f"validation, weight {weight}: " + ", ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN), flush=True)
     if asked.json is not None:

@@ -309,11 +309,8 @@ def test_a_softmax_in_two_steps_takes_items_of_a_new_category(shop) -> None:
 
 
 def test_new_items_have_no_neighbours_and_those_of_the_others_stay(shop, tmp_path) -> None:
-    settings = (
-        *("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine"),
-        "training.epochs=1",
-    )
-    run = trained(shop, "near", "cold_start", *settings)
+    settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine")
+    run = trained(shop, "near", "cold_start", *settings, "training.epochs=1")
     add_items(run, shop / "new.csv", tmp_path / "larger", say=lambda _: None)
 
     before, after = (safetensors.numpy.load_file(one / "model.safetensors") for one in (run, tmp_path / "larger"))

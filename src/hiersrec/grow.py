@@ -86,8 +86,7 @@ def _refuse(run: Path, recipe: Recipe, catalog: Catalog) -> None:
             f"which knows an item only by what was learnt of that item. {way_out}, or with --set "
             "tasks.item.head=cosine --set tasks.item.vectors=id+metadata --set inputs.id_dropout=0.2."
         )
-    inputs = recipe.inputs
-    if not ((inputs.category_width and catalog.levels) or (inputs.metadata_width and catalog.features)):
+    if not recipe.inputs.content_width(catalog):
         raise BadRecipe(
             f"{run} can't score new items: it knows an item by its id alone, as its dataset has {len(catalog.levels)} "
             f"category levels and {len(catalog.features)} metadata columns, and [inputs] category_width and "

@@ -53,6 +53,11 @@ class Config:
     """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step; no part of a
     model whose items have nothing else."""
 
+    def content_width(self, catalog: Catalog) -> int:
+        """Width of E^C and E^M together: 0 where all that is known of the items is their ids."""
+        categories = self.category_width if catalog.levels else 0
+        return categories + (self.metadata_width if catalog.features else 0)
+
 
 class Inputs(nn.Module):
     """Items (B, T) int -> vectors (B, T, D). `width` is D = d_I + `content_width`, d_I being `item_width`.
@@ -79,16 +84,13 @@ class Inputs(nn.Module):
             self.graph = ItemGraph(catalog.num_items + 1, edges)
             self.neighbour_share = nn.Parameter(torch.tensor(SHARE))
         self._mixed: Tensor | None = None
-        self.content_width = 0
-        """Width of E^C and E^M together."""
+        self.content_width = config.content_width(catalog)
         self.level_tables = nn.ModuleList()
         if config.category_width and catalog.levels:
-            self.content_width += config.category_width
             self.level_tables.extend(_table(level.num_nodes + 1, config.category_width) for level in catalog.levels)
             register_constant(self, "item_nodes", torch.from_numpy(catalog.item_nodes.astype("int64")))
         self.feature_tables = nn.ModuleList()
         if config.metadata_width and catalog.features:
-            self.content_width += config.metadata_width
             for at, (feature, width) in enumerate(zip(catalog.features, _shares(config, catalog), strict=True)):
                 table = _projection(feature, width) if feature.is_vector else _table(feature.vocabulary, width)
                 self.feature_tables.append(table)

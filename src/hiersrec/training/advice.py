@@ -44,7 +44,7 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
             f"a step draws {item.negatives:,} items, and there are {data.catalog.num_items:,}: the full softmax costs "
             "less. Set tasks.item.softmax=full, or fewer tasks.item.negatives."
         )
-    if recipe.inputs.id_dropout and not _content(recipe, data):
+    if recipe.inputs.id_dropout and not recipe.inputs.content_width(data.catalog):
         lines.append(
             "[inputs] id_dropout takes no part: it drops the ids of items that are known by categories or metadata "
             "too, and this training has none."
@@ -71,14 +71,7 @@ def memory_of_machine() -> int:
 
 def _width(recipe: ModelRecipe, data: TrainingData) -> int:
     """D, the width of a state."""
-    return int(recipe.inputs.item_width) + _content(recipe, data)
-
-
-def _content(recipe: ModelRecipe, data: TrainingData) -> int:
-    """Width of what is known of an item beside its id."""
-    inputs = recipe.inputs
-    categories = inputs.category_width if data.catalog.levels else 0
-    return int(categories + (inputs.metadata_width if data.catalog.features else 0))
+    return int(recipe.inputs.item_width + recipe.inputs.content_width(data.catalog))
 
 
 def _time(seconds: float) -> str:
