@@ -17,7 +17,8 @@ import pyarrow as pa
 import torch
 
 from hiersrec.build import build_model
-from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+from hiersrec.config import ModelRecipe
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.known import Level
 from hiersrec.store.sessions import Sessions

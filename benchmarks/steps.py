@@ -9,8 +9,9 @@ import torch
 from measuring import Clock, Enough
 
 from hiersrec.build import build_trainable
-from hiersrec.config import Recipe, find_recipe, read_recipe
+from hiersrec.config import Recipe
 from hiersrec.model.trainable import Trainable
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.training import loop
 from hiersrec.training.watch import Silent

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.export import export
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train

@@ -6,8 +6,9 @@ import pytest
 
 from hiersrec import registry
 from hiersrec.build import build_model, build_trainable
-from hiersrec.config import ModelRecipe, TaskTable, find_recipe, read_recipe
+from hiersrec.config import ModelRecipe, TaskTable
 from hiersrec.errors import BadRecipe, UnknownName
+from hiersrec.recipe_file import find_recipe, read_recipe
 from tests.model.world import catalog, recipe
 
 

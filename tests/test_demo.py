@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from hiersrec import demo as module
-from hiersrec.config import read_recipe
 from hiersrec.demo import RECIPES, TOP, bundle_of, demo, is_done, pick_sessions
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import read_recipe
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset

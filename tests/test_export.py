@@ -12,9 +12,9 @@ import pytest
 from hiersrec import Candidates, Recommender
 from hiersrec import export as _export_part  # the part of that name, not the function
 from hiersrec.build import RECIPE
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.export import export
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import OWN, open_seal, seal

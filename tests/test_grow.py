@@ -14,13 +14,13 @@ import safetensors.numpy
 
 from hiersrec import grow
 from hiersrec.build import open_run
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadFolder, BadInput, BadRecipe
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.grow import add_items
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.batches import whole_sessions

@@ -9,13 +9,13 @@ import pytest
 
 from hiersrec import measure as door
 from hiersrec.build import Run, open_run
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.choose import Wanted
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Sessions

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from hiersrec.build import Run, open_run
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import Options, evaluate
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.answers import Recommendations

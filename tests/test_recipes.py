@@ -5,10 +5,11 @@ import torch
 
 from hiersrec import registry
 from hiersrec.build import build_model, build_trainable
-from hiersrec.config import RECIPES, BaselineRecipe, ModelRecipe, read_recipe, recipe_names, write_recipe
+from hiersrec.config import BaselineRecipe, ModelRecipe
 from hiersrec.errors import BadRecipe
 from hiersrec.model.scorer import ModelScorer, scorer_of
 from hiersrec.model.targets import Targets
+from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names, write_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
 from hiersrec.training.optimizer import optimizers

@@ -11,7 +11,7 @@ import safetensors.torch
 from torch import nn
 
 from hiersrec import registry
-from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, TaskTable, read_recipe
+from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, TaskTable
 from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
 from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
@@ -20,6 +20,7 @@ from hiersrec.model.repeats import Repeats
 from hiersrec.model.scorer import scorer_of
 from hiersrec.model.split import Split
 from hiersrec.model.trainable import Trainable
+from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions

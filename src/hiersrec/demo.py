@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import RenderableType
 from rich.table import Table
 
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.datasets import wikispeedia
 from hiersrec.export import export
 from hiersrec.measure import measure
 from hiersrec.prepare.pipeline import prepare
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 
 from hiersrec.build import RECIPE, WEIGHTS, open_run
-from hiersrec.config import ModelRecipe, Recipe, read_recipe
+from hiersrec.config import ModelRecipe, Recipe
 from hiersrec.errors import BadRecipe
 from hiersrec.prepare.grow_catalog import grow_catalog
+from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import OWN, new_folder, open_seal, seal, write_text
 from hiersrec.types import Float32

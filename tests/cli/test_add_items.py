@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hiersrec.config import find_recipe, read_recipe
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent

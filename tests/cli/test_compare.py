@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.measure import measure
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent

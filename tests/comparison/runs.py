@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hiersrec.config import find_recipe, read_recipe, write_recipe
+from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.store.folder import seal
 
 SESSIONS = 60

@@ -12,9 +12,10 @@ import safetensors.torch
 import torch
 
 from hiersrec.build import build_trainable
-from hiersrec.config import RECIPES, BaselineRecipe, Recipe, read_recipe, recipe_names
+from hiersrec.config import BaselineRecipe, Recipe
 from hiersrec.model.scorer import TrainedScorer, scorer_of
 from hiersrec.model.trainable import Trainable
+from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import loop

@@ -5,9 +5,10 @@ import copy
 import pytest
 import torch
 
-from hiersrec.config import RECIPES, BaselineRecipe, read_recipe
+from hiersrec.config import BaselineRecipe
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
+from hiersrec.recipe_file import RECIPES, read_recipe
 from hiersrec.store.batches import whole_sessions
 from tests.contracts.models import trained_recipes, untrained
 from tests.toy import toy, walks

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.export import export
 from hiersrec.http.app import Holder, Settings, make_app
 from hiersrec.http.model import open_model
@@ -15,6 +14,7 @@ from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Settings as Preparation
 from hiersrec.prepare.settings import Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset

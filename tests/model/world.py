@@ -8,9 +8,10 @@ import pyarrow as pa
 import torch
 
 from hiersrec.build import build_model
-from hiersrec.config import Choice, ModelRecipe, TaskTable, find_recipe, read_recipe
+from hiersrec.config import Choice, ModelRecipe, TaskTable
 from hiersrec.model.encoders import mean
 from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog, Feature
 from hiersrec.store.known import Level

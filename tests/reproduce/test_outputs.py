@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from hiersrec import registry
-from hiersrec.config import RECIPES, ModelRecipe, read_recipe, recipe_names
+from hiersrec.config import ModelRecipe
 from hiersrec.errors import BadInput, MissingExtra, UnknownName
+from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names
 from hiersrec.reproduce import _storyboard, figure2a, figure2b, table2, table3, table4b
 from hiersrec.reproduce._bench import open_bench
 from hiersrec.reproduce._cells import METRICS, NAMES, Marks, change, percent

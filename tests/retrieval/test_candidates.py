@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadInput
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import NEVER, Candidates, admits, inside
 from hiersrec.retrieval.scoring import score
 from hiersrec.store.batches import whole_sessions

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from hiersrec.build import build_model
 from hiersrec.cli import app
-from hiersrec.config import Training, find_recipe, read_recipe
+from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.losses import cross_entropy
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
 from hiersrec.training.checkpoint import Progress

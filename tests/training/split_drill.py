@@ -15,11 +15,12 @@ from torch import Tensor
 
 from hiersrec.build import build_model
 from hiersrec.cli import app
-from hiersrec.config import Training, find_recipe, read_recipe
+from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.split import Split, parts, whole
 from hiersrec.model.targets import Targets
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.sessions import Sessions

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hiersrec.config import Recipe, find_recipe, read_recipe
+from hiersrec.config import Recipe
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.known import Level

@@ -11,9 +11,10 @@ import safetensors.torch
 import torch
 
 from hiersrec.build import build_trainable, open_run
-from hiersrec.config import Recipe, find_recipe, read_recipe, write_recipe
+from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.scorer import ModelScorer
+from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import sha256

@@ -7,7 +7,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from hiersrec.build import build_model
-from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+from hiersrec.config import ModelRecipe
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.sessions import Sessions

@@ -15,9 +15,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadFolder, HiersrecError
 from hiersrec.model.losses import UNLABELLED, cross_entropy
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training import checkpoint, processes
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.fit import train

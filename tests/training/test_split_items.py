@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 
 from hiersrec.build import open_run
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadRecipe
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent
 from tests.training import split_drill as drill

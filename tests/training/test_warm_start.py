@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hiersrec.build import Run, build_model, open_run
-from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+from hiersrec.config import ModelRecipe
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.grow import add_items
@@ -20,6 +20,7 @@ from hiersrec.model.scorer import ModelScorer
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.prepare.settings import Implicit, Metadata, Settings, Split
 from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset

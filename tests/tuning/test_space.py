@@ -1,7 +1,7 @@
 import pytest
 
-from hiersrec.config import RECIPES, read_recipe, recipe_names, write_recipe
 from hiersrec.errors import BadRecipe, HiersrecError
+from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names, write_recipe
 from hiersrec.tuning.space import Choices, Range, read_space, with_settings
 
 BASE = 'base = "any/hiersrec"\n'

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hiersrec.build import open_run
-from hiersrec.config import RECIPES, read_recipe
 from hiersrec.errors import BadFolder, BadInput, BadRecipe
+from hiersrec.recipe_file import RECIPES, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent

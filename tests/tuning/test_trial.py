@@ -3,9 +3,9 @@ import json
 import pytest
 
 from hiersrec.build import open_run
-from hiersrec.config import find_recipe, read_recipe
 from hiersrec.errors import BadFolder
 from hiersrec.evaluation.evaluate import evaluate
+from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent
 from hiersrec.tuning.trial import run, slim

@@ -60,7 +60,8 @@ def show_dataset(document: dict[str, Any], as_json: bool) -> None:
 
 def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict[str, int], list[str]]:
     """Bytes by what takes them, and advice."""
-    from hiersrec.config import ModelRecipe, find_recipe, read_recipe
+    from hiersrec.config import ModelRecipe
+    from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.training.advice import advice
     from hiersrec.training.need import needed
 

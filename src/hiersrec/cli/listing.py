@@ -52,7 +52,7 @@ def _members(folder: str) -> dict[str, str]:
 
 
 def _recipes() -> dict[str, str]:
-    from hiersrec.config import RECIPES, recipe_names
+    from hiersrec.recipe_file import RECIPES, recipe_names
 
     tables = {name: tomllib.loads((RECIPES / f"{name}.toml").read_text(encoding="utf-8")) for name in recipe_names()}
     return {name: table["description"] for name, table in tables.items()}

@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Train a recipe on a dataset folder."""
     from hiersrec.build import RECIPE
-    from hiersrec.config import find_recipe, read_recipe
+    from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.store.dataset import Dataset
     from hiersrec.training.fit import train
     from hiersrec.training.processes import joined, launcher

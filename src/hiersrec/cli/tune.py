@@ -25,7 +25,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print trials.json.")] = False,
 ) -> None:
     """Search the settings of a recipe, on validation sessions only."""
-    from hiersrec.config import find_recipe
+    from hiersrec.recipe_file import find_recipe
     from hiersrec.store.dataset import Dataset
     from hiersrec.training.watch import Bar
     from hiersrec.tuning.study import tune

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.build import RECIPE
-from hiersrec.config import read_recipe, write_recipe
 from hiersrec.errors import BadFolder, UnknownName, did_you_mean
 from hiersrec.evaluation import metrics
+from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.folder import open_seal
 from hiersrec.types import Bool, Float64
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hiersrec.build import RECIPE
-from hiersrec.config import Recipe, find_recipe, read_recipe, write_recipe
+from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder
 from hiersrec.evaluation.evaluate import Options
 from hiersrec.measure import measure
+from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.reproduce._bench import BUDGETS, Bench
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.folder import SEALS, open_seal, sha256

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from hiersrec.build import Run
-from hiersrec.config import ModelRecipe, Recipe, write_recipe
+from hiersrec.config import ModelRecipe, Recipe
 from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.recipe_file import write_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.carry import Way, fits

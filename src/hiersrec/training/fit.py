@@ -20,11 +20,12 @@ import torch
 
 from hiersrec import registry
 from hiersrec.build import RECIPE, WEIGHTS, build_trainable
-from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, Training, read_recipe, write_recipe
+from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, Training
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.split import Split, numbers
 from hiersrec.model.trainable import Trainable
+from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text

@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from hiersrec.build import RECIPE, open_run
-from hiersrec.config import ModelRecipe, Recipe, read_recipe
+from hiersrec.config import ModelRecipe, Recipe
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.trainable import Trainable
+from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, open_seal

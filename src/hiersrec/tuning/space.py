@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hiersrec.config import Recipe, parse, read_recipe, read_search, write_recipe
+from hiersrec.config import Recipe
 from hiersrec.errors import BadRecipe, HiersrecError
+from hiersrec.recipe_file import parse, read_recipe, read_search, write_recipe
 
 
 @dataclass(frozen=True, kw_only=True)

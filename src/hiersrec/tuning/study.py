@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hiersrec.build import RECIPE
-from hiersrec.config import read_recipe, write_recipe
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
+from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import write_text
 from hiersrec.training.watch import Watch

@@ -6,21 +6,10 @@ from pathlib import Path
 import pytest
 
 from hiersrec import registry
-from hiersrec.config import (
-    RECIPES,
-    BaselineRecipe,
-    Choice,
-    ModelRecipe,
-    Recipe,
-    TaskTable,
-    Training,
-    find_recipe,
-    read_recipe,
-    recipe_names,
-    write_recipe,
-)
+from hiersrec.config import BaselineRecipe, Choice, ModelRecipe, Recipe, TaskTable, Training
 from hiersrec.errors import BadRecipe, HiersrecError, UnknownName
 from hiersrec.model import inputs
+from hiersrec.recipe_file import RECIPES, find_recipe, read_recipe, recipe_names, write_recipe
 from tests.contracts.test_every_encoder import undocumented
 
 ITEM = '[[tasks]]\nname = "item"\n'

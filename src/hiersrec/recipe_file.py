@@ -1,0 +1,212 @@
+"""Recipe: a TOML file -> config.py's dataclasses, and back. An unknown key is an error that names the nearest one.
+
+`name` in a table names a file of the registry folder, whose Config the rest of the table fills.
+
+A recipe may build on another, `base = "any/hiersrec"`, and then says only what differs: its keys go over those of the
+base, table by table; [[tasks]], and a table of another name, replace those of the base.
+
+The table [search] says what `hiersrec tune` may change. It is no part of what is built, and no run folder keeps it.
+"""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from hiersrec import registry
+from hiersrec.config import BaselineRecipe, Choice, Head, ModelRecipe, Recipe, TaskTable, Training
+from hiersrec.errors import BadRecipe, UnknownName, did_you_mean
+
+RECIPES = Path(__file__).parent / "recipes"
+T = TypeVar("T")
+
+
+def recipe_names() -> list[str]:
+    """All recipes of the package, as "dataset/name"."""
+    return sorted(path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.toml"))
+
+
+def find_recipe(name: str, dataset: str) -> Path:
+    """Where a recipe lies: a path to a TOML file, or a name: the dataset's own recipe, else the one in recipes/any/."""
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise UnknownName(f"There is no recipe file {name}.")
+        return Path(name)
+    for folder in (dataset, "any"):
+        if (path := RECIPES / folder / f"{name}.toml").is_file():
+            return path
+    known = {one.split("/")[1] for one in recipe_names() if one.split("/")[0] in (dataset, "any")}
+    raise UnknownName(f"No recipe '{name}' for {dataset}. {did_you_mean(name, known)} A path must end in .toml.")
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe. Overrides look like "training.epochs=3" or "tasks.item.head=linear" (by task name)."""
+    table = {"name": path.stem, **_table_of(path)}
+    table.pop("search", None)
+    for override in overrides:
+        _override(table, override)
+    if "baseline" in table:
+        _only(table, ["name", "description", "baseline", "training"], f"{path.name}: a recipe with [baseline]")
+    heads = [field.name for field in dataclasses.fields(Head)]
+    _only(table, [*heads, "baseline", "inputs", "encoder", "tasks", "training"], path.name)
+    head = parse(Head, {key: table[key] for key in heads if key in table}, path.name)
+    if "baseline" in table:
+        baseline = _choice("baselines", table["baseline"], "[baseline]")
+        training = None
+        if hasattr(registry.load("baselines", baseline.name), "build"):
+            training = parse(Training, table.get("training", {}), "[training]")
+        elif "training" in table:
+            raise BadRecipe(
+                f"{path.name} has [training], but {baseline.name} only counts. Remove that table, "
+                "or leave out --seed and --set training."
+            )
+        return BaselineRecipe(name=head.name, description=head.description, baseline=baseline, training=training)
+    if not isinstance(table.get("tasks"), list) or not table["tasks"]:
+        raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
+    # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
+    inputs = registry.load("model", "inputs").Config
+    return ModelRecipe(
+        **dataclasses.asdict(head),
+        inputs=parse(inputs, table.get("inputs", {}), "[inputs]"),
+        encoder=_choice("model.encoders", table.get("encoder", {"name": "transformer"}), "[encoder]"),
+        tasks=tuple(_task(one) for one in table["tasks"]),
+        training=parse(Training, table.get("training", {}), "[training]"),
+    )
+
+
+def read_search(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table [search] of a recipe, as TOML has it: what it says itself, and what only its base says.
+
+    Keys are places as in overrides, such as "training.learning_rate". Raises BadRecipe if it is no table.
+    """
+    whole = _table_of(path).get("search", {})
+    own = _by_place(tomllib.loads(path.read_text(encoding="utf-8")).get("search", {}))
+    return own, {place: asked for place, asked in whole.items() if place not in own}
+
+
+def _by_place(table: Any, above: str = "") -> dict[str, Any]:
+    """[search] with one key a place, whether TOML has them in quotes or, without, as tables in tables."""
+    if not isinstance(table, dict):
+        raise BadRecipe(f"[search] must be a table of settings, got {table!r}.")
+    found: dict[str, Any] = {}
+    for key, asked in table.items():
+        is_place = isinstance(asked, dict) and any(isinstance(one, dict | list) for one in asked.values())
+        found |= _by_place(asked, f"{above}{key}.") if is_place else {f"{above}{key}": asked}
+    return found
+
+
+def _table_of(path: Path) -> dict[str, Any]:
+    """The keys of a recipe file, laid over those of its base."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"{path} is not TOML: {error}.") from error
+    if "search" in table:
+        table["search"] = _by_place(table["search"])
+    if (base := table.pop("base", None)) is None:
+        return table
+    if base not in recipe_names():
+        raise UnknownName(
+            f"{path.name} has the base {base!r}, which is no recipe. {did_you_mean(str(base), recipe_names())}"
+        )
+    merged = _table_of(RECIPES / f"{base}.toml")
+    for key, value in table.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _laid_over(merged[key], value) if both_tables else value
+    return merged
+
+
+def _laid_over(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The keys of `new` over those of `old`; another name is another thing, to which the old settings mean nothing."""
+    return {**old, **new} if new.get("name", old.get("name")) == old.get("name") else new
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as TOML with every setting spelled out; reading it back gives an equal recipe."""
+    return tomli_w.dumps(_plain(dataclasses.asdict(recipe)))
+
+
+def parse(cls: type[T], table: Any, where: str) -> T:
+    """Fill a settings dataclass from a table, strictly. `where` names the table in errors."""
+    if not isinstance(table, dict):
+        raise BadRecipe(f"{where} must be a table of settings, got {table!r}.")
+    _only(table, [field.name for field in dataclasses.fields(cls)], where)  # type: ignore[arg-type]
+    try:
+        # Through JSON, where strict reading still takes lists for tuples; a date of TOML goes as text.
+        return TypeAdapter(cls).validate_json(json.dumps(table, allow_nan=False, default=str), strict=True)
+    except ValidationError as error:
+        errors = error.errors()
+        key = errors[0]["loc"][0] if errors[0]["loc"] else "?"
+        # A setting of several types has an error for each of them.
+        rules = " or ".join(one["msg"] for one in errors if one["loc"][:1] == (key,))
+        raise BadRecipe(f"{where} {key}: {rules}, got {table.get(str(key))!r}.") from error
+    except ValueError as error:
+        raise BadRecipe(f"{where}: every number must be finite, got {table!r}.") from error
+
+
+def _only(table: dict[str, Any], known: Iterable[str], where: str) -> None:
+    for key in table:
+        if key not in (names := list(known)):
+            raise BadRecipe(f"{where} has no key '{key}'. {did_you_mean(key, names)}")
+
+
+def _named(table: Any, where: str) -> str:
+    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+        raise BadRecipe(f'{where} needs a name, such as name = "item", got {table!r}.')
+    return str(table["name"])
+
+
+def _choice(folder: str, table: Any, where: str) -> Choice:
+    name = _named(table, where)
+    module = registry.load(folder, name)
+    rest = {key: value for key, value in table.items() if key != "name"}
+    return Choice(name=name, config=parse(module.Config, rest, f"{where} {name}"))
+
+
+def _task(table: Any) -> TaskTable:
+    name = _named(table, "[[tasks]]")
+    config = registry.load("model.tasks", name).Config
+    own = {field.name for field in dataclasses.fields(config)}
+    common = {field.name for field in dataclasses.fields(TaskTable)} - {"config"}
+    _only(table, common | own, f"[[tasks]] {name}")
+    settings = parse(TaskTable, {key: table[key] for key in table if key in common}, f"[[tasks]] {name}")
+    return dataclasses.replace(
+        settings, config=parse(config, {key: table[key] for key in table if key in own}, f"[[tasks]] {name}")
+    )
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise BadRecipe(f"--set needs KEY=VALUE, such as training.epochs=3, got {override!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *place, key = path.strip().split(".")
+    match place:
+        case []:
+            table[key] = value
+        case ["tasks", name] if isinstance(table.get("tasks"), list):
+            tasks = [one for one in table["tasks"] if isinstance(one, dict) and one.get("name") == name]
+            if not tasks:
+                raise BadRecipe(f"--set {override}: the recipe has no task '{name}'.")
+            for one in tasks:
+                one[key] = value
+        case [name] if isinstance(inner := table.get(name, {}), dict):
+            table[name] = _laid_over(inner, {key: value})
+        case _:
+            raise BadRecipe(f"--set {override}: {path.strip()} is no place of a recipe, such as training.epochs.")
+
+
+def _plain(value: Any) -> Any:
+    """Settings as TOML tables: each Config is laid into the table that names it."""
+    if isinstance(value, dict):
+        config = value.pop("config", {})
+        return {key: _plain(one) for key, one in {**value, **config}.items() if one is not None}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
