@@ -33,6 +33,10 @@ class Training:
     refit: bool = False
     """Train on the validation sessions too. Nothing is measured then, and all `epochs` are trained: a training
     without it shows how many are right."""
+    teachers: tuple[str, ...] = ()
+    """Runs on the same dataset folder, whose predictions are right answers too (training/teachers.py)."""
+    teachers_share: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Share of the right answer that goes to what the teachers hold likely; of no use without them."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
     split_items: bool = False

@@ -59,8 +59,13 @@ OTHERS: dict[Place, dict[str, Any]] = {
         **{"positions": "all", "precision": "bf16", "seed": 1, "weight_decay": 0.1, "newest_share": 0.5, "refit": True},
     },
 }
-NO_SETTINGS = {"head": {"name", "description"}, "table": {"name", "config"}, "training": {"split_items"}}
-"""No settings; and one that must change nothing but where things lie: tests/training/test_split_items.py."""
+NO_SETTINGS = {
+    "head": {"name", "description"},
+    "table": {"name", "config"},
+    "training": {"split_items", "teachers", "teachers_share"},
+}
+"""No settings; one that must change nothing but where things lie (tests/training/test_split_items.py), and two about
+other runs (tests/training/test_teachers.py)."""
 
 
 def configs() -> dict[Place, type]:

@@ -25,6 +25,7 @@ from hiersrec.training import loop
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.fit import train
 from hiersrec.training.processes import Processes, joined, leave
+from hiersrec.training.teachers import Teachers
 from hiersrec.training.watch import Silent
 from tests.model.world import recipe
 from tests.toy import toy
@@ -38,6 +39,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "every position": ("encoder.causal=true", "encoder.positions=forward"),
     "coarse to fine": ("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
     "coarse to fine, shared table": ("tasks.item.softmax=coarse_to_fine",),
+    "taught": ("tasks.item.head=linear",),
     "sampled": ("tasks.item.softmax=sampled",),  # so many draws that each item comes up in each process
 }
 
@@ -47,7 +49,9 @@ def trained(variant: str, folder: Path, processes: Processes | None = None) -> t
     torch.manual_seed(0)
     model = build_model(recipe("encoder.dropout=0.0", *VARIANTS[variant]), DATA.catalog)
     settings = dataclasses.replace(SETTINGS, positions="all" if variant == "every position" else "last")
-    return model, loop.fit(model, DATA, settings, folder, Silent(), processes)
+    teacher = build_model(recipe(), DATA.catalog).eval().requires_grad_(False)
+    teachers = Teachers((teacher,), 0.5, ()) if variant == "taught" else None
+    return model, loop.fit(model, DATA, settings, folder, Silent(), processes, teachers)
 
 
 def examples() -> tuple[Tensor, Tensor, Tensor]:

@@ -30,10 +30,11 @@ class Softmax(Protocol):
         """State (B, D) -> (B, N) scores whose softmax is the distribution over items; class i is item i + 1."""
         ...
 
-    def loss(self, head: "Head", state: Tensor, items: Tensor, addends: Addends | None = None) -> Tensor:
-        """Mean of -log P(item), or an estimate of it, for next items (B,) from 1 -> scalar float32.
+    def loss(self, head: "Head", state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
+        """Mean of -log P(item), or an estimate of it, for the next items -> scalar float32.
 
-        Addends of some scores come to the full softmax alone; tasks/item.py refuses the others.
+        Addends of some scores, and what is taught, come to the full softmax alone; tasks/item.py and
+        training/teachers.py refuse the others.
         """
         ...
 
@@ -86,8 +87,8 @@ class Head(nn.Module, ABC):
         return self._softmax.logits(self, state)
 
     def loss(self, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
-        """Eq. 6 for next items (B,) from 1, or what the softmax has in its place -> scalar."""
-        return self._softmax.loss(self, state, targets.items, addends)
+        """Eq. 6 for the next items, or what the softmax has in its place -> scalar."""
+        return self._softmax.loss(self, state, targets, addends)
 
     def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""

@@ -6,6 +6,16 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What teachers say of the next item."""
+
+    probs: Tensor
+    """(B, N): probabilities of all items; class i is item i + 1."""
+    share: float
+    """Of the right answer, from 0 to 1."""
+
+
+@dataclass(frozen=True)
 class Targets:
     """Next events of B prefixes, or of every prefix of B sessions."""
 
@@ -15,3 +25,5 @@ class Targets:
     """(B,) int64: n >= 1 is type n of the catalogue, 0 one that training never saw. None where events have no types."""
     every: bool = False
     """What followed each item of the sessions, not only the last: items (P,), P being the sum of the lengths."""
+    taught: Taught | None = None
+    """None where nobody teaches."""

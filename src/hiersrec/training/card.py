@@ -16,6 +16,7 @@ def model_card(document: dict[str, Any], description: str, history: list[dict[st
         f"- Made: {document['created']} with {versions}",
         f"- Dataset: {document['dataset']['name']}, catalogue {document['dataset']['fingerprint'][:12]}",
         *_origin(document.get("init_from")),
+        *[f"- Taught by: {one['recipe']}, {one['path']}" for one in document.get("teachers", [])],
         f"- Parameters: {document['parameters']:,}",
         "- Settings: recipe.toml; numbers of the test split, once evaluated: metrics.json",
         "- Use: items of one visit in, next items out. It knows no user, and only the items and habits of its data.",

@@ -34,6 +34,7 @@ from hiersrec.training.advice import advice
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.processes import Processes, alone
+from hiersrec.training.teachers import Teachers, teachers_of
 from hiersrec.training.watch import Silent, Watch
 
 STATE = "state"
@@ -80,6 +81,7 @@ def train(
                 newest = data.train.newest(recipe.training.newest_share)
                 split = _split(recipe, data.catalog.num_items, processes)
                 model = build_trainable(recipe, data.catalog, newest, split)
+                teachers = teachers_of(recipe, model, dataset, out)
                 for line in advice(recipe, data):
                     watch.say(f"train: {line}")
                 for name in _without_tasks(recipe, model):
@@ -92,19 +94,19 @@ def train(
             with processes.together():
                 if processes.first:
                     _begin(dataset, text, out, overwrite, None if start is None else (model, start))
-            progress = loop.fit(model, data, recipe.training, out / STATE, watch, processes)
+            progress = loop.fit(model, data, recipe.training, out / STATE, watch, processes, teachers)
         with processes.together():
             if processes.first:
                 with new_file(out / WEIGHTS) as aside:
                     shutil.copyfile(out / STATE / checkpoint.BEST, aside)
-                _finish(dataset, recipe, out, numbers(model), progress, start)
+                _finish(dataset, recipe, out, numbers(model), progress, _origins(start, teachers))
     else:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
         state = _fit_baseline(dataset, recipe, watch)
         _begin(dataset, text, out, overwrite)
         with new_file(out / WEIGHTS) as aside:
             safetensors.numpy.save_file(state, aside)
-        _finish(dataset, recipe, out, sum(one.size for one in state.values()), None, None)
+        _finish(dataset, recipe, out, sum(one.size for one in state.values()), None, {})
     watch.say(f"train: wrote {out}")
     return open_seal(out, "run")
 
@@ -228,21 +230,26 @@ def _finish(
     out: Path,
     parameters: int,
     progress: Progress | None,
-    start: dict[str, Any] | None,
+    origins: dict[str, Any],
 ) -> None:
     """What a run folder holds beside its weights; the state goes.
 
-    progress: None for a rival that counts. start: where the weights before the first step came from.
+    progress: None for a rival that counts. origins: the entries of run.json that say which other runs had a part in it.
     """
     history = [] if progress is None else progress.history
     best: dict[str, Any] = {} if progress is None else {"epoch": progress.best_epoch}
     if progress is not None and progress.best_epoch and "valid" in history[-1]:
         best["valid_mrr@20"] = progress.best
     write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
-    facts = {"parameters": parameters, "best": best, **({} if start is None else {"init_from": start})}
-    document = _seal(dataset, recipe.name, out, facts)
+    document = _seal(dataset, recipe.name, out, {"parameters": parameters, "best": best, **origins})
     write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))
     shutil.rmtree(out / STATE, ignore_errors=True)
+
+
+def _origins(start: dict[str, Any] | None, teachers: Teachers | None) -> dict[str, Any]:
+    """Entries of run.json: where the weights before the first step came from, and who taught."""
+    entries: dict[str, Any] = {} if start is None else {"init_from": start}
+    return entries if teachers is None else {**entries, "teachers": list(teachers.told)}
 
 
 def _seal(dataset: Dataset, recipe: str, out: Path, facts: dict[str, Any]) -> dict[str, Any]:

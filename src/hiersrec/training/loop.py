@@ -27,6 +27,7 @@ from hiersrec.training.checkpoint import Progress
 from hiersrec.training.examples import Examples, Step, examples_of
 from hiersrec.training.optimizer import Optimizers, optimizers
 from hiersrec.training.processes import Loss, Processes, alone
+from hiersrec.training.teachers import Teachers
 from hiersrec.training.watch import Watch, rates, stretch
 from hiersrec.types import Int64
 
@@ -49,6 +50,7 @@ class Stage:
     folder: Path
     watch: Watch
     processes: Processes
+    teachers: Teachers | None
 
 
 def fit(
@@ -58,6 +60,7 @@ def fit(
     folder: Path,
     watch: Watch,
     processes: Processes | None = None,
+    teachers: Teachers | None = None,
 ) -> Progress:
     """Train `model` in place, leaving the best epoch's weights in folder/best.safetensors; resumes from `folder`.
 
@@ -68,6 +71,8 @@ def fit(
     processes = processes or alone()
     device = processes.device
     model.to(device)
+    if teachers is not None:
+        teachers.to(device)
     optimizer = optimizers(model, config)
     resumed = (folder / checkpoint.LAST).is_file()
     if not config.split_items:
@@ -80,7 +85,7 @@ def fit(
     sessions = data.train.newest(config.newest_share)
     examples = examples_of(sessions, model.max_length, config.positions == "all", device)
     loss = processes.loss_of(model)
-    stage = Stage(model, loss, optimizer, examples, config, dtype, folder, watch, processes)
+    stage = Stage(model, loss, optimizer, examples, config, dtype, folder, watch, processes, teachers)
     watch.say(
         f"train: {len(examples):,} prefixes, {numbers(model):,} parameters, "
         + (f"{processes.count} processes, " if processes.count > 1 else "")
@@ -121,7 +126,8 @@ def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float, due:
     falling = 1 - share_done if stage.config.schedule == "linear" else 1
     stage.optimizer.set_learning_rate(stage.config.learning_rate * falling)
     with torch.autocast(device, stage.dtype, enabled=stage.dtype != torch.float32):
-        loss, each = stage.loss(step.items, step.lengths, step.targets)
+        targets = step.targets if stage.teachers is None else stage.teachers.teach(step, stage.dtype)
+        loss, each = stage.loss(step.items, step.lengths, targets)
     stage.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     stage.processes.average_rows(one.table for one in stage.optimizer.rows)

@@ -23,6 +23,7 @@ from hiersrec.model.constants import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import UNLABELLED, cross_entropy, divisor
 from hiersrec.model.repeats import Addends
+from hiersrec.model.targets import Targets
 from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
 from hiersrec.types import Int64
@@ -72,9 +73,11 @@ class CoarseToFine(nn.Module):
         coarse = functional.linear(state, *self._coarse()).float().log_softmax(-1)
         return scores + (coarse - inside)[:, self.get_buffer("category")[1:]]
 
-    def loss(self, head: Head, state: Tensor, items: Tensor, addends: Addends | None = None) -> Tensor:
+    def loss(self, head: Head, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """Mean of -log P(c) - log P(i | c) over next items (B,) from 1, 0 where none is known -> scalar float32."""
         assert addends is None, "tasks/item.py refuses repeats"
+        assert targets.taught is None, "training/teachers.py refuses teachers"
+        items = targets.items
         known = np.array(items.tolist(), np.int64)
         rows = np.flatnonzero(known)
         rows = rows[np.argsort(self.of_place[self.place[known[rows]]], kind="stable")]

@@ -34,6 +34,7 @@ from hiersrec.model.constants import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
 from hiersrec.model.repeats import Addends
+from hiersrec.model.targets import Targets
 from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
 from hiersrec.types import Int64
@@ -103,10 +104,11 @@ class Sampled(nn.Module):
         """State (B, D) -> (B, N): what is trained are the scores of the full softmax."""
         return functional.linear(head.query(state), head.vectors(), head.biases())
 
-    def loss(self, head: Head, state: Tensor, items: Tensor, addends: Addends | None = None) -> Tensor:
+    def loss(self, head: Head, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32; draws anew."""
         assert addends is None, "tasks/item.py refuses repeats"
-        labelled, items = items > 0, items.clamp(min=1)
+        assert targets.taught is None, "training/teachers.py refuses teachers"
+        labelled, items = targets.items > 0, targets.items.clamp(min=1)
         sample, query = self.draw(items), head.query(state)
         right = (query.float() * head.vectors(items).float()).sum(-1)  # (B,)
         if (bias := head.biases(items)) is not None:

@@ -1,0 +1,116 @@
+"""Teachers: finished runs on the same dataset folder, whose predictions are right answers too (model/distillation.py).
+
+They say at each step what they hold likely, without dropout; a step takes as much longer as it takes them to say it.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hiersrec.build import WEIGHTS, Run, open_run
+from hiersrec.config import ModelRecipe, Recipe, Training
+from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.scorer import ModelScorer
+from hiersrec.model.targets import Targets, Taught
+from hiersrec.model.trainable import Trainable
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.examples import Step
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """One or more models that know the same items."""
+
+    models: tuple[HierarchicalModel, ...]
+    share: float
+    """Of the right answer that is theirs."""
+    told: tuple[dict[str, Any], ...]
+    """Of each, for run.json: path, recipe and SHA-256 of its weights."""
+
+    def to(self, device: torch.device) -> None:
+        """Move them."""
+        for one in self.models:
+            one.to(device)
+
+    def teach(self, step: Step, dtype: torch.dtype) -> Targets:
+        """The targets of a step, with the mean of what the teachers hold likely, in `dtype`."""
+        mean = torch.zeros(())
+        with torch.no_grad():
+            for one in self.models:
+                session = one.encode(step.items, step.lengths, step.targets.every)
+                probs = one.predict(session)["item"].float().softmax(-1)  # (B, N)
+                mean = probs.div_(len(self.models)) if mean.dim() == 0 else mean.add_(probs, alpha=1 / len(self.models))
+        return replace(step.targets, taught=Taught(mean.to(dtype), self.share))
+
+
+def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset, out: Path) -> Teachers | None:
+    """Open the teachers that a recipe names for `model`, which is to be trained into `out`; None if it names none.
+
+    Raises BadRecipe if the model can't be taught or a teacher can't teach it, BadFolder if that is no finished run.
+    """
+    if recipe.training is None or not recipe.training.teachers:
+        return None
+    _refuse_pupil(recipe)
+    found, told = [], []
+    for name in recipe.training.teachers:
+        if Path(name).resolve() == out.resolve():
+            raise BadFolder(f"{out} is one of the teachers, and would be gone if training fails. Choose another --out.")
+        with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
+            run = open_run(Path(name))
+        found.append(_teacher(run, model, dataset, recipe.training))
+        weights = run.document["files"][WEIGHTS]["sha256"]
+        told.append({"path": str(run.folder.resolve()), "recipe": run.recipe.name, "sha256": weights})
+    return Teachers(tuple(found), recipe.training.teachers_share, tuple(told))
+
+
+def _refuse_pupil(recipe: Recipe) -> None:
+    """Raise BadRecipe where a loss has no place for what teachers say."""
+    if not isinstance(recipe, ModelRecipe):
+        raise BadRecipe(
+            f"[training] teachers teach recipes with [[tasks]], but '{recipe.name}' is a rival of baselines/. "
+            "Take another recipe, or no teachers."
+        )
+    for task in recipe.tasks:
+        if task.name == "item" and task.config.softmax != "full":
+            raise BadRecipe(
+                f'[training] teachers need softmax = "full" in [[tasks]] item, got "{task.config.softmax}". Change one '
+                "of the two."
+            )
+    if recipe.training.split_items:
+        raise BadRecipe(
+            "[training] teachers speak of all items, and split_items leaves each process a part. Leave one of the two "
+            "out."
+        )
+
+
+def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> HierarchicalModel:
+    """The model of a run, which learns no more. Raises BadRecipe if it can't teach `model`."""
+    where = f"[training] teachers: {run.folder}"
+    if not isinstance(run.scorer, ModelScorer):
+        raise BadRecipe(f"{where} holds '{run.recipe.name}', a rival. Name a run of a recipe with [[tasks]].")
+    if run.document["dataset"]["fingerprint"] != dataset.fingerprint:
+        raise BadRecipe(
+            f"{where} was trained on {run.document['dataset']['path']}, whose items or their counts are other than "
+            f"those of {dataset.folder}. Name a run that was trained on this folder."
+        )
+    assert run.recipe.training is not None, "our own recipes have it"
+    if run.recipe.training.refit and not config.refit:
+        raise BadRecipe(
+            f"{where} was trained on the validation sessions too (refit), so what is measured on them would be too "
+            "good. Name a run that was not, or set training.refit=true."
+        )
+    teacher = run.scorer.model
+    if config.positions == "all" and not teacher.encoder.causal:
+        raise BadRecipe(
+            f'{where} holds an encoder that knows later items, and with positions = "all" these are the answers. Name '
+            'another run, or train with positions = "last".'
+        )
+    if teacher.max_length < model.max_length:
+        raise BadRecipe(
+            f"{where} takes {teacher.max_length} items of a session, fewer than the {model.max_length} of the recipe. "
+            "Name another run, or set encoder.max_length."
+        )
+    return teacher.requires_grad_(False)

@@ -1,0 +1,214 @@
+"""Runs that teach: what they say, who may, and a training that they take part in."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hiersrec.build import build_trainable, open_run
+from hiersrec.config import ModelRecipe
+from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.model.targets import Targets
+from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.store.dataset import Dataset
+from hiersrec.training import loop
+from hiersrec.training.examples import Step
+from hiersrec.training.fit import train
+from hiersrec.training.teachers import Teachers, teachers_of
+from hiersrec.training.watch import Silent
+from tests.model.world import TINY
+from tests.training.test_loop import Stop, Stopping
+
+EVERY = ["training.positions=all", "encoder.causal=true", "encoder.positions=forward", "pooling=last"]
+QUICK = [*TINY, "training.epochs=1", "training.batch_size=32", "training.precision=float32"]
+
+
+def recipe(*overrides: str, name: str = "hiersrec") -> ModelRecipe:
+    made = read_recipe(find_recipe(name, "toy"), [*QUICK, *overrides])
+    assert isinstance(made, ModelRecipe)
+    return made
+
+
+def named(*runs: Path) -> str:
+    return f"training.teachers={json.dumps([str(one) for one in runs])}"
+
+
+@pytest.fixture(scope="module")
+def runs(dataset, tmp_path_factory) -> list[Path]:
+    """Two teachers, and one that saw the validation sessions."""
+    folder = tmp_path_factory.mktemp("teachers")
+    for at, overrides in enumerate([["training.seed=1"], ["training.seed=2"], ["training.refit=true"]]):
+        train(dataset, recipe(*overrides), folder / str(at), Silent())
+    return [folder / str(at) for at in range(3)]
+
+
+@pytest.fixture(scope="module")
+def taught(dataset, runs, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("taught") / "run"
+    train(dataset, recipe(named(*runs[:2])), out, Silent())
+    return out
+
+
+def opened(dataset: Dataset, made: ModelRecipe, out: Path) -> Teachers | None:
+    model = build_trainable(made, dataset.catalog, dataset.training().train)
+    return teachers_of(made, model, dataset, out)
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model.safetensors").read_bytes()
+
+
+def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs, tmp_path) -> None:
+    found = opened(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.3"), tmp_path / "out")
+    assert found is not None
+    items, lengths = torch.tensor([[1, 9, 17], [4, 0, 0]]), torch.tensor([3, 1])
+
+    targets = found.teach(Step(items, lengths, Targets(torch.tensor([2, 3]))), torch.float32)
+
+    assert targets.taught is not None
+    assert targets.taught.share == 0.3
+    assert not targets.taught.probs.requires_grad
+    each = [open_run(one).scorer.model(items, lengths)["item"].softmax(-1) for one in runs[:2]]
+    torch.testing.assert_close(targets.taught.probs, (each[0] + each[1]) / 2)
+    torch.testing.assert_close(targets.taught.probs.sum(1), torch.ones(2))
+
+
+def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path) -> None:
+    causal = recipe(*EVERY)
+    train(dataset, causal, tmp_path / "teacher", Silent())
+    made = recipe(*EVERY, named(tmp_path / "teacher"))
+    found = opened(dataset, made, tmp_path / "out")
+    assert found is not None
+    items = torch.tensor([[1, 9, 17]])
+
+    step = Step(items, torch.tensor([3]), Targets(torch.tensor([9, 17, 2]), every=True))
+    targets = found.teach(step, torch.float32)
+
+    assert targets.taught is not None
+    scorer = open_run(tmp_path / "teacher").scorer
+    for length in (1, 2, 3):
+        alone = scorer.model(items[:, :length], torch.tensor([length]))["item"].softmax(-1)
+        torch.testing.assert_close(targets.taught.probs[length - 1 : length], alone)
+
+
+def test_a_pupil_learns_from_them_and_a_share_of_none_is_no_teacher(dataset, runs, taught, tmp_path) -> None:
+    train(dataset, recipe(), tmp_path / "alone", Silent())
+    train(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.0"), tmp_path / "none", Silent())
+    train(dataset, recipe(named(runs[0])), tmp_path / "one", Silent())
+    train(dataset, recipe(named(*runs[:2])), tmp_path / "again", Silent())
+
+    assert weights(tmp_path / "none") == weights(tmp_path / "alone")
+    assert weights(tmp_path / "again") == weights(taught)
+    assert len({weights(tmp_path / "alone"), weights(tmp_path / "one"), weights(taught)}) == 3
+
+
+def test_a_pupil_is_nearer_to_its_teacher_than_one_who_learns_alone(dataset, runs, tmp_path) -> None:
+    teacher = open_run(runs[0]).scorer.model
+    items, lengths = torch.tensor([[1, 9, 17], [4, 20, 0]]), torch.tensor([3, 2])
+    apart = []
+    for name, overrides in {"alone": [], "pupil": [named(runs[0]), "training.teachers_share=1.0"]}.items():
+        train(dataset, recipe("training.epochs=4", *overrides), tmp_path / name, Silent())
+        model = open_run(tmp_path / name).scorer.model
+        apart.append(
+            torch.nn.functional.kl_div(
+                model(items, lengths)["item"].log_softmax(-1),
+                teacher(items, lengths)["item"].softmax(-1),
+                reduction="batchmean",
+            ).item()
+        )
+
+    assert apart[1] < apart[0]
+
+
+def test_the_run_says_who_taught(runs, taught) -> None:
+    document = json.loads((taught / "run.json").read_text(encoding="utf-8"))
+    teachers = document["teachers"]
+    first = json.loads((runs[0] / "run.json").read_text(encoding="utf-8"))
+
+    assert [one["path"] for one in teachers] == [str(one.resolve()) for one in runs[:2]]
+    assert [one["recipe"] for one in teachers] == ["hiersrec", "hiersrec"]
+    assert teachers[0]["sha256"] == first["files"]["model.safetensors"]["sha256"]
+    assert f"Taught by: hiersrec, {runs[0].resolve()}" in (taught / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_taught_run_stands_without_its_teachers(dataset, runs, tmp_path) -> None:
+    teacher = Path(shutil.copytree(runs[0], tmp_path / "teacher"))
+    train(dataset, recipe(named(teacher)), tmp_path / "run", Silent())
+    shutil.rmtree(teacher)
+
+    assert open_run(tmp_path / "run").catalog.num_items == dataset.catalog.num_items
+
+
+def test_a_resumed_pupil_is_the_one_that_was_left_alone(dataset, runs, taught, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
+    made = recipe(named(*runs[:2]))
+    with pytest.raises(Stop):
+        train(dataset, made, tmp_path / "run", Stopping(3))
+
+    train(dataset, made, tmp_path / "run", Silent(), resume=True)
+
+    assert weights(tmp_path / "run") == weights(taught)
+
+
+def test_a_recipe_without_them_has_none(dataset, tmp_path) -> None:
+    assert opened(dataset, recipe("training.teachers_share=0.9"), tmp_path / "out") is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["tasks.item.softmax=sampled"], 'need softmax = "full"'),
+        (["training.split_items=true"], "split_items leaves each process a part"),
+        (EVERY, "knows later items"),
+        (["encoder.max_length=60"], "fewer than the 60"),
+    ],
+)
+def test_what_cannot_be_taught_is_refused(dataset, runs, tmp_path, overrides, told) -> None:
+    made = recipe(named(runs[0]), *overrides)
+    whole = replace(made, training=replace(made.training, split_items=False))
+    model = build_trainable(whole, dataset.catalog, dataset.training().train)
+
+    with pytest.raises(BadRecipe, match=told):
+        teachers_of(made, model, dataset, tmp_path / "out")
+
+
+def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone(dataset, runs, tmp_path) -> None:
+    with pytest.raises(BadRecipe, match="would be too good"):
+        opened(dataset, recipe(named(runs[2])), tmp_path / "out")
+
+    assert opened(dataset, recipe(named(runs[2]), "training.refit=true"), tmp_path / "out") is not None
+
+
+def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, tmp_path) -> None:
+    train(dataset, read_recipe(find_recipe("popularity", "toy")), tmp_path / "popularity", Silent())
+    with pytest.raises(BadRecipe, match="holds 'popularity', a rival"):
+        train(dataset, recipe(named(tmp_path / "popularity")), tmp_path / "out", Silent())
+    with pytest.raises(BadFolder):
+        train(dataset, recipe(named(tmp_path / "nowhere")), tmp_path / "out", Silent())
+    with pytest.raises(BadFolder, match="one of the teachers"):
+        train(dataset, recipe(named(runs[0])), runs[0], Silent(), overwrite=True)
+
+    assert not (tmp_path / "out").exists()
+    assert open_run(runs[0])
+
+
+def test_a_rival_has_no_teachers(dataset, runs, tmp_path) -> None:
+    rival = read_recipe(find_recipe("cotrec", "toy"), [named(runs[0])])
+
+    with pytest.raises(BadRecipe, match="'cotrec' is a rival"):
+        train(dataset, rival, tmp_path / "out", Silent())
+
+
+def test_a_teacher_of_other_items_is_refused(dataset, runs, tmp_path) -> None:
+    other = Path(shutil.copytree(runs[0], tmp_path / "other"))
+    document = json.loads((other / "run.json").read_text(encoding="utf-8"))
+    run = open_run(other)
+    assert document["dataset"]["fingerprint"] == run.document["dataset"]["fingerprint"] == dataset.fingerprint
+    elsewhere = replace(dataset, document={**dataset.document, "files": {**dataset.document["files"]}})
+    elsewhere.document["files"]["catalog/items.parquet"] = {"sha256": "0" * 64, "bytes": 1}
+
+    with pytest.raises(BadRecipe, match="whose items or their counts are other"):
+        opened(elsewhere, recipe(named(other)), tmp_path / "out")
