@@ -45,6 +45,19 @@ def test_seed_is_the_seed_of_the_training(hiersrec, prepared, tmp_path) -> None:
     assert weights[0] != weights[2]
 
 
+def test_teachers_are_settings_of_the_recipe(hiersrec, prepared, tmp_path) -> None:
+    quick = sets("inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1")
+    teachers = [tmp_path / "a", tmp_path / "ü"]
+    for one in teachers:
+        assert hiersrec("train", prepared[0], "--out", one, *quick).code == 0
+
+    named = ["--teacher", teachers[0], "--teacher", teachers[1]]
+    assert hiersrec("train", prepared[0], "--out", tmp_path / "r", *quick, *named).code == 0
+
+    written = tomllib.loads((tmp_path / "r/recipe.toml").read_text(encoding="utf-8"))
+    assert written["training"]["teachers"] == [str(one) for one in teachers]
+
+
 def test_without_a_name_the_recipe_is_the_best(hiersrec, prepared, tmp_path) -> None:
     quick = sets("inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1")
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,14 @@ def command(
         Path | None,
         typer.Option(help="Begin with the weights of this run, trained on older data.", metavar="RUN"),
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A run on the same dataset folder whose predictions are right answers too; several by "
+            "repeating it. The same as --set training.teachers=[...].",
+            metavar="RUN",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set training.seed=SEED.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped training left off.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
@@ -42,6 +51,8 @@ def command(
     from hiersrec.training.watch import Bar
 
     overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]
+    if teacher:
+        overrides.append(f"training.teachers={dumps([str(one) for one in teacher], ensure_ascii=False)}")
     bar = Bar(printing.console(sys.stderr))
     try:
         with joined(report=lambda error: printing.say(f"Error: {error}")) as processes:
