@@ -4,10 +4,12 @@ They say at each step what they hold likely, without dropout; a step takes as mu
 """
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hiersrec.build import WEIGHTS, Run, open_run
 from hiersrec.config import ModelRecipe, Recipe, Training
@@ -37,13 +39,15 @@ class Teachers:
 
     def teach(self, step: Step, dtype: torch.dtype) -> Targets:
         """The targets of a step, with the mean of what the teachers hold likely, in `dtype`."""
-        mean = torch.zeros(())
         with torch.no_grad():
-            for one in self.models:
-                session = one.encode(step.items, step.lengths, step.targets.every)
-                probs = one.predict(session)["item"].float().softmax(-1)  # (B, N)
-                mean = probs.div_(len(self.models)) if mean.dim() == 0 else mean.add_(probs, alpha=1 / len(self.models))
-        return replace(step.targets, taught=Taught(mean.to(dtype), self.share))
+            total = reduce(Tensor.add_, (_likely(one, step) for one in self.models))  # (B, N)
+        return replace(step.targets, taught=Taught((total / len(self.models)).to(dtype), self.share))
+
+
+def _likely(model: HierarchicalModel, step: Step) -> Tensor:
+    """Its probabilities of all items after each prefix of a step: (B, N) float32."""
+    session = model.encode(step.items, step.lengths, step.targets.every)
+    return model.predict(session)["item"].float().softmax(-1)
 
 
 def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset, out: Path) -> Teachers | None:
