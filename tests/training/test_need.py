@@ -54,7 +54,7 @@ def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
     rows = np.argsort(-examples.lengths, kind="stable")[: made.training.batch_size]
     assert examples.step(rows).items.shape == (made.training.batch_size, examples.lengths.max())
-    rest = (examples, made.training, torch.float32, folder, Silent(), alone())
+    rest = (examples, made.training, torch.float32, folder, Silent(), alone(), None)
     stage = loop.Stage(model, model.loss, optimizers(model, made.training), *rest)
     loop._step(stage, Progress(), rows, 0.0, False)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
