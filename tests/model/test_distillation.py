@@ -1,7 +1,5 @@
 """What teachers say as soft targets, against the cross-entropy with targets that are written out."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
@@ -9,26 +7,13 @@ from torch import Tensor
 from hiersrec.model.distillation import distilled
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.targets import Targets, Taught
-from tests.model.test_smoothing import ADDENDS, ITEMS, NODES, B, N, given, smoothed
+from tests.model.test_smoothing import ADDENDS, ITEMS, B, N, by_hand, even, given, smoothed
 from tests.model.world import batch, model, recipe, tensors
 
 
 def teacher() -> Tensor:
     torch.manual_seed(2)
     return torch.randn(B, N).softmax(-1)
-
-
-def by_hand(share: float, scores: list[list[float]], probs: list[list[float]]) -> float:
-    """Mean over the examples with a label of -sum_j target(j) log P(j)."""
-    total = []
-    for line, said, item in zip(scores, probs, ITEMS.tolist(), strict=True):
-        if not item:
-            continue
-        whole = sum(math.exp(score) for score in line)
-        target = [share * one for one in said]
-        target[item - 1] += 1 - share
-        total.append(-sum(weight * math.log(math.exp(line[place]) / whole) for place, weight in enumerate(target)))
-    return sum(total) / len(total)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
@@ -73,11 +58,8 @@ def test_a_teacher_that_is_sure_of_the_right_answer_adds_nothing() -> None:
 
 def test_a_teacher_that_knows_the_category_alone_is_smoothing() -> None:
     query, vectors, biases = given(True)
-    nodes = torch.tensor(NODES)
-    inside = (nodes[(ITEMS - 1).clamp(min=0)][:, None] == nodes).float()  # (B, N)
-    even = inside / inside.sum(1, keepdim=True)
 
-    found = distilled(Taught(even, 0.4), query, vectors, biases, ITEMS, ADDENDS)
+    found = distilled(Taught(torch.tensor(even()), 0.4), query, vectors, biases, ITEMS, ADDENDS)
 
     assert found.item() == pytest.approx(smoothed(0.4)(query, vectors, biases, ITEMS, ADDENDS).item(), rel=1e-5)
 

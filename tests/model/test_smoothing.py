@@ -32,15 +32,20 @@ def smoothed(share: float) -> Smoothing:
     return Smoothing(share, torch.tensor(NODES).numpy())
 
 
-def by_hand(share: float, scores: list[list[float]]) -> float:
-    """Mean over the examples with a label of -sum_j target(j) log P(j)."""
+def even() -> list[list[float]]:
+    """The even share of each item in the category of what followed: B lines of N."""
+    inside = [[float(node == NODES[item - 1]) for node in NODES] for item in ITEMS.tolist()]
+    return [[one / sum(line) for one in line] for line in inside]
+
+
+def by_hand(share: float, scores: list[list[float]], others: list[list[float]]) -> float:
+    """Mean over the examples with a label of -sum_j target(j) log P(j), a share of the target being `others`."""
     total = []
-    for line, item in zip(scores, ITEMS.tolist(), strict=True):
+    for line, other, item in zip(scores, others, ITEMS.tolist(), strict=True):
         if not item:
             continue
-        inside = [place for place in range(N) if NODES[place] == NODES[item - 1]]
         whole = sum(math.exp(score) for score in line)
-        target = [share / len(inside) if place in inside else 0.0 for place in range(N)]
+        target = [share * one for one in other]
         target[item - 1] += 1 - share
         total.append(-sum(weight * math.log(math.exp(line[place]) / whole) for place, weight in enumerate(target)))
     return sum(total) / len(total)
@@ -58,7 +63,7 @@ def test_it_makes_the_loss_that_of_soft_targets(share, biased, addends) -> None:
     plain = cross_entropy(query, vectors, biases, ITEMS - 1, addends)
     found = plain + smoothed(share)(query, vectors, biases, ITEMS, addends)
 
-    assert found.item() == pytest.approx(by_hand(share, scores.tolist()), rel=1e-5)
+    assert found.item() == pytest.approx(by_hand(share, scores.tolist(), even()), rel=1e-5)
 
 
 def test_its_gradient_is_that_of_soft_targets() -> None:

@@ -52,17 +52,17 @@ def taught(dataset, runs, tmp_path_factory) -> Path:
     return out
 
 
-def opened(dataset: Dataset, made: ModelRecipe, out: Path) -> Teachers | None:
+def opened(dataset: Dataset, made: ModelRecipe) -> Teachers | None:
     model = build_trainable(made, dataset.catalog, dataset.training().train)
-    return teachers_of(made, model, dataset, out)
+    return teachers_of(made, model, dataset)
 
 
 def weights(run: Path) -> bytes:
     return (run / "model.safetensors").read_bytes()
 
 
-def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs, tmp_path) -> None:
-    found = opened(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.3"), tmp_path / "out")
+def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs) -> None:
+    found = opened(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.3"))
     assert found is not None
     items, lengths = torch.tensor([[1, 9, 17], [4, 0, 0]]), torch.tensor([3, 1])
 
@@ -80,7 +80,7 @@ def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path
     causal = recipe(*EVERY)
     train(dataset, causal, tmp_path / "teacher", Silent())
     made = recipe(*EVERY, named(tmp_path / "teacher"))
-    found = opened(dataset, made, tmp_path / "out")
+    found = opened(dataset, made)
     assert found is not None
     items = torch.tensor([[1, 9, 17]])
 
@@ -153,8 +153,8 @@ def test_a_resumed_pupil_is_the_one_that_was_left_alone(dataset, runs, taught, t
     assert weights(tmp_path / "run") == weights(taught)
 
 
-def test_a_recipe_without_them_has_none(dataset, tmp_path) -> None:
-    assert opened(dataset, recipe("training.teachers_share=0.9"), tmp_path / "out") is None
+def test_a_recipe_without_them_has_none(dataset) -> None:
+    assert opened(dataset, recipe("training.teachers_share=0.9")) is None
 
 
 @pytest.mark.parametrize(
@@ -166,20 +166,20 @@ def test_a_recipe_without_them_has_none(dataset, tmp_path) -> None:
         (["encoder.max_length=60"], "fewer than the 60"),
     ],
 )
-def test_what_cannot_be_taught_is_refused(dataset, runs, tmp_path, overrides, told) -> None:
+def test_what_cannot_be_taught_is_refused(dataset, runs, overrides, told) -> None:
     made = recipe(named(runs[0]), *overrides)
     whole = replace(made, training=replace(made.training, split_items=False))
     model = build_trainable(whole, dataset.catalog, dataset.training().train)
 
     with pytest.raises(BadRecipe, match=told):
-        teachers_of(made, model, dataset, tmp_path / "out")
+        teachers_of(made, model, dataset)
 
 
-def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone(dataset, runs, tmp_path) -> None:
+def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone(dataset, runs) -> None:
     with pytest.raises(BadRecipe, match="would be too good"):
-        opened(dataset, recipe(named(runs[2])), tmp_path / "out")
+        opened(dataset, recipe(named(runs[2])))
 
-    assert opened(dataset, recipe(named(runs[2]), "training.refit=true"), tmp_path / "out") is not None
+    assert opened(dataset, recipe(named(runs[2]), "training.refit=true")) is not None
 
 
 def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, tmp_path) -> None:
@@ -211,4 +211,4 @@ def test_a_teacher_of_other_items_is_refused(dataset, runs, tmp_path) -> None:
     elsewhere.document["files"]["catalog/items.parquet"] = {"sha256": "0" * 64, "bytes": 1}
 
     with pytest.raises(BadRecipe, match="whose items or their counts are other"):
-        opened(elsewhere, recipe(named(other)), tmp_path / "out")
+        opened(elsewhere, recipe(named(other)))

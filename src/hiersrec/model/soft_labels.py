@@ -11,7 +11,6 @@ for all scores again. smoothing.py and distillation.py say what q is.
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -58,4 +57,4 @@ def shared_out(
         assert expected.of_addends is not None, "who has addends expects some of each"
         part = (places[addends.rows] == addends.classes).float() - expected.of_addends
         found = found + (weight[addends.rows] * part * addends.values).sum()
-    return torch.as_tensor(found)
+    return found

@@ -64,7 +64,9 @@ def train(
     with processes.together():
         _refuse_rival(recipe, processes)
         if init_from is not None:
-            warm_start.refuse_place(init_from, out)  # first: _check_out would advise --overwrite
+            warm_start.refuse_place(init_from, out, "the run to begin from")  # first: _check_out advises --overwrite
+        for teacher in () if recipe.training is None else recipe.training.teachers:
+            warm_start.refuse_place(Path(teacher), out, "one of the teachers")
         _check_out(dataset, out, text, resume, overwrite)
         goes_on = (out / RECIPE).is_file() and not overwrite
         start = warm_start.kept(out / STATE) if goes_on else None
@@ -81,7 +83,7 @@ def train(
                 newest = data.train.newest(recipe.training.newest_share)
                 split = _split(recipe, data.catalog.num_items, processes)
                 model = build_trainable(recipe, data.catalog, newest, split)
-                teachers = teachers_of(recipe, model, dataset, out)
+                teachers = teachers_of(recipe, model, dataset)
                 for line in advice(recipe, data):
                     watch.say(f"train: {line}")
                 for name in _without_tasks(recipe, model):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hiersrec.build import WEIGHTS, Run, open_run
 from hiersrec.config import ModelRecipe, Recipe, Training
-from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.errors import BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.targets import Targets, Taught
@@ -50,8 +50,8 @@ def _likely(model: HierarchicalModel, step: Step) -> Tensor:
     return model.predict(session)["item"].float().softmax(-1)
 
 
-def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset, out: Path) -> Teachers | None:
-    """Open the teachers that a recipe names for `model`, which is to be trained into `out`; None if it names none.
+def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:
+    """Open the teachers that a recipe names for `model`; None if it names none.
 
     Raises BadRecipe if the model can't be taught or a teacher can't teach it, BadFolder if that is no finished run.
     """
@@ -60,8 +60,6 @@ def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset, out: Path) -
     _refuse_pupil(recipe)
     found, told = [], []
     for name in recipe.training.teachers:
-        if Path(name).resolve() == out.resolve():
-            raise BadFolder(f"{out} is one of the teachers, and would be gone if training fails. Choose another --out.")
         with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
             run = open_run(Path(name))
         found.append(_teacher(run, model, dataset, recipe.training))

@@ -48,12 +48,10 @@ def refuse_other(run: Path, out: Path, start: dict[str, Any] | None) -> None:
         raise BadFolder(f"{out} was begun {begun}, not from {run}. Resume without --init-from.")
 
 
-def refuse_place(run: Path, out: Path) -> None:
-    """Raise BadFolder if the new run would take the place of `run`."""
+def refuse_place(run: Path, out: Path, part: str) -> None:
+    """Raise BadFolder if the new run would take the place of `run`, which has a part in it, in words."""
     if run.resolve() == out.resolve():
-        raise BadFolder(
-            f"{out} is the run to begin from, and would be gone if the new one fails. Choose another --out."
-        )
+        raise BadFolder(f"{out} is {part}, and would be gone if the new one fails. Choose another --out.")
 
 
 def refuse(run: Path, recipe: Recipe) -> None:
