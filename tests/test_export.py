@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hiersrec import Candidates, Recommender
+from hiersrec import Candidates, Recommender, build
 from hiersrec import export as _export_part  # the part of that name, not the function
 from hiersrec.build import RECIPE
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
@@ -21,7 +21,7 @@ from hiersrec.store.folder import OWN, open_seal, seal
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent
 from tests.bundles import SMALL, exported, tiny_run
-from tests.toy import item_id, walks
+from tests.toy import fashion, item_id, walks
 
 SESSIONS = [[item_id(item) for item in one] for one in walks(40, 7)]
 """One or more items, up to 8."""
@@ -56,10 +56,15 @@ def test_run_and_bundle_answer_alike(run, bundle, candidates, options) -> None:
         assert_alike(found.to_dict(), expected.to_dict())
 
 
-def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_path) -> None:
-    run = tiny_run(
-        tmp_path, settings=("tasks.item.repeats=true", "inputs.neighbours=3", "tasks.item.vectors=id+metadata")
+def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(build, "trend", fashion)
+    beyond = (
+        "tasks.item.repeats=true",
+        "inputs.neighbours=3",
+        "tasks.item.vectors=id+metadata",
+        "tasks.item.trend=1.0",
     )
+    run = tiny_run(tmp_path, settings=beyond)
     sessions = [*SESSIONS, [], [*SESSIONS[0], *SESSIONS[0], *SESSIONS[1], *SESSIONS[2]]]
     for slabs in ("float32", "int8"):
         bundle = exported(run, tmp_path / slabs, slabs=slabs)
@@ -69,7 +74,9 @@ def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_pat
             for found, expected in zip(ours, theirs, strict=True):
                 assert_alike(found.to_dict(), expected.to_dict())
     reasons = Recommender.load(bundle).recommend(SESSIONS[:1], 5, explain=True)[0].items[0].reasons
-    assert "repeat" in [reason.source for reason in reasons]
+    found = {reason.source: reason.value for reason in reasons}
+    assert "repeat" in found
+    assert found["trend"] != 0 == found["bias"]
 
 
 def assert_alike(ours: object, theirs: object) -> None:

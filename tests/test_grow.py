@@ -12,7 +12,7 @@ import pyarrow.csv
 import pytest
 import safetensors.numpy
 
-from hiersrec import grow
+from hiersrec import build, grow
 from hiersrec.build import open_run
 from hiersrec.errors import BadFolder, BadInput, BadRecipe
 from hiersrec.evaluation.evaluate import Options, evaluate
@@ -37,6 +37,7 @@ from tests.toy import (
     PER_SHELF,
     SHELVES,
     colour,
+    fashion,
     item_id,
     title,
     walks,
@@ -308,14 +309,17 @@ def test_a_softmax_in_two_steps_takes_items_of_a_new_category(shop) -> None:
     assert np.exp(scores).sum(1) == pytest.approx([1.0] * 5, rel=1e-4)
 
 
-def test_new_items_have_no_neighbours_and_those_of_the_others_stay(shop, tmp_path) -> None:
-    settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine")
+def test_new_items_have_no_neighbours_and_no_trend_and_those_of_the_others_stay(shop, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(build, "trend", fashion)
+    settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine", "tasks.item.trend=1.0")
     run = trained(shop, "near", "cold_start", *settings, "training.epochs=1")
     add_items(run, shop / "new.csv", tmp_path / "larger", say=lambda _: None)
 
     before, after = (safetensors.numpy.load_file(one / "model.safetensors") for one in (run, tmp_path / "larger"))
     for name in ("inputs.graph.edges", "inputs.graph.shares"):
         assert before[name].tobytes() == after[name].tobytes()
+    assert after["trend"].tolist() == [*before["trend"].tolist(), *[0.0] * len(TWINS)]
+    assert before["trend"].all()
     session = [item_id(5), item_id(9), item_id(5)]
     ours, theirs = (Recommender.load(one).recommend([session], 400)[0].items for one in (tmp_path / "larger", run))
     scores = {one.item_id: one.score for one in ours}

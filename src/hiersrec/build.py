@@ -8,7 +8,8 @@ from typing import Any
 
 import safetensors.numpy
 import safetensors.torch
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from hiersrec import registry
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, TaskTable
@@ -20,6 +21,7 @@ from hiersrec.model.repeats import Repeats
 from hiersrec.model.scorer import scorer_of
 from hiersrec.model.split import Split
 from hiersrec.model.trainable import Trainable
+from hiersrec.model.trend import trend
 from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
@@ -36,7 +38,7 @@ def build_model(
     """The untrained model of a recipe, its weights drawn from torch's current random state.
 
     split: this process's part of the item table, where others have the rest. train: the training sessions, of which an
-    item's neighbours are a constant of the model; None where weights are loaded, which hold them.
+    item's neighbours and its trend are constants of the model; None where weights are loaded, which hold them.
     """
     inputs = Inputs(recipe.inputs, catalog, split, train)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
@@ -56,12 +58,21 @@ def build_model(
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
     [item] = [table.config for table in recipe.tasks if table.name == "item"]
     repeats = Repeats(inputs.width, encoder.max_length) if item.repeats else None
-    model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring, repeats)
+    model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring, repeats, _trend(item.trend, catalog, train))
     if model.sparse_parameters():
         _refuse_beside_sparse_tables(recipe, wiring)
     if split is not None:
         _refuse_beside_split_table(recipe, wiring)
     return model
+
+
+def _trend(weight: float, catalog: Catalog, train: Sessions | None) -> Tensor | None:
+    """What trends add to the scores, (N,) float32: zeros for weights to be loaded into, where there is no `train`."""
+    if not weight:
+        return None
+    if train is None:
+        return torch.zeros(catalog.num_items)
+    return torch.from_numpy(trend(catalog.num_items, train)) * weight
 
 
 def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wiring]) -> None:

@@ -6,7 +6,8 @@
     inputs.npy       (N + 1, D) float32: input vector of each item
     vectors.npy ...  what queries are compared with, in the order of the layout (retrieval/slabs.py)
     layout/          where each item and category lies in it (retrieval/layout.py)
-    explain/AT.npy   M_t (d, C) float32 of the task at that place of bundle.json's "reads"
+    explain/AT.npy   M_t (d, C) float32 of the task at that place of bundle.json's "reads"; trend.npy, (N,) float32, is
+                     what of the biases is a trend, if anything
     catalog/         ids, titles, categories and counts (store/packed.py)
 
 The exported graph is run on real sessions and compared with the model before anything is put in place.
@@ -33,6 +34,7 @@ from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import top_k
 from hiersrec.retrieval.repeats import added
 from hiersrec.retrieval.slabs import Slabs
+from hiersrec.serving.bundle import TREND
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store import folder as folders
 from hiersrec.store.batches import whole_sessions
@@ -105,6 +107,8 @@ def export(
         at_place = layout.order - 1
         Slabs.of(vectors[at_place], None if biases is None else biases[at_place], slabs).save(folder)
         (folder / "explain").mkdir()
+        if model.trend is not None:
+            np.save(folder / TREND, model.trend.numpy()[at_place])
         for at, read in enumerate(reads.values()):
             np.save(folder / f"explain/{at}.npy", read.matrix)
         pack(catalog, folder / "catalog")

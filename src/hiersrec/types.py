@@ -70,7 +70,7 @@ def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
 class Part:
     """One addend of the scores of K items for one session.
 
-    source: "session", "bias", or the name of the task whose prediction is injected ("category_1").
+    source: "session", "bias", "trend", "repeat", or the name of the task whose prediction is injected ("category_1").
     value: (K,) float32, what it adds to each item's score.
     by_class: (K, C) float32 for a task: what each of its known classes (node c + 1) adds; they sum to `value`.
     """

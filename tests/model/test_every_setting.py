@@ -48,7 +48,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("encoder", "stamp"): {"max_length": 4},
     ("tasks", "item"): {
         **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "repeats": True, "smoothing": 0.5},
-        **{"softmax": "coarse_to_fine", "negatives": 4, "negatives_from": "category"},
+        **{"softmax": "coarse_to_fine", "negatives": 4, "negatives_from": "category", "trend": 0.5},
     },
     ("tasks", "category"): {"level": 1, "head": "cosine", "scale": 3.0},
     ("tasks", "column"): {"column": "brand"},

@@ -37,7 +37,9 @@ def causal(*overrides: str) -> ModelRecipe:
 # Each encoder, each pooling, each head and both ways of reading, and graphs of tasks, in as few exports as that takes.
 MODELS = {
     "transformer, average": lambda: with_encoder("transformer", "average"),
-    "gru, last, linear head": lambda: with_encoder("gru", "last", "tasks.item.head=linear"),
+    "gru, last, linear head, trend": lambda: with_encoder(
+        "gru", "last", "tasks.item.head=linear", "tasks.item.trend=0.5"
+    ),
     "narm, max, trainable weights": lambda: with_encoder(
         "narm", "max", "tasks.item.injection_weight=trainable", "tasks.item.reads_as=logits"
     ),
@@ -47,8 +49,8 @@ MODELS = {
     "mean, last, dot head": lambda: with_encoder(
         "mean", "last", "tasks.item.head=dot", "inputs.category_width=0", "inputs.metadata_width=0"
     ),
-    "causal transformer, cosine of categories": lambda: dataclasses.replace(
-        causal("tasks.category.head=cosine"), pooling="last"
+    "causal transformer, cosine of categories, trend": lambda: dataclasses.replace(
+        causal("tasks.category.head=cosine", "tasks.item.trend=0.5"), pooling="last"
     ),
     "tasks that read tasks": lambda: tree("action_category_item"),
 }

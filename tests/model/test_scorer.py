@@ -128,6 +128,7 @@ def test_sources_are_the_tasks_that_the_item_task_reads() -> None:
 
     assert found["default"] == found["paper"] == ["session", "bias", "category_1", "category_2"]
     assert found["single-task"] == found["multi-task"] == ["session", "bias"]
+    assert found["trend"] == ["session", "bias", "trend", "category_1", "category_2"]
 
 
 @every

@@ -97,6 +97,8 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
     "coarse to fine": lambda: recipe("tasks.item.softmax=coarse_to_fine"),
     "coarse to fine, linear head": lambda: recipe("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
     "repeats": lambda: recipe("tasks.item.repeats=true"),
+    "trend": lambda: recipe("tasks.item.trend=0.5"),
+    "trend, coarse to fine": lambda: recipe("tasks.item.trend=0.5", "tasks.item.softmax=coarse_to_fine"),
     "cosine of categories": lambda: recipe("tasks.category.head=cosine"),
     "tree": lambda: tree("action_category_item"),
     "columns": lambda: tree("columns"),
@@ -104,11 +106,15 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
 
 
 def model(made: ModelRecipe, seed: int = 0, items: Catalog | None = None) -> HierarchicalModel:
-    """The untrained model of a recipe on the toy catalogue, from a seed; but what a task reads does something."""
+    """The untrained model of a recipe on the toy catalogue, from a seed; but what a task reads does something, and
+    trends do, though no session was trained on.
+    """
     torch.manual_seed(seed)
     found = build_model(made, items or catalog())
     for one in found.projections.values():  # as built, they are zeros
         torch.nn.init.normal_(one.weight, std=0.3)
+    if found.trend is not None:
+        found.trend.normal_()
     return found
 
 

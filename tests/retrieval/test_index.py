@@ -212,6 +212,21 @@ def test_an_item_of_the_session_is_scored_again_however_low_its_narrow_score(mon
         assert set(expected.items[0].tolist()) & {2, 5, 8} <= set(found.items[0].tolist())
 
 
+def test_a_trend_is_a_part_of_the_bias_that_is_told_apart() -> None:
+    whole = Whole(world(4), 4)
+    plain, _ = rankers(whole)
+    trend = np.arange(ITEMS, dtype=np.float32) % 3
+    slabs = replace(plain.slabs, biases=plain.slabs.biases + trend)
+    indexed = IndexRanker(whole, slabs, plain.layout, whole.catalog, trend)
+    asked = whole_sessions([[1]], 9), np.array([1, 7, 2], np.int32)
+
+    found, before = indexed.explain(*asked), plain.explain(*asked)
+
+    assert [part.source for part in found] == ["session", "bias", "trend", *(part.source for part in before[2:])]
+    assert found[1].value.tolist() == before[1].value.tolist()
+    assert found[2].value.tolist() == trend[plain.layout.place[asked[1]]].tolist()
+
+
 def test_without_biases_that_part_is_zero() -> None:
     indexed, _ = rankers(Whole(world(4), 4))
     indexed.slabs = replace(indexed.slabs, biases=None)

@@ -121,3 +121,13 @@ def test_ids_that_could_not_be_dropped(levels, width, lines) -> None:
 
     assert len(found) == lines
     assert not lines or found[0].startswith("[inputs] id_dropout takes no part: it drops the ids of items that are")
+
+
+def test_trends_need_an_order_of_time() -> None:
+    timed, untimed = (dataclasses.replace(data(1000), timed=timed) for timed in (True, False))
+
+    [line] = advice(recipe("tasks.item.trend=0.1"), untimed)
+
+    assert line.startswith("trends take the order of session ids for that of time")
+    assert line.endswith("set tasks.item.trend=0.")
+    assert advice(recipe("tasks.item.trend=0.1"), timed) == advice(recipe(), untimed) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hiersrec import build
 from hiersrec.build import build_trainable, open_run
 from hiersrec.config import ModelRecipe
 from hiersrec.errors import BadFolder, BadRecipe
@@ -20,6 +21,7 @@ from hiersrec.training.fit import train
 from hiersrec.training.teachers import Teachers, teachers_of
 from hiersrec.training.watch import Silent
 from tests.model.world import TINY
+from tests.toy import fashion
 from tests.training.test_loop import Stop, Stopping
 
 EVERY = ["training.positions=all", "encoder.causal=true", "encoder.positions=forward", "pooling=last"]
@@ -74,6 +76,21 @@ def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs) -> None:
     each = [open_run(one).scorer.model(items, lengths)["item"].softmax(-1) for one in runs[:2]]
     torch.testing.assert_close(targets.taught.probs, (each[0] + each[1]) / 2)
     torch.testing.assert_close(targets.taught.probs.sum(1), torch.ones(2))
+
+
+def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(build, "trend", fashion)
+    for name, weight in {"with": 1.0, "without": 0.0}.items():
+        train(dataset, recipe(f"tasks.item.trend={weight}"), tmp_path / name, Silent())
+    step = Step(torch.tensor([[1, 9, 17]]), torch.tensor([3]), Targets(torch.tensor([2])))
+
+    with_trend, without = (
+        opened(dataset, recipe(named(tmp_path / name))).teach(step, torch.float32).taught.probs
+        for name in ("with", "without")
+    )
+
+    assert torch.equal(with_trend, without)
+    assert open_run(tmp_path / "with").scorer.model.trend.all()
 
 
 def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path) -> None:

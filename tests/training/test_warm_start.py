@@ -525,20 +525,23 @@ def test_a_shop_that_lost_its_categories_is_refused(plain_run, tmp_path) -> None
         train(prepared(shop, METADATA, "flat"), recipe(), tmp_path / "run", Silent(), init_from=plain_run)
 
 
-def test_neighbours_are_those_of_the_newer_sessions_and_the_rest_is_carried(older, newer, tmp_path) -> None:
+def test_neighbours_and_trends_are_those_of_the_newer_sessions_and_the_rest_is_carried(older, newer, tmp_path) -> None:
     train(
         older, recipe("inputs.neighbours=2", "tasks.item.repeats=true", "training.epochs=1"), tmp_path / "run", Silent()
     )
-    made = recipe("inputs.neighbours=3", "tasks.item.repeats=true", "tasks.item.smoothing=0.1")
+    made = recipe(
+        *("inputs.neighbours=3", "tasks.item.repeats=true", "tasks.item.smoothing=0.1", "tasks.item.trend=0.5")
+    )
     torch.manual_seed(5)
     model = build_model(made, newer.catalog, train=newer.training().train)
-    edges = model.inputs.graph.edges.clone()
+    edges, trend = model.inputs.graph.edges.clone(), model.trend.clone()
 
     facts = warm_start.carry(tmp_path / "run", model, made, newer)
 
     _, before = model_of(tmp_path / "run")
     assert torch.equal(model.inputs.graph.edges, edges)
     assert not torch.equal(edges, before.inputs.graph.edges)
+    assert torch.equal(model.trend, trend)
     assert model.inputs.neighbour_share.item() == before.inputs.neighbour_share.item()
     for name, value in before.repeats.named_parameters():
         assert torch.equal(model.repeats.get_parameter(name), value)

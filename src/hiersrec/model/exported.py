@@ -3,7 +3,7 @@
 At inference the input vector of an item (eq. 1) is a constant, and so is what the item task compares a query with. So
 the graph starts at input vectors and ends at the query, and the tables lie beside it:
 
-    score_i = query . vector_i + bias_i + sum over the positions t with s_t = i of repeats_t
+    score_i = query . vector_i + bias_i + trend_i + sum over the positions t with s_t = i of repeats_t
     query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)
 
 f(p_t) are the logits of task t or their softmax. `own` is the session's part, and `factor` the length that a cosine
@@ -136,9 +136,14 @@ def input_vectors(model: HierarchicalModel) -> Float32:
 
 @torch.inference_mode()
 def item_vectors(model: HierarchicalModel) -> tuple[Float32, Float32 | None]:
-    """(N, d) vectors and (N,) biases, or None, both float32: score of item i + 1 is query . vector_i + bias_i."""
+    """(N, d) vectors and (N,) biases, or None, both float32: score of item i + 1 is query . vector_i + bias_i.
+
+    The biases are those of the head and the trend.
+    """
     head = _head(model.eval())
     biases = head.biases()
+    if model.trend is not None:
+        biases = model.trend if biases is None else biases + model.trend
     return _float32(head.vectors()), None if biases is None else _float32(biases)
 
 

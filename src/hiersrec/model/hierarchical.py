@@ -73,8 +73,11 @@ class Session(NamedTuple):
 class HierarchicalModel(Trainable):
     """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order.
 
-    repeats: what the sessions' own items add to their scores; None where they add nothing.
+    repeats: what the sessions' own items add to their scores; None where they add nothing. trend: (N,) float32, what
+    is added to each item's score when training is over (trend.py); None where nothing is.
     """
+
+    trend: Tensor | None
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class HierarchicalModel(Trainable):
         tasks: Mapping[str, nn.Module],
         wiring: Mapping[str, Wiring],
         repeats: Repeats | None = None,
+        trend: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -93,6 +97,7 @@ class HierarchicalModel(Trainable):
         self.tasks = nn.ModuleDict(tasks)
         self.wiring = dict(wiring)
         self.repeats = repeats
+        self.register_buffer("trend", trend)
         self.projections = nn.ModuleDict(
             {
                 _edge(source, reader): nn.Linear(self.task(source).num_classes, inputs.width, bias=False)
@@ -151,7 +156,11 @@ class HierarchicalModel(Trainable):
 
     def _logits(self, name: str, state: Tensor, session: Session) -> Tensor:
         logits = self.task(name)(state)
-        return logits if name != "item" or session.addends is None else session.addends.onto(logits)
+        if name != "item":
+            return logits
+        if session.addends is not None:
+            logits = session.addends.onto(logits)
+        return logits if self.training or self.trend is None else logits + self.trend
 
     def state(self, name: str, session: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
         """What a task reads: z_final (B, D) plus the projected predictions of the tasks it names -> (B, D)."""
@@ -196,9 +205,9 @@ class HierarchicalModel(Trainable):
     def explain(self, session_items: Tensor, items: Tensor) -> list[Addend]:
         """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> addends.
 
-        The addends' values sum to the logits of `items`: the session's own part, the head's bias, what an item adds as
-        one of the session, and for each task that the item task reads, injection_weight * v . Proj(f(p)), class by
-        class.
+        The addends' values sum to the logits of `items`: the session's own part, the head's bias, the trend, what an
+        item adds as one of the session, and for each task that the item task reads, injection_weight * v . Proj(f(p)),
+        class by class.
         """
         lengths = torch.tensor([session_items.shape[1]], device=items.device)
         session = self.encode(session_items, lengths)
@@ -206,6 +215,8 @@ class HierarchicalModel(Trainable):
         wires = self.wiring["item"]
         vectors, bias = self._head.linear_form(self.state("item", session.final, logits)[0], items)
         parts = [Addend("session", vectors @ session.final[0], None), Addend("bias", bias, None)]
+        if self.trend is not None:
+            parts.append(Addend("trend", self.trend[items - 1], None))
         if session.addends is not None:
             added = (items[:, None] == session.addends.classes + 1) * session.addends.values  # (K, M)
             parts.append(Addend("repeat", added.sum(1), None))

@@ -63,8 +63,12 @@ class Encoder(Protocol):
 class IndexRanker:
     """A Ranker (ranking.py) on an encoder, item vectors and their layout."""
 
-    def __init__(self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: Known) -> None:
+    def __init__(
+        self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: Known, trend: Float32 | None = None
+    ) -> None:
         self.encoder, self.slabs, self.layout, self.catalog = encoder, slabs, layout, catalog
+        self.trend = trend
+        """(N,) float32, in place order: what of the biases is a trend; None where nothing is."""
         self.popularity: Float32 = catalog.train_count[layout.order].astype(np.float32)
         """(N,) float32, in place order: scores for a session of which nothing is known."""
 
@@ -186,8 +190,8 @@ class IndexRanker:
         return at_most_per_category(best, finest_nodes(self.catalog), wanted.per_category, k)
 
     def explain(self, batch: Batch, items: Int32) -> list[Part]:
-        """See Ranker: the session's own part, the bias, what its items add to their own scores, and the part of each
-        task that the item task reads.
+        """See Ranker: the session's own part, the bias, the trend, what its items add to their own scores, and the part
+        of each task that the item task reads.
         """
         assert len(batch) == 1, "one session at a time"
         looked_at = scoring.newest(batch, np.zeros(1, np.int64), self.max_length)
@@ -196,7 +200,9 @@ class IndexRanker:
         vectors = self.slabs.vectors[places]  # (K, d)
         biases = self.slabs.biases
         bias = np.zeros(len(items), np.float32) if biases is None else biases[places]
-        parts = [Part("session", vectors @ found.own[0], None), Part("bias", bias, None)]
+        trends = [] if self.trend is None else [Part("trend", self.trend[places], None)]
+        bias = bias - sum(one.value for one in trends)
+        parts = [Part("session", vectors @ found.own[0], None), Part("bias", bias, None), *trends]
         if found.repeats is not None:
             parts.append(Part("repeat", added(looked_at, found.repeats)[0].of(items), None))
         for task, (matrix, fed) in self.encoder.reads.items():

@@ -24,7 +24,8 @@ class Reason:
     """One addend of an item's score; the values of all reasons of an item sum to its score."""
 
     source: str
-    """"session", "bias", the name of a task ("category_1"), or "popular" where the session says nothing."""
+    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), or "popular" where the session says
+    nothing."""
     value: float
     strongest: list[Pull]
     """The categories (or other classes) that add or take most, largest first; empty where the source is no task."""

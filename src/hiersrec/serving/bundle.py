@@ -16,6 +16,9 @@ from hiersrec.store.folder import open_seal
 from hiersrec.store.mapped import mapped
 from hiersrec.store.packed import PackedCatalog
 
+TREND = "explain/trend.npy"
+"""What of the biases is a trend, (N,) float32; not there if the run has none."""
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -40,7 +43,8 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     inputs = mapped(path / "inputs.npy")
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
     encoder = OnnxEncoder(path / document["encoder"], inputs, document["max_length"], reads, threads)
-    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog)
+    trend = mapped(path / TREND) if TREND in document["files"] else None
+    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, trend)
     if open_seal(path, "bundle") != document:  # files of two bundles fit together without a complaint
         raise BadFolder(f"{path} was replaced while it was being opened. Open it again.")
     return Bundle(document, catalog, ranker, Candidates(**document["candidates"]))

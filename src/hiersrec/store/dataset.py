@@ -25,6 +25,8 @@ class TrainingData:
     catalog: Catalog
     train: Sessions
     valid: Sessions
+    timed: bool = True
+    """Whether sessions are in the order of their times; otherwise of their ids."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Dataset:
 
     def training(self) -> TrainingData:
         """What `fit` gets: catalogue, training and validation sessions."""
-        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"))
+        timed = self.document["columns"]["events"].get("timestamp") is not None
+        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"), timed)
 
     def unseen(self) -> pa.Table:
         """Items of the test sessions that training never saw: item_id as given, item (int32) -1, -2, ...

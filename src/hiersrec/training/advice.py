@@ -1,4 +1,4 @@
-"""A word before a long training: what the full softmax of a large catalogue will cost here, and what costs less.
+"""A word before a long training: what the full softmax of a large catalogue costs here, and what costs less.
 
 The softmax over N items takes 6 N d operations an example (three products, d being the width of the items' vectors), at
 the rate at which this processor multiplies matrices now. From a quarter of an hour an epoch on, that is worth a line:
@@ -48,6 +48,11 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
         lines.append(
             "[inputs] id_dropout takes no part: it drops the ids of items that are known by categories or metadata "
             "too, and this training has none."
+        )
+    if item.trend and not data.timed:
+        lines.append(
+            "trends take the order of session ids for that of time, as these sessions have no times. If it is another, "
+            "set tasks.item.trend=0."
         )
     needed = memory or 16 * data.catalog.num_items * width
     if needed > (there := memory_of_machine()):

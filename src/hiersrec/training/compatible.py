@@ -17,7 +17,7 @@ from hiersrec.training.carry import Way, fits
 Weights = Mapping[str, Tensor]
 NO_SHAPE = (
     *("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives", "negatives_from"),
-    *("repeats", "smoothing"),
+    *("repeats", "smoothing", "trend"),
 )
 """Ends of settings that don't decide of which shape the weights of a task or of a layer are."""
 

@@ -105,6 +105,7 @@ def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> 
             "good. Name a run that was not, or set training.refit=true."
         )
     teacher = run.scorer.model
+    teacher.trend = None  # what it learnt of the whole time is to be taught; the pupil has its own
     if config.positions == "all" and not teacher.encoder.causal:
         raise BadRecipe(
             f'{where} holds an encoder that knows later items, and with positions = "all" these are the answers. Name '

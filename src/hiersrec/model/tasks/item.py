@@ -42,6 +42,9 @@ class Config:
     """Learn what an item of the session itself adds to its own score (model/repeats.py)."""
     smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of the right answer that goes, evenly, to the items of its finest category (model/smoothing.py)."""
+    trend: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Weight of the items' trends, which are added to the scores when training is over: how much more often an item
+    came lately than over all training sessions (model/trend.py). For sessions in the order of time."""
     negatives: Annotated[int, Ge(2)] = 8192
     """Items that "sampled" draws at each step, for the whole batch."""
     negatives_from: Literal["all", "category"] = "all"
