@@ -1,4 +1,5 @@
 import ctypes
+import os
 import platform
 
 import numpy as np
@@ -20,3 +21,15 @@ def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("a foreign C library was opened"))
 
     memory.keep_freed()
+
+
+def test_kernels_are_few_unless_somebody_says_otherwise(monkeypatch) -> None:
+    name, few = memory.KERNELS
+    for before, after in ((None, few), ("7", "7")):
+        monkeypatch.delenv(name, raising=False)
+        if before is not None:
+            monkeypatch.setenv(name, before)
+
+        memory.few_kernels()
+
+        assert os.environ[name] == after

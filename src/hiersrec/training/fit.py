@@ -29,7 +29,7 @@ from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
-from hiersrec.training import checkpoint, loop, warm_start
+from hiersrec.training import checkpoint, loop, memory, warm_start
 from hiersrec.training.advice import advice
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
@@ -58,6 +58,7 @@ def train(
     `processes` all call it, with the same arguments; the first writes. Raises BadFolder if `out` holds something else,
     or something finished, or something interrupted and `resume` is not set, and what warm_start raises.
     """
+    memory.few_kernels()  # before advice multiplies anything
     processes = processes or alone()
     watch = watch if processes.first else Silent()
     text = write_recipe(recipe)
