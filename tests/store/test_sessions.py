@@ -121,3 +121,20 @@ def test_the_newest_are_the_last_ones(share, count) -> None:
 
 def test_there_is_no_newest_of_none() -> None:
     assert len(Sessions.from_lists([]).newest(0.5)) == 0
+
+
+@settings(deadline=None)
+@given(SESSIONS, SESSIONS)
+def test_two_random_parts_of_one_time_are_put_in_its_order(one: list[list[int]], other: list[list[int]]) -> None:
+    """Session k of n is as far into its part as into the whole; of two as far, the first part's comes first."""
+    types = [[[abs(item) for item in session] for session in part] for part in (one, other)]
+    parts = [Sessions.from_lists(part, kinds) for part, kinds in zip((one, other), types, strict=True)]
+
+    found = parts[0].among(parts[1])
+
+    placed = [((at + 0.5) / len(part), which, at) for which, part in enumerate((one, other)) for at in range(len(part))]
+    expected = [(one, other)[which][at] for _, which, at in sorted(placed)]
+    assert [found[at].tolist() for at in range(len(found))] == expected
+    assert found.event_types is not None
+    assert found.event_types.tolist() == [abs(item) for session in expected for item in session]
+    assert found.offsets.dtype == np.int64

@@ -10,6 +10,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from hiersrec import build
 from hiersrec.build import build_trainable, open_run
 from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder, BadRecipe
@@ -22,6 +23,7 @@ from hiersrec.training import loop
 from hiersrec.training.fit import train
 from hiersrec.training.watch import Silent
 from tests.model.world import TINY
+from tests.toy import fashion
 from tests.training.test_loop import Stop, Stopping
 
 QUICK = [*TINY, "training.epochs=2", "training.batch_size=32", "training.precision=float32"]
@@ -250,7 +252,7 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
     data = dataset.training()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        both = replace(data, train=data.train.followed_by(data.valid))
+        both = replace(data, train=data.train.among(data.valid))
         made = build_trainable(recipe(), data.catalog, both.train)
         loop.fit(made, both, recipe("training.epochs=2").training, tmp_path / "loop", Silent())
     expected = ModelScorer(made).score(whole_sessions([[1, 9, 17], [4]], 10)).items
@@ -259,6 +261,22 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
     other = open_run(run).scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
     assert found.tobytes() != other.tobytes()
     assert "nothing was left to measure on" in (tmp_path / "run" / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_a_refit_knows_what_came_last(dataset, tmp_path, monkeypatch) -> None:
+    """Trends hang on the order: validation sessions are among the others, or after them."""
+    seen = []
+    monkeypatch.setattr(build, "trend", lambda num_items, train: seen.append(train) or fashion(num_items, train))
+    data = dataset.training()
+    made = recipe("training.refit=true", "training.epochs=1", "tasks.item.trend=1.0")
+    orders = {"random": data.train.among(data.valid), "latest": data.train.followed_by(data.valid)}
+    for part, expected in orders.items():
+        split = {**dataset.document["settings"]["split"], "valid": part}
+        settings = {**dataset.document["settings"], "split": split}
+        other = replace(dataset, document={**dataset.document, "settings": settings})
+        train(other, made, tmp_path / part, Silent())
+
+        assert seen.pop().items.tolist() == expected.items.tolist()
 
 
 def test_a_refit_takes_all_sessions(dataset, tmp_path) -> None:

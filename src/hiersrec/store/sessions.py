@@ -69,6 +69,19 @@ class Sessions:
         offsets = np.concatenate([self.offsets, self.offsets[-1] + others.offsets[1:]])
         return Sessions(np.concatenate([self.items, others.items]), offsets, None, types)
 
+    def among(self, others: "Sessions") -> "Sessions":
+        """These sessions and the others in the order of time, in memory, if both are random parts of the same time.
+
+        Each is as far into its part as into the whole, which is not exact but near.
+        """
+        both = self.followed_by(others)
+        place = np.concatenate([(np.arange(count) + 0.5) / max(1, count) for count in (len(self), len(others))])
+        order = np.argsort(place, kind="stable")
+        lengths = np.diff(both.offsets)[order]
+        offsets = np.cumsum([0, *lengths], dtype=np.int64)
+        at = np.repeat(both.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])  # (E,)
+        return Sessions(both.items[at], offsets, None, None if both.event_types is None else both.event_types[at])
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -115,7 +115,7 @@ def train(
 
 
 def _sessions(dataset: Dataset, config: Training) -> TrainingData:
-    """What is trained on. Raises BadRecipe for a share of the newest sessions beside `refit`."""
+    """What is trained on, oldest first. Raises BadRecipe for a share of the newest sessions beside `refit`."""
     data = dataset.training()
     if not config.refit:
         return data
@@ -124,7 +124,9 @@ def _sessions(dataset: Dataset, config: Training) -> TrainingData:
             "[training] refit trains on all sessions, validation ones too, so newest_share must be 1, got "
             f"{config.newest_share}. Leave one of the two out."
         )
-    return replace(data, train=data.train.followed_by(data.valid))
+    latest = dataset.document["settings"]["split"]["valid"] == "latest"
+    every = data.train.followed_by(data.valid) if latest else data.train.among(data.valid)
+    return replace(data, train=every)
 
 
 def _refuse_rival(recipe: Recipe, processes: Processes) -> None:
