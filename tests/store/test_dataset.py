@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,8 @@ def folder(tmp_path: Path) -> Path:
             np.save(out / split / "offsets.npy", sessions.offsets)
             ids = pa.table({"session_id": [f"{split} {number}" for number in range(len(lists))]})
             pq.write_table(ids, out / split / "sessions.parquet")
-        seal(out, "dataset", {"name": "toy"}, [path for path in out.rglob("*") if path.is_file()])
+        facts = {"columns": {"events": {}}, "settings": {"split": {"valid": "random"}}}
+        seal(out, "dataset", {"name": "toy", **facts}, [path for path in out.rglob("*") if path.is_file()])
     return tmp_path / "toy"
 
 
@@ -48,8 +49,21 @@ def test_the_folder_opens_as_written(folder: Path) -> None:
 def test_fit_gets_no_way_to_the_test_split(folder: Path) -> None:
     data = Dataset.open(folder).training()
 
-    assert [field.name for field in fields(TrainingData)] == ["catalog", "train", "valid"]
+    assert [field.name for field in fields(TrainingData)] == ["catalog", "train", "valid", "timed", "latest"]
     assert (len(data.train), len(data.valid)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "timed"), [({}, False), ({"timestamp": "time"}, True), ({"timestamp": None}, False)]
+)
+@pytest.mark.parametrize(("valid", "latest"), [("random", False), ("latest", True)])
+def test_fit_knows_in_what_order_sessions_are(folder: Path, column, timed, valid, latest) -> None:
+    dataset = Dataset.open(folder)
+    facts = {"columns": {"events": column}, "settings": {"split": {"valid": valid}}}
+
+    data = replace(dataset, document={**dataset.document, **facts}).training()
+
+    assert (data.timed, data.latest) == (timed, latest)
 
 
 def test_unseen_items_are_read_or_their_absence_explained(folder: Path) -> None:

@@ -123,11 +123,15 @@ def test_ids_that_could_not_be_dropped(levels, width, lines) -> None:
     assert not lines or found[0].startswith("[inputs] id_dropout takes no part: it drops the ids of items that are")
 
 
-def test_trends_need_an_order_of_time() -> None:
+def test_trends_need_an_order_of_time_and_are_for_what_comes_next() -> None:
     timed, untimed = (dataclasses.replace(data(1000), timed=timed) for timed in (True, False))
+    same_time = dataclasses.replace(data(1000), latest=False)
 
     [line] = advice(recipe("tasks.item.trend=0.1"), untimed)
 
     assert line.startswith("trends take the order of session ids for that of time")
     assert line.endswith("set tasks.item.trend=0.")
     assert advice(recipe("tasks.item.trend=0.1"), timed) == advice(recipe(), untimed) == []
+    [line] = advice(recipe("tasks.item.trend=0.1"), same_time)
+    assert "lower what is measured on validation sessions as old as" in line
+    assert advice(recipe("tasks.item.trend=0.1", "training.refit=true"), same_time) == advice(recipe(), same_time) == []

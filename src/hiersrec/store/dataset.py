@@ -27,6 +27,8 @@ class TrainingData:
     valid: Sessions
     timed: bool = True
     """Whether sessions are in the order of their times; otherwise of their ids."""
+    latest: bool = True
+    """Whether the validation sessions come after the training sessions; otherwise they are of the same time."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Dataset:
     def training(self) -> TrainingData:
         """What `fit` gets: catalogue, training and validation sessions."""
         timed = self.document["columns"]["events"].get("timestamp") is not None
-        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"), timed)
+        latest = self.document["settings"]["split"]["valid"] == "latest"
+        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"), timed, latest)
 
     def unseen(self) -> pa.Table:
         """Items of the test sessions that training never saw: item_id as given, item (int32) -1, -2, ...

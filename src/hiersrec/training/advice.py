@@ -54,6 +54,11 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
             "trends take the order of session ids for that of time, as these sessions have no times. If it is another, "
             "set tasks.item.trend=0."
         )
+    if item.trend and not data.latest and not recipe.training.refit:
+        lines.append(
+            "trends are for what comes next, and lower what is measured on validation sessions as old as the training "
+            "sessions. To see what they are worth, prepare with --validation latest."
+        )
     needed = memory or 16 * data.catalog.num_items * width
     if needed > (there := memory_of_machine()):
         lines.append(

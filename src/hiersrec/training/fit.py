@@ -124,8 +124,7 @@ def _sessions(dataset: Dataset, config: Training) -> TrainingData:
             "[training] refit trains on all sessions, validation ones too, so newest_share must be 1, got "
             f"{config.newest_share}. Leave one of the two out."
         )
-    latest = dataset.document["settings"]["split"]["valid"] == "latest"
-    every = data.train.followed_by(data.valid) if latest else data.train.among(data.valid)
+    every = data.train.followed_by(data.valid) if data.latest else data.train.among(data.valid)
     return replace(data, train=every)
 
 
