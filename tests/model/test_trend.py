@@ -1,5 +1,6 @@
 """What comes more often lately, against counting it by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from hiersrec.build import build_model
 from hiersrec.model.trend import HALF_LIFE, trend
 from hiersrec.store.sessions import Sessions
-from tests.model.world import N, batch, catalog, recipe, tensors
+from tests.model.world import N, batch, catalog, model, recipe, tensors
 
 
 def by_hand(num_items: int, sessions: list[list[int]]) -> list[float]:
@@ -102,3 +103,18 @@ def test_scores_have_it_and_training_has_not() -> None:
         by = 0 if training else 0.5 * trend(N, sessions)
         np.testing.assert_allclose((moved["item"] - plain["item"]).detach(), np.broadcast_to(by, (9, N)), atol=1e-5)
         assert torch.equal(plain["category_2"], moved["category_2"])
+
+
+def test_who_reads_the_item_task_reads_it_without() -> None:
+    order = [table for table in recipe("tasks.item.trend=0.5").tasks if table.name == "item"]
+    order += [dataclasses.replace(table, reads=("item",)) for table in recipe().tasks if table.name == "category"]
+    order[0] = dataclasses.replace(order[0], reads=())
+    made = model(dataclasses.replace(recipe(), tasks=tuple(order))).eval()
+    given = tensors(batch())
+
+    moved = made(*given)
+    made.trend = None
+    plain = made(*given)
+
+    assert not torch.equal(moved["item"], plain["item"])
+    assert torch.equal(moved["category_1"], plain["category_1"])

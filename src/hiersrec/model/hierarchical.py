@@ -152,15 +152,13 @@ class HierarchicalModel(Trainable):
         logits: dict[str, Tensor] = {}
         for name in self.wiring:
             logits[name] = self._logits(name, self.state(name, session.final, logits), session)
+        if self.trend is not None and not self.training:  # last: who reads the item task does as it was trained
+            logits["item"] = logits["item"] + self.trend
         return logits
 
     def _logits(self, name: str, state: Tensor, session: Session) -> Tensor:
         logits = self.task(name)(state)
-        if name != "item":
-            return logits
-        if session.addends is not None:
-            logits = session.addends.onto(logits)
-        return logits if self.training or self.trend is None else logits + self.trend
+        return logits if name != "item" or session.addends is None else session.addends.onto(logits)
 
     def state(self, name: str, session: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
         """What a task reads: z_final (B, D) plus the projected predictions of the tasks it names -> (B, D)."""

@@ -15,6 +15,7 @@ import platform
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+"""Environment variable of oneDNN, and how many kernels it is to keep."""
 
 
 def few_kernels() -> None:
