@@ -243,7 +243,9 @@ def test_whoever_fits_is_given_no_test_split() -> None:
     assert len(fits) - 1 + len(builds) == len(rivals)
     assert [typing.get_type_hints(fit)["data"] for fit in fits] == [TrainingData] * len(fits)
     assert [typing.get_type_hints(build)["train"] for build in builds] == [Sessions | None] * len(builds)
-    assert [field.name for field in dataclasses.fields(TrainingData)] == ["catalog", "train", "valid"]
+    given = typing.get_type_hints(TrainingData)
+    assert list(given) == ["catalog", "train", "valid", "timed", "latest"]
+    assert given["timed"] is given["latest"] is bool, "of the order of the sessions, no more"
 
 
 def test_bf16_trains_too(tmp_path: Path) -> None:
