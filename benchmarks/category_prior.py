@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from weighing import weighed
 
 from hiersrec.build import open_run
-from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset
 from hiersrec.types import CATEGORY, Batch, Int32, Scorer, Scores
 
@@ -59,11 +59,10 @@ def main() -> None:
     nodes = run.catalog.labels[f"{CATEGORY}{len(run.catalog.levels)}"].of_item
     assert nodes is not None, "a category is the item's"
     valid = Dataset.open(Path(run.document["dataset"]["path"])).sessions("valid")
-    measured: dict[float, dict[str, float]] = {}
-    for weight in WEIGHTS:
-        metrics = evaluate(WithPrior(run.scorer, nodes[1:], weight), run.catalog, valid).metrics
-        measured[weight] = {name: metrics[name] for name in SHOWN}
-        print(f"validation, weight {weight}: " + ", ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN), flush=True)
+    of_items = nodes[1:]
+    measured = weighed(
+        WEIGHTS, lambda weight: WithPrior(run.scorer, of_items, weight), run.catalog, valid, SHOWN, "validation"
+    )
     if asked.json is not None:
         asked.json.write_text(json.dumps({"validation": measured}, indent=2) + "\n", encoding="utf-8")
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from weighing import weighed
 
 from hiersrec.build import open_run
-from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.retrieval import scoring
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Sessions
@@ -67,15 +67,13 @@ def main() -> None:
     dataset = Dataset.open(Path(ours.document["dataset"]["path"]))
     valid = dataset.sessions("valid")
     some = Sessions.from_lists([valid[at].tolist() for at in range(0, len(valid), 5)])
-    chosen: dict[float, dict[str, float]] = {}
-    for weight in WEIGHTS:
-        metrics = evaluate(Fused(ours.scorer, theirs.scorer, weight), ours.catalog, some).metrics
-        chosen[weight] = {name: metrics[name] for name in SHOWN}
-        print(f"validation, weight {weight}: " + ", ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN), flush=True)
+
+    def fused(weight: float) -> Fused:
+        return Fused(ours.scorer, theirs.scorer, weight)
+
+    chosen = weighed(WEIGHTS, fused, ours.catalog, some, SHOWN, "validation")
     weight = max(WEIGHTS, key=lambda one: chosen[one]["mrr@20"])
-    metrics = evaluate(Fused(ours.scorer, theirs.scorer, weight), ours.catalog, dataset.sessions("test")).metrics
-    found = {name: metrics[name] for name in SHOWN}
-    print(f"test, weight {weight}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+    found = weighed([weight], fused, ours.catalog, dataset.sessions("test"), SHOWN, "test")[weight]
     if asked.json is not None:
         document = {"sharp": SHARP, "validation": chosen, "weight": weight, "test": found}
         asked.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

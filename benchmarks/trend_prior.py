@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from weighing import weighed
 
 from hiersrec.build import open_run
 from hiersrec.config import ModelRecipe
-from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.trend import trend
 from hiersrec.store.dataset import Dataset
 from hiersrec.types import Batch, Float32, Scorer, Scores
@@ -61,17 +61,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     run = open_run(asked.run)
-    if isinstance(run.recipe, ModelRecipe):
-        assert not any(getattr(table.config, "trend", 0) for table in run.recipe.tasks), "train with tasks.item.trend=0"
+    if isinstance(run.recipe, ModelRecipe) and any(one.config.trend for one in run.recipe.tasks if one.name == "item"):
+        parser.error(f"{asked.run} has trends already; train it with --set tasks.item.trend=0")
     dataset = Dataset.open(Path(run.document["dataset"]["path"]))
     of_items = trend(run.catalog.num_items, dataset.training().train)
-    measured: dict[float, dict[str, float]] = {}
-    for weight in asked.weight or WEIGHTS:
-        scorer = WithTrend(run.scorer, weight * of_items, asked.times)
-        metrics = evaluate(scorer, run.catalog, dataset.sessions(asked.split)).metrics
-        measured[weight] = {name: metrics[name] for name in SHOWN}
-        line = ", ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN)
-        print(f"{asked.split}, weight {weight}: {line}", flush=True)
+    measured = weighed(
+        asked.weight or WEIGHTS,
+        lambda weight: WithTrend(run.scorer, weight * of_items, asked.times),
+        run.catalog,
+        dataset.sessions(asked.split),
+        SHOWN,
+        asked.split,
+    )
     if asked.json is not None:
         asked.json.write_text(json.dumps({asked.split: measured}, indent=2) + "\n", encoding="utf-8")
 

@@ -10,7 +10,7 @@ from hiersrec.types import Float32, Int32
 
 def followers(num_items: int, train: Sessions) -> tuple[Int32, Float32]:
     """Edges (2, E) int32 and shares (E,) float32: times that j followed i, and 1 if j is i, over the sum of j."""
-    session = np.repeat(np.arange(len(train)), np.diff(train.offsets))
+    session = train.of_events()
     items = np.asarray(train.items, np.int64) - 1
     together = session[:-1] == session[1:]
     pairs = items[:-1][together] * num_items + items[1:][together]

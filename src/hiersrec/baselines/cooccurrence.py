@@ -70,7 +70,7 @@ def fit(config: Config, data: TrainingData) -> Cooccurrence:
 
 def _pairs(train: Sessions, distance: int, size: int) -> sparse.csr_array:
     """(N + 1, N + 1) sparse float64: 1 / (1 + distance) for each (earlier, later) pair of positions that far apart."""
-    session = np.repeat(np.arange(len(train)), np.diff(train.offsets))
+    session = train.of_events()
     together = session[:-distance] == session[distance:]
     earlier, later = train.items[:-distance][together], train.items[distance:][together]
     values = np.full(len(earlier), 1 / (1 + distance))

@@ -83,7 +83,7 @@ def _cold_start(prefixes: Prefixes, catalog: Catalog) -> Iterator[tuple[str, Boo
 def _repeated(prefixes: Prefixes) -> Bool:
     """(P,) whether the target occurs earlier in its session."""
     items = np.asarray(prefixes.sessions.items).astype(np.int64)
-    session = np.repeat(np.arange(len(prefixes.sessions)), np.diff(prefixes.sessions.offsets))
+    session = prefixes.sessions.of_events()
     order = np.lexsort((items, session))  # stable: equal items of a session stay in order of time
     same = (np.diff(items[order]) == 0) & (np.diff(session[order]) == 0)
     is_repeat = np.zeros(len(items), bool)

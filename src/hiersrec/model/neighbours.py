@@ -41,7 +41,7 @@ def nearest(num_items: int, train: Sessions, most: int) -> tuple[Int32, Float32]
 
 def _pairs(train: Sessions, distance: int, size: int) -> sparse.csr_array:
     """(N + 1, N + 1) sparse float64: 1 / distance for each (earlier, later) pair of other items that far apart."""
-    session = np.repeat(np.arange(len(train)), np.diff(train.offsets))
+    session = train.of_events()
     items = np.asarray(train.items)
     earlier, later = items[:-distance], items[distance:]
     kept = (session[:-distance] == session[distance:]) & (earlier != later)

@@ -31,7 +31,7 @@ HALF_LIFE = 0.06
 def trend(num_items: int, train: Sessions) -> Float32:
     """(N,) float32, from the sessions that are trained on, oldest first."""
     items, size = np.asarray(train.items), num_items + 1
-    age = np.repeat(np.arange(len(train), 0, -1), np.diff(train.offsets)) / len(train)  # (E,)
+    age = (len(train) - train.of_events()) / len(train)  # (E,)
     weight = 0.5 ** (age / HALF_LIFE)
     weight *= weight.sum() / max((weight**2).sum(), np.finfo(float).tiny)
     lately = np.bincount(items, weight, size)[1:]

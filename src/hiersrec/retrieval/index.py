@@ -200,9 +200,12 @@ class IndexRanker:
         vectors = self.slabs.vectors[places]  # (K, d)
         biases = self.slabs.biases
         bias = np.zeros(len(items), np.float32) if biases is None else biases[places]
-        trends = [] if self.trend is None else [Part("trend", self.trend[places], None)]
-        bias = bias - sum(one.value for one in trends)
-        parts = [Part("session", vectors @ found.own[0], None), Part("bias", bias, None), *trends]
+        parts = [Part("session", vectors @ found.own[0], None)]
+        if self.trend is None:
+            parts.append(Part("bias", bias, None))
+        else:
+            trend = self.trend[places]
+            parts += [Part("bias", bias - trend, None), Part("trend", trend, None)]
         if found.repeats is not None:
             parts.append(Part("repeat", added(looked_at, found.repeats)[0].of(items), None))
         for task, (matrix, fed) in self.encoder.reads.items():

@@ -82,6 +82,10 @@ class Sessions:
         at = np.repeat(both.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])  # (E,)
         return Sessions(both.items[at], offsets, None, None if both.event_types is None else both.event_types[at])
 
+    def of_events(self) -> Int64:
+        """(E,) int64: the session, from 0, of each event."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

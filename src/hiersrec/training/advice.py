@@ -1,4 +1,4 @@
-"""A word before a long training: what the full softmax of a large catalogue costs here, and what costs less.
+"""A word before a long training: what the full softmax of a large catalogue will cost here, and what costs less.
 
 The softmax over N items takes 6 N d operations an example (three products, d being the width of the items' vectors), at
 the rate at which this processor multiplies matrices now. From a quarter of an hour an epoch on, that is worth a line:

@@ -32,7 +32,7 @@ def graph(train: Sessions) -> tuple[csr_matrix, Int64]:
     An edge is 1 however often a session returns to an item: that tells of the item's worth, not of its kind.
     """
     items, column = np.unique(np.asarray(train.items), return_inverse=True)
-    row = np.repeat(np.arange(len(train)), np.diff(train.offsets))
+    row = train.of_events()
     edges = csr_matrix((np.ones(len(row), np.float32), (row, column)), (len(train), len(items)))
     edges.data[:] = 1  # repeats were summed
     return edges, items.astype(np.int64)
