@@ -63,7 +63,7 @@ class Parts:
 
         return timed
 
-    def watch(self, model: Trainable) -> None:
+    def callback(self, model: Trainable) -> None:
         """Time the parts of a model of ours."""
         assert isinstance(model, HierarchicalModel), "the parts are those of our own model"
         model.loss = self.around("forward", model.loss)
@@ -155,7 +155,7 @@ def main() -> None:
     started: list[float] = []
 
     def watched(model: Trainable) -> None:
-        parts.watch(model)
+        parts.callback(model)
         start = model.start_epoch
 
         def start_epoch(seed: int, epoch: int) -> None:

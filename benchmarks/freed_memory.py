@@ -20,9 +20,9 @@ from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.known import Level
+from hiersrec.store.item_catalog import Level
 from hiersrec.store.sessions import Sessions
-from hiersrec.training import memory
+from hiersrec.training import allocator
 from hiersrec.training.examples import examples_of
 
 CATEGORIES, SESSIONS, LENGTH = 995, 20_000, 5
@@ -70,7 +70,7 @@ def main() -> None:
     wanted = parser.parse_args()
     if wanted.mode:
         if wanted.mode == "keep":
-            memory.keep_freed()
+            allocator.keep_freed()
         print(measure(wanted.items))
         return
     found: dict[str, list[float]] = {"give-back": [], "keep": []}

@@ -4,8 +4,8 @@
 
 The default recipe, on 20,000 sessions of a made-up shop (shop.py) for each size of the catalogue. Every measurement is
 a process of its own that runs the real training loop: seconds an example, over the steps after a warm-up, and the
-greatest resident memory. A step that training/need.py expects to take more than the limit, 16 GB, is not run, and its
-row says so; one that asks for more after all fails, and its row says that.
+greatest resident memory. A step that training/memory_estimate.py expects to take more than the limit, 16 GB, is not
+run, and its row says so; one that asks for more after all fails, and its row says that.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def measure(data: Path, softmax: str, clock: Clock) -> dict[str, Any]:
     from steps import opened, train
 
     from hiersrec.config import ModelRecipe
-    from hiersrec.training.need import needed
+    from hiersrec.training.memory_estimate import needed
 
     recipe, opened_data = opened(data, "hiersrec", [f"tasks.item.softmax={softmax}"])
     assert isinstance(recipe, ModelRecipe)

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.losses import cross_entropy
-from hiersrec.training.memory import keep_freed
+from hiersrec.training.allocator import keep_freed
 
 ITEMS, WIDTHS, BATCHES = 43_097, (128, 256, 384), (512, 1024)
 CATALOGUES, MEMORY_WIDTH = (43_097, 200_000, 1_000_000), 128

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from hiersrec.export import export
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.dataset import Dataset
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.toy import write_toy
 
 SMALL = [
@@ -25,9 +25,14 @@ def tiny_run(folder: Path, recipe: str = "hiersrec", settings: tuple[str, ...] =
     if not (folder / "data").is_dir():
         written = write_toy(folder / "shop", sessions=300)
         source = Source("toy", written / "events.csv", written / "items.csv")
-        prepare(source, folder / "data", Settings(split=Split(method="fraction", value=0.1)), say=lambda _: None)
+        prepare(
+            source,
+            folder / "data",
+            PrepareSettings(split=SplitSettings(method="fraction", value=0.1)),
+            say=lambda _: None,
+        )
     made = read_recipe(find_recipe(recipe, "toy"), [*SMALL, *settings])
-    train(Dataset.open(folder / "data"), made, folder / "run", Silent())
+    train(Dataset.open(folder / "data"), made, folder / "run", SilentCallback())
     return folder / "run"
 
 

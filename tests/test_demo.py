@@ -9,13 +9,13 @@ from rich.console import Console
 
 from hiersrec import demo as module
 from hiersrec.demo import RECIPES, TOP, bundle_of, demo, is_done, pick_sessions
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import read_recipe
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.watch import Silent
+from hiersrec.training.callbacks import SilentCallback
 from tests.shop import TINY, write_shop
 
 
@@ -23,7 +23,7 @@ from tests.shop import TINY, write_shop
 def shop(tmp_path, monkeypatch):
     """The demo's own dataset and recipe, made small."""
     folder = write_shop(tmp_path / "shop")
-    settings = Settings(split=Split(method="random", value=0.3))
+    settings = PrepareSettings(split=SplitSettings(method="random", value=0.3))
     monkeypatch.setattr(
         module,
         "wikispeedia",
@@ -38,7 +38,7 @@ def shop(tmp_path, monkeypatch):
 
 def shown(out) -> str:
     console = Console(file=io.StringIO(), width=160)
-    for part in demo(out, Silent()):
+    for part in demo(out, SilentCallback()):
         console.print(part)
     return console.file.getvalue()
 
@@ -62,7 +62,7 @@ def test_the_demo_twice_shows_the_same(shop) -> None:
 
 
 def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
-    list(demo(shop / "demo", Silent()))
+    list(demo(shop / "demo", SilentCallback()))
 
     walks = pick_sessions(Dataset.open(shop / "demo" / "data"))
 
@@ -79,7 +79,7 @@ def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(shop) -> None:
     assert is_done(shop / "demo")
 
     for _ in range(2):  # a second one replaces the first
-        bundle = Recommender.load(bundle_of(shop / "demo", Silent()))
+        bundle = Recommender.load(bundle_of(shop / "demo", SilentCallback()))
     assert bundle.candidates == Candidates(policy="category", top=TOP)
     run = Recommender.load(shop / "demo" / "runs" / "best")
     session = [run.catalog.to_external(run.catalog.to_internal(["i1", "i2"]))]

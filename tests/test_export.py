@@ -18,8 +18,8 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import OWN, open_seal, seal
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.bundles import SMALL, exported, tiny_run
 from tests.toy import fashion, item_id, walks
 
@@ -255,7 +255,7 @@ def test_an_older_bundle_is_replaced_only_when_asked_to(run, bundle, tmp_path, m
 )
 def test_what_has_no_export(run, tmp_path, recipe, settings, message) -> None:
     made = read_recipe(find_recipe(recipe, "toy"), [*SMALL, "training.epochs=1", *settings] if settings else [])
-    train(Dataset.open(run.parent / "data"), made, tmp_path / "run", Silent())
+    train(Dataset.open(run.parent / "data"), made, tmp_path / "run", SilentCallback())
 
     with pytest.raises(BadRecipe, match=message):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None)
@@ -275,7 +275,7 @@ def test_a_task_that_reads_the_items_has_no_export(run, tmp_path) -> None:
     category_table = text[category:item].replace("reads = []", 'reads = ["item"]')
     item_table = text[item:end].replace('reads = [\n    "category_*",\n]', "reads = []")
     (tmp_path / "recipe.toml").write_text(text[:category] + item_table + category_table + text[end:], encoding="utf-8")
-    train(Dataset.open(run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", Silent())
+    train(Dataset.open(run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", SilentCallback())
 
     with pytest.raises(BadRecipe, match="the task 'category_1' reads 'item', the scores of all items"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None)
@@ -286,6 +286,6 @@ def test_candidates_that_it_cannot_give(run, tmp_path) -> None:
         export(run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="random", top=1))
 
     made = read_recipe(find_recipe("single_task", "toy"), [*SMALL, "training.epochs=1"])
-    train(Dataset.open(run.parent / "data"), made, tmp_path / "run", Silent())
+    train(Dataset.open(run.parent / "data"), made, tmp_path / "run", SilentCallback())
     with pytest.raises(BadInput, match=r"Candidates by category need predicted categories, and this run predicts none"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", top=1))

@@ -7,9 +7,9 @@ import pytest
 
 from hiersrec.build import Run, open_run
 from hiersrec.errors import BadInput
-from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
@@ -17,8 +17,8 @@ from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.answers import Recommendations
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.shop import TINY, write_shop
 
 RECIPES = ["hiersrec", "popularity", "cooccurrence", "last_category"]
@@ -29,7 +29,7 @@ K = 4
 def dataset(tmp_path_factory) -> Dataset:
     shop = write_shop(tmp_path_factory.mktemp("shop"))
     source = Source("shop", shop / "events.csv", shop / "items.csv")
-    settings = Settings(split=Split(method="last_days", value=5))
+    settings = PrepareSettings(split=SplitSettings(method="last_days", value=5))
     prepare(source, shop / "data", settings, say=lambda _: None)
     return Dataset.open(shop / "data")
 
@@ -39,7 +39,7 @@ def run(request, dataset) -> Run:
     overrides = [*TINY, "training.epochs=2"] if request.param == "hiersrec" else []
     recipe = read_recipe(find_recipe(request.param, dataset.name), overrides)
     out = dataset.folder.parent / request.param
-    train(dataset, recipe, out, Silent())
+    train(dataset, recipe, out, SilentCallback())
     return open_run(out)
 
 
@@ -72,7 +72,7 @@ def by_hand(targets: list[Any], futures: list[set[Any]], lists: list[list[Any]])
     }
 
 
-def answers(run: Run, prefixes: list[list[str]], options: Options) -> list[Recommendations]:
+def answers(run: Run, prefixes: list[list[str]], options: EvaluationOptions) -> list[Recommendations]:
     return Recommender(run.catalog, FullRanker(run.scorer, run.catalog)).recommend(
         prefixes, K, exclude_seen=options.exclude_seen, candidates=options.candidates
     )
@@ -90,7 +90,7 @@ def test_evaluate_measures_the_lists_that_recommend_gives(run, dataset, last_onl
     targets, futures = [one[end] for one, end in ends], [set(one[end:]) for one, end in ends]
     assert any(target.startswith("new") for target in targets)
 
-    options = Options(k=K, last_only=last_only, exclude_seen=exclude_seen, candidates=candidates)
+    options = EvaluationOptions(k=K, last_only=last_only, exclude_seen=exclude_seen, candidates=candidates)
     prefixes = [one[:end] for one, end in ends]
     if candidates is not ALL and run.folder.name in ("popularity", "cooccurrence"):
         with pytest.raises(BadInput, match="this run predicts none"):
@@ -117,13 +117,13 @@ def test_evaluate_measures_the_lists_that_recommend_gives(run, dataset, last_onl
 
 def test_category_metrics_are_those_of_the_categories_shown(dataset) -> None:
     out: Path = dataset.folder.parent / "explained"
-    train(dataset, read_recipe(find_recipe("hiersrec", "shop"), [*TINY, "training.epochs=2"]), out, Silent())
+    train(dataset, read_recipe(find_recipe("hiersrec", "shop"), [*TINY, "training.epochs=2"]), out, SilentCallback())
     run = open_run(out)
     sessions = external_sessions(dataset)
     ends = [(one, end) for one in sessions for end in range(1, len(one))]
     shown = Recommender.load(out).recommend([one[:end] for one, end in ends], explain=True)
 
-    measured = evaluate(run.scorer, run.catalog, dataset.sessions("test"), Options(k=K)).metrics
+    measured = evaluate(run.scorer, run.catalog, dataset.sessions("test"), EvaluationOptions(k=K)).metrics
 
     category = {f"i{n}": [aisle := "Fruit" if n < 6 else "Tools", f"{aisle} {n % 2}"] for n in range(12)}
     for level in (0, 1):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hiersrec import registry
-from hiersrec.config import BaselineRecipe, Choice, ModelRecipe, Recipe, TaskTable, Training
+from hiersrec.config import BaselineRecipe, Component, ModelRecipe, Recipe, TaskTable, Training
 from hiersrec.errors import BadRecipe, HiersrecError, UnknownName
 from hiersrec.model import inputs
 from hiersrec.recipe_file import RECIPES, find_recipe, read_recipe, recipe_names, write_recipe
@@ -279,7 +279,7 @@ def test_tasks_and_tables_of_another_name_replace_those_of_the_base(read) -> Non
 
     assert [one.name for one in found.tasks] == ["item"]
     assert found.tasks[0].config.head == "linear"
-    assert found.encoder == Choice(name="mean", config=registry.load("model.encoders", "mean").Config())
+    assert found.encoder == Component(name="mean", config=registry.load("model.encoders", "mean").Config())
 
 
 def test_an_encoder_can_be_changed_by_override_whatever_the_settings_of_the_old_one() -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from hiersrec.store.catalog import Catalog, Feature
 from hiersrec.store.dataset import TrainingData
-from hiersrec.store.known import Level
+from hiersrec.store.item_catalog import Level
 from hiersrec.store.sessions import Sessions
 
 DEPARTMENTS = ["Food", "Tools"]

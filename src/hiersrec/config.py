@@ -46,7 +46,7 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head:
+class RecipeHeader:
     """What stands above the tables of a recipe."""
 
     name: str
@@ -57,7 +57,7 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class Component:
     """A member of a registry folder, and its settings."""
 
     name: str
@@ -70,11 +70,11 @@ class TaskTable:
 
     name: str
     weight: Annotated[float, Ge(0)] | Literal["trainable", "random", "uncertainty"] = 1.0
-    """Weight of its loss, the paper's lambda for a category task: a number, or how to find it (model/weights.py)."""
+    """Weight of its loss, the paper's lambda for a category task: a number, or a rule (model/loss_weights.py)."""
     reads: tuple[str, ...] = ()
     """Earlier tasks whose predictions flow into it; "category_*" stands for all levels."""
     injection_weight: float | Literal["trainable", "random"] = 1.0
-    """The paper's lambda_C: a number, or how to find it (model/weights.py)."""
+    """The paper's lambda_C: a number, or a rule (model/loss_weights.py)."""
     reads_as: Literal["logits", "probs"] = "logits"
     """Feed on raw score vectors (the paper) or on probabilities."""
     config: Any = None
@@ -88,7 +88,7 @@ class ModelRecipe:
     description: str
     pooling: str
     inputs: Any
-    encoder: Choice
+    encoder: Component
     tasks: tuple[TaskTable, ...]
     training: Training
 
@@ -99,7 +99,7 @@ class BaselineRecipe:
 
     name: str
     description: str
-    baseline: Choice
+    baseline: Component
     training: Training | None
 
 

@@ -12,8 +12,8 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from hiersrec.datasets import wikispeedia
+from hiersrec.evaluate_run import evaluate_run
 from hiersrec.export import export
-from hiersrec.measure import measure
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import Candidates
@@ -21,8 +21,8 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import SEALS
+from hiersrec.training.callbacks import Callback, stretch
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Watch, stretch
 from hiersrec.types import ExternalId, Int32
 
 RECIPES = ("popularity", "last_category", "cooccurrence", "best")
@@ -33,22 +33,22 @@ TOP = 4
 """Categories of each level whose items the page ranks, beside the full ranking."""
 
 
-def demo(out: Path, watch: Watch) -> Iterator[RenderableType]:
+def demo(out: Path, callback: Callback) -> Iterator[RenderableType]:
     """Make OUT/data and OUT/runs/RECIPE; yields what to show: accuracy, three explained sessions, where the files lie.
 
-    Folders of an earlier demo are replaced. `watch` is told how it goes. Raises BadFolder if OUT holds something else.
+    Folders of an earlier demo are replaced. `callback` hears how it goes. Raises BadFolder if OUT holds something else.
     """
     data, runs = out / "data", out / "runs"
     if data.exists():
-        watch.say(f"demo: replacing the earlier demo in {out}")
-    prepare(wikispeedia.source(None), data, wikispeedia.SETTINGS, overwrite=True, say=watch.say)
+        callback.say(f"demo: replacing the earlier demo in {out}")
+    prepare(wikispeedia.source(None), data, wikispeedia.SETTINGS, overwrite=True, say=callback.say)
     dataset = Dataset.open(data)
     measured = {}
     for name in RECIPES:
         recipe = read_recipe(find_recipe(name, dataset.name))
-        train(dataset, recipe, runs / name, watch, overwrite=True)
-        with stretch(watch, f"evaluate: {name}") as progress:
-            measured[name] = measure(runs / name, progress=progress)
+        train(dataset, recipe, runs / name, callback, overwrite=True)
+        with stretch(callback, f"evaluate: {name}") as progress:
+            measured[name] = evaluate_run(runs / name, progress=progress)
     yield _accuracy(measured)
     yield ""
     walks = [dataset.catalog.to_external(walk) for walk in pick_sessions(dataset)]
@@ -62,11 +62,11 @@ def is_done(out: Path) -> bool:
     return (out / "runs" / RECIPES[-1] / SEALS["run"]).is_file()
 
 
-def bundle_of(out: Path, watch: Watch) -> Path:
+def bundle_of(out: Path, callback: Callback) -> Path:
     """Export the demo's model to OUT/bundle, ready to serve, with candidates of the likeliest categories."""
     bundle = out / "bundle"
     candidates = Candidates(policy="category", top=TOP)
-    export(out / "runs" / RECIPES[-1], bundle, watch.say, data=out / "data", candidates=candidates, overwrite=True)
+    export(out / "runs" / RECIPES[-1], bundle, callback.say, data=out / "data", candidates=candidates, overwrite=True)
     return bundle
 
 

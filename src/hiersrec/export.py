@@ -8,7 +8,7 @@
     layout/          where each item and category lies in it (retrieval/layout.py)
     explain/AT.npy   M_t (d, C) float32 of the task at that place of bundle.json's "reads"; trend.npy, (N,) float32, is
                      what of the biases is a trend, if anything
-    catalog/         ids, titles, categories and counts (store/packed.py)
+    catalog/         ids, titles, categories and counts (store/bundle_catalog.py)
 
 The exported graph is run on real sessions and compared with the model before anything is put in place.
 """
@@ -38,8 +38,8 @@ from hiersrec.serving.bundle import TREND
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store import folder as folders
 from hiersrec.store.batches import whole_sessions
+from hiersrec.store.bundle_catalog import pack
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.packed import pack
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import CATEGORY, Batch, Float32
 

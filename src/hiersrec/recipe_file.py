@@ -19,7 +19,7 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from hiersrec import registry
-from hiersrec.config import BaselineRecipe, Choice, Head, ModelRecipe, Recipe, TaskTable, Training
+from hiersrec.config import BaselineRecipe, Component, ModelRecipe, Recipe, RecipeHeader, TaskTable, Training
 from hiersrec.errors import BadRecipe, UnknownName, did_you_mean
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -52,9 +52,9 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         _override(table, override)
     if "baseline" in table:
         _only(table, ["name", "description", "baseline", "training"], f"{path.name}: a recipe with [baseline]")
-    heads = [field.name for field in dataclasses.fields(Head)]
+    heads = [field.name for field in dataclasses.fields(RecipeHeader)]
     _only(table, [*heads, "baseline", "inputs", "encoder", "tasks", "training"], path.name)
-    head = parse(Head, {key: table[key] for key in heads if key in table}, path.name)
+    head = parse(RecipeHeader, {key: table[key] for key in heads if key in table}, path.name)
     if "baseline" in table:
         baseline = _choice("baselines", table["baseline"], "[baseline]")
         training = None
@@ -161,11 +161,11 @@ def _named(table: Any, where: str) -> str:
     return str(table["name"])
 
 
-def _choice(folder: str, table: Any, where: str) -> Choice:
+def _choice(folder: str, table: Any, where: str) -> Component:
     name = _named(table, where)
     module = registry.load(folder, name)
     rest = {key: value for key, value in table.items() if key != "name"}
-    return Choice(name=name, config=parse(module.Config, rest, f"{where} {name}"))
+    return Component(name=name, config=parse(module.Config, rest, f"{where} {name}"))
 
 
 def _task(table: Any) -> TaskTable:

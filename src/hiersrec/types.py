@@ -67,7 +67,7 @@ def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
 
 
 @dataclass(frozen=True)
-class Part:
+class ScorePart:
     """One addend of the scores of K items for one session.
 
     source: "session", "bias", "trend", "repeat", or the name of the task whose prediction is injected ("category_1").
@@ -97,6 +97,6 @@ class Scorer(Protocol):
 class Explainer(Protocol):
     """A scorer that can split its scores into addends."""
 
-    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+    def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """Addends of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
         ...

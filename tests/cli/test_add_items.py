@@ -5,8 +5,8 @@ import pytest
 
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.shop import TINY
 
 
@@ -15,7 +15,7 @@ def cold(prepared, tmp_path_factory) -> Path:
     """A run that can take new items."""
     recipe = read_recipe(find_recipe("cold_start", "shop"), [*TINY, "training.epochs=1"])
     out = tmp_path_factory.mktemp("cold") / "run"
-    train(Dataset.open(prepared[0]), recipe, out, Silent())
+    train(Dataset.open(prepared[0]), recipe, out, SilentCallback())
     return out
 
 

@@ -4,27 +4,27 @@ import json
 
 import pytest
 
-from hiersrec.measure import measure
+from hiersrec.evaluate_run import evaluate_run
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.shop import write_shop
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     shop = write_shop(tmp_path_factory.mktemp("shop"))
-    settings = Settings(split=Split(method="last_days", value=5))
+    settings = PrepareSettings(split=SplitSettings(method="last_days", value=5))
     prepare(Source("shop", shop / "events.csv", shop / "items.csv"), shop / "data", settings, say=lambda _: None)
     dataset = Dataset.open(shop / "data")
     for name in ("cooccurrence", "last_category", "popularity"):
-        train(dataset, read_recipe(find_recipe(name, "shop")), shop / name, Silent())
+        train(dataset, read_recipe(find_recipe(name, "shop")), shop / name, SilentCallback())
     for name in ("cooccurrence", "last_category"):
-        measure(shop / name)
+        evaluate_run(shop / name)
     return shop
 
 

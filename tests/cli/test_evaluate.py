@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hiersrec.build import open_run
-from hiersrec.evaluation.choose import Wanted, choose_top
-from hiersrec.evaluation.evaluate import Options
-from hiersrec.measure import measure
+from hiersrec.evaluate_run import evaluate_run
+from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
+from hiersrec.evaluation.evaluate import EvaluationOptions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
 from tests.cli.conftest import Result, run_process
@@ -83,7 +83,7 @@ def test_top_is_chosen_on_validation_and_said(hiersrec, prepared, run, policy, f
     document = json.loads(found.out)
     opened, valid = open_run(run), Dataset.open(prepared[0]).sessions("valid")
     wanted = {"policy": policy, "share": None, "keep": None, flags[0][2:]: float(flags[1])}
-    choice = choose_top(opened.scorer, opened.catalog, valid, Wanted(**wanted))
+    choice = choose_top(opened.scorer, opened.catalog, valid, CandidateGoal(**wanted))
     assert document["chosen"] == {**wanted, "validation": choice._asdict()}
     assert document["options"]["candidates"] == {"policy": policy, "top": choice.top, "share": None, "seed": 0}
     assert document["files"]["metrics"] == f"metrics-candidates-{policy}-top{choice.top}.json"
@@ -101,7 +101,7 @@ def test_top_is_chosen_on_validation_and_said(hiersrec, prepared, run, policy, f
 def test_a_seed_is_in_the_name_of_the_files(run) -> None:
     chosen = Candidates(policy="random", top=1, seed=3)
 
-    assert measure(run, options=Options(candidates=chosen))["files"]["metrics"] == (
+    assert evaluate_run(run, options=EvaluationOptions(candidates=chosen))["files"]["metrics"] == (
         "metrics-candidates-random-top1-seed3.json"
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.settings import PrepareSettings
 from tests.shop import write_shop
 
 
@@ -56,7 +56,7 @@ SPLITS = [
 
 
 def settings_with(changes: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
-    plain = json.loads(json.dumps(asdict(Settings())))
+    plain = json.loads(json.dumps(asdict(PrepareSettings())))
     return {group: {**values, **changes.get(group, {})} for group, values in plain.items()}
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from hiersrec.comparison.compare import Options, compare
+from hiersrec.comparison.compare import ComparisonOptions, compare
 from hiersrec.errors import BadInput
 from tests.comparison.runs import K, drawn_ranks, lengths, write_run
 
-OPTIONS = Options(bootstrap=200)
+OPTIONS = ComparisonOptions(bootstrap=200)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_runs_with_equal_ranks_do_not_differ_at_all(runs) -> None:
 
 
 def test_a_metric_of_a_task_counts_labelled_prefixes_alone(runs) -> None:
-    document = compare([runs["n0"], runs["p"]], Options(metrics=("category_1/mrr@20",), bootstrap=200))
+    document = compare([runs["n0"], runs["p"]], ComparisonOptions(metrics=("category_1/mrr@20",), bootstrap=200))
 
     assert document["systems"][0]["metrics"] == {"category_1/mrr@20": {"mean": 0.5, "interval": [0.5, 0.5]}}
 
@@ -117,7 +117,11 @@ def test_equal_seeds_give_equal_documents_and_every_option_counts(runs) -> None:
     first = compare(folders, OPTIONS)
 
     assert compare(folders, OPTIONS) == first
-    for other in (Options(bootstrap=200, seed=1), Options(bootstrap=201), Options(bootstrap=200, metrics=("mrr@20",))):
+    for other in (
+        ComparisonOptions(bootstrap=200, seed=1),
+        ComparisonOptions(bootstrap=201),
+        ComparisonOptions(bootstrap=200, metrics=("mrr@20",)),
+    ):
         assert compare(folders, other)["systems"] != first["systems"]
 
 
@@ -132,7 +136,7 @@ def test_equal_seeds_give_equal_documents_and_every_option_counts(runs) -> None:
 )
 def test_bad_options(wrong, message) -> None:
     with pytest.raises(BadInput, match=message):
-        Options(**wrong)
+        ComparisonOptions(**wrong)
 
 
 def test_labels_in_too_few_sessions(runs, tmp_path) -> None:
@@ -151,6 +155,6 @@ def test_labels_in_too_few_sessions(runs, tmp_path) -> None:
         folders.append(folder)
 
     with pytest.raises(BadInput, match="category_1/mrr@20: so few sessions have labels"):
-        compare(folders, Options(metrics=("category_1/mrr@20",), bootstrap=200))
+        compare(folders, ComparisonOptions(metrics=("category_1/mrr@20",), bootstrap=200))
     with pytest.raises(BadInput, match="have labels for other prefixes"):
-        compare([runs["n0"], folders[1]], Options(metrics=("category_1/mrr@20",), bootstrap=200))
+        compare([runs["n0"], folders[1]], ComparisonOptions(metrics=("category_1/mrr@20",), bootstrap=200))

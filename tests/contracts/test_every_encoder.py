@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hiersrec import registry
-from hiersrec.config import Choice
+from hiersrec.config import Component
 from hiersrec.model import pooling
 from hiersrec.model.targets import Targets
 from tests.model.world import batch, model, recipe, tensors
@@ -145,7 +145,7 @@ def test_gradients_reach_every_parameter_and_the_inputs(encoder) -> None:
 
 
 def test_a_model_with_it_learns_one_batch_by_heart(name, module) -> None:
-    choice = Choice(name=name, config=module.Config(max_length=10))
+    choice = Component(name=name, config=module.Config(max_length=10))
     made = model(dataclasses.replace(recipe("inputs.item_width=12"), encoder=choice))
     made.eval()
     given, targets = tensors(batch(8, longest=5)), torch.arange(8) % 4 + 1

@@ -9,7 +9,7 @@ import pytest
 
 from hiersrec import registry
 from hiersrec.errors import BadInput
-from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.scoring import score
 from hiersrec.store.batches import batch_of, sorted_rows, whole_sessions
@@ -135,7 +135,7 @@ def test_targets_change_no_score_and_random_ones_are_guessed_by_chance(scorer) -
     many = [test[at].tolist() for at in range(len(test))] * 5
     changed = [[*session[:-1], int(random.integers(1, NUM_ITEMS + 1))] for session in many]
     true, false = Recorder(), Recorder()
-    options = Options(k=5, last_only=True)
+    options = EvaluationOptions(k=5, last_only=True)
     evaluate(true, data.catalog, Sessions.from_lists(many), options)
     guessed = evaluate(false, data.catalog, Sessions.from_lists(changed), options).metrics["hits@5"]
 
@@ -204,4 +204,4 @@ def test_better_than_popularity(name, scorer) -> None:
 
 
 def mrr(scorer: Scorer, world: Toy) -> float:
-    return evaluate(scorer, world.data.catalog, world.test, Options(k=NUM_ITEMS)).metrics[f"mrr@{NUM_ITEMS}"]
+    return evaluate(scorer, world.data.catalog, world.test, EvaluationOptions(k=NUM_ITEMS)).metrics[f"mrr@{NUM_ITEMS}"]

@@ -9,7 +9,7 @@ from hiersrec.datasets import instacart, jdata
 from hiersrec.datasets._facts import Facts
 from hiersrec.errors import BadInput
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.settings import PrepareSettings
 from hiersrec.registry import load, names
 from hiersrec.store.dataset import Dataset
 
@@ -22,7 +22,7 @@ def test_every_dataset_says_what_it_is(name):
 
     assert isinstance(module.SOURCE, Facts)
     assert all(getattr(module.SOURCE, field.name) for field in fields(Facts))
-    assert isinstance(module.SETTINGS, Settings)
+    assert isinstance(module.SETTINGS, PrepareSettings)
     assert module.SOURCE.url in module.__doc__ or "Source:" in module.__doc__
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.errors import BadInput, HiersrecError
-from hiersrec.evaluation.evaluate import Options, at_once, evaluate
+from hiersrec.evaluation.evaluate import EvaluationOptions, at_once, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scores
@@ -75,7 +75,7 @@ def slow_order(line: np.ndarray) -> list[int]:
     return sorted((n for n in range(len(line)) if line[n] > -np.inf), key=lambda n: (-line[n], n))
 
 
-def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dict[str, float], list[dict]]:
+def slow(scorer: Rounded, lists: list[list[int]], options: EvaluationOptions) -> tuple[dict[str, float], list[dict]]:
     """The same evaluation, one prefix after another, in plain Python."""
     rows = []
     for session, kinds in zip(lists, types(lists), strict=True):
@@ -144,13 +144,13 @@ def slow(scorer: Rounded, lists: list[list[int]], options: Options) -> tuple[dic
 @pytest.mark.parametrize("last_only", [False, True])
 @pytest.mark.parametrize("exclude_seen", [False, True])
 def test_against_a_slow_twin(k, last_only, exclude_seen) -> None:
-    check(Options(k=k, last_only=last_only, exclude_seen=exclude_seen, batch_size=7))
+    check(EvaluationOptions(k=k, last_only=last_only, exclude_seen=exclude_seen, batch_size=7))
 
 
 @pytest.mark.parametrize("top", [1, 2, 6])
 @pytest.mark.parametrize("exclude_seen", [False, True])
 def test_candidates_against_a_slow_twin(top, exclude_seen) -> None:
-    options = Options(k=5, exclude_seen=exclude_seen, candidates=Candidates(policy="category", top=top))
+    options = EvaluationOptions(k=5, exclude_seen=exclude_seen, candidates=Candidates(policy="category", top=top))
     expected, rows = check(options)
 
     table = evaluate(Rounded(), CATALOG, split(), options).ranks
@@ -163,7 +163,7 @@ def test_all_categories_give_what_all_items_give_and_as_many_random_items_lose_s
     stored, shares = split(), {}
     usual = evaluate(Rounded(), CATALOG, stored)
     for policy, top in (("category", 6), ("random", 6), ("category", 1), ("random", 1)):
-        found = evaluate(Rounded(), CATALOG, stored, Options(candidates=Candidates(policy=policy, top=top)))
+        found = evaluate(Rounded(), CATALOG, stored, EvaluationOptions(candidates=Candidates(policy=policy, top=top)))
         shares[policy, top] = found.metrics["candidates/share"]
         plain = {name: value for name, value in found.metrics.items() if not name.startswith("candidates/")}
         assert (plain == usual.metrics) == (top == 6)
@@ -172,7 +172,7 @@ def test_all_categories_give_what_all_items_give_and_as_many_random_items_lose_s
     assert shares["category", 1] == shares["random", 1] < 1
 
 
-def check(options: Options) -> tuple[dict[str, float], list[dict]]:
+def check(options: EvaluationOptions) -> tuple[dict[str, float], list[dict]]:
     lists = sessions()
     expected, rows = slow(Rounded(), lists, options)
 
@@ -202,7 +202,9 @@ def test_by_hand() -> None:
         def score(self, batch: Batch) -> Scores:
             return Scores(np.tile(-np.arange(NUM_ITEMS + 1, dtype=np.float32), (len(batch), 1)), {})
 
-    found = evaluate(Falling(), CATALOG, Sessions.from_lists([[9, 2, 30, 2], [9, 4, -1]]), Options(k=4)).metrics
+    found = evaluate(
+        Falling(), CATALOG, Sessions.from_lists([[9, 2, 30, 2], [9, 4, -1]]), EvaluationOptions(k=4)
+    ).metrics
     # Prefixes: 2 (future 2 30) | 30 (future 30 2) | 2 (future 2) | 4 (future 4 -1) | -1 (future -1)
     assert found == {
         "mrr@4": pytest.approx((1 / 2 + 0 + 1 / 2 + 1 / 4 + 0) / 5),
@@ -223,7 +225,7 @@ def test_ties_are_counted_and_bounded() -> None:
         def score(self, batch: Batch) -> Scores:
             return Scores(np.zeros((len(batch), NUM_ITEMS + 1), np.float32), {})
 
-    found = evaluate(Constant(), CATALOG, Sessions.from_lists([[9, 2], [9, 40]]), Options(k=4))
+    found = evaluate(Constant(), CATALOG, Sessions.from_lists([[9, 2], [9, 40]]), EvaluationOptions(k=4))
     assert found.metrics["tied_targets"] == 1
     assert found.metrics["mrr@4"] == 1 / 4
     assert found.metrics["mrr@4/optimistic"] == 1
@@ -235,12 +237,12 @@ def test_ties_are_counted_and_bounded() -> None:
 def test_every_option_changes_something_but_the_batch_size() -> None:
     stored = split()
     usual = evaluate(Rounded(), CATALOG, stored)
-    random = (Options(candidates=Candidates(policy="random", top=1, seed=seed)) for seed in (0, 1))
+    random = (EvaluationOptions(candidates=Candidates(policy="random", top=1, seed=seed)) for seed in (0, 1))
     assert len({evaluate(Rounded(), CATALOG, stored, one).metrics["mrr@20"] for one in random}) == 2
-    for changed in (Options(k=5), Options(last_only=True), Options(exclude_seen=True)):
+    for changed in (EvaluationOptions(k=5), EvaluationOptions(last_only=True), EvaluationOptions(exclude_seen=True)):
         assert evaluate(Rounded(), CATALOG, stored, changed).metrics != usual.metrics
     for size in (1, 3, 10**6):
-        again = evaluate(Rounded(), CATALOG, stored, Options(batch_size=size))
+        again = evaluate(Rounded(), CATALOG, stored, EvaluationOptions(batch_size=size))
         assert again.metrics == usual.metrics
         assert again.ranks == usual.ranks
 
@@ -256,7 +258,7 @@ def test_ranks_carry_the_session_ids_in_the_order_of_the_split() -> None:
 
 
 def test_metrics_can_be_computed_again_from_the_ranks() -> None:
-    found = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), Options(k=5))
+    found = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), EvaluationOptions(k=5))
     ranks = [rank or 0 for rank in found.ranks["rank"].to_pylist()]
     assert found.metrics["mrr@5"] == pytest.approx(sum(1 / rank for rank in ranks if 0 < rank <= 5) / len(ranks))
     labelled = [row for row in found.ranks.to_pylist() if row["category_2"] is not None]
@@ -272,7 +274,7 @@ def test_progress_is_told() -> None:
         Rounded(),
         CATALOG,
         Sessions.from_lists([[1, 2, 3, 4], [5, 6]]),
-        Options(batch_size=3),
+        EvaluationOptions(batch_size=3),
         lambda *count: told.append(count),
     )
     assert told == [(3, 4), (4, 4)]
@@ -292,7 +294,7 @@ def test_a_large_catalogue_is_scored_a_few_prefixes_at_a_time(monkeypatch) -> No
 
     assert evaluate(Counting(), CATALOG, stored).metrics == whole.metrics
     assert sizes == [4, 3, 1]
-    assert [at_once(Options(), items) for items in (10, CATALOG.num_items, 10**9)] == [
+    assert [at_once(EvaluationOptions(), items) for items in (10, CATALOG.num_items, 10**9)] == [
         3 * CATALOG.num_items // 10,
         3,
         1,
@@ -302,7 +304,7 @@ def test_a_large_catalogue_is_scored_a_few_prefixes_at_a_time(monkeypatch) -> No
 @pytest.mark.parametrize(("name", "value"), [("k", 0), ("batch_size", -1)])
 def test_impossible_options_are_refused(name, value) -> None:
     with pytest.raises(BadInput, match=f"{name} must be at least 1, got {value}"):
-        Options(**{name: value})
+        EvaluationOptions(**{name: value})
 
 
 def test_nothing_to_evaluate() -> None:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hiersrec.http import bodies
-from hiersrec.http.app import Holder, Settings
+from hiersrec.http import schemas
+from hiersrec.http.app import Holder, ServiceSettings
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from tests.http import world
@@ -195,7 +195,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(client, monkeypatch) -> None:
     async def receive():
         await asyncio.sleep(10)
 
-    monkeypatch.setattr(bodies, "MOST_SECONDS", 0.1)
+    monkeypatch.setattr(schemas, "MOST_SECONDS", 0.1)
 
     assert _status(client.app, receive) == 408
 
@@ -253,7 +253,7 @@ def test_a_request_behind_a_long_one_is_told_to_come_again_at_its_time_limit(tmp
     scorer = Held()
     holder = Holder(world.model(tmp_path / "catalog", scorer))
 
-    with world.client(holder, Settings(timeout=0.1)) as client, ThreadPoolExecutor(1) as aside:
+    with world.client(holder, ServiceSettings(timeout=0.1)) as client, ThreadPoolExecutor(1) as aside:
         long = aside.submit(client.post, "/v1/recommend", json={"session": ["a"]})
         assert scorer.begun.wait(10)
         refused = client.post("/v1/recommend", json={"session": ["b"]})
@@ -318,7 +318,7 @@ def test_a_model_that_is_swapped_in_answers_from_then_on(holder, client) -> None
 
 
 def test_without_the_key_only_the_page_the_manual_and_health_are_open(holder) -> None:
-    with world.client(holder, Settings(key="só secret")) as client:
+    with world.client(holder, ServiceSettings(key="só secret")) as client:
         for url in ("/v1/model", "/metrics", "/v1/items/a", "/nothing"):
             assert client.get(url).status_code == 401
             assert client.get(url, headers={"X-API-Key": "wrong"}).status_code == 401

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from hiersrec.http.batching import Batcher
-from hiersrec.http.problems import Problem
+from hiersrec.http.errors import Problem
 
 
 class Slow:

@@ -8,18 +8,18 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from hiersrec.export import export
-from hiersrec.http.app import Holder, Settings, make_app
+from hiersrec.http.app import Holder, ServiceSettings, make_app
 from hiersrec.http.model import open_model
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings as Preparation
-from hiersrec.prepare.settings import Split
+from hiersrec.prepare.settings import ServiceSettings as Preparation
+from hiersrec.prepare.settings import SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.http.browser import chromium, contrast, serving, settled, shared, visit
 from tests.toy import NUM_ITEMS, write_toy
 
@@ -41,15 +41,20 @@ def bundle(tmp_path_factory) -> Path:
     text = items.read_text(encoding="utf-8").replace("Drills no 3", HOSTILE).replace("Files", "<b>Files")
     items.write_text(text, encoding="utf-8")
     source = Source("toy", folder / "events.csv", items)
-    prepare(source, folder / "data", Preparation(split=Split(method="fraction", value=0.1)), say=lambda _: None)
-    train(Dataset.open(folder / "data"), read_recipe(find_recipe("hiersrec", "toy"), SMALL), folder / "run", Silent())
+    prepare(source, folder / "data", Preparation(split=SplitSettings(method="fraction", value=0.1)), say=lambda _: None)
+    train(
+        Dataset.open(folder / "data"),
+        read_recipe(find_recipe("hiersrec", "toy"), SMALL),
+        folder / "run",
+        SilentCallback(),
+    )
     export(folder / "run", folder / "bundle", lambda _: None, candidates=Candidates(policy="category", top=1))
     return folder / "bundle"
 
 
 @pytest.fixture(scope="module")
 def address(bundle) -> Iterator[str]:
-    with serving(make_app(Holder(open_model(bundle)), Settings())) as found:
+    with serving(make_app(Holder(open_model(bundle)), ServiceSettings())) as found:
         yield found
 
 
@@ -295,7 +300,7 @@ def test_a_narrow_phone_in_light_and_dark(browser, address, scheme) -> None:
 
 
 def test_a_key_is_asked_for_and_kept_for_the_tab(browser, bundle) -> None:
-    app = make_app(Holder(open_model(bundle)), Settings(key="secret"))
+    app = make_app(Holder(open_model(bundle)), ServiceSettings(key="secret"))
     with serving(app) as address, visit(browser, address, expected="401 (Unauthorized)") as page:
         page.goto(shared(address, "a2"))
         field = page.get_by_label("This server asks for an API key")

@@ -7,7 +7,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from hiersrec.http.app import Holder, Settings, make_app
+from hiersrec.http.app import Holder, ServiceSettings, make_app
 from tests.http import world
 
 CHECKS = [
@@ -20,7 +20,7 @@ CHECKS = [
 
 
 def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
-    app = make_app(Holder(world.model(tmp_path / "catalog")), Settings())
+    app = make_app(Holder(world.model(tmp_path / "catalog")), ServiceSettings())
     document = schemathesis.openapi.from_asgi("/openapi.json", app)
     asked = set()
 

@@ -11,9 +11,9 @@ import uvicorn.server
 
 from hiersrec.errors import BadInput
 from hiersrec.http import worker
-from hiersrec.http.address import bind, listen
-from hiersrec.http.app import Settings
+from hiersrec.http.app import ServiceSettings
 from hiersrec.http.model import Model
+from hiersrec.http.sockets import bind, listen
 from hiersrec.http.worker import STOPS, answer
 from tests.http import world
 
@@ -52,7 +52,7 @@ def test_reloads_that_are_asked_for_while_the_first_model_is_opened_are_one(open
             os.kill(os.getpid(), signal.SIGTERM)
 
     with bind("127.0.0.1", 0) as listener:
-        answer(tmp_path, Settings(), listener, report)
+        answer(tmp_path, ServiceSettings(), listener, report)
 
     assert opened == ["old", "new"]
     assert heard[-1] == "new"
@@ -112,7 +112,7 @@ def test_signs_of_life_go_on_wherever_the_clock_is_set(seconds: int, tmp_path, m
 
     monkeypatch.setattr(uvicorn.server, "time", SimpleNamespace(time=clock))
     with bind("127.0.0.1", 0) as listener:
-        answer(tmp_path, Settings(), listener, heard.append)
+        answer(tmp_path, ServiceSettings(), listener, heard.append)
 
     assert len(heard) == len(read) == 2
 
@@ -122,4 +122,4 @@ def test_an_address_that_another_has_taken_meanwhile_is_said_in_one_sentence(tmp
     with bind("127.0.0.1", 0) as other, bind("127.0.0.1", other.getsockname()[1]) as listener:
         listen(other)
         with pytest.raises(BadInput, match="Address already in use"):
-            answer(tmp_path, Settings(), listener, lambda _: None)
+            answer(tmp_path, ServiceSettings(), listener, lambda _: None)

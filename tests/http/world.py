@@ -6,11 +6,11 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from hiersrec.http.app import Holder, Settings, make_app
+from hiersrec.http.app import Holder, ServiceSettings, make_app
 from hiersrec.http.model import Model
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
-from hiersrec.store.packed import PackedCatalog, pack
+from hiersrec.store.bundle_catalog import BundleCatalog, pack
 from tests.serving import world
 
 DOCUMENT = {"recipe": "toy", "dataset": "articles", "tasks": ["category_1", "category_2"]}
@@ -19,12 +19,12 @@ DOCUMENT = {"recipe": "toy", "dataset": "articles", "tasks": ["category_1", "cat
 def model(folder: Path, scorer=None, version: str = "0123456789ab") -> Model:
     if not folder.exists():
         pack(world.catalog(), folder)
-    catalog = PackedCatalog(folder)
+    catalog = BundleCatalog(folder)
     ranker = FullRanker(scorer or world.Explained(), catalog)
     return Model(Recommender(catalog, ranker, model_version=version), DOCUMENT)
 
 
 @contextmanager
-def client(holder: Holder, settings: Settings = Settings()) -> Iterator[TestClient]:  # noqa: B008
+def client(holder: Holder, settings: ServiceSettings = ServiceSettings()) -> Iterator[TestClient]:  # noqa: B008
     with TestClient(make_app(holder, settings)) as made:
         yield made

@@ -16,14 +16,14 @@ import torch
 
 from hiersrec import registry
 from hiersrec.build import build_model
-from hiersrec.config import Choice, Head, ModelRecipe, TaskTable, Training
+from hiersrec.config import Component, ModelRecipe, RecipeHeader, TaskTable, Training
 from hiersrec.model import inputs
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.targets import Targets
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
 from hiersrec.training import loop
-from hiersrec.training.watch import Silent
+from hiersrec.training.callbacks import SilentCallback
 from tests.model.world import batch, catalog, lists, model, recipe, tensors
 from tests.toy import toy
 
@@ -70,7 +70,7 @@ other runs (tests/training/test_teachers.py)."""
 
 def configs() -> dict[Place, type]:
     """Every Config there is, by its place in a recipe."""
-    found: dict[Place, type] = {("head", ""): Head, ("inputs", ""): inputs.Config}
+    found: dict[Place, type] = {("head", ""): RecipeHeader, ("inputs", ""): inputs.Config}
     found |= {("table", ""): TaskTable, ("training", ""): Training}
     for kind in ("encoders", "tasks"):
         for name in registry.names(f"model.{kind}"):
@@ -101,7 +101,7 @@ def changed(base: ModelRecipe, place: Place, field: str, value: Any) -> ModelRec
         return dataclasses.replace(base, inputs=dataclasses.replace(base.inputs, **change))
     if kind == "encoder":
         return dataclasses.replace(
-            base, encoder=Choice(name=name, config=dataclasses.replace(base.encoder.config, **change))
+            base, encoder=Component(name=name, config=dataclasses.replace(base.encoder.config, **change))
         )
     if kind == "table":
         return dataclasses.replace(base, tasks=(base.tasks[0], dataclasses.replace(base.tasks[1], **change)))
@@ -138,7 +138,7 @@ def test_a_setting_of_the_model_changes_it(place, field) -> None:
     base = recipe()
     if place[0] == "encoder" and place[1] != base.encoder.name:
         config = configs()[place](**({"max_length": 10} if field == "max_length" else {}))
-        base = dataclasses.replace(base, encoder=Choice(name=place[1], config=config))
+        base = dataclasses.replace(base, encoder=Component(name=place[1], config=config))
     if place[0] == "tasks" and place[1] not in [one.name for one in base.tasks]:
         base = dataclasses.replace(base, tasks=(TaskTable(name=place[1], config=configs()[place]()), *base.tasks))
 
@@ -161,7 +161,7 @@ def outcome(settings: Training) -> tuple[Any, ...]:
     torch.manual_seed(settings.seed)
     made = build_model(recipe("encoder.causal=true", "encoder.positions=forward"), data.catalog)
     with tempfile.TemporaryDirectory() as folder:
-        progress = loop.fit(made, data, settings, Path(folder), Silent())
+        progress = loop.fit(made, data, settings, Path(folder), SilentCallback())
     weights = {name: value.numpy().tobytes() for name, value in made.state_dict().items()}
     return weights, [(one["loss"], one.get("valid")) for one in progress.history]
 

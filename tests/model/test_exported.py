@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hiersrec import registry
-from hiersrec.config import Choice, ModelRecipe
+from hiersrec.config import Component, ModelRecipe
 from hiersrec.model import exported
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.types import Batch, Float32
@@ -26,7 +26,7 @@ SETTINGS = {
 
 def with_encoder(name: str, pooling: str, *overrides: str) -> ModelRecipe:
     config = registry.load("model.encoders", name).Config(max_length=10, **SETTINGS[name])
-    return dataclasses.replace(recipe(*overrides), encoder=Choice(name=name, config=config), pooling=pooling)
+    return dataclasses.replace(recipe(*overrides), encoder=Component(name=name, config=config), pooling=pooling)
 
 
 def causal(*overrides: str) -> ModelRecipe:

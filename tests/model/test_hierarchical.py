@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hiersrec.build import build_model
-from hiersrec.config import Choice
+from hiersrec.config import Component
 from hiersrec.model.encoders import gru
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
@@ -165,7 +165,7 @@ def test_the_loss_is_that_of_the_logits_weighted(variant) -> None:
 
 CAUSAL = {
     "transformer": recipe("encoder.causal=true", "encoder.positions=forward"),
-    "gru": dataclasses.replace(recipe(), encoder=Choice(name="gru", config=gru.Config(max_length=10))),
+    "gru": dataclasses.replace(recipe(), encoder=Component(name="gru", config=gru.Config(max_length=10))),
 }
 
 

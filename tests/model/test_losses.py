@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from hiersrec.model import losses
+from hiersrec.model.loss_weights import Weight
 from hiersrec.model.losses import UNLABELLED, combined, cross_entropy
 from hiersrec.model.repeats import Addends
-from hiersrec.model.weights import Weight
 
 SIZES = [1, 2, 7, 8, 9, 19]
 C, D = 17, 6

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hiersrec.config import Head
+from hiersrec.config import RecipeHeader
 from hiersrec.model import pooling
 
 WIDTH = 2
-NAMES = get_args(get_type_hints(Head)["pooling"])
+NAMES = get_args(get_type_hints(RecipeHeader)["pooling"])
 every = pytest.mark.parametrize("name", NAMES)
 
 

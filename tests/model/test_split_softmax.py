@@ -14,7 +14,7 @@ from hiersrec.model import losses, split_softmax
 from hiersrec.model.losses import UNLABELLED, cross_entropy
 from hiersrec.model.split import Split, split_table, whole
 from hiersrec.model.split_softmax import split_cross_entropy
-from hiersrec.training.processes import leave
+from hiersrec.training.distributed import leave
 
 COUNT, D = 3, 6
 SIZES = {"many": 19, "one": 1, "unlabelled": 4}

@@ -8,13 +8,13 @@ import pyarrow as pa
 import torch
 
 from hiersrec.build import build_model
-from hiersrec.config import Choice, ModelRecipe, TaskTable
+from hiersrec.config import Component, ModelRecipe, TaskTable
 from hiersrec.model.encoders import mean
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog, Feature
-from hiersrec.store.known import Level
+from hiersrec.store.item_catalog import Level
 from hiersrec.types import Batch
 
 # Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.
@@ -71,7 +71,7 @@ def single_task() -> ModelRecipe:
 
 def mean_encoder(*overrides: str) -> ModelRecipe:
     """The default recipe with the encoder that mixes nothing, so that twins stay short."""
-    return dataclasses.replace(recipe(*overrides), encoder=Choice(name="mean", config=mean.Config(max_length=10)))
+    return dataclasses.replace(recipe(*overrides), encoder=Component(name="mean", config=mean.Config(max_length=10)))
 
 
 def tree(name: str) -> ModelRecipe:

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.store.dataset import Dataset
 
 Rows = list[dict[str, Any]]
 TREE = {"books": ("novels", "maps"), "garden": ("seeds", "tools", None), None: (None,)}
-LATEST = Settings(split=Split(method="fraction", value=0.25, valid="latest", valid_share=0.2))
+LATEST = PrepareSettings(split=SplitSettings(method="fraction", value=0.25, valid="latest", valid_share=0.2))
 
 
 def events(seed: int = 0, sessions: int = 30, items: int = 12) -> Rows:
@@ -73,7 +73,7 @@ def write(path: Path, rows: Rows) -> Path:
 def made(
     out: Path,
     rows: Rows,
-    settings: Settings = LATEST,
+    settings: PrepareSettings = LATEST,
     item_rows: Rows | None = None,
     test_rows: Rows | None = None,
     suffix: str = ".parquet",
@@ -117,6 +117,6 @@ def contents(folder: Path) -> dict[str, Any]:
     return found
 
 
-def with_part(settings: Settings, part: str, **values: Any) -> Settings:
+def with_part(settings: PrepareSettings, part: str, **values: Any) -> PrepareSettings:
     """Settings with some fields of one part changed."""
     return replace(settings, **{part: replace(getattr(settings, part), **values)})

@@ -6,7 +6,7 @@ import pytest
 
 from hiersrec.errors import BadInput
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from tests.prepare.tables import LATEST, events, items, made, with_part, write
 
@@ -113,17 +113,17 @@ CASES = {
         "Lower --min-item-count",
     ),
     "no test sessions": (
-        {"rows": EVENTS, "settings": Settings(split=Split(method="date", value="2030-01-01"))},
+        {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="date", value="2030-01-01"))},
         "The split leaves no test sessions",
         "Change --split date",
     ),
     "no training sessions": (
-        {"rows": EVENTS, "settings": Settings(split=Split(method="date", value="2000-01-01"))},
+        {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="date", value="2000-01-01"))},
         "The split leaves no training sessions",
         "Change --split date",
     ),
     "no date": (
-        {"rows": EVENTS, "settings": Settings(split=Split(method="date", value="May"))},
+        {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="date", value="May"))},
         "--split date needs an ISO date",
         "'May'",
     ),
@@ -140,20 +140,23 @@ CASES = {
         "--validation latest needs times",
         "--validation random",
     ),
-    "no split": ({"rows": EVENTS, "settings": Settings()}, "There are no test sessions", "--test FILE"),
+    "no split": ({"rows": EVENTS, "settings": PrepareSettings()}, "There are no test sessions", "--test FILE"),
     "two splits": ({"rows": EVENTS, "test_rows": EVENTS}, "--split fraction has nothing to do", "Give one of the two"),
     "no key": (
-        {"rows": EVENTS, "settings": Settings(split=Split(method="random", value=0.2, key="basket"))},
+        {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="random", value=0.2, key="basket"))},
         "no column 'basket', named by --split-key",
         "Known:",
     ),
     "two keys": (
-        {"rows": EVENTS, "settings": Settings(split=Split(method="random", value=0.2, key="event_type"))},
+        {
+            "rows": EVENTS,
+            "settings": PrepareSettings(split=SplitSettings(method="random", value=0.2, key="event_type")),
+        },
         "has two values of --split-key event_type: 'cart' and 'view'",
         "choose another column",
     ),
     "other columns in the test file": (
-        {"rows": EVENTS, "settings": Settings(), "test_rows": without(EVENTS, "user_id")},
+        {"rows": EVENTS, "settings": PrepareSettings(), "test_rows": without(EVENTS, "user_id")},
         "All events files must have the same columns",
         "test.parquet",
     ),
@@ -206,7 +209,7 @@ def test_a_file_that_is_not_there(tmp_path, missing):
     source = Source("shop", nowhere if missing == "events" else path, nowhere if missing == "items" else None)
     settings = LATEST
     if missing == "test":
-        source, settings = Source("shop", path, None, nowhere), Settings()
+        source, settings = Source("shop", path, None, nowhere), PrepareSettings()
 
     with pytest.raises(BadInput, match=r"There is no file or folder at .*nowhere.csv"):
         prepare(source, tmp_path / "out", settings, say=lambda _: None)

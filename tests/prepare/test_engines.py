@@ -16,7 +16,7 @@ from hiersrec.errors import BadInput, HiersrecError, MissingExtra, UnknownName
 from hiersrec.prepare import spark_session
 from hiersrec.prepare.engines import check, open_engine
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Columns, Filters, Metadata, SessionRules, Settings, Split
+from hiersrec.prepare.settings import Columns, Filters, Metadata, PrepareSettings, SessionRules, SplitSettings
 from hiersrec.prepare.source import Source
 from tests.cli.conftest import run_process
 from tests.datasets.test_diginetica import raw_views, write_raw
@@ -61,7 +61,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {**found, "dataset.json": b"\n".join(kept)}
 
 
-def same(tmp_path: Path, source: Source, settings: Settings) -> None:
+def same(tmp_path: Path, source: Source, settings: PrepareSettings) -> None:
     """Prepare a source on both engines, and compare."""
     prepare(source, tmp_path / "duckdb", settings, say=silent)
     odd = tmp_path / "a b" / "spark [1] {ü}*"
@@ -103,16 +103,16 @@ def shop(seed: int) -> tuple[Rows, Rows]:
 
 
 RULES = {
-    "cut by gap": Settings(
+    "cut by gap": PrepareSettings(
         sessions=SessionRules(gap_seconds=99.5, drop_repeats=True, max_length=9),
-        split=Split(method="fraction", value=0.25, valid="latest", valid_share=0.2, hold_out_items=0.1),
+        split=SplitSettings(method="fraction", value=0.25, valid="latest", valid_share=0.2, hold_out_items=0.1),
         metadata=Metadata(text=("title",), numeric=("price",), multi=("tags",)),
     ),
-    "sessions of types": Settings(
+    "sessions of types": PrepareSettings(
         columns=Columns(session_id="visit"),
         sessions=SessionRules(event_types=("view", "Öl")),
         filters=Filters(min_item_count=5),
-        split=Split(method="random", value=0.3, seed=2, key="user"),
+        split=SplitSettings(method="random", value=0.3, seed=2, key="user"),
         metadata=Metadata(text_vectors=("title",), categorical=("tags",)),
     ),
 }
@@ -153,7 +153,7 @@ def test_raw_files_of_a_public_dataset(tmp_path):
 @pytest.mark.usefixtures("spark")
 def test_a_mistake_in_the_data_is_told_alike(tmp_path):
     rows = [{"session_id": 1, "item_id": at, "timestamp": at, "color": at % 2} for at in range(5)]
-    settings = Settings(split=Split(method="random", value=0.3, key="color"))
+    settings = PrepareSettings(split=SplitSettings(method="random", value=0.3, key="color"))
     told = []
     for engine in ("duckdb", "local-spark"):
         source = Source("shop", write(tmp_path / "events.parquet", rows))
@@ -196,7 +196,7 @@ def test_a_session_of_another_thread_is_found(tmp_path, spark):
 @pytest.mark.parametrize("name", ["sparc", "local-spar", "spark://", "spark://host", "spark://host:7077/x", "Duckdb"])
 def test_an_engine_that_is_none(tmp_path, name):
     with pytest.raises(UnknownName, match=r"no --engine '.*'\..*Known: duckdb, local-spark, spark://HOST:PORT\."):
-        prepare(Source("shop", tmp_path / "no.csv"), tmp_path / "out", Settings(), engine=name, say=silent)
+        prepare(Source("shop", tmp_path / "no.csv"), tmp_path / "out", PrepareSettings(), engine=name, say=silent)
 
 
 @pytest.mark.parametrize("name", ["duckdb", "local-spark", "spark://host:7077", "spark://10.0.0.1:1,b.example:7077"])

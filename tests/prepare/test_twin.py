@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hiersrec.prepare.settings import Filters, SessionRules, Settings, Split
+from hiersrec.prepare.settings import Filters, PrepareSettings, SessionRules, SplitSettings
 from tests.prepare.tables import Rows, events, made, plain
 
 
@@ -44,7 +44,7 @@ def filtered(sessions: dict[Any, Rows], rules: SessionRules, least: Filters) -> 
             return sessions
 
 
-def twin(rows: Rows, settings: Settings, given: bool) -> dict[str, list[tuple[Any, list[Any]]]]:
+def twin(rows: Rows, settings: PrepareSettings, given: bool) -> dict[str, list[tuple[Any, list[Any]]]]:
     sessions = filtered(sessions_of(rows, settings.sessions, given), settings.sessions, settings.filters)
     ends = {name: one[-1]["timestamp"] for name, one in sessions.items()}
     order = sorted(sessions, key=lambda name: (ends[name], name))
@@ -68,23 +68,23 @@ def twin(rows: Rows, settings: Settings, given: bool) -> dict[str, list[tuple[An
 
 
 RULES = {
-    "plain": Settings(split=Split(method="fraction", value=0.25, valid="latest")),
-    "k-core": Settings(
+    "plain": PrepareSettings(split=SplitSettings(method="fraction", value=0.25, valid="latest")),
+    "k-core": PrepareSettings(
         filters=Filters(min_item_count=4, min_user_count=5, min_session_length=3),
-        split=Split(method="last_days", value=2, valid="latest", valid_share=0.3),
+        split=SplitSettings(method="last_days", value=2, valid="latest", valid_share=0.3),
     ),
-    "sessions": Settings(
+    "sessions": PrepareSettings(
         sessions=SessionRules(event_types=("view",), drop_repeats=True, max_length=3),
         filters=Filters(min_item_count=3),
-        split=Split(method="date", value=1_460_300_000, valid="latest"),
+        split=SplitSettings(method="date", value=1_460_300_000, valid="latest"),
     ),
-    "gap": Settings(
-        sessions=SessionRules(gap_seconds=999.5), split=Split(method="fraction", value=0.3, valid="latest")
+    "gap": PrepareSettings(
+        sessions=SessionRules(gap_seconds=999.5), split=SplitSettings(method="fraction", value=0.3, valid="latest")
     ),
-    "wide gap": Settings(
+    "wide gap": PrepareSettings(
         sessions=SessionRules(gap_seconds=1000, drop_repeats=True),
         filters=Filters(min_item_count=2),
-        split=Split(method="fraction", value=0.3, valid="latest"),
+        split=SplitSettings(method="fraction", value=0.3, valid="latest"),
     ),
 }
 
@@ -105,10 +105,10 @@ def test_a_pause_of_exactly_the_gap_does_not_cut(tmp_path):
     rows = [{"user_id": "a", "item_id": 1 + at, "timestamp": 100 * at} for at in range(4)]
     rows += [{"user_id": "b", "item_id": 1 + at, "timestamp": 1000 + 101 * at} for at in range(4)]
     rows += [{"user_id": "c", "item_id": 1 + at, "timestamp": 2000 + 100 * at} for at in range(4)]
-    settings = Settings(
+    settings = PrepareSettings(
         sessions=SessionRules(gap_seconds=100),
         filters=Filters(min_session_length=1),
-        split=Split(method="date", value=2000, valid="latest", valid_share=0.2),
+        split=SplitSettings(method="date", value=2000, valid="latest", valid_share=0.2),
     )
 
     names = [name for part in plain(made(tmp_path / "out", rows, settings)).values() for name, _ in part]

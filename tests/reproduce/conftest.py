@@ -7,13 +7,13 @@ import pytest
 
 from hiersrec import registry
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.reproduce._bench import BUDGETS, Bench
 from hiersrec.reproduce._output import Output
 from hiersrec.reproduce._reproduce import members, reproduce
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.watch import Silent, Watch
+from hiersrec.training.callbacks import Callback, SilentCallback
 from tests.toy import write_toy
 
 MakeBench = Callable[..., Bench]
@@ -22,15 +22,15 @@ MakeBench = Callable[..., Bench]
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Dataset:
     folder = write_toy(tmp_path_factory.mktemp("shop"), sessions=90)
-    settings = Settings(split=Split(method="random", value=0.3))
+    settings = PrepareSettings(split=SplitSettings(method="random", value=0.3))
     prepare(Source("shop", folder / "events.csv", folder / "items.csv"), folder / "data", settings, say=lambda _: None)
     return Dataset.open(folder / "data")
 
 
 @pytest.fixture
 def make_bench(shop, tmp_path) -> MakeBench:
-    def bench(watch: Watch | None = None, seeds: int = 1, budget: str = "small", out: Path = tmp_path) -> Bench:
-        return Bench(shop, out, seeds, budget, "hiersrec reproduce", watch or Silent())
+    def bench(callback: Callback | None = None, seeds: int = 1, budget: str = "small", out: Path = tmp_path) -> Bench:
+        return Bench(shop, out, seeds, budget, "hiersrec reproduce", callback or SilentCallback())
 
     return bench
 
@@ -38,7 +38,9 @@ def make_bench(shop, tmp_path) -> MakeBench:
 @pytest.fixture(scope="session")
 def everything(shop, tmp_path_factory) -> tuple[Bench, dict[str, Output]]:
     """`hiersrec reproduce all` on the shop: the bench, and what came out by name."""
-    bench = Bench(shop, tmp_path_factory.mktemp("all"), 1, "small", "hiersrec reproduce all --data shop", Silent())
+    bench = Bench(
+        shop, tmp_path_factory.mktemp("all"), 1, "small", "hiersrec reproduce all --data shop", SilentCallback()
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BUDGETS, "small", {"epochs": 1})
         made = {name: output for name, output, _ in reproduce(bench, members("all"))}

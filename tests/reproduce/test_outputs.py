@@ -19,7 +19,7 @@ from hiersrec.reproduce._output import newest_share, with_runs
 from hiersrec.reproduce._reproduce import members, reproduce
 from hiersrec.reproduce._runs import folder_of, measured
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.watch import Silent
+from hiersrec.training.callbacks import SilentCallback
 
 PICTURES = ["figure2a", "figure2b", "table3", "table4a", "table4b"]
 MEMBERS = ["figure2a", "figure2b", "table2", "table3", "table4a", "table4b"]
@@ -260,7 +260,7 @@ def test_a_wrong_choice_is_refused_before_anything_is_written(shop, tmp_path, gi
         choices["data"] = shop.folder
 
     with pytest.raises(kind) as error:
-        open_bench(**choices, out=tmp_path / "out", command="", watch=Silent())
+        open_bench(**choices, out=tmp_path / "out", command="", callback=SilentCallback())
 
     assert message in str(error.value)
     assert not (tmp_path / "out" / "runs").exists()

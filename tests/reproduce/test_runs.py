@@ -7,18 +7,18 @@ import pytest
 
 from hiersrec.errors import BadFolder
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.reproduce import _runs
 from hiersrec.reproduce._bench import Bench
 from hiersrec.reproduce._runs import complete, folder_of, mean, measured, recipe_of
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.watch import Silent
+from hiersrec.training.callbacks import SilentCallback
 from tests.toy import write_toy
 
 
-class Listener(Silent):
+class Listener(SilentCallback):
     """Remembers the news; stops everything when a stretch of that title begins."""
 
     def __init__(self, stop_at: str = "never") -> None:
@@ -140,9 +140,9 @@ def test_a_run_of_another_dataset_is_refused(make_bench, tmp_path, is_finished) 
     if not is_finished:
         (folder_of(make_bench(), "popularity") / "run.json").unlink()
     other = write_toy(tmp_path / "other", sessions=20)
-    settings = Settings(split=Split(method="random", value=0.3))
+    settings = PrepareSettings(split=SplitSettings(method="random", value=0.3))
     prepare(Source("other", other / "events.csv", other / "items.csv"), other / "data", settings, say=lambda _: None)
-    bench = Bench(Dataset.open(other / "data"), tmp_path, 1, "small", "", Silent())
+    bench = Bench(Dataset.open(other / "data"), tmp_path, 1, "small", "", SilentCallback())
 
     with pytest.raises(BadFolder, match=r"popularity-0 was trained on other items than those of .*data\. Remove"):
         complete(bench, ["popularity"])

@@ -15,7 +15,7 @@ from hiersrec.retrieval import index, search
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.index import Encoded, IndexRanker
 from hiersrec.retrieval.layout import Layout
-from hiersrec.retrieval.ranking import FullRanker, Wanted
+from hiersrec.retrieval.ranking import FullRanker, ListRequest
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
@@ -107,7 +107,7 @@ candidates = st.one_of(
 )
 some_items = st.one_of(st.none(), st.sets(st.integers(1, ITEMS)).map(lambda one: np.array(sorted(one), np.int32)))
 wishes = st.builds(
-    Wanted,
+    ListRequest,
     k=st.sampled_from([1, 5, 20, 99]),
     candidates=candidates,
     exclude_seen=st.booleans(),
@@ -155,14 +155,16 @@ def test_a_batch_too_large_for_the_memory_is_answered_in_turns(monkeypatch) -> N
     indexed, full = rankers(Whole(world(2), 2))
     for most in (1, ITEMS, 3 * ITEMS):
         monkeypatch.setattr(index, "AT_ONCE", most)
-        assert_same(indexed.rank(BATCH, Wanted(k=5)), full.rank(BATCH, Wanted(k=5)))
+        assert_same(indexed.rank(BATCH, ListRequest(k=5)), full.rank(BATCH, ListRequest(k=5)))
 
 
 def test_only_sessions_of_which_nothing_is_known() -> None:
     indexed, full = rankers(Whole(world(3), 3))
     nothing = whole_sessions([[], [0, -2]], 9)
     for chosen in (ALL, Candidates(policy="category", top=1)):
-        assert_same(indexed.rank(nothing, Wanted(candidates=chosen)), full.rank(nothing, Wanted(candidates=chosen)))
+        assert_same(
+            indexed.rank(nothing, ListRequest(candidates=chosen)), full.rank(nothing, ListRequest(candidates=chosen))
+        )
 
 
 @pytest.mark.parametrize("fed", ["logits", "probs"])
@@ -197,8 +199,8 @@ def test_what_an_item_of_the_session_adds_is_a_part_of_its_score() -> None:
 
     assert [part.source for part in parts][:3] == ["session", "bias", "repeat"]
     assert parts[2].value.tolist() == [7 * 2, 0, -7 * 3, 0]
-    found = indexed.rank(batch, Wanted(k=99))
-    assert_same(found, full.rank(batch, Wanted(k=99)))
+    found = indexed.rank(batch, ListRequest(k=99))
+    assert_same(found, full.rank(batch, ListRequest(k=99)))
 
 
 @pytest.mark.parametrize("type_", ["bf16", "int8"])
@@ -208,7 +210,7 @@ def test_an_item_of_the_session_is_scored_again_however_low_its_narrow_score(mon
     for seed in range(10):
         indexed, full = rankers(Whole(world(seed), seed, repeating=True), type_)
         session = whole_sessions([[2, 5, 8]], 9)  # whose items add 21, 14 and 7
-        found, expected = (one.rank(session, Wanted(k=3)) for one in (indexed, full))
+        found, expected = (one.rank(session, ListRequest(k=3)) for one in (indexed, full))
         assert set(expected.items[0].tolist()) & {2, 5, 8} <= set(found.items[0].tolist())
 
 
@@ -238,10 +240,10 @@ def test_random_candidates_and_models_without_categories_are_refused() -> None:
     indexed, _ = rankers(Whole(world(5), 5, levels=()))
 
     with pytest.raises(BadInput, match=r"Random candidates are for evaluation .*got 'random'.*'all' or 'category'"):
-        indexed.rank(BATCH, Wanted(candidates=Candidates(policy="random", top=2)))
+        indexed.rank(BATCH, ListRequest(candidates=Candidates(policy="random", top=2)))
     with pytest.raises(BadInput, match="come from predicted categories, and this run predicts none"):
-        indexed.rank(BATCH, Wanted(candidates=Candidates(policy="category", top=2)))
-    assert len(indexed.rank(BATCH, Wanted(k=3)).items) == len(SESSIONS)
+        indexed.rank(BATCH, ListRequest(candidates=Candidates(policy="category", top=2)))
+    assert len(indexed.rank(BATCH, ListRequest(k=3)).items) == len(SESSIONS)
 
 
 @pytest.mark.parametrize("name", ["items", "category_2"])
@@ -250,4 +252,4 @@ def test_a_broken_model_stops_everything(name, value) -> None:
     indexed, _ = rankers(Whole(world(6), 6, broken={name: value}))
 
     with pytest.raises(HiersrecError, match=f"scores of {name} contain {value}; they must be numbers.*train it again"):
-        indexed.rank(BATCH, Wanted())
+        indexed.rank(BATCH, ListRequest())

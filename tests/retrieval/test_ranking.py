@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.order import top_k
-from hiersrec.retrieval.ranking import FullRanker, Wanted, at_most_per_category, finest_nodes, turns
+from hiersrec.retrieval.ranking import FullRanker, ListRequest, at_most_per_category, finest_nodes, turns
 from hiersrec.retrieval.scoring import score
 from hiersrec.store.batches import whole_sessions
 from tests.serving.world import Explained, Sum, catalog
@@ -42,7 +42,7 @@ def test_lists_are_those_of_the_one_order_with_what_is_not_wanted_taken_out() ->
     ranker = FullRanker(Explained(), known)
     for candidates in (ALL, Candidates(policy="category", top=1)):
         for only, never, seen in (([1, 3, 4], [4], False), (None, None, True), (None, [2, 6], True)):
-            wanted = Wanted(
+            wanted = ListRequest(
                 k=4,
                 candidates=candidates,
                 exclude_seen=seen,

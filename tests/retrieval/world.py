@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.known import Level
+from hiersrec.store.item_catalog import Level
 from hiersrec.types import Batch, Float32, Scores
 
 ITEMS = 40

@@ -6,8 +6,8 @@ import pytest
 
 from hiersrec.serving.answers import Pull
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
-from hiersrec.store.known import Level
-from hiersrec.types import Part
+from hiersrec.store.item_catalog import Level
+from hiersrec.types import ScorePart
 from tests.serving.world import catalog
 
 INF = float("inf")
@@ -49,8 +49,8 @@ def test_a_reason_names_the_three_classes_that_move_the_score_most_either_way() 
     world = dataclasses.replace(catalog(), levels=[level])
     added = np.array([[0.5, -4.0, 0.25, 2.0, 1.0]], np.float32)
     parts = [
-        Part("session", np.array([1.5], np.float32), None),
-        Part("category_1", added.sum(axis=1), added),
+        ScorePart("session", np.array([1.5], np.float32), None),
+        ScorePart("category_1", added.sum(axis=1), added),
     ]
 
     [[session, category]] = reasons(world, {"category_1": np.array([0, 0.1, 0.2, 0.3, 0.25, 0.15])}, parts)

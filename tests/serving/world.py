@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.known import Level
-from hiersrec.types import Batch, Float32, Int32, Part, Scores
+from hiersrec.store.item_catalog import Level
+from hiersrec.types import Batch, Float32, Int32, ScorePart, Scores
 
 TITLES = ["Nile", "Cairo", "Tiger", "Lion", "Oak", None]
 IDS = ["a", "b", "c", "d", "e", "f"]
@@ -57,11 +57,11 @@ class Explained:
         }
         return Scores(_closed(np.concatenate([np.zeros((len(batch), 1)), items], axis=1)), levels)
 
-    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+    def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         assert len(batch) == 1
         parts = self._parts(batch.items[0, : batch.lengths[0]])
         return [
-            Part(one.source, one.value[items - 1], None if one.by_class is None else one.by_class[items - 1])
+            ScorePart(one.source, one.value[items - 1], None if one.by_class is None else one.by_class[items - 1])
             for one in parts
         ]
 
@@ -69,13 +69,13 @@ class Explained:
         random = np.random.default_rng([level, *session.tolist()])
         return random.normal(size=catalog().levels[level - 1].num_known + 1).astype(np.float32)
 
-    def _parts(self, session: Int32) -> list[Part]:
+    def _parts(self, session: Int32) -> list[ScorePart]:
         random = np.random.default_rng(session.tolist())
         parts = []
         for level, classes in ((1, 2), (2, 3)):
             added = random.normal(size=(6, classes)).astype(np.float32)
-            parts.append(Part(f"category_{level}", added.sum(axis=1), added))
-        alone = [Part(source, random.normal(size=6).astype(np.float32), None) for source in ("session", "bias")]
+            parts.append(ScorePart(f"category_{level}", added.sum(axis=1), added))
+        alone = [ScorePart(source, random.normal(size=6).astype(np.float32), None) for source in ("session", "bias")]
         return [*alone, *parts]
 
 

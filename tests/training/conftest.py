@@ -3,7 +3,7 @@
 import pytest
 
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.store.dataset import Dataset
 from tests.toy import write_toy
@@ -13,5 +13,7 @@ from tests.toy import write_toy
 def dataset(tmp_path_factory) -> Dataset:
     shop = write_toy(tmp_path_factory.mktemp("toy"), sessions=60)
     source = Source("toy", shop / "events.csv", shop / "items.csv")
-    prepare(source, shop / "data", Settings(split=Split(method="fraction", value=0.2)), say=lambda _: None)
+    prepare(
+        source, shop / "data", PrepareSettings(split=SplitSettings(method="fraction", value=0.2)), say=lambda _: None
+    )
     return Dataset.open(shop / "data")

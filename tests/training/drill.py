@@ -22,11 +22,11 @@ from hiersrec.model.losses import cross_entropy
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.distributed import Processes, joined, leave
 from hiersrec.training.fit import train
-from hiersrec.training.processes import Processes, joined, leave
 from hiersrec.training.teachers import Teachers
-from hiersrec.training.watch import Silent
 from tests.model.world import recipe
 from tests.toy import toy
 
@@ -51,7 +51,7 @@ def trained(variant: str, folder: Path, processes: Processes | None = None) -> t
     settings = dataclasses.replace(SETTINGS, positions="all" if variant == "every position" else "last")
     teacher = build_model(recipe(), DATA.catalog).eval().requires_grad_(False)
     teachers = Teachers((teacher,), 0.5, ()) if variant == "taught" else None
-    return model, loop.fit(model, DATA, settings, folder, Silent(), processes, teachers)
+    return model, loop.fit(model, DATA, settings, folder, SilentCallback(), processes, teachers)
 
 
 def examples() -> tuple[Tensor, Tensor, Tensor]:
@@ -94,7 +94,7 @@ def refused(here: Processes, dataset: Path, out: Path) -> list[str]:
     told = []
     for name in ("tagnn", "popularity"):
         try:
-            train(Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, Silent(), processes=here)
+            train(Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, SilentCallback(), processes=here)
         except HiersrecError as error:
             told.append(str(error))
     return told

@@ -25,10 +25,10 @@ from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import checkpoint, loop
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.distributed import Processes, joined, leave
 from hiersrec.training.fit import train
-from hiersrec.training.processes import Processes, joined, leave
-from hiersrec.training.watch import Silent
 from tests.model.world import recipe
 from tests.shop import TINY
 from tests.toy import NUM_ITEMS, toy
@@ -87,7 +87,7 @@ def trained(variant: str, folder: Path, processes: Processes | None = None) -> t
     model = built(variant, split)
     positions: Any = "all" if variant == "every position" else "last"
     settings = dataclasses.replace(SETTINGS, positions=positions, split_items=split is not None)
-    return model, loop.fit(model, data(), settings, folder, Silent(), processes)
+    return model, loop.fit(model, data(), settings, folder, SilentCallback(), processes)
 
 
 def check(out: Path, dataset: Path) -> None:
@@ -107,9 +107,9 @@ def check(out: Path, dataset: Path) -> None:
                 safetensors.torch.save_file(put_together, out / f"{variant}.gradients.safetensors")
                 safetensors.torch.save_file(state, out / f"{variant}.last.safetensors")
         chosen = read_recipe(find_recipe("hiersrec", "toy"), RUN)
-        train(Dataset.open(dataset), chosen, out / "run", Silent(), processes=here)
+        train(Dataset.open(dataset), chosen, out / "run", SilentCallback(), processes=here)
         try:
-            train(Dataset.open(dataset), chosen, out / "warm", Silent(), processes=here, init_from=out / "run")
+            train(Dataset.open(dataset), chosen, out / "warm", SilentCallback(), processes=here, init_from=out / "run")
         except HiersrecError as error:
             found["warm start"] = str(error)
         (out / f"{here.rank}.json").write_text(json.dumps(found), encoding="utf-8")

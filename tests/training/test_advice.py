@@ -11,7 +11,7 @@ from hiersrec.config import Recipe
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.store.known import Level
+from hiersrec.store.item_catalog import Level
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import advice as module
 from hiersrec.training import precision
@@ -96,13 +96,13 @@ def test_too_little_memory_is_told_by_the_estimate_or_else_by_the_tables() -> No
 
 def test_training_and_describe_say_it(dataset, tmp_path: Path, monkeypatch, capsys) -> None:
     from hiersrec.cli import describe
+    from hiersrec.training.callbacks import SilentCallback
     from hiersrec.training.fit import train
-    from hiersrec.training.watch import Silent
 
     monkeypatch.setattr(module, "memory_of_machine", lambda: 1000)
     said: list[str] = []
 
-    class Listening(Silent):
+    class Listening(SilentCallback):
         def say(self, text: str) -> None:
             said.append(text)
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from hiersrec.training import checkpoint
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.distributed import alone
 from hiersrec.training.optimizer import Optimizers
-from hiersrec.training.processes import alone
 
 
 def made(seed: int) -> tuple[nn.Module, Optimizers]:

@@ -16,14 +16,14 @@ from hiersrec import registry
 from hiersrec.build import build_model
 from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
-from hiersrec.evaluation.evaluate import Options, evaluate
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import checkpoint, loop
-from hiersrec.training.watch import Silent
+from hiersrec.training.callbacks import SilentCallback
 from tests.model.world import recipe
 from tests.toy import toy
 
@@ -44,8 +44,8 @@ class Stop(Exception):
     """A kill."""
 
 
-class Stopping(Silent):
-    """A watch that ends the training at its step number `at`, counted over all epochs and validations."""
+class Stopping(SilentCallback):
+    """A callback that ends the training at its step number `at`, counted over all epochs and validations."""
 
     def __init__(self, at: int) -> None:
         self.left = at
@@ -57,8 +57,8 @@ class Stopping(Silent):
             raise Stop
 
 
-class Listening(Silent):
-    """A watch that remembers."""
+class Listening(SilentCallback):
+    """A callback that remembers."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) 
     found = []
     for run, seed in enumerate([0, 0, 1]):
         made = untrained(seed)
-        loop.fit(made, DATA, dataclasses.replace(SETTINGS, seed=seed), tmp_path / str(run), Silent())
+        loop.fit(made, DATA, dataclasses.replace(SETTINGS, seed=seed), tmp_path / str(run), SilentCallback())
         found.append(weights(made))
 
     assert found[0] == found[1]
@@ -102,12 +102,12 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, a
     """Stops in the first and second epoch and in a validation; random state, moments and sums go on as they were."""
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     whole = untrained(overrides=variant)
-    expected = loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", Silent())
+    expected = loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentCallback())
 
     with pytest.raises(Stop):
         loop.fit(untrained(overrides=variant), DATA, SETTINGS, tmp_path / "stopped", Stopping(at))
     resumed = untrained(seed=99, overrides=variant) if at > 1 else untrained(overrides=variant)
-    progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", Silent())
+    progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", SilentCallback())
 
     assert weights(resumed) == weights(whole)
     best = [(tmp_path / name / checkpoint.BEST).read_bytes() for name in ("whole", "stopped")]
@@ -125,15 +125,15 @@ def _moving(record: dict[str, Any]) -> dict[str, Any]:
 def test_a_stop_between_two_saved_moments_goes_back_to_the_last_one(tmp_path) -> None:
     """With the usual minute between moments, a stop in epoch 2 goes on from the end of epoch 1."""
     whole = untrained()
-    loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", Silent())
+    loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentCallback())
     with pytest.raises(Stop):
         loop.fit(untrained(), DATA, SETTINGS, tmp_path / "stopped", Stopping(9))
-    watch = Listening()
+    callback = Listening()
 
     resumed = untrained(seed=99)
-    loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", watch)
+    loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", callback)
 
-    assert watch.said[0].endswith("resumed at epoch 2")
+    assert callback.said[0].endswith("resumed at epoch 2")
     assert weights(resumed) == weights(whole)
 
 
@@ -168,7 +168,7 @@ def test_it_stops_after_epochs_without_gain_and_keeps_the_best(
     seen = scripted(monkeypatch, scores)
 
     progress = loop.fit(
-        untrained(), DATA, dataclasses.replace(SETTINGS, epochs=6, patience=patience), tmp_path, Silent()
+        untrained(), DATA, dataclasses.replace(SETTINGS, epochs=6, patience=patience), tmp_path, SilentCallback()
     )
 
     assert (len(seen), progress.epoch, progress.best_epoch, progress.best) == (epochs, epochs, best, scores[best - 1])
@@ -187,7 +187,7 @@ def test_the_learning_rate_follows_its_schedule(tmp_path, monkeypatch, schedule)
             return super().step(closure)
 
     monkeypatch.setattr(torch.optim, "Adam", Recording)
-    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2, schedule=schedule), tmp_path, Silent())
+    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2, schedule=schedule), tmp_path, SilentCallback())
 
     count = len(rates)
     assert count == 2 * -(-len(DATA.train.items[len(DATA.train) :]) // 32)
@@ -201,24 +201,24 @@ def test_a_diverging_training_says_so(tmp_path) -> None:
     with pytest.raises(
         HiersrecError, match=r"no number any more in epoch 1, step \d+ \(.*item.*\)\. .*lower training\."
     ):
-        loop.fit(untrained(overrides=("tasks.item.head=linear",)), DATA, settings, tmp_path, Silent())
+        loop.fit(untrained(overrides=("tasks.item.head=linear",)), DATA, settings, tmp_path, SilentCallback())
 
 
 def test_the_watch_hears_of_all_examples_and_epochs(tmp_path) -> None:
-    watch = Listening()
+    callback = Listening()
 
-    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2), tmp_path, watch)
+    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2), tmp_path, callback)
 
     prefixes = [len(one.items) - len(one) for one in (DATA.train, DATA.valid)]
-    assert watch.titles == [
+    assert callback.titles == [
         ("train: epoch 1/2", prefixes[0]),
         ("train: validation", prefixes[1]),
         ("train: epoch 2/2", prefixes[0]),
         ("train: validation", prefixes[1]),
     ]
-    assert (prefixes[0], prefixes[1]) == (max(done for done, _ in watch.steps), watch.steps[-1][0])
-    assert all(word in watch.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))
-    assert [line.split(":")[1].strip() for line in watch.said] == [
+    assert (prefixes[0], prefixes[1]) == (max(done for done, _ in callback.steps), callback.steps[-1][0])
+    assert all(word in callback.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))
+    assert [line.split(":")[1].strip() for line in callback.said] == [
         f"{prefixes[0]:,} prefixes, {sum(one.numel() for one in untrained().parameters()):,} parameters, cpu, float32",
         "epoch 1",
         "epoch 2",
@@ -228,9 +228,9 @@ def test_the_watch_hears_of_all_examples_and_epochs(tmp_path) -> None:
 def test_what_it_validates_is_what_evaluation_finds(tmp_path) -> None:
     made = untrained()
 
-    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=1), tmp_path, Silent())
+    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=1), tmp_path, SilentCallback())
 
-    found = evaluate(ModelScorer(made), DATA.catalog, DATA.valid, Options()).metrics
+    found = evaluate(ModelScorer(made), DATA.catalog, DATA.valid, EvaluationOptions()).metrics
     assert progress.best == found["mrr@20"]
     assert progress.history[0]["valid"].items() <= found.items()
 
@@ -251,7 +251,7 @@ def test_whoever_fits_is_given_no_test_split() -> None:
 def test_bf16_trains_too(tmp_path: Path) -> None:
     made = untrained()
 
-    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, precision="bf16"), tmp_path, Silent())
+    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, precision="bf16"), tmp_path, SilentCallback())
 
     losses = [one["loss"]["item"] for one in progress.history]
     assert losses[0] > losses[1] > losses[2]
@@ -261,7 +261,7 @@ def test_bf16_trains_too(tmp_path: Path) -> None:
 def trained(folder: Path, *overrides: str) -> tuple[HierarchicalModel, list[dict[str, Any]]]:
     """A model of the recipe without dropout after two epochs, and their records."""
     made = untrained(overrides=("encoder.dropout=0.0", *overrides))
-    return made, loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=2), folder, Silent()).history
+    return made, loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=2), folder, SilentCallback()).history
 
 
 def test_each_strategy_of_weights_trains_another_model(tmp_path) -> None:
@@ -326,7 +326,7 @@ def test_the_next_event_s_type_reaches_the_tasks(tmp_path, monkeypatch) -> None:
     typed = dataclasses.replace(DATA.train, event_types=np.asarray(DATA.train.items) % 3)
     for folder, train in (("typed", typed), ("plain", dataclasses.replace(DATA.train, event_types=None))):
         data = dataclasses.replace(DATA, train=train)
-        loop.fit(untrained(), data, dataclasses.replace(SETTINGS, epochs=1), tmp_path / folder, Silent())
+        loop.fit(untrained(), data, dataclasses.replace(SETTINGS, epochs=1), tmp_path / folder, SilentCallback())
 
     steps = len(seen) // 2
     assert steps > 1

@@ -11,8 +11,8 @@ import torch
 from hiersrec.build import open_run
 from hiersrec.errors import BadRecipe
 from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from tests.training import split_drill as drill
 from tests.training.test_processes import history, known, sets, torchrun
 
@@ -71,7 +71,7 @@ def test_each_holds_half_of_the_tables(drilled) -> None:
 def test_a_run_of_many_processes_is_opened_by_one(drilled, dataset) -> None:
     run = open_run(drilled[0] / "run")
     recipe = read_recipe(find_recipe("hiersrec", "toy"), [*drill.RUN, "training.split_items=false"])
-    train(dataset, recipe, drilled[0] / "alone", Silent())
+    train(dataset, recipe, drilled[0] / "alone", SilentCallback())
     alone = open_run(drilled[0] / "alone")
 
     assert run.document["parameters"] == alone.document["parameters"]
@@ -123,6 +123,6 @@ def test_it_needs_several_processes_and_our_model(dataset, tmp_path, name, messa
     recipe = read_recipe(find_recipe(name, "toy"), ["training.split_items=true"])
 
     with pytest.raises(BadRecipe, match=message):
-        train(dataset, recipe, tmp_path / "run", Silent())
+        train(dataset, recipe, tmp_path / "run", SilentCallback())
 
     assert not (tmp_path / "run").exists()

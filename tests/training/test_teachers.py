@@ -16,10 +16,10 @@ from hiersrec.model.targets import Targets
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.examples import Step
 from hiersrec.training.fit import train
 from hiersrec.training.teachers import Teachers, teachers_of
-from hiersrec.training.watch import Silent
 from tests.model.world import TINY
 from tests.toy import fashion
 from tests.training.test_loop import Stop, Stopping
@@ -43,14 +43,14 @@ def runs(dataset, tmp_path_factory) -> list[Path]:
     """Two teachers, and one that saw the validation sessions."""
     folder = tmp_path_factory.mktemp("teachers")
     for at, overrides in enumerate([["training.seed=1"], ["training.seed=2"], ["training.refit=true"]]):
-        train(dataset, recipe(*overrides), folder / str(at), Silent())
+        train(dataset, recipe(*overrides), folder / str(at), SilentCallback())
     return [folder / str(at) for at in range(3)]
 
 
 @pytest.fixture(scope="module")
 def taught(dataset, runs, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("taught") / "run"
-    train(dataset, recipe(named(*runs[:2])), out, Silent())
+    train(dataset, recipe(named(*runs[:2])), out, SilentCallback())
     return out
 
 
@@ -81,7 +81,7 @@ def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs) -> None:
 def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(build, "trend", fashion)
     for name, weight in {"with": 1.0, "without": 0.0}.items():
-        train(dataset, recipe(f"tasks.item.trend={weight}"), tmp_path / name, Silent())
+        train(dataset, recipe(f"tasks.item.trend={weight}"), tmp_path / name, SilentCallback())
     step = Step(torch.tensor([[1, 9, 17]]), torch.tensor([3]), Targets(torch.tensor([2])))
 
     with_trend, without = (
@@ -95,7 +95,7 @@ def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monk
 
 def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path) -> None:
     causal = recipe(*EVERY)
-    train(dataset, causal, tmp_path / "teacher", Silent())
+    train(dataset, causal, tmp_path / "teacher", SilentCallback())
     made = recipe(*EVERY, named(tmp_path / "teacher"))
     found = opened(dataset, made)
     assert found is not None
@@ -112,10 +112,10 @@ def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path
 
 
 def test_a_pupil_learns_from_them_and_a_share_of_none_is_no_teacher(dataset, runs, taught, tmp_path) -> None:
-    train(dataset, recipe(), tmp_path / "alone", Silent())
-    train(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.0"), tmp_path / "none", Silent())
-    train(dataset, recipe(named(runs[0])), tmp_path / "one", Silent())
-    train(dataset, recipe(named(*runs[:2])), tmp_path / "again", Silent())
+    train(dataset, recipe(), tmp_path / "alone", SilentCallback())
+    train(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.0"), tmp_path / "none", SilentCallback())
+    train(dataset, recipe(named(runs[0])), tmp_path / "one", SilentCallback())
+    train(dataset, recipe(named(*runs[:2])), tmp_path / "again", SilentCallback())
 
     assert weights(tmp_path / "none") == weights(tmp_path / "alone")
     assert weights(tmp_path / "again") == weights(taught)
@@ -127,7 +127,7 @@ def test_a_pupil_is_nearer_to_its_teacher_than_one_who_learns_alone(dataset, run
     items, lengths = torch.tensor([[1, 9, 17], [4, 20, 0]]), torch.tensor([3, 2])
     apart = []
     for name, overrides in {"alone": [], "pupil": [named(runs[0]), "training.teachers_share=1.0"]}.items():
-        train(dataset, recipe("training.epochs=4", *overrides), tmp_path / name, Silent())
+        train(dataset, recipe("training.epochs=4", *overrides), tmp_path / name, SilentCallback())
         model = open_run(tmp_path / name).scorer.model
         apart.append(
             torch.nn.functional.kl_div(
@@ -153,7 +153,7 @@ def test_the_run_says_who_taught(runs, taught) -> None:
 
 def test_a_taught_run_stands_without_its_teachers(dataset, runs, tmp_path) -> None:
     teacher = Path(shutil.copytree(runs[0], tmp_path / "teacher"))
-    train(dataset, recipe(named(teacher)), tmp_path / "run", Silent())
+    train(dataset, recipe(named(teacher)), tmp_path / "run", SilentCallback())
     shutil.rmtree(teacher)
 
     assert open_run(tmp_path / "run").catalog.num_items == dataset.catalog.num_items
@@ -165,7 +165,7 @@ def test_a_resumed_pupil_is_the_one_that_was_left_alone(dataset, runs, taught, t
     with pytest.raises(Stop):
         train(dataset, made, tmp_path / "run", Stopping(3))
 
-    train(dataset, made, tmp_path / "run", Silent(), resume=True)
+    train(dataset, made, tmp_path / "run", SilentCallback(), resume=True)
 
     assert weights(tmp_path / "run") == weights(taught)
 
@@ -200,13 +200,13 @@ def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone
 
 
 def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, tmp_path) -> None:
-    train(dataset, read_recipe(find_recipe("popularity", "toy")), tmp_path / "popularity", Silent())
+    train(dataset, read_recipe(find_recipe("popularity", "toy")), tmp_path / "popularity", SilentCallback())
     with pytest.raises(BadRecipe, match="holds 'popularity', a rival"):
-        train(dataset, recipe(named(tmp_path / "popularity")), tmp_path / "out", Silent())
+        train(dataset, recipe(named(tmp_path / "popularity")), tmp_path / "out", SilentCallback())
     with pytest.raises(BadFolder):
-        train(dataset, recipe(named(tmp_path / "nowhere")), tmp_path / "out", Silent())
+        train(dataset, recipe(named(tmp_path / "nowhere")), tmp_path / "out", SilentCallback())
     with pytest.raises(BadFolder, match="one of the teachers"):
-        train(dataset, recipe(named(runs[0])), runs[0], Silent(), overwrite=True)
+        train(dataset, recipe(named(runs[0])), runs[0], SilentCallback(), overwrite=True)
 
     assert not (tmp_path / "out").exists()
     assert open_run(runs[0])
@@ -216,7 +216,7 @@ def test_a_rival_has_no_teachers(dataset, runs, tmp_path) -> None:
     rival = read_recipe(find_recipe("cotrec", "toy"), [named(runs[0])])
 
     with pytest.raises(BadRecipe, match="'cotrec' is a rival"):
-        train(dataset, rival, tmp_path / "out", Silent())
+        train(dataset, rival, tmp_path / "out", SilentCallback())
 
 
 def test_a_teacher_of_other_items_is_refused(dataset, runs, tmp_path) -> None:

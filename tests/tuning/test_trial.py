@@ -6,8 +6,8 @@ from hiersrec.build import open_run
 from hiersrec.errors import BadFolder
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
-from hiersrec.training.watch import Silent
 from hiersrec.tuning.trial import run, slim
 from tests.model.world import TINY
 from tests.training.test_loop import Stop, Stopping
@@ -20,7 +20,7 @@ COUNTED = read_recipe(find_recipe("cooccurrence", "toy"), ["baseline.window=2"])
 
 
 def test_a_rival_that_counts_is_measured_on_the_validation_sessions(dataset, tmp_path) -> None:
-    found = run(dataset, COUNTED, tmp_path / "run", Silent())
+    found = run(dataset, COUNTED, tmp_path / "run", SilentCallback())
 
     expected = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics
     assert found.valid == {name: expected[name] for name in ("mrr@20", "hits@20")}
@@ -28,7 +28,7 @@ def test_a_rival_that_counts_is_measured_on_the_validation_sessions(dataset, tmp
 
 
 def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
-    found = run(dataset, MODEL, tmp_path / "run", Silent())
+    found = run(dataset, MODEL, tmp_path / "run", SilentCallback())
 
     document = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     measured = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics
@@ -41,11 +41,11 @@ def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
 
 @pytest.mark.parametrize("at", [1, 9])
 def test_a_training_that_was_killed_goes_on(dataset, tmp_path, at) -> None:
-    alone = run(dataset, MODEL, tmp_path / "alone", Silent())
+    alone = run(dataset, MODEL, tmp_path / "alone", SilentCallback())
     with pytest.raises(Stop):
         run(dataset, MODEL, tmp_path / "run", Stopping(at))
 
-    found = run(dataset, MODEL, tmp_path / "run", Silent())
+    found = run(dataset, MODEL, tmp_path / "run", SilentCallback())
 
     assert (found.valid, found.epochs) == (alone.valid, alone.epochs)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "alone")]
@@ -53,7 +53,7 @@ def test_a_training_that_was_killed_goes_on(dataset, tmp_path, at) -> None:
 
 
 def test_a_run_that_was_sealed_before_the_kill_is_only_read(dataset, tmp_path) -> None:
-    found = run(dataset, MODEL, tmp_path / "run", Silent())
+    found = run(dataset, MODEL, tmp_path / "run", SilentCallback())
 
     assert run(dataset, MODEL, tmp_path / "run", Stopping(1)) == found
 
@@ -62,14 +62,14 @@ def test_what_a_kill_left_before_the_recipe_was_written_is_swept_away(dataset, t
     (tmp_path / "run" / "catalog").mkdir(parents=True)
     (tmp_path / "run" / ".recipe.toml.1.part").write_text("name", encoding="utf-8")
 
-    run(dataset, COUNTED, tmp_path / "run", Silent())
+    run(dataset, COUNTED, tmp_path / "run", SilentCallback())
 
     assert not (tmp_path / "run" / ".recipe.toml.1.part").exists()
 
 
 def test_slim_keeps_the_facts_and_the_weights_only_when_told(dataset, tmp_path) -> None:
     out = tmp_path / "run"
-    train(dataset, COUNTED, out, Silent())
+    train(dataset, COUNTED, out, SilentCallback())
     (out / "state").mkdir()
 
     slim(out, keep_weights=True)

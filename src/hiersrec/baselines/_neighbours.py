@@ -34,7 +34,7 @@ class Distinct(NamedTuple):
     length: int
 
 
-class Candidates(NamedTuple):
+class NeighbourSessions(NamedTuple):
     """Training sessions that share an item with a session, oldest first, (C,) each.
 
     sessions: int64. weight: float64, sum over the shared items. newest: int64, place in the session of the newest of
@@ -74,7 +74,7 @@ class Index:
         """N of the catalogue."""
         return len(self.held_by) - 1
 
-    def candidates(self, session: Distinct, weights: Float64) -> Candidates:
+    def candidates(self, session: Distinct, weights: Float64) -> NeighbourSessions:
         """The candidates of a session, whose items have `weights` (U,)."""
         spans = [slice(self.starts[item], self.starts[item + 1]) for item in session.items.tolist()]
         holders = np.concatenate([self.holders[one] for one in spans])  # (M,): one for each shared item
@@ -84,11 +84,11 @@ class Index:
         holders, places, item = holders[order], places[order], item[order]
         first = np.flatnonzero(np.diff(holders, prepend=-1))[-self.sample :]  # (C,): where a candidate's items begin
         if len(first) == 0:
-            return Candidates(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
+            return NeighbourSessions(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
         end = np.append(first[1:], len(holders))  # (C,)
         weight = np.add.reduceat(weights[item], first)
         newest = session.places[item[end - 1]]
-        return Candidates(holders[first], weight, newest, np.maximum.reduceat(places, first).astype(np.int64))
+        return NeighbourSessions(holders[first], weight, newest, np.maximum.reduceat(places, first).astype(np.int64))
 
     def held(self, sessions: Int64) -> tuple[Int32, Int32, Int64]:
         """All items of some training sessions: (items, places, owner) (M,), owner being an index into `sessions`."""

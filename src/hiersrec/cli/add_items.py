@@ -20,7 +20,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
     """Add new items to a trained run, without retraining."""
-    from hiersrec.grow import add_items
+    from hiersrec.add_items import add_items
     from hiersrec.store.folder import open_seal
 
     add_items(run, items, out, printing.say, vectors=listed(vectors or ""), overwrite=overwrite)

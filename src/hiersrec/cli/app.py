@@ -68,7 +68,7 @@ def main() -> None:
         _run()
     except SystemExit as end:
         if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's; other starts don't import PyTorch here
-            from hiersrec.training.processes import leave
+            from hiersrec.training.distributed import leave
 
             leave(int(end.code or 0))
         raise

@@ -26,14 +26,14 @@ def command(
 ) -> None:
     """Compare runs session by session; runs of one recipe that differ in seed alone count as one system."""
     from hiersrec.comparison import render
-    from hiersrec.comparison.compare import Options, compare
-    from hiersrec.training.watch import Bar, stretch
+    from hiersrec.comparison.compare import ComparisonOptions, compare
+    from hiersrec.training.callbacks import ProgressBar, stretch
     from hiersrec.writing import figures, tables
 
-    options = Options(metrics=tuple(metric or Options().metrics), bootstrap=bootstrap, seed=seed)
+    options = ComparisonOptions(metrics=tuple(metric or ComparisonOptions().metrics), bootstrap=bootstrap, seed=seed)
     if out is not None:
         figures.figure(1, 1)  # without matplotlib this ends here, before the work
-    with stretch(Bar(printing.console(sys.stderr)), "resample") as progress:
+    with stretch(ProgressBar(printing.console(sys.stderr)), "resample") as progress:
         document = compare(runs, options, progress)
     table, written = render.table(document), []
     if out is not None:

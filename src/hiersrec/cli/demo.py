@@ -20,13 +20,13 @@ def command(
 ) -> None:
     """Do all of it once, on Wikispeedia."""
     from hiersrec.demo import bundle_of, demo, is_done
-    from hiersrec.training.watch import Bar
+    from hiersrec.training.callbacks import ProgressBar
 
-    watch = Bar(printing.console(sys.stderr))
+    callback = ProgressBar(printing.console(sys.stderr))
     if not (serve and is_done(out)):
-        printing.show(*demo(out, watch))
+        printing.show(*demo(out, callback))
     if serve:
         from hiersrec.http.server import Service
         from hiersrec.http.server import serve as run
 
-        run(Service(bundle_of(out, watch)), port=port)
+        run(Service(bundle_of(out, callback)), port=port)

@@ -63,7 +63,7 @@ def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict
     from hiersrec.config import ModelRecipe
     from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.training.advice import advice
-    from hiersrec.training.need import needed
+    from hiersrec.training.memory_estimate import needed
 
     chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
     if not isinstance(chosen, ModelRecipe):

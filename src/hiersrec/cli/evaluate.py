@@ -38,23 +38,23 @@ def command(  # more than ten parameters: they are the flags
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
     """Measure a run on the test sessions."""
-    from hiersrec.evaluation.choose import Wanted
-    from hiersrec.evaluation.evaluate import Options
-    from hiersrec.measure import measure
+    from hiersrec.evaluate_run import evaluate_run
+    from hiersrec.evaluation.choose_candidates import CandidateGoal
+    from hiersrec.evaluation.evaluate import EvaluationOptions
     from hiersrec.retrieval.candidates import Candidates
-    from hiersrec.training.watch import Bar, stretch
+    from hiersrec.training.callbacks import ProgressBar, stretch
 
     wanted, chosen = None, Candidates()
     if share is None and keep is None:
         chosen = Candidates(policy=candidates, top=top)
     elif top is None:
-        wanted = Wanted(policy=candidates, share=share, keep=keep)
+        wanted = CandidateGoal(policy=candidates, share=share, keep=keep)
     else:
         raise BadInput(f"--share and --keep choose --top, got --top {top} beside them. Give only one of the three.")
-    options = Options(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
-    bar = Bar(printing.console(sys.stderr))
+    options = EvaluationOptions(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
+    bar = ProgressBar(printing.console(sys.stderr))
     with stretch(bar, "choose top on validation") as choosing, stretch(bar, "evaluate") as progress:
-        document = measure(run, data, split, options, wanted, progress, choosing)
+        document = evaluate_run(run, data, split, options, wanted, progress, choosing)
     if json:
         printing.show_json(document)
         return
@@ -112,7 +112,7 @@ def _candidates(document: dict[str, Any]) -> str:
 
 
 def _chance(numbers: dict[str, float], names: list[str]) -> str:
-    """What two rivals that order a category at random reach on new targets, and this run (evaluation/chance.py)."""
+    """What random order within a category reaches on new targets, and this run (evaluation.random_baseline)."""
     found = []
     for rival, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
         if values := [f"{name} {numbers[f'{rival}/{name}']:.2%}" for name in names if f"{rival}/{name}" in numbers]:

@@ -17,7 +17,7 @@ from hiersrec.cli.lists import listed
 from hiersrec.errors import BadInput
 
 if TYPE_CHECKING:
-    from hiersrec.prepare.settings import Settings
+    from hiersrec.prepare.settings import PrepareSettings
     from hiersrec.prepare.source import Source
 
 Column = Annotated[str | None, typer.Option(help="Column of that field.", metavar="COLUMN")]
@@ -170,7 +170,9 @@ def command(  # more than ten parameters: they are the flags
     show_dataset(Dataset.open(out).document, json)
 
 
-def _public(dataset: str, events: Path | None, items: Path | None, test: Path | None) -> "tuple[Source, Settings]":
+def _public(
+    dataset: str, events: Path | None, items: Path | None, test: Path | None
+) -> "tuple[Source, PrepareSettings]":
     module = registry.load("datasets", dataset)
     if items is not None or test is not None:
         flag = "--test" if items is None else "--items"
@@ -178,23 +180,23 @@ def _public(dataset: str, events: Path | None, items: Path | None, test: Path | 
     return module.source(events), module.SETTINGS
 
 
-def _own(name: str, events: Path | None, items: Path | None, test: Path | None) -> "tuple[Source, Settings]":
-    from hiersrec.prepare.settings import Settings
+def _own(name: str, events: Path | None, items: Path | None, test: Path | None) -> "tuple[Source, PrepareSettings]":
+    from hiersrec.prepare.settings import PrepareSettings
     from hiersrec.prepare.source import Source
 
     if events is None:
         raise BadInput("No events are given. Name the file or folder EVENTS, or a public dataset with --dataset.")
-    return Source(name, events, items, test), Settings()
+    return Source(name, events, items, test), PrepareSettings()
 
 
-def _changed(settings: "Settings", flags: dict[str, dict[str, Any]]) -> "Settings":
+def _changed(settings: "PrepareSettings", flags: dict[str, dict[str, Any]]) -> "PrepareSettings":
     """The settings with every flag that was given; flags left out are None."""
     given = {group: {key: one for key, one in flags[group].items() if one is not None} for group in flags}
     given["metadata"] |= _freed(settings, given["metadata"])
     return replace(settings, **{group: replace(getattr(settings, group), **given[group]) for group in given})
 
 
-def _freed(settings: "Settings", given: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+def _freed(settings: "PrepareSettings", given: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """The dataset's own lists of columns without those that a flag names, which is then the kind they have."""
     named = {name.split("=")[0] for names in given.values() if isinstance(names, tuple) for name in names}
     lists = {key: one for key, one in vars(settings.metadata).items() if isinstance(one, tuple) and key not in given}

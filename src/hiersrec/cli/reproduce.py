@@ -28,14 +28,14 @@ def command(
     """Make tables and figures of the paper, with the runs behind them."""
     from hiersrec.reproduce._bench import open_bench
     from hiersrec.reproduce._reproduce import members, reproduce
-    from hiersrec.training.watch import Bar
+    from hiersrec.training.callbacks import ProgressBar
     from hiersrec.writing import tables
 
     names = members(name)
     words = {"--dataset": dataset, "--source": source, "--data": data, "--out": out}
     again = ["hiersrec", "reproduce", name, *(w for flag, one in words.items() if one for w in (flag, str(one)))]
     again = [*again, "--seeds", str(seeds), "--budget", budget]
-    bar = Bar(printing.console(sys.stderr))
+    bar = ProgressBar(printing.console(sys.stderr))
     documents, files = {}, []
     try:
         bench = open_bench(dataset, source, data, out, seeds, budget, shlex.join(again), bar)

@@ -45,15 +45,15 @@ def command(
     from hiersrec.build import RECIPE
     from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.store.dataset import Dataset
+    from hiersrec.training.callbacks import ProgressBar
+    from hiersrec.training.distributed import joined, launcher
     from hiersrec.training.fit import train
-    from hiersrec.training.processes import joined, launcher
-    from hiersrec.training.warm_start import recipe_of
-    from hiersrec.training.watch import Bar
+    from hiersrec.training.warm_start.transfer import recipe_of
 
     overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]
     if teacher:
         overrides.append(f"training.teachers={dumps([str(one) for one in teacher], ensure_ascii=False)}")
-    bar = Bar(printing.console(sys.stderr))
+    bar = ProgressBar(printing.console(sys.stderr))
     try:
         with joined(report=lambda error: printing.say(f"Error: {error}")) as processes:
             with processes.together():

@@ -27,11 +27,11 @@ def command(
     """Search the settings of a recipe, on validation sessions only."""
     from hiersrec.recipe_file import find_recipe
     from hiersrec.store.dataset import Dataset
-    from hiersrec.training.watch import Bar
+    from hiersrec.training.callbacks import ProgressBar
     from hiersrec.tuning.study import tune
 
     dataset = Dataset.open(folder)
-    bar = Bar(printing.console(sys.stderr))
+    bar = ProgressBar(printing.console(sys.stderr))
     try:
         found = tune(dataset, find_recipe(recipe, dataset.name), set_ or [], out, bar, trials=trials, seed=seed)
     except KeyboardInterrupt:

@@ -25,7 +25,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ComparisonOptions:
     """How to compare."""
 
     metrics: tuple[str, ...] = ("mrr@20", "hits@20", "recall@20")
@@ -47,7 +47,9 @@ class Options:
 
 
 def compare(
-    folders: Sequence[Path], options: Options | None = None, progress: Callable[[int, int], None] | None = None
+    folders: Sequence[Path],
+    options: ComparisonOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Compare evaluated runs; returns the document, ready for JSON (docs/comparison.md says what is in it).
 
@@ -55,7 +57,7 @@ def compare(
     Raises BadFolder for a run that is missing or not evaluated, BadInput for runs that can't be compared, UnknownName
     for a metric that one of them lacks.
     """
-    options = options or Options()
+    options = options or ComparisonOptions()
     groups = grouped([read_measured(folder) for folder in folders])
     first = groups[0].runs[0]
     sessions = _sessions(first)

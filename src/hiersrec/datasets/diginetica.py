@@ -23,7 +23,7 @@ import ibis
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
 from hiersrec.errors import BadInput
 from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.settings import Settings, Split
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 
 SOURCE = Facts(
@@ -40,7 +40,7 @@ SOURCE = Facts(
         "interactions": 982_961,
     },
 )
-SETTINGS = Settings(split=Split(method="given"))
+SETTINGS = PrepareSettings(split=SplitSettings(method="given"))
 RAW = ("train-item-views.csv", "product-categories.csv", "products.csv")
 MIN_ITEM_CLICKS = 5
 TEST_DAYS = 7

@@ -15,7 +15,7 @@ import ibis
 
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
 from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.settings import Metadata, Settings, Split
+from hiersrec.prepare.settings import Metadata, PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 
 SOURCE = Facts(
@@ -25,7 +25,7 @@ SOURCE = Facts(
     citation="The Instacart Online Grocery Shopping Dataset 2017",
     expected={"interactions": 1_377_772},
 )
-SETTINGS = Settings(split=Split(method="random", value=0.2, seed=0), metadata=Metadata(text=("title",)))
+SETTINGS = PrepareSettings(split=SplitSettings(method="random", value=0.2, seed=0), metadata=Metadata(text=("title",)))
 RAW = ("order_products__train.csv", "products.csv", "aisles.csv", "departments.csv")
 
 

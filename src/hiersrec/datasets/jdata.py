@@ -9,7 +9,7 @@ comments 530, follows 505. The raw competition files hold no sessions and are no
 from pathlib import Path
 
 from hiersrec.datasets._facts import Facts, need_files, need_folder
-from hiersrec.prepare.settings import Metadata, Settings, Split
+from hiersrec.prepare.settings import Metadata, PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 
 SOURCE = Facts(
@@ -19,8 +19,8 @@ SOURCE = Facts(
     citation="JD.com, JData competition 2019",
     expected={"training_sessions": 4_557, "test_sessions": 1_139, "items": 11_139, "interactions": 30_360},
 )
-SETTINGS = Settings(
-    split=Split(method="fraction", value=0.2),
+SETTINGS = PrepareSettings(
+    split=SplitSettings(method="fraction", value=0.2),
     metadata=Metadata(categorical=("brand", "shop")),
 )
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.datasets._facts import Facts, need_files
 from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.settings import FIRST_LAST_ITEM, Metadata, Settings, Split
+from hiersrec.prepare.settings import FIRST_LAST_ITEM, Metadata, PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 
 SOURCE = Facts(
@@ -27,8 +27,8 @@ SOURCE = Facts(
     citation="West and Leskovec: Human Wayfinding in Information Networks. WWW 2012",
     expected={"interactions": 305_199},
 )
-SETTINGS = Settings(
-    split=Split(method="random", value=0.2, key=FIRST_LAST_ITEM, seed=0),
+SETTINGS = PrepareSettings(
+    split=SplitSettings(method="random", value=0.2, key=FIRST_LAST_ITEM, seed=0),
     metadata=Metadata(text=("title",), ignore=("all_categories",)),
 )
 EMBEDDED = Path(__file__).parent / "files" / "wikispeedia"

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from hiersrec.errors import BadInput
-from hiersrec.evaluation import chance, futures, report, slices
+from hiersrec.evaluation import future_items, random_baseline, report, slices
 from hiersrec.evaluation.outcomes import Outcomes
-from hiersrec.evaluation.share import Alone, Share
+from hiersrec.evaluation.sharding import Alone, Share
 from hiersrec.retrieval import scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.batches import batch_of, sorted_rows
@@ -23,7 +23,7 @@ from hiersrec.types import Int32, Int64, Scorer, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class EvaluationOptions:
     """How to evaluate."""
 
     k: int = 20
@@ -65,7 +65,7 @@ def evaluate(
     scorer: Scorer,
     catalog: Catalog,
     sessions: Sessions,
-    options: Options | None = None,
+    options: EvaluationOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
     share: Share | None = None,
 ) -> Evaluation:
@@ -75,7 +75,7 @@ def evaluate(
     session has two items or if candidates need categories that the scorer doesn't predict, HiersrecError if the scorer
     gives no numbers.
     """
-    options, share = options or Options(), share or Alone()
+    options, share = options or EvaluationOptions(), share or Alone()
     prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
     items = Outcomes.empty(options.k, size)
@@ -85,9 +85,9 @@ def evaluate(
     done = 0
     with share.together():
         for rows, scores in scored(scorer, catalog, prefixes, options, share):
-            target, to_come = prefixes.targets(rows), futures.of_prefixes(prefixes, rows)
+            target, to_come = prefixes.targets(rows), future_items.of_prefixes(prefixes, rows)
             items.fill(rows, scores.items, target, to_come)
-            inside[rows] = chance.ranks(catalog, scores.items, target)
+            inside[rows] = random_baseline.ranks(catalog, scores.items, target)
             if is_narrowed:
                 ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
             for task, found in scores.tasks.items():
@@ -95,7 +95,7 @@ def evaluate(
                     tasks[task] = Outcomes.empty(options.k, size)
                     classes[task] = catalog.labels[task].of_events(sessions)
                 label = classes[task][prefixes.positions[rows]]
-                tasks[task].fill(rows, found, label, futures.of_classes(prefixes, rows, classes[task]))
+                tasks[task].fill(rows, found, label, future_items.of_classes(prefixes, rows, classes[task]))
             done += len(rows)
             if progress:
                 progress(min(size, done * share.count), size)
@@ -103,14 +103,14 @@ def evaluate(
     items, tasks = items.total(share), {task: outcomes.total(share) for task, outcomes in tasks.items()}
     inside, ranked = share.total(inside), share.total(ranked)
     metrics, table = report.metrics(prefixes, items, tasks), report.table(prefixes, catalog, items, tasks)
-    metrics |= chance.within_category(catalog, items, tasks, inside)
+    metrics |= random_baseline.within_category(catalog, items, tasks, inside)
     if is_narrowed:
         metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
         table = table.append_column("candidates", pa.array(ranked))
     return Evaluation(metrics, slices.of_items(prefixes, catalog, items), table)
 
 
-def prefixes_of(sessions: Sessions, options: Options) -> Prefixes:
+def prefixes_of(sessions: Sessions, options: EvaluationOptions) -> Prefixes:
     """The prefixes that are evaluated, at least one; raises BadInput if there is none."""
     prefixes = Prefixes.last(sessions) if options.last_only else Prefixes.every(sessions)
     if len(prefixes) == 0:
@@ -119,7 +119,7 @@ def prefixes_of(sessions: Sessions, options: Options) -> Prefixes:
 
 
 def scored(
-    scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: Options, share: Share | None = None
+    scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: EvaluationOptions, share: Share | None = None
 ) -> Iterator[tuple[Int64, Scores]]:
     """All prefixes in batches: (rows, their scores), rows (B,) int64 being places in `prefixes`.
 
@@ -136,7 +136,7 @@ def scored(
         yield (rows, found) if mine else (rows[:0], _none_of(found))
 
 
-def at_once(options: Options, num_items: int) -> int:
+def at_once(options: EvaluationOptions, num_items: int) -> int:
     """How many prefixes are scored together, so that memory stays bounded at any size of the catalogue."""
     return max(1, min(options.batch_size, MOST_SCORES // num_items))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiersrec.evaluation import futures, metrics
-from hiersrec.evaluation.share import Share
+from hiersrec.evaluation import future_items, metrics
+from hiersrec.evaluation.sharding import Share
 from hiersrec.retrieval import order
 from hiersrec.types import Bool, Float32, Float64, Int32, Int64
 
@@ -30,13 +30,13 @@ class Outcomes:
         """Room for the outcomes of P prefixes and lists of k."""
         return cls(k, *(np.zeros(size, np.int64) for _ in range(6)))
 
-    def fill(self, rows: Int64, scores: Float32, target: Int32, to_come: futures.Futures) -> None:
+    def fill(self, rows: Int64, scores: Float32, target: Int32, to_come: future_items.Futures) -> None:
         """Rank the targets (B,) of a batch and look its futures up in the lists; rows: (B,) prefixes of the batch."""
         listed, _ = order.top_k(scores, self.k)
         self.target[rows] = target
         self.rank[rows], self.optimistic[rows], self.pessimistic[rows] = order.ranks(scores, target)
-        self.future[rows] = futures.count(to_come, len(rows))
-        self.found[rows] = futures.found(to_come, listed)
+        self.future[rows] = future_items.count(to_come, len(rows))
+        self.found[rows] = future_items.found(to_come, listed)
 
     def total(self, share: Share) -> "Outcomes":
         """Those of all processes, each of which has filled some rows."""

@@ -1,4 +1,4 @@
-"""The service as an ASGI app: `make_app(Holder(model), Settings())`.
+"""The service as an ASGI app: `make_app(Holder(model), ServiceSettings())`.
 
 Every answer is read from one model, the one the holder has when the work begins; a newer one put there takes effect
 with the next batch, and requests on their way keep theirs.
@@ -18,16 +18,27 @@ from starlette.exceptions import HTTPException
 
 from hiersrec import __version__
 from hiersrec.errors import BadInput, HiersrecError
-from hiersrec.http import bodies
-from hiersrec.http.asked import Asked
+from hiersrec.http import schemas
+from hiersrec.http.api_docs import manual
 from hiersrec.http.batching import Batcher
-from hiersrec.http.bodies import Answer, Answers, Categories, Found, ItemFacts, Many, ModelFacts, One, read, written
-from hiersrec.http.files import Files
-from hiersrec.http.manual import manual
+from hiersrec.http.errors import Error, Problem, answer_with
 from hiersrec.http.metrics import CONTENT_TYPE, Metrics
 from hiersrec.http.model import Model
-from hiersrec.http.problems import Error, Problem, answer_with
+from hiersrec.http.query import Asked
+from hiersrec.http.schemas import (
+    Answer,
+    Answers,
+    Categories,
+    ItemFacts,
+    Many,
+    ModelFacts,
+    One,
+    SearchResult,
+    read,
+    written,
+)
 from hiersrec.http.security import Guard
+from hiersrec.http.static_files import Files
 from hiersrec.serving.answers import Recommendations
 from hiersrec.types import ExternalId
 
@@ -35,7 +46,7 @@ LOG = logging.getLogger("hiersrec")
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServiceSettings:
     """What the operator chooses."""
 
     queue: int = 256
@@ -63,7 +74,7 @@ class Holder:
         self.metrics.model(model.version, before.version)
 
 
-def make_app(holder: Holder, settings: Settings) -> FastAPI:
+def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
     """The app; the page's files are read here."""
     metrics, files = holder.metrics, Files()
 
@@ -92,7 +103,7 @@ def make_app(holder: Holder, settings: Settings) -> FastAPI:
     refusals = _errors(400, 401, 408, 413, 422, 503)
 
     async def ask(
-        request: Request, sessions: Sequence[Sequence[ExternalId]], options: bodies.Options
+        request: Request, sessions: Sequence[Sequence[ExternalId]], options: schemas.RequestOptions
     ) -> tuple[Model, list[Recommendations]]:
         found = await batcher.ask(sessions, Asked.from_body(options), request.is_disconnected)
         answers = [answer for _, answer in found]
@@ -112,16 +123,16 @@ def make_app(holder: Holder, settings: Settings) -> FastAPI:
         """The next items of several sessions."""
         start = time.perf_counter()
         body = await read(request, Many)
-        if len(body.sessions) * body.k > bodies.MOST_ANSWERED:
+        if len(body.sessions) * body.k > schemas.MOST_ANSWERED:
             raise Problem(
                 422,
-                f"sessions times k, the items of all lists, is at most {bodies.MOST_ANSWERED:,}; got "
+                f"sessions times k, the items of all lists, is at most {schemas.MOST_ANSWERED:,}; got "
                 f"{len(body.sessions)} times {body.k}. Send fewer sessions at once, or a smaller k.",
             )
         model, answers = await ask(request, body.sessions, body)
         return written({"answers": answers, **_origin(model, start)})
 
-    @app.get("/v1/items", responses={200: {"model": Found}, **_errors(401, 422)})
+    @app.get("/v1/items", responses={200: {"model": SearchResult}, **_errors(401, 422)})
     async def find_items(
         query: Annotated[str, Query(max_length=200, description="Words of a title.")],
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -132,10 +143,10 @@ def make_app(holder: Holder, settings: Settings) -> FastAPI:
     @app.get("/v1/items/{item_id:path}", responses={200: {"model": ItemFacts}, **_errors(401, 404)})
     async def item(item_id: str) -> Response:
         """One item of the catalogue."""
-        found = holder.model.item(item_id) if len(item_id) <= bodies.LONGEST_ID else None
+        found = holder.model.item(item_id) if len(item_id) <= schemas.LONGEST_ID else None
         if found is None:
             raise Problem(
-                404, f"The catalogue has no item {item_id[: bodies.SHOWN]!r}. Find one with /v1/items?query=."
+                404, f"The catalogue has no item {item_id[: schemas.SHOWN]!r}. Find one with /v1/items?query=."
             )
         return written(found)
 
@@ -216,7 +227,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_routing(request: Request, error: HTTPException) -> Response:
-        message = f"{error.detail}: {request.method} {request.url.path[: bodies.SHOWN]}. See /docs."
+        message = f"{error.detail}: {request.method} {request.url.path[: schemas.SHOWN]}. See /docs."
         return answer_with(Problem(error.status_code, message, error.headers))
 
 
@@ -224,7 +235,7 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Error} for status in statuses}
 
 
-def _body(kind: type[bodies.Options]) -> dict[str, Any]:
+def _body(kind: type[schemas.RequestOptions]) -> dict[str, Any]:
     """The documentation of a body that is read by hand."""
     schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

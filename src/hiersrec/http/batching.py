@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from hiersrec.http.problems import Problem, busy
+from hiersrec.http.errors import Problem, busy
 from hiersrec.types import ExternalId
 
 MOST_TOGETHER = 32

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from hiersrec.errors import BadFolder
-from hiersrec.http.bodies import CategoryFacts, ItemFacts, ModelFacts
+from hiersrec.http.schemas import CategoryFacts, ItemFacts, ModelFacts
 from hiersrec.serving.bundle import open_bundle
 from hiersrec.serving.recommender import Recommender
+from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.folder import SEALS, open_seal
-from hiersrec.store.packed import PackedCatalog
 from hiersrec.types import ExternalId, Int32
 
 
@@ -83,7 +83,7 @@ class Model:
     def find(self, query: str, limit: int) -> list[ItemFacts]:
         """Items by their titles, best first."""
         catalog = self.recommender.catalog
-        assert isinstance(catalog, PackedCatalog)  # a bundle's
+        assert isinstance(catalog, BundleCatalog)  # a bundle's
         return self._items(catalog.find(query, limit))
 
     def _items(self, items: Int32) -> list[ItemFacts]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hiersrec.http.problems import Problem, answer_with
+from hiersrec.http.errors import Problem, answer_with
 
 LOG = logging.getLogger("hiersrec")
 HEADERS = [

@@ -11,9 +11,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiersrec.http.address import bind, shown
-from hiersrec.http.app import Settings
+from hiersrec.http.app import ServiceSettings
 from hiersrec.http.model import check_bundle
+from hiersrec.http.sockets import bind, shown
 from hiersrec.http.supervisor import Supervisor
 from hiersrec.http.worker import answer, key, log_to_stderr
 
@@ -49,7 +49,7 @@ def serve(service: Service, host: str = "127.0.0.1", port: int = 8000, workers: 
         announced = True
 
     if workers == 1:
-        answer(service.bundle, Settings(service.queue, service.timeout, key()), listener, announce)
+        answer(service.bundle, ServiceSettings(service.queue, service.timeout, key()), listener, announce)
         return
     wanted = {"bundle": str(service.bundle), "queue": service.queue, "timeout": service.timeout}
     with tempfile.TemporaryDirectory(prefix="hiersrec-metrics-") as metrics:

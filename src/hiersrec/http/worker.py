@@ -21,9 +21,9 @@ from types import FrameType
 import uvicorn
 
 from hiersrec.errors import HiersrecError
-from hiersrec.http.address import BACKLOG, listen
-from hiersrec.http.app import Holder, Settings, make_app
+from hiersrec.http.app import Holder, ServiceSettings, make_app
 from hiersrec.http.model import open_model
+from hiersrec.http.sockets import BACKLOG, listen
 
 LOG = logging.getLogger("hiersrec")
 KEY = "HIERSREC_API_KEY"
@@ -34,7 +34,7 @@ EVERY_TICK = -(10**12)
 negative, and must be enough all the same: else we are silent until it has caught up, and are taken for dead."""
 
 
-def answer(bundle: Path, settings: Settings, listener: socket.socket, report: Callable[[str], None]) -> None:
+def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, report: Callable[[str], None]) -> None:
     """Answer at a bound socket until a signal ends it; in a main thread.
 
     report hears the version of the model as soon as requests are answered, and about once a second from then on.
@@ -134,7 +134,7 @@ def main(wanted: str) -> None:
     """
     given = json.loads(wanted)
     wire, listener = (socket.socket(fileno=given[name]) for name in ("wire", "listener"))
-    settings = Settings(given["queue"], given["timeout"], key())
+    settings = ServiceSettings(given["queue"], given["timeout"], key())
 
     def say(kind: str, text: str) -> None:
         try:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.normalize import SHORTEST, unit
 from hiersrec.model.repeats import Addends
 from hiersrec.model.split import Split, draw_rows
 from hiersrec.model.targets import Targets
-from hiersrec.model.unit import SHORTEST, unit
 
 
 class Softmax(Protocol):

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from hiersrec.model import losses, weights
+from hiersrec.model import loss_weights, losses
 from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.pooling import Pooling
@@ -28,11 +28,11 @@ from hiersrec.model.trainable import Trainable
 class Wiring:
     """How one task stands in the hierarchy."""
 
-    loss_weight: weights.LossSetting
+    loss_weight: loss_weights.LossSetting
     """Weight of its loss (eq. 7): lambda for a category task."""
     reads: tuple[str, ...]
     """Names of earlier tasks whose predictions flow into it."""
-    injection_weight: weights.InjectionSetting
+    injection_weight: loss_weights.InjectionSetting
     """lambda_C (eq. 4)."""
     reads_as: Literal["logits", "probs"]
     """Feed on raw score vectors (the paper) or on probabilities."""
@@ -109,11 +109,11 @@ class HierarchicalModel(Trainable):
         for one in self.projections.values():
             nn.init.zeros_(one.get_parameter("weight"))
         self.loss_weights = nn.ModuleDict(
-            {name: weights.of_loss(wires.loss_weight, f"{name}.weight") for name, wires in wiring.items()}
+            {name: loss_weights.of_loss(wires.loss_weight, f"{name}.weight") for name, wires in wiring.items()}
         )
         self.injection_weights = nn.ModuleDict(
             {
-                name: weights.of_injection(wires.injection_weight, f"{name}.injection_weight")
+                name: loss_weights.of_injection(wires.injection_weight, f"{name}.injection_weight")
                 for name, wires in wiring.items()
                 if wires.reads
             }
@@ -189,14 +189,14 @@ class HierarchicalModel(Trainable):
     def start_epoch(self, seed: int, epoch: int) -> None:
         """Draw the random weights of an epoch (from 0), which (seed, epoch) alone decides."""
         for one in self.modules():
-            if isinstance(one, weights.Random):
+            if isinstance(one, loss_weights.RandomWeight):
                 one.draw(seed, epoch)
 
     def moving_weights(self) -> dict[str, dict[str, float]]:
         """The weights in force that are not fixed, by key of the recipe and name of the task; {} if all are fixed."""
         found = {
-            "weight": weights.moving(_by_name(self.loss_weights)),
-            "injection_weight": weights.moving(_by_name(self.injection_weights)),
+            "weight": loss_weights.moving(_by_name(self.loss_weights)),
+            "injection_weight": loss_weights.moving(_by_name(self.injection_weights)),
         }
         return {key: values for key, values in found.items() if values}
 
@@ -230,8 +230,8 @@ def _edge(source: str, reader: str) -> str:
     return f"{source}_to_{reader}"
 
 
-def _by_name(of: nn.ModuleDict) -> Mapping[str, weights.Weight]:
-    return cast("Mapping[str, weights.Weight]", of)  # a ModuleDict is one, in all but its type
+def _by_name(of: nn.ModuleDict) -> Mapping[str, loss_weights.Weight]:
+    return cast("Mapping[str, loss_weights.Weight]", of)  # a ModuleDict is one, in all but its type
 
 
 def _prediction(logits: Tensor, reads_as: Literal["logits", "probs"]) -> Tensor:

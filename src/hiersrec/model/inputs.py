@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.errors import BadRecipe
-from hiersrec.model.constants import register_constant
+from hiersrec.model.buffers import register_constant
 from hiersrec.model.dropout import Dropout
 from hiersrec.model.item_graph import ItemGraph
 from hiersrec.model.neighbours import nearest

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
 
+from hiersrec.model.loss_weights import Weight
 from hiersrec.model.repeats import Addends
-from hiersrec.model.weights import Weight
 
 UNLABELLED = -1
 """Class of an example that a task does not train on, such as an item whose category is unknown."""

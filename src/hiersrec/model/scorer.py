@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.trainable import Trainable
-from hiersrec.types import Batch, Float32, Int32, Part, Scores
+from hiersrec.types import Batch, Float32, Int32, ScorePart, Scores
 
 
 class TrainedScorer:
@@ -43,14 +43,14 @@ class ModelScorer(TrainedScorer):
     def __init__(self, model: HierarchicalModel) -> None:
         super().__init__(model)
 
-    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+    def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """Addends of the scores of `items` (K,) for a batch of one session that is not empty."""
         assert len(batch) == 1, "one session at a time"
         session = batch.items[:, : batch.lengths[0]]
         with _inference(self.model):
             addends = self.model.explain(self._tensor(session), self._tensor(items))
         return [
-            Part(one.source, _float32(one.value), None if one.by_class is None else _float32(one.by_class))
+            ScorePart(one.source, _float32(one.value), None if one.by_class is None else _float32(one.by_class))
             for one in addends
         ]
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hiersrec.model.constants import register_constant
+from hiersrec.model.buffers import register_constant
 from hiersrec.model.repeats import Addends
 from hiersrec.model.soft_labels import Expected, shared_out
 from hiersrec.types import Int64

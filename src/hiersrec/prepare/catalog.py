@@ -15,7 +15,7 @@ from hiersrec.prepare.features import codebook
 from hiersrec.prepare.features.encode import Encoded, encode
 from hiersrec.prepare.features.kinds import DISPLAY, LEFT_OUT, kinds
 from hiersrec.prepare.items import ItemsTable
-from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.settings import PrepareSettings
 
 COLUMNS = "columns.json"
 """In the catalogue: how the items table was read, so that tables of new items are read alike."""
@@ -41,7 +41,7 @@ def write_catalog(
     folder: Path,
     vocabulary: pa.Table,
     items: ItemsTable | None,
-    settings: Settings,
+    settings: PrepareSettings,
     say: Callable[[str], None],
     paths: list[tree.Names] | None = None,
 ) -> Written:

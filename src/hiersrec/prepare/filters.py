@@ -12,7 +12,7 @@ import ibis
 from hiersrec.errors import BadInput
 from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.sessions import inside
-from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.settings import PrepareSettings
 
 Filter = Callable[[Any], Any]
 
@@ -38,7 +38,7 @@ def frequent(events: Any, column: str, least: int) -> Any:
     return events.semi_join(counted.filter(counted["times"] >= least), column)
 
 
-def chosen(settings: Settings) -> dict[str, Filter]:
+def chosen(settings: PrepareSettings) -> dict[str, Filter]:
     """The filters that settings ask for, by name, in the order they run."""
     rules, least = settings.sessions, settings.filters
     found: dict[str, Filter] = {}
@@ -79,7 +79,7 @@ def count(engine: Engine, name: str, round_: int, events: Any) -> dict[str, Any]
 
 
 def apply(
-    engine: Engine, events: Any, settings: Settings, say: Callable[[str], None]
+    engine: Engine, events: Any, settings: PrepareSettings, say: Callable[[str], None]
 ) -> tuple[Any, list[dict[str, Any]]]:
     """Run the chosen filters until nothing changes; returns the events left, and the counts after each.
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
 from hiersrec.prepare.engine import Engine, numbers
-from hiersrec.prepare.settings import Split
+from hiersrec.prepare.settings import SplitSettings
 from hiersrec.prepare.split import number
 from hiersrec.types import Bool
 
@@ -28,7 +28,7 @@ def chosen(count: int, share: float, seed: int) -> Bool:
 
 
 def hold_out(
-    engine: Engine, events: Any, assigned: Any, split: Split, facts: dict[str, Any]
+    engine: Engine, events: Any, assigned: Any, split: SplitSettings, facts: dict[str, Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Hold a share of the items out of training and validation.
 

@@ -12,7 +12,7 @@ from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.prepare import columns, files, times, tree
 from hiersrec.prepare.features import vector
 from hiersrec.prepare.reading import INTEGER
-from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.settings import PrepareSettings
 from hiersrec.prepare.source import parts
 
 
@@ -27,7 +27,9 @@ class ItemsTable:
     """Field -> column or columns of the file."""
 
 
-def read_items(path: Path, settings: Settings, say: Callable[[str], None], texts: Collection[str] = ()) -> ItemsTable:
+def read_items(
+    path: Path, settings: PrepareSettings, say: Callable[[str], None], texts: Collection[str] = ()
+) -> ItemsTable:
     """Read and check an items table. Raises BadInput, naming file, row and value.
 
     texts: columns that are text even where a CSV file has nothing but numbers in them.

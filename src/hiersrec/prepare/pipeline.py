@@ -19,7 +19,7 @@ from hiersrec.prepare.engines import DUCKDB, check, open_engine
 from hiersrec.prepare.hold_out import hold_out
 from hiersrec.prepare.implicit import find as find_implicit
 from hiersrec.prepare.items import ItemsTable, read_items
-from hiersrec.prepare.settings import Settings
+from hiersrec.prepare.settings import PrepareSettings
 from hiersrec.prepare.source import Source, describe_files, parts
 from hiersrec.store.folder import new_folder, seal
 from hiersrec.store.sessions import Sessions
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 def prepare(
-    source: Source, out: Path, settings: Settings, *, engine: str = DUCKDB, overwrite: bool = False, say: Say
+    source: Source, out: Path, settings: PrepareSettings, *, engine: str = DUCKDB, overwrite: bool = False, say: Say
 ) -> dict[str, Any]:
     """Prepare a source into the dataset folder `out`; returns the document of its dataset.json.
 
@@ -64,7 +64,7 @@ def prepare(
     return document
 
 
-def _refuse_split(source: Source, settings: Settings) -> None:
+def _refuse_split(source: Source, settings: PrepareSettings) -> None:
     method = settings.split.method
     if source.test_events is None and method in (None, "given"):
         raise BadInput("There are no test sessions. Give --split (such as last-days:7) or --test FILE.")
@@ -72,7 +72,7 @@ def _refuse_split(source: Source, settings: Settings) -> None:
         raise BadInput(f"--test gives the test sessions, so --split {method} has nothing to do. Give one of the two.")
 
 
-def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, say: Say) -> dict[str, Any]:
+def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSettings, say: Say) -> dict[str, Any]:
     say(f"prepare: read events {source.events.name}")
     events = reading.read_events(engine, source, settings, say)
     record = [filters.count(engine, "read", 0, events.table)]
@@ -143,8 +143,8 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: Settings, sa
 
 
 def _implicit(
-    folder: Path, vocabulary: pa.Table, items: ItemsTable | None, settings: Settings, say: Say
-) -> find_implicit.Found:
+    folder: Path, vocabulary: pa.Table, items: ItemsTable | None, settings: PrepareSettings, say: Say
+) -> find_implicit.ImplicitCategories:
     train, valid = (Sessions.open(folder / part) for part in ("train", "valid"))
     return find_implicit.find(train, valid, vocabulary, items, settings.implicit, settings.split.seed, say)
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from hiersrec.errors import BadInput
 from hiersrec.prepare import columns, files, times
 from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.settings import FIRST_LAST_ITEM, Settings
+from hiersrec.prepare.settings import FIRST_LAST_ITEM, PrepareSettings
 from hiersrec.prepare.source import Source, parts
 
 INTEGER = r"^(0|-?[1-9]\d{0,17})$"
@@ -37,7 +37,7 @@ class Events:
     """Field -> column of the file."""
 
 
-def read_events(engine: Engine, source: Source, settings: Settings, say: Callable[[str], None]) -> Events:
+def read_events(engine: Engine, source: Source, settings: PrepareSettings, say: Callable[[str], None]) -> Events:
     """Read all parts of the events and of the test events. Raises BadInput, naming file, row and value."""
     listed = [(part, False) for part in parts(source.events)]
     listed += [(part, True) for part in parts(source.test_events)] if source.test_events else []

@@ -84,7 +84,7 @@ class Filters:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class SplitSettings:
     """Which sessions are test, and which training sessions validation. A session's time is that of its last event."""
 
     method: str | None = None
@@ -210,7 +210,7 @@ class Implicit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class PrepareSettings:
     """All settings of `prepare`."""
 
     columns: Columns = field(default_factory=Columns)
@@ -219,7 +219,7 @@ class Settings:
     """What makes a session."""
     filters: Filters = field(default_factory=Filters)
     """Least counts."""
-    split: Split = field(default_factory=Split)
+    split: SplitSettings = field(default_factory=SplitSettings)
     """Test and validation."""
     metadata: Metadata = field(default_factory=Metadata)
     """Features of items."""

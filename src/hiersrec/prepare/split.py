@@ -1,6 +1,6 @@
 """Sessions -> training, validation and test. Only the table of sessions comes to Python; events stay in the engine.
 
-Sessions are in the order of time (of their last event), ties by session id; without times, by session id. Random
+SessionTable are in the order of time (of their last event), ties by session id; without times, by session id. Random
 choices are made over keys in sorted order, so neither the order of the files nor threads play a part.
 """
 
@@ -16,7 +16,7 @@ from hiersrec.errors import BadInput
 from hiersrec.prepare import times
 from hiersrec.prepare.engine import Engine, numbers
 from hiersrec.prepare.sessions import inside
-from hiersrec.prepare.settings import FIRST_LAST_ITEM, Split
+from hiersrec.prepare.settings import FIRST_LAST_ITEM, SplitSettings
 from hiersrec.types import Bool, Float64, Int64
 
 PARTS = ("train", "valid", "test")
@@ -25,7 +25,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Sessions:
+class SessionTable:
     """One entry per session, in order: (S,) each."""
 
     session: Int64
@@ -38,7 +38,7 @@ class Sessions:
     """From the test file."""
 
 
-def collect(engine: Engine, events: Any, sessions: Any, key: str | None) -> Sessions:
+def collect(engine: Engine, events: Any, sessions: Any, key: str | None) -> SessionTable:
     """The table of the sessions that are left. Raises BadInput if a session has two values of the key."""
     wanted = {"length": events.count()}
     if "time" in events.columns:
@@ -59,7 +59,7 @@ def collect(engine: Engine, events: Any, sessions: Any, key: str | None) -> Sess
     order = ["end", "session"] if "end" in table.columns else ["session"]
     found = engine.arrow(engine.keep("sessions_left", table.select(wanted_columns)).order_by(order))
     session = numbers(found, "session")
-    return Sessions(
+    return SessionTable(
         session=session,
         length=numbers(found, "length"),
         key=numbers(found, "rank") if key is not None else np.arange(len(session)),
@@ -78,7 +78,7 @@ def _refuse_two_keys(engine: Engine, table: Any, key: str) -> None:
         )
 
 
-def is_test(sessions: Sessions, split: Split) -> tuple[Bool, float | None]:
+def is_test(sessions: SessionTable, split: SplitSettings) -> tuple[Bool, float | None]:
     """(S,) which sessions are test, and the time of the cut if there is one (test sessions end at or after it)."""
     if sessions.given.any() or split.method in (None, "given"):
         return sessions.given, None
@@ -98,7 +98,7 @@ def is_test(sessions: Sessions, split: Split) -> tuple[Bool, float | None]:
     return sessions.end >= cut, cut
 
 
-def is_valid(sessions: Sessions, test: Bool, split: Split) -> Bool:
+def is_valid(sessions: SessionTable, test: Bool, split: SplitSettings) -> Bool:
     """(S,) which training sessions are validation."""
     valid = np.zeros(len(test), bool)
     if split.valid == "latest":
@@ -128,7 +128,7 @@ def _random_share(keys: Int64, share: float, random: np.random.Generator) -> Boo
     return chosen[rank]
 
 
-def assign(engine: Engine, sessions: Sessions, split: Split) -> tuple[Any, dict[str, Any]]:
+def assign(engine: Engine, sessions: SessionTable, split: SplitSettings) -> tuple[Any, dict[str, Any]]:
     """Split the sessions.
 
     Returns an Ibis table (session, part, number), where part is 0 train, 1 valid, 2 test and number the order of the

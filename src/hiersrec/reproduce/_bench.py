@@ -7,7 +7,7 @@ from hiersrec import registry
 from hiersrec.errors import BadInput, UnknownName, did_you_mean
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.watch import Watch
+from hiersrec.training.callbacks import Callback
 
 BUDGETS: dict[str, dict[str, int]] = {"full": {}, "small": {"epochs": 3}}
 """Budget -> the most that a setting of [training] may be; below that the recipes stay as they are."""
@@ -25,7 +25,7 @@ class Bench:
     budget: str
     command: str
     """What a person would type to have it again."""
-    watch: Watch
+    callback: Callback
 
 
 def open_bench(
@@ -36,17 +36,17 @@ def open_bench(
     seeds: int,
     budget: str,
     command: str,
-    watch: Watch,
+    callback: Callback,
 ) -> Bench:
     """Check the choices, then open or prepare the dataset (see `_open_dataset`)."""
     if seeds < 1:
         raise BadInput(f"--seeds must be at least 1, got {seeds}.")
     if budget not in BUDGETS:
         raise UnknownName(f"There is no budget '{budget}'. {did_you_mean(budget, BUDGETS)}")
-    return Bench(_open_dataset(dataset, source, data, out, watch), out, seeds, budget, command, watch)
+    return Bench(_open_dataset(dataset, source, data, out, callback), out, seeds, budget, command, callback)
 
 
-def _open_dataset(name: str | None, source: Path | None, data: Path | None, out: Path, watch: Watch) -> Dataset:
+def _open_dataset(name: str | None, source: Path | None, data: Path | None, out: Path, callback: Callback) -> Dataset:
     """The dataset folder `data`, or OUT/data/NAME, prepared from the public files in `source` where it is not there.
 
     Raises BadInput and UnknownName for choices that don't go together, and what `prepare` and `Dataset.open` raise.
@@ -69,5 +69,5 @@ def _open_dataset(name: str | None, source: Path | None, data: Path | None, out:
                 f"The dataset {name} is not part of hiersrec ({facts.licence}). Get its files from {facts.url} and "
                 "give their folder with --source, or give a dataset folder with --data."
             )
-        prepare(module.source(source), folder, module.SETTINGS, say=watch.say)
+        prepare(module.source(source), folder, module.SETTINGS, say=callback.say)
     return Dataset.open(folder)

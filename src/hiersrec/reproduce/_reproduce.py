@@ -39,7 +39,7 @@ def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output,
         figures.figure(1, 1)  # without matplotlib this ends here, before the trainings
     complete(bench, needed)
     for name, module in modules.items():
-        bench.watch.say(f"reproduce: {name}")
+        bench.callback.say(f"reproduce: {name}")
         output: Output = with_runs(bench, module.RECIPES, module.make(bench))
         files = [path.name for path in write(bench, name, module.RECIPES, output)]
         yield name, output, files

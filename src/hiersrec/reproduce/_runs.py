@@ -14,14 +14,14 @@ from typing import Any
 from hiersrec.build import RECIPE
 from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder
-from hiersrec.evaluation.evaluate import Options
-from hiersrec.measure import measure
+from hiersrec.evaluate_run import evaluate_run
+from hiersrec.evaluation.evaluate import EvaluationOptions
 from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.reproduce._bench import BUDGETS, Bench
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.folder import SEALS, open_seal, sha256
+from hiersrec.training.callbacks import stretch
 from hiersrec.training.fit import train
-from hiersrec.training.watch import stretch
 
 
 def recipe_of(bench: Bench, name: str, seed: int = 0) -> Recipe:
@@ -60,10 +60,10 @@ def complete(bench: Bench, names: Sequence[str]) -> None:
     for at, (name, seed) in enumerate(wanted, start=1):
         folder = folder_of(bench, name, seed)
         is_there = (folder / SEALS["run"]).is_file()
-        bench.watch.say(f"run {at} of {len(wanted)}: {name}, seed {seed}{', is there already' * is_there}")
+        bench.callback.say(f"run {at} of {len(wanted)}: {name}, seed {seed}{', is there already' * is_there}")
         if not is_there:
             resume = (folder / RECIPE).is_file()
-            train(bench.dataset, recipe_of(bench, name, seed), folder, bench.watch, resume=resume)
+            train(bench.dataset, recipe_of(bench, name, seed), folder, bench.callback, resume=resume)
         measured(bench, name, seed)
 
 
@@ -76,8 +76,10 @@ def measured(bench: Bench, name: str, seed: int = 0, candidates: Candidates | No
     if path.is_file() and (folder / f"ranks{suffix}.parquet").is_file():
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return found
-    with stretch(bench.watch, f"evaluate: {folder.name}{suffix}") as progress:
-        made = measure(folder, bench.dataset.folder, options=Options(candidates=chosen), progress=progress)
+    with stretch(bench.callback, f"evaluate: {folder.name}{suffix}") as progress:
+        made = evaluate_run(
+            folder, bench.dataset.folder, options=EvaluationOptions(candidates=chosen), progress=progress
+        )
     assert made["files"]["metrics"] == path.name
     return made
 

@@ -32,7 +32,7 @@ def make(bench: Bench) -> Output:
     wanted = [(policy, top) for policy in POLICIES for top in tops(bench)]
     points: list[dict[str, Any]] = []
     for at, (policy, top) in enumerate(wanted, start=1):
-        bench.watch.say(f"figure2a: point {at} of {len(wanted)}: candidates {policy}, top {top}")
+        bench.callback.say(f"figure2a: point {at} of {len(wanted)}: candidates {policy}, top {top}")
         found = measured(bench, OURS, candidates=Candidates(policy=policy, top=top))["metrics"]
         share, target = found["candidates/share"], found["candidates/target"]
         points.append({"policy": policy, "top": top, "share": share, "target": target, "mrr@20": found["mrr@20"]})

@@ -9,7 +9,7 @@ from hiersrec.reproduce._cells import METRICS, NAMES, Marks, change, percent
 from hiersrec.reproduce._output import Output, newest_share
 from hiersrec.reproduce._published import MARKS, gains_of_paper, of_paper, of_split, sources
 from hiersrec.reproduce._runs import folders, mean, seeds_of
-from hiersrec.training.watch import stretch
+from hiersrec.training.callbacks import stretch
 from hiersrec.writing.tables import Table
 
 OURS = "hiersrec"
@@ -27,7 +27,7 @@ P_VALUES = {"p_sessions_holm": "p over sessions", "p_seeds_holm": "p over seeds"
 def make(bench: Bench) -> Output:
     """One row a recipe; the last row says by how much HierSRec is better than the best rival of each column."""
     values = {name: {metric: mean(bench, name, metric) or 0.0 for metric in METRICS} for name in RECIPES}
-    with stretch(bench.watch, "table3: bootstrap") as progress:
+    with stretch(bench.callback, "table3: bootstrap") as progress:
         comparison = compare(folders(bench, [OURS, *RIVALS]), progress=progress)
     against = {one["recipe"]["name"]: one["metrics"][TESTED].get("ours_better_by") for one in comparison["systems"]}
     gains = {m: change(values[OURS][m], max(values[name][m] for name in RIVALS)) for m in METRICS}

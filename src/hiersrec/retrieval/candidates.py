@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiersrec.errors import BadInput, did_you_mean
-from hiersrec.store.known import Known
+from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Bool, Float32, Int32, Int64
 
 POLICIES = ("all", "category", "random")
@@ -60,7 +60,7 @@ class Candidates:
 ALL = Candidates()
 
 
-def admits(catalog: Known, categories: Mapping[int, Float32]) -> Int32:
+def admits(catalog: ItemCatalog, categories: Mapping[int, Float32]) -> Int32:
     """The smallest K whose I' holds each item, for each session: (B, N + 1) int32, 0 if always, NEVER for padding.
 
     categories: level -> (B, C + 1) float32, the predicted levels; BadInput if there is none. Equal scores rank in order

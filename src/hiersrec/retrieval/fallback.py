@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from hiersrec.retrieval import order
-from hiersrec.retrieval.ranking import Wanted, finest_nodes, turns
-from hiersrec.store.known import Known
+from hiersrec.retrieval.ranking import ListRequest, finest_nodes, turns
+from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Float32, Int32, categories
 
 IN_CATEGORY = "popular_in_category"
@@ -23,12 +23,14 @@ CHUNK = 1024
 class Popularity:
     """Items by training events, most first, of all and of each category."""
 
-    def __init__(self, catalog: Known) -> None:
+    def __init__(self, catalog: ItemCatalog) -> None:
         self.catalog = catalog
         self.items = (np.argsort(-catalog.train_count[1:], kind="stable") + 1).astype(np.int32)
         """(N,) int32."""
 
-    def fill(self, listed: Int32, tasks: Mapping[str, Float32], seen: Int32, wanted: Wanted) -> tuple[Int32, list[str]]:
+    def fill(
+        self, listed: Int32, tasks: Mapping[str, Float32], seen: Int32, wanted: ListRequest
+    ) -> tuple[Int32, list[str]]:
         """Items to follow `listed` (K,) up to wanted.k, as far as there are, and where each is from.
 
         tasks: the classes' scores (C + 1,) of this session. seen: its items, left out if so wanted.

@@ -16,11 +16,11 @@ from hiersrec.errors import BadInput
 from hiersrec.retrieval import scoring, search
 from hiersrec.retrieval.candidates import Candidates, admits
 from hiersrec.retrieval.layout import Layout
-from hiersrec.retrieval.ranking import Ranked, Wanted, at_most_per_category, finest_nodes
+from hiersrec.retrieval.ranking import ListRequest, Ranked, at_most_per_category, finest_nodes
 from hiersrec.retrieval.repeats import NOTHING, Added, added
 from hiersrec.retrieval.slabs import Slabs
-from hiersrec.store.known import Known
-from hiersrec.types import Batch, Float32, Int32, Int64, Part, categories
+from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.types import Batch, Float32, Int32, Int64, ScorePart, categories
 
 AT_ONCE = 2**24
 """Scores held at a time, 64 MB of them: a large batch over a large catalogue is answered in turns."""
@@ -64,7 +64,7 @@ class IndexRanker:
     """A Ranker (ranking.py) on an encoder, item vectors and their layout."""
 
     def __init__(
-        self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: Known, trend: Float32 | None = None
+        self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: ItemCatalog, trend: Float32 | None = None
     ) -> None:
         self.encoder, self.slabs, self.layout, self.catalog = encoder, slabs, layout, catalog
         self.trend = trend
@@ -82,7 +82,7 @@ class IndexRanker:
         """Always: the query is a sum."""
         return True
 
-    def rank(self, batch: Batch, wanted: Wanted) -> Ranked:
+    def rank(self, batch: Batch, wanted: ListRequest) -> Ranked:
         """See Ranker. Raises BadInput for random candidates too: they are for evaluation, which scores all items."""
         if wanted.candidates.policy == "random":
             raise BadInput(
@@ -122,7 +122,7 @@ class IndexRanker:
                 lists.append(self._best(scored, query, own[row], wanted))
         return Ranked([one for one, _ in lists], [one for _, one in lists], tasks, np.array(ranked, np.int64))
 
-    def _areas(self, tasks: Mapping[str, Float32], size: int, wanted: Wanted) -> list[tuple[Int64, Int32 | None]]:
+    def _areas(self, tasks: Mapping[str, Float32], size: int, wanted: ListRequest) -> list[tuple[Int64, Int32 | None]]:
         """For each session the stretches to scan, and the places among them that count, or None for all."""
         unions = self._unions(tasks, size, wanted.candidates)
         if wanted.only is None:
@@ -167,7 +167,7 @@ class IndexRanker:
             found.append(search.Scored(line, stretches))
         return found
 
-    def _remove(self, scored: search.Scored, places: Int32 | None, batch: Batch, row: int, wanted: Wanted) -> None:
+    def _remove(self, scored: search.Scored, places: Int32 | None, batch: Batch, row: int, wanted: ListRequest) -> None:
         """Take out what may not be listed."""
         if places is not None:
             scored.keep(places)
@@ -176,7 +176,9 @@ class IndexRanker:
         if wanted.exclude_seen:
             scored.remove(self.layout.place[batch.items[row, : batch.lengths[row]]])
 
-    def _best(self, scored: search.Scored, query: Float32 | None, own: Added, wanted: Wanted) -> tuple[Int32, Float32]:
+    def _best(
+        self, scored: search.Scored, query: Float32 | None, own: Added, wanted: ListRequest
+    ) -> tuple[Int32, Float32]:
         """The list of one session. query: (d,), or None if it is one of which nothing is known."""
 
         def best(size: int) -> tuple[Int32, Float32]:
@@ -189,7 +191,7 @@ class IndexRanker:
             return best(k)
         return at_most_per_category(best, finest_nodes(self.catalog), wanted.per_category, k)
 
-    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+    def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """See Ranker: the session's own part, the bias, the trend, what its items add to their own scores, and the part
         of each task that the item task reads.
         """
@@ -200,21 +202,21 @@ class IndexRanker:
         vectors = self.slabs.vectors[places]  # (K, d)
         biases = self.slabs.biases
         bias = np.zeros(len(items), np.float32) if biases is None else biases[places]
-        parts = [Part("session", vectors @ found.own[0], None)]
+        parts = [ScorePart("session", vectors @ found.own[0], None)]
         if self.trend is None:
-            parts.append(Part("bias", bias, None))
+            parts.append(ScorePart("bias", bias, None))
         else:
             trend = self.trend[places]
-            parts += [Part("bias", bias - trend, None), Part("trend", trend, None)]
+            parts += [ScorePart("bias", bias - trend, None), ScorePart("trend", trend, None)]
         if found.repeats is not None:
-            parts.append(Part("repeat", added(looked_at, found.repeats)[0].of(items), None))
+            parts.append(ScorePart("repeat", added(looked_at, found.repeats)[0].of(items), None))
         for task, (matrix, fed) in self.encoder.reads.items():
             prediction = found.tasks[task][0, 1:]  # (C,)
             if fed == "probs":
                 prediction = np.exp(prediction - prediction.max())
                 prediction /= prediction.sum()
             by_class = found.factor[0] * (vectors @ matrix) * prediction  # (K, C)
-            parts.append(Part(task, by_class.sum(axis=1), by_class))
+            parts.append(ScorePart(task, by_class.sum(axis=1), by_class))
         return parts
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hiersrec.store.mapped import mapped
+from hiersrec.store.memory_map import mapped
 from hiersrec.types import Float32, Int32, Int64
 
 LOOKED_AT = 64

@@ -13,12 +13,12 @@ import numpy as np
 
 from hiersrec.retrieval import order, scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
-from hiersrec.store.known import Known
-from hiersrec.types import Batch, Explainer, Float32, Int32, Int64, Part, Scorer
+from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.types import Batch, Explainer, Float32, Int32, Int64, ScorePart, Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ListRequest:
     """Which items may be listed, and how many. Items are internal numbers."""
 
     k: int = 20
@@ -55,7 +55,7 @@ class Ranker(Protocol):
         """The longest session it looks at; of longer ones it takes the newest items."""
         ...
 
-    def rank(self, batch: Batch, wanted: Wanted) -> Ranked:
+    def rank(self, batch: Batch, wanted: ListRequest) -> Ranked:
         """The best wanted items of each session. `batch` holds whole sessions, or as much as is at hand.
 
         A session without a known item is answered by popularity in training. Raises HiersrecError if a score is no
@@ -68,7 +68,7 @@ class Ranker(Protocol):
         """Whether `explain` may be asked."""
         ...
 
-    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+    def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """Addends of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
         ...
 
@@ -76,7 +76,7 @@ class Ranker(Protocol):
 class FullRanker:
     """A Ranker that scores all items of the catalogue; `scorer` may be any."""
 
-    def __init__(self, scorer: Scorer, catalog: Known) -> None:
+    def __init__(self, scorer: Scorer, catalog: ItemCatalog) -> None:
         self.scorer = scorer
         self.catalog = catalog
 
@@ -85,7 +85,7 @@ class FullRanker:
         """The scorer's."""
         return self.scorer.max_length
 
-    def rank(self, batch: Batch, wanted: Wanted) -> Ranked:
+    def rank(self, batch: Batch, wanted: ListRequest) -> Ranked:
         """See Ranker."""
         scores = scoring.score(self.scorer, self.catalog, batch, wanted.exclude_seen, wanted.candidates)
         if wanted.only is not None:
@@ -116,13 +116,13 @@ class FullRanker:
         """Whether the scorer is an Explainer."""
         return isinstance(self.scorer, Explainer)
 
-    def explain(self, batch: Batch, items: Int32) -> list[Part]:
+    def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """See Ranker."""
         assert isinstance(self.scorer, Explainer)
         return self.scorer.explain(batch, items)
 
 
-def finest_nodes(catalog: Known) -> Int32:
+def finest_nodes(catalog: ItemCatalog) -> Int32:
     """(N + 1,) int32: node of each item at the finest level, the same for all where there are no levels.
 
     Items of which no level is known are one category, as all that lack a level under one parent are.

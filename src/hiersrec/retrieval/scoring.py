@@ -9,12 +9,12 @@ import numpy as np
 
 from hiersrec.errors import HiersrecError
 from hiersrec.retrieval.candidates import ALL, Candidates, admits, inside
-from hiersrec.store.known import Known
+from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Float32, Int64, Scorer, Scores
 
 
 def score(
-    scorer: Scorer, catalog: Known, batch: Batch, exclude_seen: bool = False, candidates: Candidates = ALL
+    scorer: Scorer, catalog: ItemCatalog, batch: Batch, exclude_seen: bool = False, candidates: Candidates = ALL
 ) -> Scores:
     """Scores of all items, and of the classes of every task that the scorer predicts, for each session of the batch.
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hiersrec.errors import BadInput, MissingExtra, did_you_mean
-from hiersrec.store.mapped import mapped
+from hiersrec.store.memory_map import mapped
 from hiersrec.types import Float32, Int32, Int64
 
 TYPES = ("float32", "bf16", "int8")

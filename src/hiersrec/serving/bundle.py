@@ -12,9 +12,9 @@ from hiersrec.retrieval.index import IndexRanker
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.serving.encoder import OnnxEncoder
+from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.folder import open_seal
-from hiersrec.store.mapped import mapped
-from hiersrec.store.packed import PackedCatalog
+from hiersrec.store.memory_map import mapped
 
 TREND = "explain/trend.npy"
 """What of the biases is a trend, (N,) float32; not there if the run has none."""
@@ -25,7 +25,7 @@ class Bundle:
     """`document` is bundle.json; `candidates` are the items to rank where a request names none."""
 
     document: dict[str, Any]
-    catalog: PackedCatalog
+    catalog: BundleCatalog
     ranker: IndexRanker
     candidates: Candidates
 
@@ -39,7 +39,7 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     document = open_seal(path, "bundle", checksums=True)
     if "catalog/search/words.bin" not in document["files"]:
         raise BadFolder(f"{path} was made by an older hiersrec: its titles have no index. Make it anew with export.")
-    catalog = PackedCatalog(path / "catalog")
+    catalog = BundleCatalog(path / "catalog")
     inputs = mapped(path / "inputs.npy")
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
     encoder = OnnxEncoder(path / document["encoder"], inputs, document["max_length"], reads, threads)

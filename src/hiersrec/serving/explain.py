@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from hiersrec.serving.answers import Guess, Pull, Reason
-from hiersrec.store.known import Known
-from hiersrec.types import CATEGORY, Float32, Float64, Part
+from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.types import CATEGORY, Float32, Float64, ScorePart
 
 STRONGEST = 3
 """Categories named in one reason."""
@@ -31,7 +31,7 @@ def shares(counts: Float32) -> Float64:
     return np.asarray(exact / max(1.0, exact.sum()))
 
 
-def guesses(catalog: Known, task: str, probability: Float64) -> list[Guess]:
+def guesses(catalog: ItemCatalog, task: str, probability: Float64) -> list[Guess]:
     """The likeliest classes of a task, given (C + 1,) probabilities; equal ones in catalogue order."""
     best = np.argsort(-probability[1:], kind="stable")[:GUESSES] + 1
     names = catalog.labels[task].names
@@ -40,7 +40,7 @@ def guesses(catalog: Known, task: str, probability: Float64) -> list[Guess]:
     ]
 
 
-def reasons(catalog: Known, chances: Mapping[str, Float64], parts: list[Part]) -> list[list[Reason]]:
+def reasons(catalog: ItemCatalog, chances: Mapping[str, Float64], parts: list[ScorePart]) -> list[list[Reason]]:
     """The reasons of each of the K items that `parts` split, in the order of the parts.
 
     chances: task -> (C + 1,) probabilities of this session. A part with `by_class` is of a task.
@@ -48,7 +48,7 @@ def reasons(catalog: Known, chances: Mapping[str, Float64], parts: list[Part]) -
     return [[_reason(catalog, part, at, chances) for part in parts] for at in range(len(parts[0].value))]
 
 
-def _reason(catalog: Known, part: Part, at: int, chances: Mapping[str, Float64]) -> Reason:
+def _reason(catalog: ItemCatalog, part: ScorePart, at: int, chances: Mapping[str, Float64]) -> Reason:
     value = float(part.value[at])
     if part.by_class is None:
         return Reason(part.source, value, [], value)
@@ -59,7 +59,7 @@ def _reason(catalog: Known, part: Part, at: int, chances: Mapping[str, Float64])
     return Reason(part.source, value, strongest, value - sum(pull.value for pull in strongest))
 
 
-def _path(catalog: Known, task: str, node: int, name: str) -> list[str | None]:
+def _path(catalog: ItemCatalog, task: str, node: int, name: str) -> list[str | None]:
     if not task.startswith(CATEGORY):
         return [name]
     path: list[str | None] = []

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from hiersrec.errors import BadInput
-from hiersrec.store.known import Known, repr_of
+from hiersrec.store.item_catalog import ItemCatalog, repr_of
 from hiersrec.types import ExternalId, Int32
 
 
-def listed_ids(catalog: Known, name: str, ids: Sequence[ExternalId]) -> Int32:
+def listed_ids(catalog: ItemCatalog, name: str, ids: Sequence[ExternalId]) -> Int32:
     """External ids -> (M,) int32 ascending, each once; unknown ones are passed over. Raises BadInput for a lone id."""
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise BadInput(f"{name} is a list of item ids, got {repr_of(ids)}. Put it in a list.")
@@ -17,7 +17,7 @@ def listed_ids(catalog: Known, name: str, ids: Sequence[ExternalId]) -> Int32:
     return found[found > 0].astype(np.int32)
 
 
-def items_under(catalog: Known, paths: Sequence[Sequence[str]]) -> Int32:
+def items_under(catalog: ItemCatalog, paths: Sequence[Sequence[str]]) -> Int32:
     """(M,) int32, ascending: the items whose path of categories begins with one of `paths`.
 
     Raises BadInput for a path that no item has, or that is no list of names.

@@ -17,13 +17,13 @@ import numpy as np
 from hiersrec.errors import BadInput, named_extras
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
-from hiersrec.retrieval.ranking import FullRanker, Ranked, Ranker, Wanted
+from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
 from hiersrec.serving.answers import Guess, Item, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
 from hiersrec.serving.filters import items_under, listed_ids
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
-from hiersrec.store.known import Known, repr_of
+from hiersrec.store.item_catalog import ItemCatalog, repr_of
 from hiersrec.types import Batch, ExternalId, Float64, Int32
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Recommender:
 
     def __init__(
         self,
-        catalog: Known,
+        catalog: ItemCatalog,
         ranker: Ranker,
         *,
         run: Path | None = None,
@@ -98,7 +98,7 @@ class Recommender:
         new items (train with --recipe cold_start), BadInput if this one was not loaded from a run folder, if the items
         don't fit or none is new.
         """
-        from hiersrec.grow import add_items
+        from hiersrec.add_items import add_items
 
         if self.run is None:
             raise BadInput("Items can be added only to a recommender that Recommender.load opened from a run folder.")
@@ -157,7 +157,7 @@ class Recommender:
         if categories is not None:
             under = items_under(self.catalog, categories)
             only = under if only is None else np.intersect1d(only, under)
-        wanted = Wanted(
+        wanted = ListRequest(
             k=k,
             candidates=chosen if only is None else ALL,
             exclude_seen=exclude_seen,
@@ -170,7 +170,9 @@ class Recommender:
             answers += self._answer(sessions[start : start + BATCH], wanted, explain)
         return answers
 
-    def _answer(self, sessions: Sequence[Sequence[ExternalId]], wanted: Wanted, explain: bool) -> list[Recommendations]:
+    def _answer(
+        self, sessions: Sequence[Sequence[ExternalId]], wanted: ListRequest, explain: bool
+    ) -> list[Recommendations]:
         internal = [self.catalog.to_internal(list(session)) for session in sessions]
         # Seen items must be left out even where the model no longer looks at them.
         width = max(map(len, internal)) if wanted.exclude_seen else self.max_length
@@ -188,7 +190,7 @@ class Recommender:
         batch: Batch,
         row: int,
         ranked: Ranked,
-        wanted: Wanted,
+        wanted: ListRequest,
         explain: bool,
     ) -> Recommendations:
         seen = batch.items[row, : batch.lengths[row]]

@@ -9,8 +9,8 @@ A catalogue is a folder of its own, alike in a dataset and in a run:
     event_types.parquet  name, train_count, in the order of their numbers from 1; only where the events have types
     features/NAME.npy    (N + 1, W): W int32 tokens of each item, 0 is none, or a float32 vector; row 0 is padding
     features/NAME.json   what was learnt to encode a column, with NAME.KEY.npy beside it; prepare/features and
-                         meanings.py read them
-    columns.json         how the items table was read; prepare/grow_catalog.py reads tables of new items alike
+                         vocabulary.py read them
+    columns.json         how the items table was read; prepare/extend_catalog.py reads tables of new items alike
 
 Nodes of a level run from 1: first the C known ones, then the unknown ones (a missing level under some parent). Only
 known nodes can be predicted.
@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hiersrec.store.known import Level, as_kept
+from hiersrec.store.item_catalog import Level, as_kept
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
 from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hiersrec.training.warm_start import told
+from hiersrec.training.warm_start.transfer import told
 
 
 def model_card(document: dict[str, Any], description: str, history: list[dict[str, Any]]) -> str:

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from hiersrec.errors import BadFolder
 from hiersrec.model.split import parts, whole
 from hiersrec.store.folder import new_file
+from hiersrec.training.distributed import Processes
 from hiersrec.training.optimizer import Optimizers
-from hiersrec.training.processes import Processes
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 CPU, GPU = "random", "random_cuda"

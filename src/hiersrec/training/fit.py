@@ -29,13 +29,14 @@ from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
-from hiersrec.training import checkpoint, loop, memory, warm_start
+from hiersrec.training import allocator, checkpoint, loop
 from hiersrec.training.advice import advice
+from hiersrec.training.callbacks import Callback, SilentCallback
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.processes import Processes, alone
+from hiersrec.training.distributed import Processes, alone
 from hiersrec.training.teachers import Teachers, teachers_of
-from hiersrec.training.watch import Silent, Watch
+from hiersrec.training.warm_start import transfer
 
 STATE = "state"
 
@@ -44,7 +45,7 @@ def train(
     dataset: Dataset,
     recipe: Recipe,
     out: Path,
-    watch: Watch,
+    callback: Callback,
     *,
     init_from: Path | None = None,
     resume: bool = False,
@@ -53,28 +54,28 @@ def train(
 ) -> dict[str, Any]:
     """Fit the recipe on the dataset's training sessions and write the run folder; returns its run.json.
 
-    `init_from` is a finished run whose weights the training begins with (warm_start.py). `resume` goes on with a
+    `init_from` is a finished run whose weights the training begins with (transfer.py). `resume` goes on with a
     training that was interrupted in `out`, with the same recipe; its state holds what it began with. Of several
     `processes` all call it, with the same arguments; the first writes. Raises BadFolder if `out` holds something else,
     or something finished, or something interrupted and `resume` is not set, and what warm_start raises.
     """
-    memory.few_kernels()  # before advice multiplies anything
+    allocator.few_kernels()  # before advice multiplies anything
     processes = processes or alone()
-    watch = watch if processes.first else Silent()
+    callback = callback if processes.first else SilentCallback()
     text = write_recipe(recipe)
     with processes.together():
         _refuse_rival(recipe, processes)
         if init_from is not None:
-            warm_start.refuse_place(init_from, out, "the run to begin from")  # first: _check_out advises --overwrite
+            transfer.refuse_place(init_from, out, "the run to begin from")  # first: _check_out advises --overwrite
         for teacher in () if recipe.training is None else recipe.training.teachers:
-            warm_start.refuse_place(Path(teacher), out, "one of the teachers")
+            transfer.refuse_place(Path(teacher), out, "one of the teachers")
         _check_out(dataset, out, text, resume, overwrite)
         goes_on = (out / RECIPE).is_file() and not overwrite
-        start = warm_start.kept(out / STATE) if goes_on else None
+        start = transfer.kept(out / STATE) if goes_on else None
         if init_from is not None and goes_on:
-            warm_start.refuse_other(init_from, out, start)
+            transfer.refuse_other(init_from, out, start)
         elif init_from is not None:
-            warm_start.refuse(init_from, recipe)
+            transfer.refuse(init_from, recipe)
             _refuse_whole_weights(recipe)
     if recipe.training is not None:
         data = _sessions(dataset, recipe.training)
@@ -86,18 +87,18 @@ def train(
                 model = build_trainable(recipe, data.catalog, newest, split)
                 teachers = teachers_of(recipe, model, dataset)
                 for line in advice(recipe, data):
-                    watch.say(f"train: {line}")
+                    callback.say(f"train: {line}")
                 for name in _without_tasks(recipe, model):
-                    watch.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
+                    callback.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
                 if start is not None:
-                    warm_start.restore(out / STATE, model)
+                    transfer.restore(out / STATE, model)
                 elif init_from is not None:
-                    start = warm_start.carry(init_from, model, recipe, dataset)
-                    watch.say(f"train: from {init_from}: {warm_start.told(start)}")
+                    start = transfer.carry(init_from, model, recipe, dataset)
+                    callback.say(f"train: from {init_from}: {transfer.told(start)}")
             with processes.together():
                 if processes.first:
                     _begin(dataset, text, out, overwrite, None if start is None else (model, start))
-            progress = loop.fit(model, data, recipe.training, out / STATE, watch, processes, teachers)
+            progress = loop.fit(model, data, recipe.training, out / STATE, callback, processes, teachers)
         with processes.together():
             if processes.first:
                 with new_file(out / WEIGHTS) as aside:
@@ -105,12 +106,12 @@ def train(
                 _finish(dataset, recipe, out, numbers(model), progress, _origins(start, teachers))
     else:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
-        state = _fit_baseline(dataset, recipe, watch)
+        state = _fit_baseline(dataset, recipe, callback)
         _begin(dataset, text, out, overwrite)
         with new_file(out / WEIGHTS) as aside:
             safetensors.numpy.save_file(state, aside)
         _finish(dataset, recipe, out, sum(one.size for one in state.values()), None, {})
-    watch.say(f"train: wrote {out}")
+    callback.say(f"train: wrote {out}")
     return open_seal(out, "run")
 
 
@@ -167,8 +168,8 @@ def _without_tasks(recipe: Recipe, model: Trainable) -> list[str]:
     return [name for name in named if not any(task.startswith(name) for task in model.wiring)]
 
 
-def _fit_baseline(dataset: Dataset, recipe: BaselineRecipe, watch: Watch) -> dict[str, Any]:
-    watch.say(f"train: fitting {recipe.baseline.name}")
+def _fit_baseline(dataset: Dataset, recipe: BaselineRecipe, callback: Callback) -> dict[str, Any]:
+    callback.say(f"train: fitting {recipe.baseline.name}")
     scorer = registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, dataset.training())
     state: dict[str, Any] = scorer.state()
     return state
@@ -196,7 +197,7 @@ def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite
 
 def _left_over(path: Path) -> bool:
     """Whether a training that was killed before its first moment may have made `path`."""
-    in_state = path.name == STATE and path.is_dir() and all(warm_start.START in one.name for one in path.iterdir())
+    in_state = path.name == STATE and path.is_dir() and all(transfer.START in one.name for one in path.iterdir())
     return path.name == "catalog" or in_state
 
 
@@ -224,7 +225,7 @@ def _begin(
     out.mkdir(parents=True, exist_ok=True)
     copy_catalog(dataset.folder / "catalog", out / "catalog")
     if start is not None:
-        warm_start.keep(out / STATE, *start)
+        transfer.keep(out / STATE, *start)
     write_text(out / RECIPE, recipe)
 
 

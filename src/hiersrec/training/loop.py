@@ -1,7 +1,7 @@
 """The training loop: epochs of steps, validation after each, early stopping, and a moment on disk to go on from.
 
 The order of examples depends on (seed, epoch) alone and the random state is part of the moment, so a training that was
-interrupted and resumed ends in the same weights as one that was not. Of several processes (processes.py) each trains
+interrupted and resumed ends in the same weights as one that was not. Of several processes (distributed.py) each trains
 its share of every batch and ranks its share of the validation, and all of them know the same losses and metrics. Where
 they share the item table instead (model/split.py), each trains and ranks everything, on the rows that it has.
 """
@@ -22,13 +22,13 @@ from hiersrec.model.split import numbers
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 from hiersrec.store.dataset import TrainingData
-from hiersrec.training import checkpoint, memory, precision
+from hiersrec.training import allocator, checkpoint, precision
+from hiersrec.training.callbacks import Callback, rates, stretch
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.distributed import Loss, Processes, alone
 from hiersrec.training.examples import Examples, Step, examples_of
 from hiersrec.training.optimizer import Optimizers, optimizers
-from hiersrec.training.processes import Loss, Processes, alone
 from hiersrec.training.teachers import Teachers
-from hiersrec.training.watch import Watch, rates, stretch
 from hiersrec.types import Int64
 
 SAVE_EVERY = 60.0
@@ -48,7 +48,7 @@ class Stage:
     config: Training
     dtype: torch.dtype
     folder: Path
-    watch: Watch
+    callback: Callback
     processes: Processes
     teachers: Teachers | None
 
@@ -58,7 +58,7 @@ def fit(
     data: TrainingData,
     config: Training,
     folder: Path,
-    watch: Watch,
+    callback: Callback,
     processes: Processes | None = None,
     teachers: Teachers | None = None,
 ) -> Progress:
@@ -67,7 +67,7 @@ def fit(
     Of several processes all call it, with the same weights. Raises HiersrecError if the loss stops being a number,
     BadFolder if `folder` holds the training of another number of processes.
     """
-    memory.keep_freed()
+    allocator.keep_freed()
     processes = processes or alone()
     device = processes.device
     model.to(device)
@@ -85,8 +85,8 @@ def fit(
     sessions = data.train.newest(config.newest_share)
     examples = examples_of(sessions, model.max_length, config.positions == "all", device)
     loss = processes.loss_of(model)
-    stage = Stage(model, loss, optimizer, examples, config, dtype, folder, watch, processes, teachers)
-    watch.say(
+    stage = Stage(model, loss, optimizer, examples, config, dtype, folder, callback, processes, teachers)
+    callback.say(
         f"train: {len(examples):,} prefixes, {numbers(model):,} parameters, "
         + (f"{processes.count} processes, " if processes.count > 1 else "")
         + f"{device.type}, {progress.dtype}"
@@ -100,9 +100,9 @@ def fit(
 
 def _epoch(stage: Stage, progress: Progress) -> None:
     """Do what is left of the epoch in hand."""
-    config, watch = stage.config, stage.watch
+    config, callback = stage.config, stage.callback
     batches = stage.examples.batches(config.batch_size, config.seed, progress.epoch)
-    watch.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(stage.examples))
+    callback.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(stage.examples))
     stage.model.train()
     stage.model.start_epoch(config.seed, progress.epoch)
     saved = last = time.monotonic()
@@ -112,11 +112,11 @@ def _epoch(stage: Stage, progress: Progress) -> None:
         now = time.monotonic()
         progress.seconds += now - last
         last = now
-        watch.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
+        callback.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
         if due:
             checkpoint.save(stage.folder, progress, stage.model, stage.optimizer, stage.processes)
             saved = last = time.monotonic()
-    watch.end()
+    callback.end()
 
 
 def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float, due: bool) -> bool:
@@ -184,7 +184,7 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
         said += (
             f"; validation MRR@20 {found[SELECT_BY]:.4f}, HITS@20 {found['hits@20']:.4f} in {measured['valid_s']:.0f} s"
         )
-    stage.watch.say(f"train: epoch {progress.epoch}: {said}")
+    stage.callback.say(f"train: epoch {progress.epoch}: {said}")
     progress.history.append(record)
     progress.step, progress.examples, progress.seconds, progress.totals = 0, 0, 0.0, {}
     if is_best:
@@ -196,7 +196,7 @@ def _finish_epoch(stage: Stage, progress: Progress, data: TrainingData) -> None:
 def _validation(stage: Stage, data: TrainingData) -> dict[str, Any]:
     """Seconds and metrics, by name."""
     start = time.monotonic()
-    with stretch(stage.watch, "train: validation") as seen:
+    with stretch(stage.callback, "train: validation") as seen:
         scorer = TrainedScorer(stage.model.eval())
         share = None if stage.config.split_items else stage.processes  # each has some of the items of every score
         found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=share).metrics

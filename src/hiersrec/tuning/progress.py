@@ -4,30 +4,30 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hiersrec.training.watch import Watch
+from hiersrec.training.callbacks import Callback
 
 
 class Numbered:
-    """A watch that puts a title before all that a training tells another watch."""
+    """A callback that puts a title before all that a training tells another callback."""
 
-    def __init__(self, watch: Watch, title: str) -> None:
-        self.watch, self.title = watch, title
+    def __init__(self, callback: Callback, title: str) -> None:
+        self.callback, self.title = callback, title
 
     def say(self, text: str) -> None:
         """The line, after the title."""
-        self.watch.say(f"{self.title}: {text}")
+        self.callback.say(f"{self.title}: {text}")
 
     def start(self, title: str, total: int) -> None:
         """The stretch, its title after ours."""
-        self.watch.start(f"{self.title}: {title}", total)
+        self.callback.start(f"{self.title}: {title}", total)
 
     def step(self, done: int, note: str) -> None:
         """The same."""
-        self.watch.step(done, note)
+        self.callback.step(done, note)
 
     def end(self) -> None:
         """The same."""
-        self.watch.end()
+        self.callback.end()
 
 
 def told(settings: Mapping[str, Any]) -> str:

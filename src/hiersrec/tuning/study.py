@@ -23,7 +23,7 @@ from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import write_text
-from hiersrec.training.watch import Watch
+from hiersrec.training.callbacks import Callback
 from hiersrec.tuning import record, sampler, trial
 from hiersrec.tuning.progress import Numbered, told
 from hiersrec.tuning.record import Trial
@@ -38,7 +38,7 @@ def tune(
     path: Path,
     overrides: Sequence[str],
     out: Path,
-    watch: Watch,
+    callback: Callback,
     *,
     trials: int = 20,
     seed: int = 0,
@@ -62,7 +62,7 @@ def tune(
     }
     found = record.read(out, study)
     for place in space.passed_over:
-        watch.say(f"tune: the recipe has no {place}, which takes no part")
+        callback.say(f"tune: the recipe has no {place}, which takes no part")
     out.mkdir(parents=True, exist_ok=True)
     for left in out.glob(".*.part"):
         left.unlink()  # of a process that was killed while it wrote
@@ -71,12 +71,14 @@ def tune(
 
     def measure(one: Trial) -> Outcome:
         title = f"trial {one.number}/{trials}"
-        return trial.run(dataset, with_settings(out / RECIPE, one.settings), _folder(out, one), Numbered(watch, title))
+        return trial.run(
+            dataset, with_settings(out / RECIPE, one.settings), _folder(out, one), Numbered(callback, title)
+        )
 
     def keep(all_of_them: list[Trial]) -> None:
         _keep(out, study, all_of_them)
 
-    found = _search(space, found, measure, keep, watch, trials, seed)
+    found = _search(space, found, measure, keep, callback, trials, seed)
     if record.best_of(found) is None:
         raise BadRecipe(
             f"All {len(found)} trials failed, the first because: {found[0].reason} Mend the recipe or its [search], "
@@ -90,30 +92,30 @@ def _search(
     found: list[Trial],
     measure: Callable[[Trial], Outcome],
     keep: Callable[[list[Trial]], None],
-    watch: Watch,
+    callback: Callback,
     trials: int,
     seed: int,
 ) -> list[Trial]:
     """All trials, those `found` included; `keep` is told of each before it begins and when it has ended."""
     if found:
         ended = sum(one.state != "running" for one in found)
-        watch.say(f"tune: going on after {ended} of {max(trials, ended)} trials")
+        callback.say(f"tune: going on after {ended} of {max(trials, ended)} trials")
     keep(found)
     while sum(one.state != "running" for one in found) < trials:
         if not found or found[-1].state != "running":
             settings = space.own if not found else _proposed(space, found, seed)
             if settings is None:
-                watch.say(
+                callback.say(
                     f"tune: {sampler.ATTEMPTS} proposals in a row were tried before: the search ends after "
                     f"{len(found)} trials"
                 )
                 break
             found = [*found, Trial(number=len(found) + 1, state="running", settings=settings, versions=_versions())]
             keep(found)
-        watch.say(f"tune: trial {found[-1].number} of {trials}: {told(found[-1].settings)}")
+        callback.say(f"tune: trial {found[-1].number} of {trials}: {told(found[-1].settings)}")
         found = [*found[:-1], _ended(found[-1], measure)]
         keep(found)
-        watch.say(_news(found, trials))
+        callback.say(_news(found, trials))
     return found
 
 

@@ -11,8 +11,8 @@ from hiersrec.config import Recipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS
+from hiersrec.training.callbacks import Callback, stretch
 from hiersrec.training.fit import STATE, train
-from hiersrec.training.watch import Watch, stretch
 
 METRICS = ("mrr@20", "hits@20")
 
@@ -28,7 +28,7 @@ class Outcome:
     """Of training and validation; of trainings that were resumed, all parts."""
 
 
-def run(dataset: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Outcome:
+def run(dataset: Dataset, recipe: Recipe, out: Path, callback: Callback) -> Outcome:
     """Train the recipe into the run folder `out`, or go on where a kill left it, and measure it on validation sessions.
 
     Raises what training/fit.train and evaluation/evaluate.evaluate raise.
@@ -38,17 +38,17 @@ def run(dataset: Dataset, recipe: Recipe, out: Path, watch: Watch) -> Outcome:
         begun = (out / RECIPE).is_file()
         if not begun:
             shutil.rmtree(out, ignore_errors=True)  # what a kill left of the first moment
-        train(dataset, recipe, out, watch, resume=begun)
+        train(dataset, recipe, out, callback, resume=begun)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     if not history:
-        return Outcome(valid=_measured(dataset.training(), out, watch), epochs=0, seconds=time.monotonic() - started)
+        return Outcome(valid=_measured(dataset.training(), out, callback), epochs=0, seconds=time.monotonic() - started)
     best = max(history, key=lambda one: one["valid"][METRICS[0]])  # the first of equals, as training has it
     seconds = sum(one["train_s"] + one["valid_s"] for one in history)
     return Outcome(valid={name: best["valid"][name] for name in METRICS}, epochs=len(history), seconds=seconds)
 
 
-def _measured(data: TrainingData, run: Path, watch: Watch) -> dict[str, float]:
-    with stretch(watch, "validation") as seen:
+def _measured(data: TrainingData, run: Path, callback: Callback) -> dict[str, float]:
+    with stretch(callback, "validation") as seen:
         metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, progress=seen).metrics
     return {name: metrics[name] for name in METRICS}
 

@@ -8,7 +8,7 @@ import pytest
 from hiersrec.errors import BadInput
 from hiersrec.prepare.features.new_items import encode_new
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Metadata, Settings, Split
+from hiersrec.prepare.settings import Metadata, PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.prepare.statistics import table
 from hiersrec.store.dataset import Dataset
@@ -48,8 +48,8 @@ def prepared(folder, **changes):
         "shop", write(files / "events.parquet", events(sessions=60)), write(files / "items.parquet", rows())
     )
     np.save(files / "clip.npy", CLIP)
-    split = Split(method="fraction", value=0.25)
-    prepare(source, folder / "out", Settings(split=split, metadata=Metadata(**{**metadata, **changes})), say=str)
+    split = SplitSettings(method="fraction", value=0.25)
+    prepare(source, folder / "out", PrepareSettings(split=split, metadata=Metadata(**{**metadata, **changes})), say=str)
     return Dataset.open(folder / "out")
 
 
@@ -191,6 +191,6 @@ def test_categories_of_pandas_are_values(tmp_path):
     pq.write_table(listed, tmp_path / "items.parquet")
     source = Source("shop", write(tmp_path / "events.parquet", events()), tmp_path / "items.parquet")
 
-    prepare(source, tmp_path / "out", Settings(split=Split(method="fraction", value=0.25)), say=str)
+    prepare(source, tmp_path / "out", PrepareSettings(split=SplitSettings(method="fraction", value=0.25)), say=str)
 
     assert "brand" in [one.name for one in Dataset.open(tmp_path / "out").catalog.features]

@@ -30,7 +30,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hiersrec.errors import BadRecipe
-from hiersrec.model.constants import register_constant
+from hiersrec.model.buffers import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
 from hiersrec.model.repeats import Addends

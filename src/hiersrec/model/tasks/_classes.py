@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hiersrec.model.constants import register_constant
+from hiersrec.model.buffers import register_constant
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.targets import Targets
 from hiersrec.store.labels import Labels

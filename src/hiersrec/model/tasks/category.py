@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.normalize import unit
 from hiersrec.model.tasks._classes import ClassTask, LinearClasses
-from hiersrec.model.unit import unit
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.labels import Labels
 

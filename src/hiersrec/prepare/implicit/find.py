@@ -20,7 +20,7 @@ from hiersrec.store.sessions import Sessions
 
 
 @dataclass(frozen=True)
-class Found:
+class ImplicitCategories:
     """Implicit categories."""
 
     paths: list[Names]
@@ -39,7 +39,7 @@ def find(
     implicit: Implicit,
     seed: int,
     say: Callable[[str], None],
-) -> Found:
+) -> ImplicitCategories:
     """Implicit categories of the items of `vocabulary` (item_id, train_count, in the order of item).
 
     Vectors and clusters come from `train` alone; `valid` chooses their number where that is left open. The same on any
@@ -75,7 +75,7 @@ def find(
         "items": len(known),
         "curve": curve,
     }
-    return Found(paths, facts, _agreement(paths, items, rows))
+    return ImplicitCategories(paths, facts, _agreement(paths, items, rows))
 
 
 def _shown(vocabulary: pa.Table, items: ItemsTable | None, rows: Any) -> list[str]:

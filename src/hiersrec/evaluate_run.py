@@ -1,0 +1,108 @@
+"""A run measured on a dataset's split: the metrics and the rank of every prefix, kept beside the model.
+
+The command `hiersrec evaluate` and the demo both call `measure`. The numbers of the test split with default options are
+metrics.json and ranks.parquet; any other choice is written under a name that states it, so that nothing is mistaken.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from hiersrec import __version__
+from hiersrec.build import open_run
+from hiersrec.config import Recipe
+from hiersrec.errors import BadFolder, BadInput
+from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
+from hiersrec.retrieval.candidates import Candidates
+from hiersrec.store.dataset import Dataset
+from hiersrec.store.folder import new_file, write_text
+from hiersrec.store.unseen import renumbered
+
+
+def evaluate_run(
+    folder: Path,
+    data: Path | None = None,
+    split: str = "test",
+    options: EvaluationOptions | None = None,
+    wanted: CandidateGoal | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    choosing: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Evaluate a run folder; writes metrics and ranks into it and returns the metrics document.
+
+    data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. In a run
+    with items added after training, those count in the test sessions, by their external ids. wanted: replaces the
+    candidates of the options by those whose K is chosen on the dataset's validation sessions, of which `choosing` is
+    told as `progress` is of the split. Raises BadFolder for a folder that can't be read, BadInput for another
+    vocabulary or split, or where there is nothing to evaluate or to choose on.
+    """
+    options = options or EvaluationOptions()
+    run = open_run(folder)
+    trained_on = run.document["dataset"]
+    if data is None and not Path(trained_on["path"]).is_dir():
+        raise BadFolder(f"The dataset of {folder} is no longer at {trained_on['path']}. Name its folder with --data.")
+    dataset = Dataset.open(data if data is not None else Path(trained_on["path"]))
+    if dataset.fingerprint != trained_on["fingerprint"]:
+        raise BadInput(
+            f"{dataset.folder} has other items than {folder} was trained on ({trained_on['name']}), so "
+            "the run can't be measured on it. Name the folder of that dataset with --data, or train on this one."
+        )
+    if list(dataset.catalog.event_types) != list(run.catalog.event_types):
+        raise BadInput(
+            f"{dataset.folder} has the event types {', '.join(dataset.catalog.event_types) or 'none'}; {folder} was "
+            f"trained with {', '.join(run.catalog.event_types) or 'none'}. Name the folder of that dataset with --data."
+        )
+    _refuse_what_was_trained_on(folder, run.recipe, split, wanted)
+    started = time.monotonic()
+    sessions = dataset.sessions(split)
+    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # the run has grown since its training
+        sessions = renumbered(sessions, dataset.unseen(), run.catalog)
+    chosen = None
+    if wanted:
+        chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), wanted, options, choosing)
+        options = replace(options, candidates=Candidates(policy=wanted.policy, top=chosen.top))
+    evaluation = evaluate(run.scorer, run.catalog, sessions, options, progress)
+    suffix = _suffix(split, options)
+    files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
+    document = {
+        "hiersrec": __version__,
+        "run": folder.resolve().name,
+        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "split": split,
+        "options": asdict(options),
+        **({"chosen": asdict(wanted) | {"validation": chosen._asdict()}} if wanted and chosen else {}),
+        "metrics": evaluation.metrics,
+        "slices": evaluation.slices,
+        "seconds": round(time.monotonic() - started, 3),
+        "files": files,
+    }
+    with new_file(folder / files["ranks"]) as aside:
+        pq.write_table(evaluation.ranks, aside)
+    write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return document
+
+
+def _refuse_what_was_trained_on(folder: Path, recipe: Recipe, split: str, wanted: CandidateGoal | None) -> None:
+    if recipe.training is not None and recipe.training.refit and (split == "valid" or wanted):
+        raise BadInput(
+            f"{folder} was trained on the validation sessions too (training.refit), so they can neither measure it nor "
+            "choose its candidates. Use the run that chose its settings, and for candidates --top."
+        )
+
+
+def _suffix(split: str, options: EvaluationOptions) -> str:
+    """What differs from the default: "" or "-valid-k10-last_only-exclude_seen-candidates-category-top12"."""
+    words = [] if split == "test" else [split]
+    words += [] if options.k == EvaluationOptions().k else [f"k{options.k}"]
+    words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]
+    if options.candidates.policy != "all":
+        policy, top, share = (getattr(options.candidates, name) for name in ("policy", "top", "share"))
+        words += [f"candidates-{policy}", f"top{top}" if share is None else f"share{share:g}"]
+        words += [f"seed{options.candidates.seed}"] if options.candidates.seed else []
+    return "".join(f"-{word}" for word in words)

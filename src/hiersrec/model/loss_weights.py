@@ -1,0 +1,114 @@
+"""Weights of losses (lambda, eq. 7) and of injected predictions (lambda_C, eq. 4), and how they come about.
+
+The paper (section 3) "tested several weighting strategies for lambda and lambda_C such as trainable weights or
+randomized weights per epoch" and found 1 best. A recipe may say:
+
+    a number        fixed
+    "trainable"     learnt with everything else, from 1 on
+    "random"        drawn anew each epoch, evenly from 0 to 2, whose mean is the paper's 1
+    "uncertainty"   of losses only: Kendall, Gal and Cipolla, Multi-Task Learning Using Uncertainty to Weigh Losses,
+                    CVPR 2018
+
+Fixed and random weights have no tensor in the file of weights.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LossSetting = float | Literal["trainable", "random", "uncertainty"]
+InjectionSetting = float | Literal["trainable", "random"]
+
+
+class Weight(nn.Module):
+    """A number of the recipe, or a plain parameter."""
+
+    def __init__(self, value: float | nn.Parameter) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self) -> float | Tensor:
+        """The weight in force, a number or a scalar."""
+        return self.value
+
+    def addend(self, loss: Tensor) -> Tensor:
+        """What a task's loss adds to the combined loss (eq. 7), scalar."""
+        weighted: Tensor = self() * loss
+        return weighted
+
+
+class RandomWeight(Weight):
+    """Drawn anew each epoch; 1, its mean, in evaluation, so that a model does not depend on its last draw."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(1.0)
+        self.place = place
+
+    def draw(self, seed: int, epoch: int) -> None:
+        """Draw evenly from 0 to 2; depends on (seed, epoch, place) alone, so that a resumed training draws the same."""
+        self.value = float(np.random.default_rng([seed, epoch, *self.place.encode()]).uniform(0, 2))
+
+    def forward(self) -> float | Tensor:
+        """The draw of the epoch, or 1."""
+        return self.value if self.training else 1.0
+
+
+class TrainableWeight(Weight):
+    """lambda = exp(theta), which is never negative.
+
+    Its gradient is the loss itself, which is positive: gradient descent only ever lowers such a weight, faster for
+    tasks of large loss and large weight. It is a schedule from 1 towards 0 rather than a balance.
+    """
+
+    value: nn.Parameter
+    """theta."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Parameter(torch.zeros(())))
+
+    def forward(self) -> float | Tensor:
+        """exp(theta)."""
+        return self.value.exp()
+
+
+class Uncertainty(TrainableWeight):
+    """lambda L - log(lambda) / 2, which is exp(-s) L + s / 2 with s = -theta = log sigma^2.
+
+    Kendall et al., section 3.2, for classes: L / sigma^2 + log sigma. What a small weight costs keeps it from falling
+    to zero: at rest it is 1 / (2 L).
+    """
+
+    def addend(self, loss: Tensor) -> Tensor:
+        """Weighted loss and the price of the weight, scalar; may be negative."""
+        return super().addend(loss) - self.value / 2
+
+
+def moving(weights: Mapping[str, Weight]) -> dict[str, float]:
+    """Of weights by name, those in force that are not fixed, as numbers."""
+    return {
+        name: torch.as_tensor(one(), dtype=torch.float64).item()
+        for name, one in weights.items()
+        if isinstance(one, RandomWeight) or isinstance(one.value, nn.Parameter)
+    }
+
+
+def of_loss(setting: LossSetting, place: str) -> Weight:
+    """Weight of a task's loss; `place`, unlike any other of the model, decides what is drawn."""
+    if setting == "trainable":
+        return TrainableWeight()
+    if setting == "uncertainty":
+        return Uncertainty()
+    return RandomWeight(place) if setting == "random" else Weight(setting)
+
+
+def of_injection(setting: InjectionSetting, place: str) -> Weight:
+    """Weight of what a task reads, lambda_C; `place` as in of_loss.
+
+    A trainable one scales projections that are learnt as well: it adds no new function, only another pace.
+    """
+    if setting == "trainable":
+        return Weight(nn.Parameter(torch.ones(())))
+    return RandomWeight(place) if setting == "random" else Weight(setting)

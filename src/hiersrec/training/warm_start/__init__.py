@@ -1,0 +1,1 @@
+"""Finished run + newer data -> the weights that a training begins with."""

@@ -1,0 +1,88 @@
+"""Evaluation shared out: every process finds, to the last bit, what one alone finds."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from hiersrec.evaluation.evaluate import Evaluation, EvaluationOptions, evaluate
+from hiersrec.retrieval.candidates import Candidates
+from hiersrec.types import Batch, Int64, Scores
+from tests.evaluation.test_evaluate import CATALOG, Rounded, split
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several threads that stand for processes."""
+
+    rank: int
+    count: int
+    barrier: threading.Barrier
+    table: dict[int, Int64] = field(repr=False)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        yield
+        self.barrier.wait(30)
+
+    def total(self, values: Int64) -> Int64:
+        self.table[self.rank] = values
+        self.barrier.wait(30)
+        found = np.sum([self.table[rank] for rank in range(self.count)], 0)
+        self.barrier.wait(30)
+        return found
+
+
+@dataclass(frozen=True)
+class Counting:
+    """A scorer that counts the sessions it was asked about."""
+
+    inner: Rounded
+    asked: list[int]
+    max_length: int = 3
+
+    def score(self, batch: Batch) -> Scores:
+        self.asked.append(len(batch))
+        return self.inner.score(batch)
+
+
+def shared(count: int, options: EvaluationOptions) -> tuple[list[Evaluation], list[int]]:
+    """What each of `count` processes finds, and how many prefixes each has scored."""
+    barrier, table = threading.Barrier(count), {}
+    scorers = [Counting(Rounded(), []) for _ in range(count)]
+
+    def one(rank: int) -> Evaluation:
+        return evaluate(scorers[rank], CATALOG, split(), options, share=Member(rank, count, barrier, table))
+
+    with ThreadPoolExecutor(count) as pool:
+        found = list(pool.map(one, range(count)))
+    return found, [sum(scorer.asked) for scorer in scorers]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(
+    "options",
+    [
+        EvaluationOptions(batch_size=7),
+        EvaluationOptions(batch_size=10, exclude_seen=True, candidates=Candidates(policy="category", top=1)),
+        EvaluationOptions(batch_size=60),
+        EvaluationOptions(),
+    ],
+    ids=["many batches", "candidates", "two batches", "one batch"],
+)
+def test_all_find_what_one_finds(count, options) -> None:
+    alone = evaluate(Rounded(), CATALOG, split(), options)
+
+    found, asked = shared(count, options)
+
+    for one in found:
+        assert one.metrics == alone.metrics
+        assert one.slices == alone.slices
+        assert one.ranks.equals(alone.ranks)
+    batches = -(-len(alone.ranks) // options.batch_size)
+    assert max(asked) <= -(-batches // count) * options.batch_size
+    assert sum(asked) <= len(alone.ranks) + count, "only a process without a batch asks once more than it needs"

@@ -1,0 +1,138 @@
+"""A run whose catalogue has grown is measured with its new items; any other as it always was."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hiersrec import evaluate_run as door
+from hiersrec.build import Run, open_run
+from hiersrec.errors import BadInput
+from hiersrec.evaluation.choose_candidates import CandidateGoal
+from hiersrec.evaluation.evaluate import evaluate
+from hiersrec.prepare.pipeline import prepare
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
+from hiersrec.prepare.source import Source
+from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.dataset import Dataset
+from hiersrec.store.sessions import Sessions
+from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.fit import train
+from hiersrec.types import Batch, Scores
+from tests.shop import write_shop
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Dataset:
+    shop = write_shop(tmp_path_factory.mktemp("shop"))
+    settings = PrepareSettings(split=SplitSettings(method="last_days", value=5, hold_out_items=0.2))
+    prepare(Source("shop", shop / "events.csv", shop / "items.csv"), shop / "data", settings, say=lambda _: None)
+    return Dataset.open(shop / "data")
+
+
+@pytest.fixture(scope="module")
+def run(dataset) -> Path:
+    out = dataset.folder.parent / "run"
+    train(dataset, read_recipe(find_recipe("popularity", "shop")), out, SilentCallback())
+    return out
+
+
+def grown(catalog: Catalog, ids: list[str]) -> Catalog:
+    """The catalogue with new items at its end, all in the first category."""
+    count = len(ids)
+    new = pa.table(
+        {
+            "item_id": ids,
+            "item": pa.array(catalog.num_items + 1 + np.arange(count), pa.int32()),
+            "train_count": pa.array([0] * count, pa.int64()),
+            "node_1": pa.array([1] * count, pa.int32()),
+            "node_2": pa.array([1] * count, pa.int32()),
+        }
+    )
+    return replace(catalog, items=pa.concat_tables([catalog.items, new], promote_options="default"))
+
+
+class NewestFirst:
+    """Scores that rise with the item's number: new items lead."""
+
+    max_length = 5
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.size = catalog.num_items + 1
+
+    def score(self, batch: Batch) -> Scores:
+        return Scores(np.tile(np.arange(self.size, dtype=np.float32), (len(batch), 1)), {})
+
+
+def open_grown(folder: Path, ids: list[str]) -> Run:
+    run = open_run(folder)
+    catalog = grown(run.catalog, ids)
+    return replace(run, catalog=catalog, scorer=NewestFirst(catalog))
+
+
+def test_new_items_count_as_targets_and_in_prefixes(monkeypatch, dataset, run) -> None:
+    unseen = dataset.unseen().to_pylist()
+    added = unseen[::2]
+    assert added != unseen
+    monkeypatch.setattr(door, "open_run", lambda folder: open_grown(folder, [row["item_id"] for row in added]))
+
+    found = door.evaluate_run(run)
+
+    number = {row["item"]: dataset.catalog.num_items + at for at, row in enumerate(added, start=1)}
+    stored = dataset.sessions("test")
+    lists = [[number.get(item, item) for item in stored[at].tolist()] for at in range(len(stored))]
+    catalog = grown(dataset.catalog, [row["item_id"] for row in added])
+    expected = evaluate(NewestFirst(catalog), catalog, Sessions.from_lists(lists))
+    assert found["metrics"] == expected.metrics
+    assert found["slices"] == expected.slices
+    before = sum(item < 0 for at in range(len(stored)) for item in stored[at][1:])
+    assert 0 < found["metrics"]["unseen_targets"] < before
+    assert 0 < found["metrics"]["random_within_category/hits@20"] <= 1
+    cold = {row["slice"]: row for row in found["slices"]["cold_start"]}
+    assert cold["target new"]["prefixes"] == before
+    assert cold["target new"]["metrics"]["hits@20"] > 0
+
+
+def test_a_run_that_has_not_grown_never_asks_for_the_ids(monkeypatch, dataset, run) -> None:
+    def fail(_: Dataset) -> pa.Table:
+        raise AssertionError
+
+    monkeypatch.setattr(Dataset, "unseen", fail)
+
+    found = door.evaluate_run(run)
+
+    stored = np.asarray(dataset.sessions("test").items)
+    first = np.asarray(dataset.sessions("test").offsets)[:-1]
+    assert found["metrics"]["unseen_targets"] == (np.delete(stored, first) < 0).sum()
+    assert not any(name.startswith("random_within") for name in found["metrics"])
+
+
+def test_other_splits_have_no_new_items(monkeypatch, dataset, run) -> None:
+    ids = dataset.unseen()["item_id"].to_pylist()
+    monkeypatch.setattr(door, "open_run", lambda folder: open_grown(folder, ids))
+
+    assert door.evaluate_run(run, split="valid")["metrics"]["unseen_targets"] == 0
+
+
+def test_sessions_that_a_refit_was_trained_on_measure_and_choose_nothing(dataset, tmp_path) -> None:
+    quick = ["inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1"]
+    recipe = read_recipe(find_recipe("best", "shop"), [*quick, "training.refit=true"])
+    train(dataset, recipe, tmp_path / "run", SilentCallback())
+
+    for asked in ({"split": "valid"}, {"wanted": CandidateGoal(policy="category", share=0.5)}):
+        with pytest.raises(BadInput, match=r"trained on the validation sessions too \(training\.refit\)"):
+            door.evaluate_run(tmp_path / "run", **asked)
+    assert door.evaluate_run(tmp_path / "run")["metrics"]["prefixes"] > 0
+
+
+def test_a_dataset_with_other_types_of_events_is_refused(run, monkeypatch) -> None:
+    """Codes of the dataset under the names of the run would be measured as if they fitted."""
+    opened = open_run(run)
+    other = replace(opened, catalog=replace(opened.catalog, event_types={"click": 3}))
+    monkeypatch.setattr(door, "open_run", lambda _: other)
+
+    with pytest.raises(BadInput, match=r"has the event types .*; .* was trained with click\. Name the folder"):
+        door.evaluate_run(run)

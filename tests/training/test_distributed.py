@@ -1,0 +1,262 @@
+"""Several processes, real ones: they train the model of one, go on after a kill bit for bit, speak with one voice."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from hiersrec.errors import BadFolder, HiersrecError
+from hiersrec.model.losses import UNLABELLED, cross_entropy
+from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.training import checkpoint, distributed
+from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.checkpoint import Progress
+from hiersrec.training.distributed import Processes, alone, joined, launcher
+from hiersrec.training.fit import train
+from hiersrec.training.optimizer import optimizers
+from tests.cli.conftest import Result
+from tests.shop import TINY
+from tests.training import drill
+
+ROOT = Path(__file__).parents[2]
+QUICK = [
+    *TINY,
+    "training.batch_size=53",
+    "training.precision=float32",
+    "training.epochs=3",
+    "training.learning_rate=0.003",
+]
+STILL = ["inputs.dropout=0", "encoder.dropout=0"]
+DROPPING = ["inputs.dropout=0.2", "encoder.dropout=0.2"]
+
+
+def begin(*words: object) -> subprocess.Popen[str]:
+    """Two processes of a module."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    return subprocess.Popen(
+        [*command, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+    )
+
+
+def torchrun(*words: object) -> Result:
+    process = begin(*words)
+    out, err = process.communicate(timeout=180)
+    return Result(process.returncode, out, err)
+
+
+def sets(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def drilled(dataset, tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
+    """What drill.check left, and what each of two processes found in it."""
+    out = tmp_path_factory.mktemp("drill")
+    made = torchrun("tests.training.drill", "check", out, dataset.folder)
+    assert made.code == 0, made.err
+    return out, [json.loads((out / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
+
+
+def test_what_they_tell_each_other(drilled) -> None:
+    for rank, found in enumerate(drilled[1]):
+        assert found["texts"] == ["", "é1"]
+        assert found["gathered"] == [[], [[0, 1]]]
+        assert found["total"] == [2, 2 * 10**15 + 1]
+        assert found["share"] == [[0, 2, 4], [1, 3]][rank]
+        assert found["mistake"] == ["Process 2 of 2: no such folder", "no such folder"][rank]
+
+
+def test_the_first_draws_as_if_it_were_alone_and_the_others_otherwise(drilled) -> None:
+    torch.manual_seed(7)
+    first, second = (found["draw"] for found in drilled[1])
+
+    assert first == torch.rand(1).item() != second
+
+
+def test_the_mean_is_over_the_labelled_examples_of_all(drilled) -> None:
+    state, weight, classes = drill.examples()
+    loss = cross_entropy(state, weight, None, classes)
+    loss.backward()
+
+    labelled = classes != UNLABELLED
+    assert labelled[0::2].sum() == 4
+    assert labelled[1::2].sum() == 1
+    assert weight.grad is not None
+    for found in drilled[1]:
+        assert found["gradients"]["loss"] == pytest.approx(loss.item(), rel=1e-6)
+        np.testing.assert_allclose(found["gradients"]["weight"], weight.grad.numpy(), atol=1e-7)
+
+
+def test_rows_of_sparse_tables_are_averaged(drilled) -> None:
+    """Row 1 is read once by the first; row 2 twice by the first and once by the second; row 5 once by the second."""
+    expected = np.zeros((6, 3))
+    expected[[1, 2, 5]] = [[0.5], [1.5], [0.5]]
+
+    for found in drilled[1]:
+        np.testing.assert_array_equal(found["gradients"]["table"], expected)
+
+
+@pytest.mark.parametrize("variant", drill.VARIANTS)
+def test_two_processes_train_the_model_of_one(drilled, tmp_path, variant) -> None:
+    """In a training whose last batch has one row, so that one of them has none."""
+    out, both = drilled
+    model, progress = drill.trained(variant, tmp_path)
+
+    assert both[0][variant]["bits"] == both[1][variant]["bits"]
+    for one, two in zip(progress.history, both[0][variant]["history"], strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert two["valid"] == pytest.approx(one["valid"], rel=1e-5)
+    kept = safetensors.torch.load_file(out / f"{variant}.safetensors")
+    for name, value in kept.items():
+        np.testing.assert_allclose(known(name, value), known(name, model.state_dict()[name]), atol=1e-4, err_msg=name)
+
+
+def known(name: str, value: Tensor) -> Tensor:
+    """Without the biases of keys: they cancel out in attention, so that their gradient is nothing but rounding."""
+    return torch.cat([value[: len(value) // 3], value[-len(value) // 3 :]]) if name.endswith("qkv.bias") else value
+
+
+def test_a_rival_trains_in_one_process(drilled) -> None:
+    expected = [
+        f"'{name}' is a rival of baselines/, which trains in one process, got 2. Start it without torchrun."
+        for name in ("tagnn", "popularity")
+    ]
+
+    assert [found["refused"] for found in drilled[1]] == [expected, expected]
+    assert not (drilled[0] / "rival").exists()
+
+
+def test_the_command_under_torchrun_makes_the_run_of_one_process(dataset, tmp_path) -> None:
+    recipe = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL])
+    train(dataset, recipe, tmp_path / "one", SilentCallback())
+
+    words = ["--recipe", "hiersrec", *sets(*QUICK, *STILL)]
+    made = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "two", *words, "--json")
+
+    assert made.code == 0, made.err
+    assert json.loads(made.out) == json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
+    assert made.err.count("train: epoch 2:") == made.err.count("train: wrote") == 1
+    assert "2 processes, cpu" in made.err
+    assert "Warning" not in made.err
+    for one, two in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert two["valid"] == pytest.approx(one["valid"], rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def killed(dataset, tmp_path_factory) -> Path:
+    """A training with dropout whose processes were killed before step 8, in the second epoch of five steps."""
+    out = tmp_path_factory.mktemp("killed") / "run"
+    found = torchrun("tests.training.drill", "die", 8, *words(dataset, out))
+    assert found.code != 0
+    assert found.err.count("train: epoch 1:") == 1
+    assert "SIGKILL" in found.err
+    return out
+
+
+def words(dataset, out: Path) -> list[object]:
+    return ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*QUICK, *DROPPING)]
+
+
+def test_a_killed_training_of_two_goes_on_bit_for_bit(dataset, killed, tmp_path) -> None:
+    """Which also says that two trainings of two processes are one."""
+    out = Path(shutil.copytree(killed, tmp_path / "resumed"))
+    whole = torchrun("hiersrec", *words(dataset, tmp_path / "whole"))
+    resumed = torchrun("hiersrec", *words(dataset, out), "--resume")
+
+    assert whole.code == 0, whole.err
+    assert resumed.code == 0, resumed.err
+    assert "resumed at epoch 2" in resumed.err
+    assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    for one, two in zip(history(out), history(tmp_path / "whole"), strict=True):
+        assert (one["loss"], one["valid"]) == (two["loss"], two["valid"])
+
+
+def test_a_training_goes_on_with_as_many_processes_as_it_began(dataset, killed, tmp_path) -> None:
+    two = Processes(0, 2, torch.device("cpu"))
+    model, _ = drill.trained("linear head", tmp_path)
+    optimizer = optimizers(model, drill.SETTINGS)
+    checkpoint.save(tmp_path, Progress(), model, optimizer, alone())
+
+    with pytest.raises(
+        BadFolder, match=r"begun by one process, got 2 processes, which .*\. Resume it without torchrun, or start anew"
+    ):
+        checkpoint.restore(tmp_path, model, optimizer, two)
+    recipe = read_recipe(killed / "recipe.toml")
+    with pytest.raises(BadFolder, match=r"begun by 2 processes, got one process.* with torchrun and 2 processes in"):
+        train(dataset, recipe, killed, SilentCallback(), resume=True)
+
+
+def test_a_mistake_is_told_once_and_ends_all(dataset, tmp_path) -> None:
+    found = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "run", "--set", "training.epoch=3")
+
+    assert found.code != 0
+    assert found.err.count("[training] has no key 'epoch'. Did you mean 'epochs'?") == 1
+    assert found.err.count("exitcode  : 2 ") == 2
+    assert "[rank" not in found.err, "no traceback of ours"
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_says_once_how_to_go_on(dataset, tmp_path) -> None:
+    out = tmp_path / "run"
+    process = begin("hiersrec", *words(dataset, out), *sets("training.epochs=2000", "training.patience=2000"))
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("train: epoch 2:"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, news = process.communicate(timeout=60)
+
+    hint = f"Stopped. Go on with: torchrun --nproc-per-node 2 -m hiersrec train {dataset.folder} --out {out} "
+    assert news.count(hint) == news.count("Stopped.") == 1
+    assert "[rank" not in news, "no traceback of ours"
+
+
+def test_without_torchrun_nobody_is_joined() -> None:
+    with joined(report=print) as here:
+        assert (here.rank, here.count) == (0, 1)
+        assert not torch.distributed.is_initialized()
+    assert launcher() == ["hiersrec"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ("1", "torchrun --nproc-per-node 4 -m hiersrec"),
+        ("3", "torchrun --nnodes 3 --nproc-per-node 4 -m hiersrec"),
+    ],
+)
+def test_the_words_that_start_it_again(monkeypatch, nodes, expected) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("GROUP_WORLD_SIZE", nodes)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+
+    assert launcher() == expected.split()
+
+
+def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+
+    with pytest.raises(
+        HiersrecError, match=r"this machine has 1, and process 2 of it has none\. .*--nproc-per-node 1, or"
+    ):
+        distributed.take_device(torch.device("cuda", 1))

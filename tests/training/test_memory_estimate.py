@@ -1,0 +1,198 @@
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from hiersrec.build import build_model
+from hiersrec.config import ModelRecipe
+from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.store.catalog import Catalog
+from hiersrec.store.dataset import Dataset, TrainingData
+from hiersrec.store.sessions import Sessions
+from hiersrec.training import loop, memory_estimate
+from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.checkpoint import Progress
+from hiersrec.training.distributed import alone
+from hiersrec.training.examples import examples_of
+from hiersrec.training.memory_estimate import Need, needed
+from hiersrec.training.optimizer import optimizers
+from tests.model import world
+
+
+@pytest.fixture
+def data(dataset: Dataset) -> TrainingData:
+    return dataset.training()
+
+
+def recipe(*overrides: str, name: str = "hiersrec") -> ModelRecipe:
+    found = read_recipe(find_recipe(name, "any"), ["training.precision=float32", *overrides])
+    assert isinstance(found, ModelRecipe)
+    return found
+
+
+def sessions(longest: int, count: int = 40) -> Sessions:
+    """Sessions of the items of the toy world, one of `longest`, the others of 3."""
+    random = np.random.default_rng(4)
+    return Sessions.from_lists(
+        [random.integers(1, world.N + 1, longest if at == 0 else 3).tolist() for at in range(count)]
+    )
+
+
+def toy(longest: int = 9, count: int = 40) -> TrainingData:
+    """The toy world with sessions; events have no types."""
+    split = sessions(longest, count)
+    return TrainingData(dataclasses.replace(world.catalog(), event_types={}), split, split)
+
+
+def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
+    """Slow twin: bytes that torch's own allocator says were in use at the height of the largest step, beyond those
+    before it. The second step, since the first one makes the optimizer's moments."""
+    model = build_model(made, data.catalog).train()
+    examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
+    rows = np.argsort(-examples.lengths, kind="stable")[: made.training.batch_size]
+    assert examples.step(rows).items.shape == (made.training.batch_size, examples.lengths.max())
+    rest = (examples, made.training, torch.float32, folder, SilentCallback(), alone(), None)
+    stage = loop.Stage(model, model.loss, optimizers(model, made.training), *rest)
+    loop._step(stage, Progress(), rows, 0.0, False)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        loop._step(stage, Progress(), rows, 0.0, False)
+    events = recorded.profiler.kineto_results.events()
+    return int(np.cumsum([one.nbytes() for one in events if one.name() == "[memory]"]).max())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *([], ["encoder.name=stamp", "tasks.item.head=linear"]),
+        *(["tasks.item.softmax=coarse_to_fine"], ["tasks.item.softmax=sampled", "tasks.item.negatives=512"]),
+    ],
+)
+def test_a_step_is_what_torch_itself_counts(tmp_path, overrides) -> None:
+    made, data = recipe("training.batch_size=256", *overrides), toy(count=200)
+
+    expected = real_step(made, data, tmp_path)
+
+    assert needed(made, data).step / memory_estimate.HEAP == pytest.approx(expected, rel=0.05)
+
+
+def test_sessions_that_training_leaves_out_need_nothing(data) -> None:
+    whole, newest = (needed(recipe(f"training.newest_share={share}"), data) for share in (1.0, 0.1))
+    events = len(data.train.items) - len(data.train.newest(0.1).items)
+
+    assert whole.data - newest.data == memory_estimate.EVENT * events > 0
+    assert newest.step < whole.step
+
+
+def test_weights_and_optimizer_are_those_of_the_real_model(data) -> None:
+    model = build_model(recipe(), data.catalog)
+    parameters = sum(one.nbytes for one in model.parameters())
+
+    found = needed(recipe(), data)
+
+    assert found.weights == parameters + sum(one.nbytes for one in model.buffers())
+    steps = sum(4 for _ in model.parameters())  # each has a count of its steps
+    assert found.optimizer == 3 * parameters + steps
+
+
+@pytest.mark.parametrize("softmax", ["sampled", "coarse_to_fine"])
+def test_a_table_with_sparse_gradients_has_moments_and_no_whole_gradient(data, softmax) -> None:
+    full, partial = needed(recipe(), data), needed(recipe(f"tasks.item.softmax={softmax}"), data)
+    model = build_model(recipe(f"tasks.item.softmax={softmax}"), data.catalog)
+    [table] = model.sparse_parameters()
+    more = sum(one.nbytes for one in model.parameters()) - sum(
+        one.nbytes for one in build_model(recipe(), data.catalog).parameters()
+    )
+
+    assert full.optimizer - partial.optimizer == pytest.approx(table.nbytes - 3 * more, abs=100)  # steps are counted
+
+
+SMALL = [
+    *("training.batch_size=16", "encoder.layers=1", "encoder.max_length=2"),
+    *("inputs.item_width=64", "inputs.category_width=32", "inputs.metadata_width=32"),
+]
+
+
+@pytest.fixture(scope="module")
+def small() -> Need:
+    return needed(recipe(*SMALL), toy())
+
+
+PRECISIONS = ("bf16", "float32")
+LARGER = [
+    ("step", "training.batch_size=64"),
+    ("step", "encoder.layers=2"),
+    ("step", "encoder.max_length=8"),
+    ("weights", "inputs.item_width=128"),
+    ("data", "inputs.neighbours=3"),
+    ("optimizer", "encoder.layers=2"),
+    ("validation", "encoder.max_length=8"),
+]
+
+
+@pytest.mark.parametrize(("part", "large"), LARGER)
+def test_what_is_larger_needs_more(small, part, large) -> None:
+    assert getattr(needed(recipe(*SMALL, large), toy()), part) > getattr(small, part)
+
+
+def test_half_the_precision_is_less_where_activations_outweigh_the_weights() -> None:
+    found = [
+        needed(recipe("training.batch_size=256", f"training.precision={one}"), toy(count=200)) for one in PRECISIONS
+    ]
+
+    assert found[0].step < found[1].step
+    assert found[0].weights == found[1].weights
+
+
+def test_long_sessions_need_more_up_to_what_the_encoder_takes() -> None:
+    made = recipe(*SMALL, "encoder.max_length=8")
+    steps = [needed(made, toy(longest)).step for longest in (4, 9, 30)]
+
+    assert steps[0] < steps[1] == steps[2]
+
+
+def test_a_batch_is_no_larger_than_the_data() -> None:
+    found = [needed(recipe(*SMALL, f"training.batch_size={size}"), toy()) for size in (86, 100_000)]
+
+    assert found[0] == found[1]
+
+
+def test_every_task_counts(small) -> None:
+    assert small.weights > needed(recipe(*SMALL, name="single_task"), toy()).weights
+
+
+def test_nothing_is_allocated() -> None:
+    """Twenty million items: weights of 10 GB, and several times that in a step."""
+    catalog = Catalog(pa.table({"item": pa.nulls(20_000_000)}), [], [])
+
+    found = needed(
+        recipe("training.batch_size=4", name="single_task"), TrainingData(catalog, sessions(9, count=400), sessions(9))
+    )
+
+    assert found.weights > 10e9
+    assert found.step > 20e9
+    assert found.total > 60e9
+
+
+def test_the_same_again_and_no_random_number_is_drawn(small) -> None:
+    before = torch.get_rng_state()
+
+    assert needed(recipe(*SMALL), toy()) == small
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert float(torch.ones(2).sum()) == 2  # tensors are real again
+
+
+def test_more_events_need_more(data) -> None:
+    fewer = Sessions(data.train.items[: data.train.offsets[10]], data.train.offsets[:11])
+
+    more, less = (needed(recipe(*SMALL), one).data for one in (data, dataclasses.replace(data, train=fewer)))
+
+    assert more - less == memory_estimate.EVENT * (len(data.train.items) - len(fewer.items))
+
+
+def test_a_step_and_a_validation_take_turns() -> None:
+    assert Need(process=1, data=2, weights=4, optimizer=8, step=16, validation=32).total == 47
+    assert Need(process=1, data=2, weights=4, optimizer=8, step=64, validation=32).document()["total"] == 79
