@@ -11,8 +11,7 @@ from hiersrec.export import export
 from hiersrec.http.app import Holder, ServiceSettings, make_app
 from hiersrec.http.model import open_model
 from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import ServiceSettings as Preparation
-from hiersrec.prepare.settings import SplitSettings
+from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
@@ -41,7 +40,9 @@ def bundle(tmp_path_factory) -> Path:
     text = items.read_text(encoding="utf-8").replace("Drills no 3", HOSTILE).replace("Files", "<b>Files")
     items.write_text(text, encoding="utf-8")
     source = Source("toy", folder / "events.csv", items)
-    prepare(source, folder / "data", Preparation(split=SplitSettings(method="fraction", value=0.1)), say=lambda _: None)
+    prepare(
+        source, folder / "data", PrepareSettings(split=SplitSettings(method="fraction", value=0.1)), say=lambda _: None
+    )
     train(
         Dataset.open(folder / "data"),
         read_recipe(find_recipe("hiersrec", "toy"), SMALL),

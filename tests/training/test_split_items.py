@@ -14,7 +14,7 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
 from tests.training import split_drill as drill
-from tests.training.test_processes import history, known, sets, torchrun
+from tests.training.test_distributed import history, known, sets, torchrun
 
 TABLES = {"inputs.item_table.weight", "tasks.item.fc.weight", "tasks.item.fc.bias"}
 
