@@ -1,4 +1,4 @@
-"""A bundle is served without the packages that training needs: as in an install of hiersrec[serve] alone."""
+"""A bundle is served without the packages that training needs: as in an install of the extra serve only."""
 
 import subprocess
 import sys
@@ -85,7 +85,7 @@ def test_what_needs_more_says_how_to_install_it(arguments, run, tmp_path) -> Non
 
     assert done.returncode == 2
     assert done.stderr.startswith("Error: This needs the package '")
-    assert done.stderr.endswith("Install it with: pip install 'hiersrec[train]'\n")
+    assert done.stderr.endswith("run: pip install '.[train]'\n")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
 
@@ -99,7 +99,7 @@ def test_a_run_folder_can_be_loaded_only_with_what_trained_it(run) -> None:
         str(run),
     )
 
-    assert "pip install 'hiersrec[train]'" in done.stdout
+    assert "pip install '.[train]'" in done.stdout
 
 
 def test_the_extras_that_messages_name_are_those_of_the_package() -> None:

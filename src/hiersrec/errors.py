@@ -23,6 +23,8 @@ EXTRAS = {
     "serve": ("fastapi", "onnxruntime", "prometheus_client", "simsimd", "starlette", "uvicorn"),
 }
 """Packages, as they are imported, by the extra of ours that installs them."""
+INSTALL = "In the folder of your hiersrec checkout, run: pip install '.[{extra}]'"
+"""How to install an extra; hiersrec is on no package registry."""
 
 
 class HiersrecError(Exception):
@@ -49,7 +51,7 @@ class MissingExtra(HiersrecError):
     """An optional package is needed and absent."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"This needs the package '{package}'. Install it with: pip install 'hiersrec[{extra}]'")
+        super().__init__(f"This needs the package '{package}', which is not installed. {INSTALL.format(extra=extra)}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hiersrec.errors import MissingExtra
 from tests.cli.conftest import start
 from tests.shop import TINY
 
@@ -112,7 +113,7 @@ def test_without_optuna_one_line_says_what_to_install(hiersrec, prepared, tmp_pa
     found = hiersrec("tune", prepared[0], "--out", tmp_path / "out")
 
     assert found.code == 2
-    assert found.err == "Error: This needs the package 'optuna'. Install it with: pip install 'hiersrec[tune]'\n"
+    assert found.err == f"Error: {MissingExtra('optuna', 'tune')}\n"
 
 
 def stop_at(line: str, stop: signal.Signals, words: list[str]) -> tuple[int, str]:

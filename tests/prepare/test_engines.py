@@ -222,7 +222,7 @@ def refused(master: str, tmp_path: Path) -> str:
 def test_without_pyspark(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
 
-    with pytest.raises(MissingExtra, match=r"pip install 'hiersrec\[spark\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[spark\]'"):
         prepare(wikispeedia.source(), tmp_path / "out", wikispeedia.SETTINGS, engine="local-spark", say=silent)
     assert not list(tmp_path.iterdir())
 

@@ -271,7 +271,7 @@ def test_without_matplotlib_it_ends_before_the_trainings(make_bench, monkeypatch
     bench = make_bench()
 
     assert [name for name, _, _ in reproduce(bench, ["table2"])] == ["table2"]
-    with pytest.raises(MissingExtra, match=r"pip install 'hiersrec\[figures\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[figures\]'"):
         list(reproduce(bench, ["table4b"]))
     assert not (bench.out / "runs").exists()
 

@@ -1,4 +1,4 @@
-"""Pictures by matplotlib, an optional extra: `pip install hiersrec[figures]`. Nothing else of the package imports it.
+"""Pictures by matplotlib, in the optional extra `figures`. Nothing else of the package imports it.
 
 A Figure is made and saved without pyplot, which would keep it in a global list and look for a screen. Equal figures
 give equal bytes: no date is written, and the ids inside an SVG follow from a fixed salt. An SVG holds its letters as

@@ -109,7 +109,7 @@ def test_without_the_extra(monkeypatch, tmp_path) -> None:
     (tmp_path / "modules.json").write_text("[]", encoding="utf-8")
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
 
-    with pytest.raises(MissingExtra, match=r"pip install 'hiersrec\[text\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[text\]'"):
         pretrained.fit(TITLES, str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Text as a vector by a pre-trained encoder of sentence-transformers, an optional extra: `pip install hiersrec[text]`.
+"""Text as a vector by a pre-trained encoder of sentence-transformers, in the optional extra `text`.
 
 Reimers and Gurevych, Sentence-BERT, EMNLP 2019. The model is a folder on this machine; nothing is ever downloaded, and
 weights are read from safetensors alone, so no code of the folder runs.
