@@ -1,0 +1,61 @@
+"""The README and the guides: links and commands lead somewhere, the README is short, and its Python runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from hiersrec.cli.app import app
+from hiersrec.recipe_file import find_recipe
+from tests.bundles import tiny_run
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *sorted(ROOT.glob("docs/*.md"))]
+COMMANDS = typer.main.get_command(app).commands
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name} links to {link}, which does not exist"
+        assert not anchor or anchor in anchors(target), f"{page.name} links to {link}, which has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_options_and_recipes_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for name, rest in re.findall(r"\bhiersrec ([a-z][a-z-]*)((?: [^`\n#&|]*)?)", text):
+        if name not in COMMANDS:
+            continue  # a sentence that goes on after the library's name
+        known = {option for parameter in COMMANDS[name].params for option in parameter.opts} | {"--help"}
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest):
+            assert option in known, f"{page.name}: hiersrec {name} has no option {option}"
+    for recipe in re.findall(r"--recipe ([a-z][a-z0-9_]*)(?![\w/.])", text):
+        assert find_recipe(recipe, "shop").is_file()
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) < 6144
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    tiny_run(tmp_path).rename(tmp_path / "best")
+    (tmp_path / "demo/runs").mkdir(parents=True)
+    (tmp_path / "best").rename(tmp_path / "demo/runs/best")
+    monkeypatch.chdir(tmp_path)
+
+    exec(code, {})  # noqa: S102 - the repository's own text
+
+    assert len(capsys.readouterr().out.splitlines()) == 5
