@@ -1,4 +1,4 @@
-"""The four session kNN rivals against slow twins, and what they share."""
+"""The four session kNN baselines against slow twins, and what they share."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scorer
 from tests.toy import NUM_ITEMS, catalog, toy, walks
 
-RIVALS = ["sknn", "vsknn", "stan", "vstan"]
+BASELINES = ["sknn", "vsknn", "stan", "vstan"]
 TRAIN = [*walks(60, seed=3), [5, 5, 6, 5], [7], [1, 2, 3, 4, 5, 6, 7, 8, 9], [2, 9, 2], *walks(20, seed=4)]
 ASKED = [[5], [5, 6], [2, 5, 5, 40], [9, 2, 9], [*range(1, 30), 3], *walks(6, seed=9)]
 RANDOM_SETTINGS: dict[str, dict[str, list[Any]]] = {
@@ -117,7 +117,7 @@ def slow_scores(name: str, config: Any, session: list[int], among: list[list[int
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_against_the_formula(name, seed) -> None:
     random = np.random.default_rng(seed)
     drawn = {key: values[random.integers(len(values))] for key, values in RANDOM_SETTINGS[name].items()}
@@ -127,7 +127,7 @@ def test_against_the_formula(name, seed) -> None:
         np.testing.assert_allclose(row[1:], slow_scores(name, scorer.config, session, TRAIN)[1:], rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_every_setting_changes_something(name) -> None:
     shop, module = toy(), registry.load("baselines", name)
     usual = module.Config(k=40, sample=300)
@@ -142,7 +142,7 @@ def test_every_setting_changes_something(name) -> None:
                 assert (found != expected).any(), (key, value)
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_the_sample_is_the_newest_candidates(name) -> None:
     train = [[1, 10], [1, 2, 11], [3, 12], [1, 13], [4, 14]]
 
@@ -151,7 +151,7 @@ def test_the_sample_is_the_newest_candidates(name) -> None:
     assert set(np.flatnonzero(row > 0)) == {1, 2, 11, 13}
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_the_most_similar_are_kept_and_the_newer_one_of_equals(name) -> None:
     even = {"lambda_snh": 1e300} if "stan" in name else {}
     train = [[1, 2, 10], [1, 2, 11], [9, 1, 12], [9, 1, 13], [4, 14]]
@@ -194,7 +194,7 @@ def test_long_sessions_make_no_score_negative_and_keep_their_newest_items(weight
     assert row[46] > row[45]
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_repeated_item_counts_once_at_its_last_place(name) -> None:
     scorer = fitted(name, [[2, 2, 1, 3], [2, 4, 1, 3, 1], [5, 2]])
     twin = slow_scores(name, scorer.config, [1, 2, 1], [[2, 2, 1, 3], [2, 4, 1, 3, 1], [5, 2]])
@@ -202,7 +202,7 @@ def test_a_repeated_item_counts_once_at_its_last_place(name) -> None:
     np.testing.assert_allclose(scores(scorer, [[1, 2, 1]])[0, 1:], twin[1:], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*RIVALS, "session_popularity"])
+@pytest.mark.parametrize("name", [*BASELINES, "session_popularity"])
 def test_sessions_that_nothing_is_known_of(name) -> None:
     """Empty, and of an item that no training session has."""
     scorer = fitted(name, [[1, 2], [2, 3]])
@@ -212,11 +212,11 @@ def test_sessions_that_nothing_is_known_of(name) -> None:
     assert (found[:, 0] == -np.inf).all()
     assert np.isfinite(found[:, 1:]).all()
     np.testing.assert_array_equal(found[1], scores(scorer, [[1, 2]])[0])
-    if name in RIVALS:
+    if name in BASELINES:
         assert (found[[0, 2], 1:] == 0).all()
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", BASELINES)
 def test_validation_sessions_are_no_neighbours(name) -> None:
     shop, module = toy(), registry.load("baselines", name)
     other = TrainingData(shop.data.catalog, shop.data.train, Sessions.from_lists([[1, 48]] * 50))

@@ -46,7 +46,7 @@ def test_exclude_seen(hiersrec, run) -> None:
     assert {item["item_id"] for item in answer["items"]} == {f"i{n}" for n in range(12)} - {"i1", "i2"}
 
 
-def test_a_rival_gives_no_reasons(hiersrec, prepared, tmp_path) -> None:
+def test_a_baseline_gives_no_reasons(hiersrec, prepared, tmp_path) -> None:
     assert hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity").code == 0
 
     found = hiersrec("recommend", tmp_path / "r", "--session", "i1", "--explain")

@@ -57,7 +57,7 @@ def test_equals_a_slow_twin(runs) -> None:
     assert ahead["p_seeds"] == pytest.approx(seeds.pvalue)
 
 
-def test_p_is_corrected_over_the_rivals_that_have_one(runs) -> None:
+def test_p_is_corrected_over_the_baselines_that_have_one(runs) -> None:
     systems = compare(list(runs.values())[:6], OPTIONS)["systems"]
     stamp, popularity = (system["metrics"]["mrr@20"]["ours_better_by"] for system in systems[1:])
 

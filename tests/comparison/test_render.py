@@ -41,9 +41,9 @@ def test_the_table_by_hand() -> None:
     )
     assert table.best == {(1, 3)}
     assert table.second == {(0, 3)}
-    assert table.title == "narm and its rivals on shop, test split"
+    assert table.title == "narm and its baselines on shop, test split"
     assert "10,000 resamples of whole sessions, seed 3" in table.notes[1]
-    assert table.notes[2].endswith("over the rivals (2). hiersrec 1.2, commit 012345678-dirty.")
+    assert table.notes[2].endswith("over the baselines (2). hiersrec 1.2, commit 012345678-dirty.")
 
 
 def test_equals_share_the_first_place() -> None:

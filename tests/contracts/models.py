@@ -1,4 +1,4 @@
-"""Every recipe with a training, ours and the rivals', trained for a moment, for the contract tests.
+"""Every recipe with a training, ours and the baselines', trained for a moment, for the contract tests.
 
 The recipes keep their shape (tasks, heads, wiring) and lose their size, so that a fit takes no time.
 """
@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 
 WIDTHS = ("item_width=8", "category_width=6", "metadata_width=6")
 TINY = ["encoder.layers=1", "encoder.heads=2", "encoder.max_length=6"]
-TINY_RIVAL = ["baseline.width=8", "baseline.max_length=6"]
+TINY_BASELINE = ["baseline.width=8", "baseline.max_length=6"]
 QUICK = [
     *("training.batch_size=256", "training.learning_rate=1e-2", "training.epochs=2", "training.precision=float32"),
 ]
@@ -38,7 +38,7 @@ def tiny(path: Path) -> Recipe:
     """A recipe at a tiny size; what it leaves out of the input (width 0) stays out, what it has not stays away."""
     found = read_recipe(path)
     if isinstance(found, BaselineRecipe):
-        return read_recipe(path, [*TINY_RIVAL, *QUICK]) if found.training else found
+        return read_recipe(path, [*TINY_BASELINE, *QUICK]) if found.training else found
     widths = [f"inputs.{one}" for one in WIDTHS if getattr(found.inputs, one.split("=")[0])]
     own = [one for one in TINY if hasattr(found.encoder.config, one.split(".")[1].split("=")[0])]
     # Of 8192 negatives the toy shop's items would all be among them, as in the full softmax.

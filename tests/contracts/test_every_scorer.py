@@ -193,7 +193,7 @@ def test_two_fits_are_equal(name, scorer) -> None:
 
 
 def test_better_than_popularity(name, scorer) -> None:
-    """In the toy shop, or else in the one where sessions stay on their shelf: some rivals know only one way to walk."""
+    """In the toy shop, or else in the one where sessions stay on their shelf, which some baselines need."""
     popularity = members()["popularity"]
     if name == "popularity":
         chance = sum(1 / rank for rank in range(1, NUM_ITEMS + 1)) / NUM_ITEMS

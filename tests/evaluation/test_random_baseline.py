@@ -30,7 +30,7 @@ def outcomes(targets: list[int], ranks: list[int] | None = None) -> Outcomes:
     return found
 
 
-def rivals(catalog: Catalog, targets: list[int], level_2: list[int] | None = None) -> dict[str, float]:
+def baselines(catalog: Catalog, targets: list[int], level_2: list[int] | None = None) -> dict[str, float]:
     tasks = {} if level_2 is None else {"category_2": outcomes([1] * len(targets), level_2)}
     found = random_baseline.within_category(catalog, outcomes(targets), tasks, np.zeros(len(targets), np.int64))
     return {name: value for name, value in found.items() if name.startswith("random")}
@@ -54,7 +54,7 @@ def test_against_shuffled_lists(size) -> None:
 
 def test_by_hand() -> None:
     """New: item 3, on a shelf of 8; the last item, which has no shelf but a department of 24; and one unknown."""
-    found = rivals(with_new(3, WITHOUT_SHELF), [3, 1, WITHOUT_SHELF, -5, 2])
+    found = baselines(with_new(3, WITHOUT_SHELF), [3, 1, WITHOUT_SHELF, -5, 2])
 
     quarter = 1 + 1 / 2 + 1 / 3 + 1 / 4
     assert found == {
@@ -66,11 +66,11 @@ def test_by_hand() -> None:
 def test_an_item_without_any_category_is_sought_in_the_whole_catalogue() -> None:
     catalog = replace(with_new(3), levels=[])
 
-    assert rivals(catalog, [3])["random_within_category/hits@4"] == pytest.approx(4 / NUM_ITEMS)
+    assert baselines(catalog, [3])["random_within_category/hits@4"] == pytest.approx(4 / NUM_ITEMS)
 
 
-def test_the_rival_that_predicts_the_category_misses_where_the_scorer_does() -> None:
-    found = rivals(with_new(3, 11, WITHOUT_SHELF), [3, 11, WITHOUT_SHELF, -5, 2], level_2=[1, 2, 0, 0, 1])
+def test_the_baseline_that_predicts_the_category_misses_where_the_scorer_does() -> None:
+    found = baselines(with_new(3, 11, WITHOUT_SHELF), [3, 11, WITHOUT_SHELF, -5, 2], level_2=[1, 2, 0, 0, 1])
 
     assert found["random_within_predicted_category/hits@4"] == pytest.approx((4 / 8 + 0 + 0 + 0) / 4)
     assert found["random_within_predicted_category/mrr@4"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 8 / 4)
@@ -88,8 +88,8 @@ def test_the_finest_predicted_level_counts() -> None:
 
 
 def test_without_a_new_target_in_the_catalogue_there_is_nothing_to_say() -> None:
-    assert rivals(with_new(3), [1, 2, -1]) == {}
-    assert rivals(with_new(), [1, 2]) == {}
+    assert baselines(with_new(3), [1, 2, -1]) == {}
+    assert baselines(with_new(), [1, 2]) == {}
 
 
 def test_the_scorers_own_order_within_the_category_against_a_slow_twin() -> None:

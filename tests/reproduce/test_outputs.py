@@ -107,9 +107,9 @@ def test_table_3_has_our_numbers_the_tests_and_the_papers(everything) -> None:
     assert rows["S-KNN"][8:] == ("", "")
     tests = made["table3"].numbers["comparison"]["systems"][1]["metrics"]["mrr@20"]["ours_better_by"]
     assert 0 < tests["p_sessions"] <= tests["p_sessions_holm"] <= 1
-    assert all(rows[NAMES[name]][6] for name in table3.RIVALS)
+    assert all(rows[NAMES[name]][6] for name in table3.BASELINES)
     assert rows["HierSRec"][6:8] == ("", "")
-    last, best = table.rows[-1], max(ours[name]["hits@20"] for name in table3.RIVALS)
+    last, best = table.rows[-1], max(ours[name]["hits@20"] for name in table3.BASELINES)
     assert last[3] == f"{100 * (ours['hiersrec']['hits@20'] / best - 1):+.1f} %"
     assert last[8] == "+25.8 % / +11.8 % / +8.9 %"
     highest = max(found["mrr@20"] for found in ours.values())
@@ -130,7 +130,7 @@ def test_table_3_on_the_standard_split_has_the_published_numbers_with_their_mark
     assert any("[M] from memory, unverified" in note and "TAGNN paper" in note for note in output.table.notes)
 
 
-def test_a_rival_that_saw_a_part_of_the_training_sessions_is_marked(everything, monkeypatch) -> None:
+def test_a_baseline_that_saw_a_part_of_the_training_sessions_is_marked(everything, monkeypatch) -> None:
     bench, _ = everything
     monkeypatch.setattr(table3, "newest_share", lambda _, name: 0.25 if name == "tagnn" else 1.0)
 

@@ -19,7 +19,7 @@ MODEL = read_recipe(
 COUNTED = read_recipe(find_recipe("cooccurrence", "toy"), ["baseline.window=2"])
 
 
-def test_a_rival_that_counts_is_measured_on_the_validation_sessions(dataset, tmp_path) -> None:
+def test_a_baseline_that_counts_is_measured_on_the_validation_sessions(dataset, tmp_path) -> None:
     found = run(dataset, COUNTED, tmp_path / "run", SilentCallback())
 
     expected = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics

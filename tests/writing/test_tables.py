@@ -9,7 +9,7 @@ from hiersrec.writing import tables
 from hiersrec.writing.tables import Table
 
 TABLE = Table(
-    "Rivals & co_1",
+    "Baselines & co_1",
     ("system", "mrr@20", "p"),
     (("ours", "19.0 [18, 20]", ""), ("a|b_c", "18.5", "<0.01")),
     best=frozenset({(0, 1)}),
@@ -20,7 +20,7 @@ TABLE = Table(
 
 def test_markdown_by_hand() -> None:
     expected = (
-        "**Rivals & co\\_1**\n\n"
+        "**Baselines & co\\_1**\n\n"
         "| system | mrr@20 | p |\n"
         "| :-- | --: | --: |\n"
         "| ours | **19.0 \\[18, 20\\]** |  |\n"
@@ -35,7 +35,7 @@ def test_latex_by_hand() -> None:
     expected = (
         "% needs \\usepackage{booktabs}\n"
         "\\begin{table}\n\\centering\n"
-        "\\caption{Rivals \\& co\\_1}\n"
+        "\\caption{Baselines \\& co\\_1}\n"
         "\\begin{tabular}{lrr}\n\\toprule\n"
         "system & mrr@20 & p \\\\\n\\midrule\n"
         "ours & \\textbf{19.0 {[}18, 20{]}} &  \\\\\n"
@@ -74,7 +74,7 @@ def shown(**options) -> str:
 
 def test_a_terminal_shows_the_same_cells_right_of_the_first() -> None:
     assert [line.rstrip() for line in shown().splitlines()] == [
-        "Rivals & co_1",
+        "Baselines & co_1",
         "system         mrr@20      p",
         "ours    19.0 [18, 20]",
         "a|b_c            18.5  <0.01",

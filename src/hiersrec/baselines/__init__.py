@@ -1,1 +1,1 @@
-"""Rivals that are not just another recipe of the model. One file a rival; the folder is the registry."""
+"""Baselines that are not just another recipe of the model. One file each; the folder is the registry."""

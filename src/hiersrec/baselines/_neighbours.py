@@ -1,10 +1,10 @@
-"""Training sessions that share items with a session: what all session kNN rivals are made of.
+"""Training sessions that share items with a session: what all session kNN baselines are made of.
 
     candidates  the `sample` newest of the training sessions that share an item with the session
     neighbours  the k most similar candidates; where similarities tie, the newer one
     score(j)    sum, over the neighbours that hold item j, of what each of them says for j
 
-The search is exact. A rival says how similar a candidate is, and how much a neighbour says for an item.
+The search is exact. A baseline says how similar a candidate is, and how much a neighbour says for an item.
 
 Newest is last in the dataset folder, whose sessions lie in the order of time; where the data has no times, in the order
 of their ids. An item that comes more than once in a session counts once, at its last place; places start at 1. Sessions

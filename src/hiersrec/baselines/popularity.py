@@ -2,7 +2,7 @@
 
     score(item) = interactions of the item in the training sessions
 
-The floor below every rival: a model that can't beat it has learnt nothing about sessions.
+The floor below every baseline: a model that can't beat it has learnt nothing about sessions.
 """
 
 from dataclasses import dataclass

@@ -113,13 +113,13 @@ def _candidates(document: dict[str, Any]) -> str:
 
 def _chance(numbers: dict[str, float], names: list[str]) -> str:
     """What random order within a category reaches on new targets, and this run (evaluation.random_baseline)."""
-    found = []
-    for rival, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
-        if values := [f"{name} {numbers[f'{rival}/{name}']:.2%}" for name in names if f"{rival}/{name}" in numbers]:
-            found.append(f"the {about} category: {', '.join(values)}")
+    orders = []
+    for prefix, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
+        if values := [f"{name} {numbers[f'{prefix}/{name}']:.2%}" for name in names if f"{prefix}/{name}" in numbers]:
+            orders.append(f"the {about} category: {', '.join(values)}")
     told = ", ".join(f"{name} {numbers[f'within_category/{name}']:.2%}" for name in names[:2])
     return (
-        f"New targets, had the items been put in random order within {'; '.join(found)}. This run's own order of the "
+        f"New targets, had the items been put in random order within {'; '.join(orders)}. This run's own order of the "
         f"items of the target's category: {told}."
     )
 

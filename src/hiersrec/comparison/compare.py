@@ -1,8 +1,8 @@
 """Run folders -> a document of means, intervals and tests: `hiersrec compare`.
 
-The first group is ours; each other group is a rival. Intervals and `p_sessions` come from a bootstrap of test sessions
+The first group is ours, the others are baselines. Intervals and `p_sessions` come from a bootstrap of test sessions
 over the values of each prefix, averaged over a group's seeds; `p_seeds` from a one-tailed t-test over seeds. The paper
-says only "one-tailed t-test"; ours is Welch's. Both are corrected by Holm over the rivals, metric by metric.
+says only "one-tailed t-test"; ours is Welch's. Both are corrected by Holm over the baselines, metric by metric.
 """
 
 from collections.abc import Callable, Sequence
@@ -105,7 +105,7 @@ class _Means:
     of_runs: list[list[float]]
 
     def columns(self) -> list[Float64]:
-        """What is resampled: sums of the groups, of ours minus each rival, and counts: (S, G), (S, G - 1), (S, 1)."""
+        """Sums to resample: of the groups, of ours minus each baseline, and counts: (S, G), (S, G - 1), (S, 1)."""
         # A difference is taken before it is summed, so that equal runs differ by 0 and not by rounding.
         return [self.sums, self.sums[:, :1] - self.sums[:, 1:], self.counts[:, None]]
 
@@ -139,7 +139,7 @@ def _means(groups: list[Group], metric: str, sessions: Int64) -> _Means:
 
 
 def _results(means: _Means, resampled: Float64) -> list[dict[str, Any]]:
-    """Per group: mean and interval; for a rival also what ours has more, and the tests. resampled: (draws, 2 G)."""
+    """Per group: mean and interval; for a baseline also what ours has more, and the tests. resampled: (draws, 2 G)."""
     ratios = resampled[:, :-1] / resampled[:, -1:]
     values, differences = np.split(ratios, [means.sums.shape[1]], axis=1)
     whole = means.sums.sum(axis=0) / means.counts.sum()

@@ -30,7 +30,7 @@ def table(document: dict[str, Any]) -> Table:
             rows.append(_row(system, metric))
     dataset, split = document["dataset"]["name"], document["split"]
     return Table(
-        f"{document['ours']} and its rivals on {dataset}, {split} split",
+        f"{document['ours']} and its baselines on {dataset}, {split} split",
         HEADINGS,
         tuple(rows),
         frozenset(marked[0]),
@@ -87,14 +87,14 @@ def _row(system: dict[str, Any], metric: str) -> tuple[str, ...]:
 
 
 def _notes(document: dict[str, Any]) -> tuple[str, ...]:
-    settings, origin, rivals = document["settings"], document["origin"], len(document["systems"]) - 1
+    settings, origin, baselines = document["settings"], document["origin"], len(document["systems"]) - 1
     commit = f", commit {short(origin['commit'])}" if "commit" in origin else ""
     return (
         f"Values in %: means over {document['prefixes']:,} prefixes of {document['sessions']:,} sessions and over the "
         "runs of a system. The best is bold, the second best underlined.",
         f"Intervals and p, sessions: {settings['bootstrap']:,} resamples of whole sessions, seed {settings['seed']}. "
         "p, seeds: Welch's one-tailed t-test over runs, where both systems have two or more and they differ.",
-        f'Both p are one-sided ("ours is better") and corrected by Holm over the rivals ({rivals}). '
+        f'Both p are one-sided ("ours is better") and corrected by Holm over the baselines ({baselines}). '
         f"hiersrec {origin['hiersrec']}{commit}.",
     )
 

@@ -1,4 +1,4 @@
-"""p-values of "ours is better", one-sided, and their correction for many rivals."""
+"""p-values of "ours is better", one-sided, and their correction for many baselines."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from hiersrec.types import Float64
 def p_resampled(differences: Float64) -> float:
     """One-sided p of a bootstrap: (1 + resamples where ours is not better) / (1 + resamples).
 
-    differences: (draws,) float64, ours minus the rival's, both of the same sessions. Never 0; 1 for equal runs.
+    differences: (draws,) float64, ours minus the baseline's, both of the same sessions. Never 0; 1 for equal runs.
 
     >>> p_resampled(np.array([0.2, 0.1, 0.0, 0.3]))
     0.4

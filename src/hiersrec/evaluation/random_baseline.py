@@ -1,20 +1,20 @@
-"""What chance would give for new items: rivals that know a category and order its items at random, in expectation.
+"""What chance would give for new items: baselines that know a category and order its items at random (expected values).
 
-New are the items that no training session has. Popularity puts them last in their category, below chance, so the rival
-to beat is chance itself:
+New items are those without a training session. Popularity puts them last in their category, below chance, so the
+baseline to beat is chance itself:
 
-    random_within_category/...             is told the finest known category of the target; the whole catalogue counts
-                                           as the category of an item without any
+    random_within_category/...             is told the finest known category of the target; an item without any
+                                           category counts as one of the whole catalogue
     random_within_predicted_category/...   knows what the scorer knows: takes its likeliest category of the finest level
-                                           that it predicts; where that is wrong, it misses
+                                           that it predicts, and misses where that is wrong
 
-The first is told what no scorer is told. So that the two can be compared, a third number tells the scorer too:
+The first is told what no scorer is told. To compare the two, a third number tells the scorer too:
 
-    within_category/...                    the scorer's own order of the items of the target's category, none others
+    within_category/...                    the scorer's own order of the items of the target's category
 
 Values are means over the prefixes of the slice `cold_start: target new`, to be compared with that row. A target outside
-the catalogue is a miss here as it is there. The rivals order all items of their category, seen ones and those that are
-no candidates too.
+the catalogue is a miss, here as there. The baselines order all items of their category, including seen items and items
+that are not candidates.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def within_category(
 ) -> dict[str, float]:
     """All these numbers by their names; none if no new target is in the catalogue.
 
-    tasks: outcomes of the scorer's other tasks by name; the second rival needs one of a category level. inside: (P,)
+    tasks: outcomes of the scorer's other tasks by name; the second baseline needs one of a category level. inside: (P,)
     int64, the `ranks` of all prefixes.
     """
     is_new = catalog.train_count[np.maximum(items.target, 0)] == 0
@@ -79,14 +79,14 @@ def within_category(
     for level in range(1, len(catalog.levels) + 1):
         here = _sizes(catalog, level, target)
         sizes = np.where(here > 0, here, sizes)
-    rivals = {"random_within_category": np.where(target > 0, sizes, 0)}
+    baselines = {"random_within_category": np.where(target > 0, sizes, 0)}
     if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
         is_right = tasks[f"{CATEGORY}{max(levels)}"].rank[is_new] == 1
-        rivals["random_within_predicted_category"] = np.where(is_right, _sizes(catalog, max(levels), target), 0)
+        baselines["random_within_predicted_category"] = np.where(is_right, _sizes(catalog, max(levels), target), 0)
     expected = {f"mrr@{items.k}": mrr, f"hits@{items.k}": hits}
     numbers = {
-        f"{rival}/{name}": float(metric(found, items.k).mean())
-        for rival, found in rivals.items()
+        f"{baseline}/{name}": float(metric(found, items.k).mean())
+        for baseline, found in baselines.items()
         for name, metric in expected.items()
     }
     own = {f"mrr@{items.k}": metrics.mrr, f"hits@{items.k}": metrics.hits}

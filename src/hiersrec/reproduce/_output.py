@@ -96,7 +96,7 @@ def _notes(bench: Bench, name: str, document: dict[str, Any]) -> list[str]:
 
 
 def _parts_of_training(bench: Bench, recipes: Sequence[str]) -> list[str]:
-    """Sentences about rivals that saw only a part of the training sessions."""
+    """Sentences about baselines that saw only a part of the training sessions."""
     parts = {name: share for name in recipes if (share := newest_share(bench, name)) < 1}
     return [f"{name} was trained on the newest {share:.0%} of the training sessions" for name, share in parts.items()]
 

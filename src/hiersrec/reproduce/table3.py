@@ -1,4 +1,4 @@
-"""Table 3: the next item, by the paper's rivals, by what practitioners use, and by HierSRec."""
+"""Table 3: the next item, by the paper's baselines, by what practitioners use, and by HierSRec."""
 
 from typing import Any
 
@@ -13,24 +13,24 @@ from hiersrec.training.callbacks import stretch
 from hiersrec.writing.tables import Table
 
 OURS = "hiersrec"
-RIVALS = (
+BASELINES = (
     *("narm", "stamp", "csrm", "tagnn", "cotrec"),  # the paper's, in its order
     *("popularity", "session_popularity", "cooccurrence", "sknn", "vsknn", "stan", "vstan"),
     *("gru4rec", "sasrec", "m2trec"),
 )
-RECIPES = (*RIVALS, OURS)
+RECIPES = (*BASELINES, OURS)
 TESTED = "mrr@20"
 """The metric whose p-values stand in the table; the JSON has those of the others."""
 P_VALUES = {"p_sessions_holm": "p over sessions", "p_seeds_holm": "p over seeds"}
 
 
 def make(bench: Bench) -> Output:
-    """One row a recipe; the last row says by how much HierSRec is better than the best rival of each column."""
+    """One row a recipe; the last row says by how much HierSRec is better than the best baseline of each column."""
     values = {name: {metric: mean(bench, name, metric) or 0.0 for metric in METRICS} for name in RECIPES}
     with stretch(bench.callback, "table3: bootstrap") as progress:
-        comparison = compare(folders(bench, [OURS, *RIVALS]), progress=progress)
+        comparison = compare(folders(bench, [OURS, *BASELINES]), progress=progress)
     against = {one["recipe"]["name"]: one["metrics"][TESTED].get("ours_better_by") for one in comparison["systems"]}
-    gains = {m: change(values[OURS][m], max(values[name][m] for name in RIVALS)) for m in METRICS}
+    gains = {m: change(values[OURS][m], max(values[name][m] for name in BASELINES)) for m in METRICS}
     marks = Marks()
     for column, metric in enumerate(METRICS, start=2):
         marks.add([values[name][metric] for name in RECIPES], column)
@@ -45,7 +45,7 @@ def make(bench: Bench) -> Output:
         for name in RECIPES
     ]
     of_the_paper = (gains_of_paper("diginetica"), gains_of_paper("thd"), *([""] * len(_split_heading(bench))))
-    rows.append(("HierSRec over the best rival", "", *gains.values(), "", "", *of_the_paper))
+    rows.append(("HierSRec over the best baseline", "", *gains.values(), "", "", *of_the_paper))
     headings = ("Model", "Runs", *(f"{heading} %" for heading in METRICS.values()), *P_VALUES.values())
     table = Table(
         f"Table 3: next item on {bench.dataset.name}",
@@ -85,7 +85,7 @@ def _notes(bench: Bench, comparison: dict[str, Any]) -> tuple[str, ...]:
         f"{comparison['prefixes']:,} test prefixes of {comparison['sessions']:,} sessions, all items ranked. "
         "Values are means over the runs of a recipe.",
         "p: one-sided, that HierSRec's MRR@20 is higher than the row's; over sessions by bootstrap of whole sessions, "
-        "over seeds by Welch's t-test where both have two runs or more; Holm's correction over the rivals.",
+        "over seeds by Welch's t-test where both have two runs or more; Holm's correction over the baselines.",
         "The paper's columns: another file of Diginetica (117K items), and The Home Depot (THD), whose data is not "
         "public. They can't be compared with ours. The paper's Recall@20 is most likely our any hit@20.",
     ]

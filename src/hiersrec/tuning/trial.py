@@ -23,7 +23,7 @@ class Outcome:
 
     valid: dict[str, float]
     epochs: int
-    """Epochs trained; 0 for a rival that counts."""
+    """Epochs trained; 0 for a baseline that counts."""
     seconds: float
     """Of training and validation; of trainings that were resumed, all parts."""
 

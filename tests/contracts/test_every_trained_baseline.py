@@ -1,4 +1,4 @@
-"""What rivals that learn by gradient promise beside what every scorer does: they learn, and nothing of them sleeps."""
+"""What trained baselines promise beyond what every scorer does: they learn, and every weight gets a gradient."""
 
 import copy
 
@@ -13,13 +13,13 @@ from hiersrec.store.batches import whole_sessions
 from tests.contracts.models import trained_recipes, untrained
 from tests.toy import toy, walks
 
-RIVALS = {name: one for name, one in trained_recipes().items() if isinstance(one, BaselineRecipe)}
+BASELINES = {name: one for name, one in trained_recipes().items() if isinstance(one, BaselineRecipe)}
 SHOP = toy()
 
 
-@pytest.fixture(params=RIVALS)
+@pytest.fixture(params=BASELINES)
 def model(request) -> Trainable:
-    return untrained(RIVALS[request.param], SHOP.data)
+    return untrained(BASELINES[request.param], SHOP.data)
 
 
 def given(model: Trainable, count: int = 40) -> tuple[torch.Tensor, torch.Tensor, Targets]:
@@ -31,7 +31,7 @@ def given(model: Trainable, count: int = 40) -> tuple[torch.Tensor, torch.Tensor
 
 
 def test_the_walk_finds_them() -> None:
-    assert {"any/csrm", "any/tagnn", "any/cotrec"} <= set(RIVALS)
+    assert {"any/csrm", "any/tagnn", "any/cotrec"} <= set(BASELINES)
 
 
 def test_gradients_reach_every_parameter(model) -> None:
@@ -58,7 +58,7 @@ def test_the_loss_is_a_number_and_so_is_each_part(model) -> None:
     assert all(torch.isfinite(one) for one in each.values())
 
 
-@pytest.mark.parametrize("name", [name for name in RIVALS if name.startswith("any/")])
+@pytest.mark.parametrize("name", [name for name in BASELINES if name.startswith("any/")])
 def test_gradients_are_the_same_on_two_threads_however_often(name) -> None:
     """At full width, where torch divides the work: sums must not depend on which thread comes first."""
     full = untrained(read_recipe(RECIPES / f"{name}.toml"), SHOP.data)
