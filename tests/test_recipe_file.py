@@ -294,3 +294,21 @@ def test_an_encoder_can_be_changed_by_override_whatever_the_settings_of_the_old_
 def test_an_unknown_base_is_named_with_the_nearest_one(read) -> None:
     with pytest.raises(UnknownName, match=r"mine.toml has the base 'any/hiersrek'.*Did you mean 'any/hiersrec'\?"):
         read(f'base = "any/hiersrek"\n{ITEM}')
+
+
+FORMER = [("training", "split_items = false", "split_items = true", 'default recipe could not.*softmax = "sampled"')]
+"""Table, a line of recipes of older runs that means nothing, one that does, and what is said of it."""
+
+
+@pytest.mark.parametrize(("table", "line", "other", "message"), FORMER)
+def test_a_former_setting_is_passed_over_where_it_meant_nothing_and_explained_elsewhere(
+    read, table, line, other, message
+) -> None:
+    header = f"[{table}]\n" if table != "item" else ""
+
+    assert read(f"{ITEM}{header}{line}\n") == read(ITEM)
+    with pytest.raises(BadRecipe, match=rf"was removed from hiersrec: .*{message}"):
+        read(f"{ITEM}{header}{other}\n")
+    if table != "item":
+        with pytest.raises(BadRecipe, match=rf"was removed from hiersrec: .*{message}"):
+            read(ITEM, f"{table}.{other.replace(' ', '')}")

@@ -19,7 +19,6 @@ from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.repeats import Repeats
 from hiersrec.model.scorer import scorer_of
-from hiersrec.model.split import Split
 from hiersrec.model.trainable import Trainable
 from hiersrec.model.trend import trend
 from hiersrec.recipe_file import read_recipe
@@ -32,15 +31,13 @@ WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
 
 
-def build_model(
-    recipe: ModelRecipe, catalog: Catalog, split: Split | None = None, train: Sessions | None = None
-) -> HierarchicalModel:
+def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = None) -> HierarchicalModel:
     """The untrained model of a recipe, its weights drawn from torch's current random state.
 
-    split: this process's part of the item table, where others have the rest. train: the training sessions, of which an
-    item's neighbours and its trend are constants of the model; None where weights are loaded, which hold them.
+    train: the training sessions, of which an item's neighbours and its trend are constants of the model; None where
+    weights are loaded, which hold them.
     """
-    inputs = Inputs(recipe.inputs, catalog, split, train)
+    inputs = Inputs(recipe.inputs, catalog, train)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
     pooled = pooling.build(recipe.pooling, inputs.width)
     tasks: dict[str, nn.Module] = {}
@@ -61,8 +58,6 @@ def build_model(
     model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring, repeats, _trend(item.trend, catalog, train))
     if model.sparse_parameters():
         _refuse_beside_sparse_tables(recipe, wiring)
-    if split is not None:
-        _refuse_beside_split_table(recipe, wiring)
     return model
 
 
@@ -95,42 +90,14 @@ def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wirin
         )
 
 
-def _refuse_beside_split_table(recipe: ModelRecipe, wiring: Mapping[str, Wiring]) -> None:
-    """Raise BadRecipe for what needs the rows of items that lie in another process."""
-    [item] = [table.config for table in recipe.tasks if table.name == "item"]
-    readers = [name for name, wires in wiring.items() if "item" in wires.reads]
-    if item.softmax != "full":
-        found = f'[[tasks]] item softmax = "{item.softmax}"'
-    elif item.vectors != "id":
-        found = f'[[tasks]] item vectors = "{item.vectors}"'
-    elif item.repeats:
-        found = "[[tasks]] item repeats = true"
-    elif item.smoothing:
-        found = f"[[tasks]] item smoothing = {item.smoothing}"
-    elif recipe.inputs.neighbours:
-        found = f"[inputs] neighbours = {recipe.inputs.neighbours}"
-    elif recipe.inputs.id_dropout:
-        found = f"[inputs] id_dropout = {recipe.inputs.id_dropout}"
-    elif readers:
-        found = f"[[tasks]] {readers[0]} reads 'item'"
-    else:
-        return
-    raise BadRecipe(
-        '[training] split_items needs softmax = "full" and vectors = "id", no id_dropout, neighbours, repeats or '
-        f"smoothing, and no task that reads the scores of all items, got {found}. Change that, or leave split_items "
-        "out."
-    )
-
-
-def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None, split: Split | None = None) -> Trainable:
+def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) -> Trainable:
     """The untrained model of a recipe with [training], ours or a rival's.
 
     train: the sessions from which a rival takes more than examples; None where weights are loaded, which hold it.
-    split: as for build_model.
     """
     every = recipe.training is not None and recipe.training.positions == "all"
     if isinstance(recipe, ModelRecipe):
-        ours = build_model(recipe, catalog, split, train)
+        ours = build_model(recipe, catalog, train)
         if every and not ours.encoder.causal:
             raise BadRecipe(
                 f'[training] positions = "all" needs an encoder whose states know nothing of later items, got '
@@ -142,10 +109,6 @@ def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None, sp
     if every:
         raise BadRecipe(
             f'[training] positions = "all" is for recipes of our own model, got the rival {chosen.name}. Leave it out.'
-        )
-    if recipe.training is not None and recipe.training.split_items:
-        raise BadRecipe(
-            f"[training] split_items is for recipes of our own model, got the rival {chosen.name}. Leave it out."
         )
     model: Trainable = registry.load("baselines", chosen.name).build(chosen.config, catalog, train)
     return model

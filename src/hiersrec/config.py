@@ -39,8 +39,6 @@ class Training:
     """Share of the right answer that goes to what the teachers hold likely; of no use without them."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
-    split_items: bool = False
-    """Of several processes, each holds some rows of the item table, instead of training some rows of each batch."""
     seed: Annotated[int, Ge(0)] = 0
     """Of initial weights, order of examples and dropout."""
 

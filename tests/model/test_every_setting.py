@@ -62,10 +62,9 @@ OTHERS: dict[Place, dict[str, Any]] = {
 NO_SETTINGS = {
     "head": {"name", "description"},
     "table": {"name", "config"},
-    "training": {"split_items", "teachers", "teachers_share"},
+    "training": {"teachers", "teachers_share"},
 }
-"""No settings; one that must change nothing but where things lie (tests/training/test_split_items.py), and two about
-other runs (tests/training/test_teachers.py)."""
+"""No settings, and two about other runs (tests/training/test_teachers.py)."""
 
 
 def configs() -> dict[Place, type]:

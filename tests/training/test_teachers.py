@@ -178,15 +178,13 @@ def test_a_recipe_without_them_has_none(dataset) -> None:
     ("overrides", "told"),
     [
         (["tasks.item.softmax=sampled"], 'need softmax = "full"'),
-        (["training.split_items=true"], "split_items leaves each process a part"),
         (EVERY, "knows later items"),
         (["encoder.max_length=60"], "fewer than the 60"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(dataset, runs, overrides, told) -> None:
     made = recipe(named(runs[0]), *overrides)
-    whole = replace(made, training=replace(made.training, split_items=False))
-    model = build_trainable(whole, dataset.catalog, dataset.training().train)
+    model = build_trainable(made, dataset.catalog, dataset.training().train)
 
     with pytest.raises(BadRecipe, match=told):
         teachers_of(made, model, dataset)

@@ -16,7 +16,6 @@ from torch.nn import functional
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.normalize import SHORTEST, unit
 from hiersrec.model.repeats import Addends
-from hiersrec.model.split import Split, draw_rows
 from hiersrec.model.targets import Targets
 
 
@@ -46,12 +45,10 @@ class Softmax(Protocol):
 class Head(nn.Module, ABC):
     """The item task: state (B, D) -> logits (B, N); class i is item i + 1."""
 
-    def __init__(self, num_items: int, softmax: nn.Module, split: Split | None) -> None:
+    def __init__(self, num_items: int, softmax: nn.Module) -> None:
         super().__init__()
         self.num_classes = num_items
         self.softmax = softmax
-        self.split = split
-        """Where it is set, all items of `vectors` and `biases` are those that lie in this process."""
 
     @property
     def _softmax(self) -> Softmax:
@@ -92,7 +89,6 @@ class Head(nn.Module, ABC):
 
     def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""
-        assert self.split is None, "who explains has opened the run folder, which has the whole table"
         return self._softmax.linear_form(self, state, items)
 
 
@@ -100,7 +96,6 @@ class Rows(nn.Linear):
     """A linear layer of which some rows can be read alone; if `sparse`, that leaves gradients of those rows only."""
 
     sparse = False
-    split: Split | None = None
 
     def rows(self, at: Tensor) -> Tensor:
         """Weights of the outputs (K,) from 0: (K, D)."""
@@ -115,9 +110,9 @@ class Rows(nn.Linear):
 class LinearHead(Head):
     """FC_next: a vector and a bias for each item."""
 
-    def __init__(self, width: int, num_items: int, softmax: nn.Module, split: Split | None = None) -> None:
-        super().__init__(num_items, softmax, split)
-        self.fc = Rows(width, num_items) if split is None else _split_rows(width, split)
+    def __init__(self, width: int, num_items: int, softmax: nn.Module) -> None:
+        super().__init__(num_items, softmax)
+        self.fc = Rows(width, num_items)
         self.fc.sparse = self._softmax.partial
 
     def query(self, state: Tensor) -> Tensor:
@@ -138,22 +133,11 @@ class LinearHead(Head):
         return self.vectors(items), self.biases(items)
 
 
-def _split_rows(width: int, split: Split) -> Rows:
-    """The outputs of this process of Rows(width, N), with the numbers that torch would draw for those."""
-    fc: Rows = nn.utils.skip_init(Rows, width, len(split.places))  # type: ignore[no-untyped-call]
-    first, limit = split.places.start, width**-0.5
-    with torch.no_grad():
-        draw_rows(fc.weight, split.items, first, lambda one: nn.init.kaiming_uniform_(one, a=5**0.5))
-        draw_rows(fc.bias[:, None], split.items, first, lambda one: nn.init.uniform_(one, -limit, limit))
-    fc.split = split
-    return fc
-
-
 class DotHead(Head):
     """state . E^I_i, D being d_I."""
 
     def __init__(self, inputs: Inputs, softmax: nn.Module) -> None:
-        super().__init__(inputs.num_items, softmax, inputs.split)
+        super().__init__(inputs.num_items, softmax)
         self.id_vectors = inputs.id_vectors  # a method, not the module: the table stays the inputs' own
 
     def query(self, state: Tensor) -> Tensor:
@@ -174,7 +158,7 @@ class CosineHead(Head):
     """scale * cos(W state, v), v being the item's E^I or, `with_metadata`, E^I + A [E^C ; E^M]."""
 
     def __init__(self, width: int, inputs: Inputs, scale: float, with_metadata: bool, softmax: nn.Module) -> None:
-        super().__init__(inputs.num_items, softmax, inputs.split)
+        super().__init__(inputs.num_items, softmax)
         self.scale = scale
         self.project = nn.Linear(width, inputs.item_width, bias=False)
         # The state begins with E^I of the session's items (eq. 1), so from the first step on an item like them scores

@@ -27,7 +27,6 @@ from hiersrec.model.buffers import register_constant
 from hiersrec.model.dropout import Dropout
 from hiersrec.model.item_graph import ItemGraph
 from hiersrec.model.neighbours import nearest
-from hiersrec.model.split import Split, split_table
 from hiersrec.store.catalog import Catalog, Feature
 from hiersrec.store.sessions import Sessions
 
@@ -62,16 +61,14 @@ class Config:
 class Inputs(nn.Module):
     """Items (B, T) int -> vectors (B, T, D). `width` is D = d_I + `content_width`, d_I being `item_width`.
 
-    `item_table` is the (N + 1, d_I) embedding E^I, or with `split` this process's part of it. train: the sessions that
-    are trained on, which say what items are near and what items there are; None where weights are loaded, which do.
+    `item_table` is the (N + 1, d_I) embedding E^I. train: the sessions that are trained on, which say what items are
+    near and what items there are; None where weights are loaded, which do.
     """
 
-    def __init__(
-        self, config: Config, catalog: Catalog, split: Split | None = None, train: Sessions | None = None
-    ) -> None:
+    def __init__(self, config: Config, catalog: Catalog, train: Sessions | None = None) -> None:
         super().__init__()
-        self.num_items, self.split = catalog.num_items, split
-        self.item_table = _table(catalog.num_items + 1, config.item_width, split)
+        self.num_items = catalog.num_items
+        self.item_table = _table(catalog.num_items + 1, config.item_width)
         self.item_width = config.item_width
         self.graph: ItemGraph | None = None
         if config.neighbours and not config.item_width:
@@ -128,10 +125,7 @@ class Inputs(nn.Module):
         return vectors
 
     def id_vectors(self, items: Tensor | None = None) -> Tensor:
-        """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew.
-
-        Where the table is split, all are those that lie here.
-        """
+        """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
         # All rows are no gather: the gradient of a slice costs less.
         vectors: Tensor
         if self.graph is not None:
@@ -183,15 +177,10 @@ class Inputs(nn.Module):
         return torch.cat(parts, -1)
 
 
-def _table(rows: int, width: int, split: Split | None = None) -> nn.Embedding:
-    def draw(values: Tensor) -> Tensor:
-        return nn.init.normal_(values, std=max(1, width) ** -0.5)
-
-    if split is not None:
-        return split_table(split, width, draw)
+def _table(rows: int, width: int) -> nn.Embedding:
     table = nn.Embedding(rows, width, padding_idx=0)
     with torch.no_grad():
-        draw(table.weight[1:])
+        nn.init.normal_(table.weight[1:], std=max(1, width) ** -0.5)
     return table
 
 

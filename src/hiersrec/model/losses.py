@@ -93,7 +93,8 @@ class _CrossEntropy(torch.autograd.Function):
         for start, here in zip(starts, map(slice, bounds[:-1], bounds[1:]), strict=True):
             rows = slice(start, start + size)
             place = (torch.arange(len(left[rows]), device=state.device), classes[rows].clamp(min=0))
-            probs = product(left[rows], right, shift)  # (R, C), logits until they are none
+            # (R, C), logits until they are none
+            probs = left[rows] @ right.T if shift is None else torch.addmm(shift, left[rows], right.T)
             changed, by = (place_added[0][here] - start, place_added[1][here]), added[here]
             probs[changed] += by.to(dtype)
             torch.softmax(probs, 1, out=probs)
@@ -117,21 +118,11 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
-        *gradients, grad_added = scaled_once(ctx, factor)
+        if ctx.gradients is None:
+            raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be asked for once.")
+        *gradients, grad_added = (None if one is None else one.mul_(factor) for one in ctx.gradients)
+        ctx.gradients = None
         return (*gradients, None, None, grad_added)
-
-
-def scaled_once(ctx: Any, factor: Tensor) -> list[Tensor | None]:
-    """The gradients that the forward pass left in ctx.gradients, times those of what follows; they are gone then."""
-    if ctx.gradients is None:
-        raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be asked for once.")
-    gradients, ctx.gradients = ctx.gradients, None
-    return [None if one is None else one.mul_(factor) for one in gradients]
-
-
-def product(left: Tensor, right: Tensor, shift: Tensor | None) -> Tensor:
-    """Logits of the states `left` (R, D): left @ right.T + shift -> (R, C)."""
-    return left @ right.T if shift is None else torch.addmm(shift, left, right.T)
 
 
 def _surprise(
@@ -142,7 +133,8 @@ def _surprise(
 ) -> Tensor:
     """-log of the probability at `place` -> (R,) float32, also where that is too small for its dtype.
 
-    layer: left, right and shift of `product`; added: rows, classes and values of what its logits have besides.
+    layer: states (R, D), weights (C, D) and biases (C,) or None; added: rows, classes and values of what its logits
+    have besides.
     """
     at_target = probs[place].float()
     found = -at_target.log()

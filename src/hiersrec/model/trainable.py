@@ -33,3 +33,8 @@ class Trainable(nn.Module, ABC):
     def moving_weights(self) -> dict[str, dict[str, float]]:
         """Weights in force that are not fixed, by key of the recipe and name of the task."""
         return {}
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Numbers that are learnt, each table counted once."""
+    return sum(one.numel() for one in model.parameters())

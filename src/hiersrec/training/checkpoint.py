@@ -5,13 +5,6 @@
 
 One file holds one moment, written aside and renamed, so that a kill leaves the last moment whole. Of several processes
 the first writes it, with the random state of each: "random" is its own, "random.1" that of the second, and so on.
-
-Where the item table is split (model/split.py), each of the others writes what it has beside that:
-
-    state/last-rank1-epoch2-step40.safetensors   weights and optimizer moments of the second process
-
-Its name says of which moment it is, last.safetensors is written when all of these are there, and only then do the older
-ones go: so whenever a kill comes, last.safetensors finds its own.
 """
 
 import json
@@ -25,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from hiersrec.errors import BadFolder
-from hiersrec.model.split import parts, whole
 from hiersrec.store.folder import new_file
 from hiersrec.training.distributed import Processes
 from hiersrec.training.optimizer import Optimizers
@@ -59,23 +51,11 @@ class Progress:
 def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizers, processes: Processes) -> None:
     """Write the moment: progress, weights, optimizer and torch's random states. All processes call it."""
     random = _random_states(processes)
-    is_split = bool(parts(model))
-    if not (processes.first or is_split):
+    if not processes.first:
         return
     tensors = {f"model.{name}": value for name, value in _unique(model).items()}
     tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
-    beside = _beside(processes.rank, progress)
-    if not processes.first:
-        _write(folder / beside, tensors, {})
-    if is_split:
-        processes.texts("")  # all have written
-    if processes.first:
-        _write(folder / LAST, tensors | random, {"progress": json.dumps(asdict(progress))})
-    if is_split:
-        processes.texts("")  # the moment stands
-        for older in folder.glob(f"last-rank{processes.rank}-*"):
-            if older.name != beside:
-                older.unlink()
+    _write(folder / LAST, tensors | random, {"progress": json.dumps(asdict(progress))})
 
 
 def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Processes) -> Progress:
@@ -92,26 +72,18 @@ def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Pr
             f"The training in {folder.parent} was begun by {_named(count)}, got {_named(processes.count)}, which would "
             f"end in another model. Resume it {_way(count)}, or start anew with --overwrite."
         )
-    random = tensors
-    if parts(model) and not processes.first:
-        tensors = safetensors.torch.load_file(folder / _beside(processes.rank, progress))
-    torch.set_rng_state(random[_of_rank(CPU, processes.rank)])
-    if processes.device.type == "cuda" and (name := _of_rank(GPU, processes.rank)) in random:
-        torch.cuda.set_rng_state(random[name], processes.device)
+    torch.set_rng_state(tensors[_of_rank(CPU, processes.rank)])
+    if processes.device.type == "cuda" and (name := _of_rank(GPU, processes.rank)) in tensors:
+        torch.cuda.set_rng_state(tensors[name], processes.device)
     model.load_state_dict(_of(tensors, "model."), strict=False)  # a shared table is stored once
     optimizer.load(_of(tensors, "optimizer."))
     return progress
 
 
 def save_best(folder: Path, model: nn.Module, processes: Processes) -> None:
-    """Write the weights alone, as the best so far; those of a split table as one. All processes call it."""
-    tensors = whole(_unique(model), parts(model))
+    """Write the weights alone, as the best so far; the first of several processes does."""
     if processes.first:
-        _write(folder / BEST, tensors, {})
-
-
-def _beside(rank: int, progress: Progress) -> str:
-    return f"last-rank{rank}-epoch{progress.epoch}-step{progress.step}.safetensors"
+        _write(folder / BEST, _unique(model), {})
 
 
 def _random_states(processes: Processes) -> dict[str, Tensor]:

@@ -21,7 +21,6 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hiersrec.errors import HiersrecError
-from hiersrec.model.split import parts
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 from hiersrec.types import Int64
@@ -107,9 +106,8 @@ class Processes:
             torch.manual_seed(int(np.random.SeedSequence([seed, self.rank]).generate_state(1, np.uint64)[0] >> 1))
 
     def loss_of(self, model: Trainable) -> Loss:
-        """`model.loss`, whose backward pass leaves the mean of the gradients of all.
-
-        Not of sparse tables (average_rows), nor of what is split, whose rows nobody else has.
+        """`model.loss`, whose backward pass leaves the mean of the gradients of all, but for sparse tables
+        (average_rows).
         """
         if self.count == 1:
             return model.loss
@@ -131,14 +129,12 @@ class Processes:
 
 
 class _Loss(nn.Module):
-    """What DistributedDataParallel wraps: the loss, and the parameters that all hold and that have dense gradients."""
+    """What DistributedDataParallel wraps: the loss, and the parameters that have dense gradients."""
 
     def __init__(self, model: Trainable) -> None:
         super().__init__()
-        sparse, split = {id(one) for one in model.sparse_parameters()}, parts(model)
-        self.dense = nn.ParameterList(
-            one for name, one in model.named_parameters() if id(one) not in sparse and name not in split
-        )
+        sparse = {id(one) for one in model.sparse_parameters()}
+        self.dense = nn.ParameterList(one for one in model.parameters() if id(one) not in sparse)
         self.unused = nn.Parameter(torch.zeros(()))  # without one, each process would warn that there is none
         self.loss = model.loss  # a method, not the module: the tables stay out
 

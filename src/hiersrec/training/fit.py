@@ -23,8 +23,7 @@ from hiersrec.build import RECIPE, WEIGHTS, build_trainable
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, Training
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.split import Split, numbers
-from hiersrec.model.trainable import Trainable
+from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset, TrainingData
@@ -76,15 +75,13 @@ def train(
             transfer.refuse_other(init_from, out, start)
         elif init_from is not None:
             transfer.refuse(init_from, recipe)
-            _refuse_whole_weights(recipe)
     if recipe.training is not None:
         data = _sessions(dataset, recipe.training)
         with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
             torch.manual_seed(recipe.training.seed)
             with processes.together():  # before anything is written: a bad recipe ends here
                 newest = data.train.newest(recipe.training.newest_share)
-                split = _split(recipe, data.catalog.num_items, processes)
-                model = build_trainable(recipe, data.catalog, newest, split)
+                model = build_trainable(recipe, data.catalog, newest)
                 teachers = teachers_of(recipe, model, dataset)
                 for line in advice(recipe, data):
                     callback.say(f"train: {line}")
@@ -103,7 +100,7 @@ def train(
             if processes.first:
                 with new_file(out / WEIGHTS) as aside:
                     shutil.copyfile(out / STATE / checkpoint.BEST, aside)
-                _finish(dataset, recipe, out, numbers(model), progress, _origins(start, teachers))
+                _finish(dataset, recipe, out, parameter_count(model), progress, _origins(start, teachers))
     else:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
         state = _fit_baseline(dataset, recipe, callback)
@@ -136,28 +133,6 @@ def _refuse_rival(recipe: Recipe, processes: Processes) -> None:
             f"'{recipe.name}' is a rival of baselines/, which trains in one process, got {processes.count}. Start it "
             "without torchrun."
         )
-
-
-def _refuse_whole_weights(recipe: Recipe) -> None:
-    """Raise BadRecipe for a warm start of a table that no process holds as a whole."""
-    if recipe.training is not None and recipe.training.split_items:
-        raise BadRecipe(
-            "--init-from carries over whole tables, and [training] split_items leaves each process a part of one. "
-            "Leave one of the two out."
-        )
-
-
-def _split(recipe: Recipe, items: int, processes: Processes) -> Split | None:
-    """The part of the item table for this process; None where each holds all. Raises BadRecipe if it can't be split."""
-    if not (isinstance(recipe, ModelRecipe) and recipe.training.split_items):
-        return None
-    if not 1 < processes.count <= items:
-        raise BadRecipe(
-            f"[training] split_items gives each process some of the {items:,} items: it needs several processes and no "
-            f"more than items, got {processes.count}. Start with: torchrun --nproc-per-node 2 -m hiersrec train ... "
-            "Or leave split_items out."
-        )
-    return Split(processes.rank, processes.count, items)
 
 
 def _without_tasks(recipe: Recipe, model: Trainable) -> list[str]:

@@ -2,8 +2,7 @@
 
 The order of examples depends on (seed, epoch) alone and the random state is part of the moment, so a training that was
 interrupted and resumed ends in the same weights as one that was not. Of several processes (distributed.py) each trains
-its share of every batch and ranks its share of the validation, and all of them know the same losses and metrics. Where
-they share the item table instead (model/split.py), each trains and ranks everything, on the rows that it has.
+its share of every batch and ranks its share of the validation, and all of them know the same losses and metrics.
 """
 
 import math
@@ -18,9 +17,8 @@ from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.scorer import TrainedScorer
-from hiersrec.model.split import numbers
 from hiersrec.model.targets import Targets
-from hiersrec.model.trainable import Trainable
+from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import allocator, checkpoint, precision
 from hiersrec.training.callbacks import Callback, rates, stretch
@@ -75,8 +73,7 @@ def fit(
         teachers.to(device)
     optimizer = optimizers(model, config)
     resumed = (folder / checkpoint.LAST).is_file()
-    if not config.split_items:
-        processes.start_random(config.seed)
+    processes.start_random(config.seed)
     progress = checkpoint.restore(folder, model, optimizer, processes) if resumed else Progress()
     # One dtype for all: processors that take turns measure their speed a little differently.
     chosen = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
@@ -87,7 +84,7 @@ def fit(
     loss = processes.loss_of(model)
     stage = Stage(model, loss, optimizer, examples, config, dtype, folder, callback, processes, teachers)
     callback.say(
-        f"train: {len(examples):,} prefixes, {numbers(model):,} parameters, "
+        f"train: {len(examples):,} prefixes, {parameter_count(model):,} parameters, "
         + (f"{processes.count} processes, " if processes.count > 1 else "")
         + f"{device.type}, {progress.dtype}"
         + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
@@ -146,8 +143,6 @@ def _step(stage: Stage, progress: Progress, rows: Int64, share_done: float, due:
 
 def _share_of(stage: Stage, rows: Int64) -> Step:
     """What this process trains of a batch; where that is nothing, a row without a label: all take part in each step."""
-    if stage.config.split_items:
-        return stage.examples.step(rows)
     if len(own := stage.processes.share(rows)):
         return stage.examples.step(own)
     items, lengths, targets = stage.examples.step(rows[:1])
@@ -198,7 +193,6 @@ def _validation(stage: Stage, data: TrainingData) -> dict[str, Any]:
     start = time.monotonic()
     with stretch(stage.callback, "train: validation") as seen:
         scorer = TrainedScorer(stage.model.eval())
-        share = None if stage.config.split_items else stage.processes  # each has some of the items of every score
-        found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=share).metrics
+        found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=stage.processes).metrics
     kept = {name: value for name, value in found.items() if name.endswith("@20") and "within_" not in name}
     return {"valid_s": time.monotonic() - start, "valid": kept}

@@ -68,8 +68,8 @@ class Need:
 def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     """What training `recipe` needs on this processor, not on a GPU. Raises BadRecipe if the model can't be built.
 
-    About right for a Transformer, too much for other encoders (docs/model.md has measurements), for positions = "all",
-    whose steps are counted as with "last", and for split_items, whose item table is counted whole.
+    About right for a Transformer, too much for other encoders (docs/model.md has measurements), and for
+    positions = "all", whose steps are counted as with "last".
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))

@@ -81,11 +81,6 @@ def _refuse_pupil(recipe: Recipe) -> None:
                 f'[training] teachers need softmax = "full" in [[tasks]] item, got "{task.config.softmax}". Change one '
                 "of the two."
             )
-    if recipe.training.split_items:
-        raise BadRecipe(
-            "[training] teachers speak of all items, and split_items leaves each process a part. Leave one of the two "
-            "out."
-        )
 
 
 def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> HierarchicalModel:

@@ -9,7 +9,6 @@ from hiersrec.model.heads import Head
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.repeats import Addends
 from hiersrec.model.smoothing import Smoothing
-from hiersrec.model.split_softmax import split_cross_entropy
 from hiersrec.model.targets import Targets
 from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
@@ -34,14 +33,11 @@ class Full(nn.Module):
 
     def logits(self, head: Head, state: Tensor) -> Tensor:
         """State (B, D) -> (B, N)."""
-        own = functional.linear(head.query(state), head.vectors(), head.biases())
-        return own if head.split is None else head.split.gathered(own)
+        return functional.linear(head.query(state), head.vectors(), head.biases())
 
     def loss(self, head: Head, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """Eq. 6 for the next items, some scores having addends, with labels that are shared out -> scalar."""
         query, vectors, biases, items = head.query(state), head.vectors(), head.biases(), targets.items
-        if head.split is not None:
-            return split_cross_entropy(query, vectors, biases, items - 1, head.split)
         loss = cross_entropy(query, vectors, biases, items - 1, addends)
         if self.smoothing is not None:
             loss = loss + self.smoothing(query, vectors, biases, items, addends)

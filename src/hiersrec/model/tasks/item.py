@@ -67,7 +67,7 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
     if cast("Softmax", softmax).partial:
         inputs.use_sparse_gradients()
     if config.head == "linear":
-        return LinearHead(width, catalog.num_items, softmax, inputs.split)
+        return LinearHead(width, catalog.num_items, softmax)
     if config.head == "dot":
         return DotHead(inputs, softmax)
     with_metadata = config.vectors == "id+metadata" and inputs.content_width > 0
