@@ -1,20 +1,27 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
 from hiersrec.baselines.last_category import Config, fit
 from hiersrec.retrieval.order import top_k
 from hiersrec.store.batches import whole_sessions
+from hiersrec.types import Scorer
 from tests.toy import NUM_ITEMS, WITHOUT_SHELF, toy
 
 SHOP = toy()
 CATALOG = SHOP.data.catalog
-SCORER = fit(Config(), SHOP.data)
 NODES = CATALOG.item_nodes
 COUNT = CATALOG.train_count
 
 
+@cache
+def scorer() -> Scorer:
+    return fit(Config(), SHOP.data)
+
+
 def listed(session: list[int]) -> list[int]:
-    items, _ = top_k(SCORER.score(whole_sessions([session], 100)).items, NUM_ITEMS)
+    items, _ = top_k(scorer().score(whole_sessions([session], 100)).items, NUM_ITEMS)
     return items[0].tolist()
 
 
@@ -37,15 +44,15 @@ def test_an_item_without_a_shelf_falls_back_to_its_department() -> None:
 
 def test_categories_of_the_session_newest_first_then_by_popularity() -> None:
     session = [1, 20, 2, WITHOUT_SHELF, 33]  # shelves 1, 3, 1, none, 5
-    scores = SCORER.score(whole_sessions([session], 100)).categories[2]
+    scores = scorer().score(whole_sessions([session], 100)).categories[2]
     by_shelf = {node: COUNT[NODES[:, 1] == node].sum() for node in range(1, 7)}
     rest = sorted({2, 4, 6}, key=lambda node: (-by_shelf[node], node))
     assert top_k(scores, 6)[0][0].tolist() == [5, 1, 3, *rest]
-    assert top_k(SCORER.score(whole_sessions([session], 100)).categories[1], 2)[0][0].tolist() == [2, 1]
+    assert top_k(scorer().score(whole_sessions([session], 100)).categories[1], 2)[0][0].tolist() == [2, 1]
 
 
 def test_only_equal_counts_tie() -> None:
-    scores = SCORER.score(whole_sessions([[1]], 100)).items[0, 1:]
+    scores = scorer().score(whole_sessions([[1]], 100)).items[0, 1:]
     groups = {
         (bool(NODES[item, 1] == 1), bool(NODES[item, 0] == 1), int(COUNT[item])) for item in range(1, NUM_ITEMS + 1)
     }

@@ -1,10 +1,13 @@
 """Every recipe with a training, ours and the baselines', trained for a moment, for the contract tests.
 
-The recipes keep their shape (tasks, heads, wiring) and lose their size, so that a fit takes no time.
+The recipes keep their shape (tasks, heads, wiring) and lose their size, so that a fit takes no time. Recipes that are
+then the same are trained once, under the first of their names. Nothing is built or trained before a test asks for it.
 """
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ TINY = ["encoder.layers=1", "encoder.heads=2", "encoder.max_length=6"]
 TINY_BASELINE = ["baseline.width=8", "baseline.max_length=6"]
 QUICK = [
     *("training.batch_size=256", "training.learning_rate=1e-2", "training.epochs=2", "training.precision=float32"),
+    *("training.newest_share=1.0", "training.patience=3"),
 ]
 Fit = Callable[[TrainingData], TrainedScorer]
 Reload = Callable[[Any, Catalog], TrainedScorer]
@@ -45,15 +49,31 @@ def tiny(path: Path) -> Recipe:
     return read_recipe(path, [*widths, *own, *QUICK, "tasks.item.negatives=32"])
 
 
+@cache
 def trained_recipes() -> dict[str, Recipe]:
     """Recipes with a training by "dataset/name", made tiny."""
     small = {name: tiny(RECIPES / f"{name}.toml") for name in recipe_names()}
-    return {name: one for name, one in small.items() if one.training is not None}
+    return {name: recipe for name, recipe in small.items() if recipe.training is not None}
+
+
+@cache
+def first_names() -> dict[str, str]:
+    """The name of each trained recipe -> the first name under which the same tiny recipe is trained."""
+    first: dict[Recipe, str] = {}
+    settings = {
+        name: dataclasses.replace(recipe, name="", description="") for name, recipe in trained_recipes().items()
+    }
+    return {name: first.setdefault(recipe, name) for name, recipe in settings.items()}
+
+
+def distinct_recipes() -> dict[str, Recipe]:
+    """The trained recipes that differ, each under its first name."""
+    return {name: trained_recipes()[name] for name, first in first_names().items() if name == first}
 
 
 def models() -> list[tuple[str, Fit, Reload]]:
-    """(name, fit, reload) of every recipe; `reload` passes through the file of weights."""
-    return [(name, _fit(recipe), _reload(recipe)) for name, recipe in trained_recipes().items()]
+    """(name, fit, reload) of every recipe that differs; `reload` passes through the file of weights."""
+    return [(name, _fit(recipe), _reload(recipe)) for name, recipe in distinct_recipes().items()]
 
 
 def untrained(recipe: Recipe, data: TrainingData) -> Trainable:

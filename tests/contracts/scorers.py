@@ -52,8 +52,3 @@ def _baseline(name: str) -> Member:
         lambda data: module.fit(config, data),
         lambda scorer, catalog: module.load(config, catalog, scorer.state()),
     )
-
-
-def scorers() -> list[tuple[str, Scorer, Toy]]:
-    """(name, fitted scorer, shop) of every member."""
-    return [(name, fitted(name), shop()) for name in members()]

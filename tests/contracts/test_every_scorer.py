@@ -18,15 +18,17 @@ from hiersrec.types import Batch, Scorer, Scores
 from tests.contracts.scorers import fitted, members, shop
 from tests.toy import NUM_ITEMS, Toy, toy, walks
 
-SESSIONS = [shop().test[at].tolist() for at in range(20)]
+SESSIONS = walks(20, seed=2)
+"""The first test sessions of the shop."""
 
 
-@pytest.fixture(params=members())
+@pytest.fixture(scope="module", params=members())
 def name(request) -> str:
+    """Of the module, so that all tests of a member follow one another, and in one process of several."""
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def scorer(name) -> Scorer:
     return fitted(name)
 
@@ -50,6 +52,7 @@ def ask(scorer: Scorer, sessions: list[list[int]]) -> Scores:
 def test_the_walk_finds_members() -> None:
     baselines = {name.removeprefix("any/") for name in members()}
     assert baselines >= {"popularity", "cooccurrence", "last_category", *registry.names("baselines")}
+    assert [shop().test[at].tolist() for at in range(len(SESSIONS))] == SESSIONS
 
 
 def test_scores_are_float32_of_every_item_and_known_category_and_fresh(scorer) -> None:

@@ -10,16 +10,16 @@ from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
 from hiersrec.recipe_file import RECIPES, read_recipe
 from hiersrec.store.batches import whole_sessions
-from tests.contracts.models import trained_recipes, untrained
-from tests.toy import toy, walks
+from tests.contracts.models import distinct_recipes, untrained
+from tests.contracts.scorers import shop
+from tests.toy import walks
 
-BASELINES = {name: one for name, one in trained_recipes().items() if isinstance(one, BaselineRecipe)}
-SHOP = toy()
+BASELINES = {name: recipe for name, recipe in distinct_recipes().items() if isinstance(recipe, BaselineRecipe)}
 
 
 @pytest.fixture(params=BASELINES)
 def model(request) -> Trainable:
-    return untrained(BASELINES[request.param], SHOP.data)
+    return untrained(BASELINES[request.param], shop().data)
 
 
 def given(model: Trainable, count: int = 40) -> tuple[torch.Tensor, torch.Tensor, Targets]:
@@ -58,10 +58,10 @@ def test_the_loss_is_a_number_and_so_is_each_part(model) -> None:
     assert all(torch.isfinite(one) for one in each.values())
 
 
-@pytest.mark.parametrize("name", [name for name in BASELINES if name.startswith("any/")])
+@pytest.mark.parametrize("name", BASELINES)
 def test_gradients_are_the_same_on_two_threads_however_often(name) -> None:
     """At full width, where torch divides the work: sums must not depend on which thread comes first."""
-    full = untrained(read_recipe(RECIPES / f"{name}.toml"), SHOP.data)
+    full = untrained(read_recipe(RECIPES / f"{name}.toml"), shop().data)
     batch = given(full, 200)
 
     def gradients() -> list[torch.Tensor]:

@@ -1,5 +1,7 @@
 """What every model promises, whatever its recipe: scores are a function of the session, and parts add up to them."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,18 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.types import Batch, Explainer, Scores
 from tests.model.world import VARIANTS, N, batch, model, tensors
 
-SCORERS = {name: ModelScorer(model(make())) for name, make in VARIANTS.items()}
-every = pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
+every = pytest.mark.parametrize("scorer", VARIANTS, indirect=True)
 session = st.lists(st.integers(1, N), min_size=1, max_size=10)
+
+
+@cache
+def built(variant: str) -> ModelScorer:
+    return ModelScorer(model(VARIANTS[variant]()))
+
+
+@pytest.fixture(scope="module")
+def scorer(request) -> ModelScorer:
+    return built(request.param)
 
 
 def assert_same(found: Scores, expected: Scores) -> None:
@@ -122,8 +133,8 @@ def test_explain_passes_over_the_padding_of_its_session(scorer) -> None:
 
 def test_sources_are_the_tasks_that_the_item_task_reads() -> None:
     found = {
-        name: [part.source for part in scorer.explain(whole_sessions([[1]], 10), np.array([1], np.int32))]
-        for name, scorer in SCORERS.items()
+        name: [part.source for part in built(name).explain(whole_sessions([[1]], 10), np.array([1], np.int32))]
+        for name in VARIANTS
     }
 
     assert found["default"] == found["paper"] == ["session", "bias", "category_1", "category_2"]
@@ -139,4 +150,4 @@ def test_it_is_an_explainer(scorer) -> None:
 
 def test_explain_takes_one_session() -> None:
     with pytest.raises(AssertionError, match="one session at a time"):
-        SCORERS["default"].explain(batch(2), np.array([1], np.int32))
+        built("default").explain(batch(2), np.array([1], np.int32))
