@@ -75,7 +75,7 @@ def test_a_changed_byte_is_noticed(folder, tmp_path, name) -> None:
     content[-1] ^= 1
     changed.write_bytes(content)
 
-    with pytest.raises(BadFolder, match=r"does not match its checksum: make or copy the bundle folder anew\."):
+    with pytest.raises(BadFolder, match=r"does not match its checksum\. Make or copy the bundle folder again\."):
         open_bundle(tmp_path / "bundle")
 
 
@@ -117,7 +117,7 @@ def test_a_bundle_that_is_replaced_while_it_is_opened_is_not_mixed_with_the_othe
     folder, tmp_path, monkeypatch
 ) -> None:
     shutil.copytree(folder, tmp_path / "bundle")
-    catalog = _bundle_part.PackedCatalog
+    catalog = _bundle_part.BundleCatalog
 
     def replace_first(path: Path):
         seal = tmp_path / "bundle/bundle.json"
@@ -126,7 +126,7 @@ def test_a_bundle_that_is_replaced_while_it_is_opened_is_not_mixed_with_the_othe
         seal.write_text(json.dumps(document), encoding="utf-8")
         return catalog(path)
 
-    monkeypatch.setattr(_bundle_part, "PackedCatalog", replace_first)
+    monkeypatch.setattr(_bundle_part, "BundleCatalog", replace_first)
 
     with pytest.raises(BadFolder, match=r"was replaced while it was being opened\. Open it again\."):
         open_bundle(tmp_path / "bundle")

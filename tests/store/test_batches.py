@@ -14,8 +14,8 @@ def prefixes() -> Prefixes:
     return Prefixes.every(Sessions.from_lists([[1] * length for length in lengths]))
 
 
-def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+def same(first: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return len(first) == len(other) and all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
 def test_every_prefix_comes_exactly_once(prefixes: Prefixes) -> None:
@@ -35,7 +35,7 @@ def test_under_a_tenth_of_the_tokens_is_padding(prefixes: Prefixes) -> None:
     assert tokens / room > 0.9
 
 
-def test_the_order_depends_on_seed_and_epoch_alone(prefixes: Prefixes) -> None:
+def test_the_order_depends_only_on_seed_and_epoch(prefixes: Prefixes) -> None:
     first = shuffled_rows(prefixes.lengths, 256, seed=1, epoch=3)
 
     assert same(first, shuffled_rows(prefixes.lengths, 256, seed=1, epoch=3))

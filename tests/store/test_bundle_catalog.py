@@ -54,35 +54,35 @@ def packed(catalog: Catalog, folder: Path) -> BundleCatalog:
 @pytest.mark.parametrize("name", CATALOGS)
 def test_every_question_has_the_same_answer(name, tmp_path) -> None:
     catalog = CATALOGS[name]()
-    found = packed(catalog, tmp_path)
-    every = np.arange(1, catalog.num_items + 1, dtype=np.int32)
-    ids = catalog.to_external(every)
+    bundle = packed(catalog, tmp_path)
+    items = np.arange(1, catalog.num_items + 1, dtype=np.int32)
+    ids = catalog.to_external(items)
 
-    assert found.num_items == catalog.num_items
-    assert found.to_external(every) == ids
-    assert [type(one) for one in found.to_external(every)] == [type(one) for one in ids]
-    asked = [*ids, *map(str, ids), "a", "b ", " 40", "-", "-7", "٣", "\ud800", 3, -1, 10**30, str(10**30)]
-    np.testing.assert_array_equal(found.to_internal(asked), catalog.to_internal(asked))
-    assert found.to_internal(asked).dtype == np.int32
-    assert found.column("title", every[::-1]) == catalog.column("title", every[::-1])
-    assert [found.path(item) for item in every] == [catalog.path(item) for item in every]
-    np.testing.assert_array_equal(found.item_nodes, catalog.item_nodes)
-    np.testing.assert_array_equal(found.train_count, catalog.train_count)
-    assert found.item_nodes.dtype == np.int32
-    assert found.train_count.dtype == np.int64
+    assert bundle.num_items == catalog.num_items
+    assert bundle.to_external(items) == ids
+    assert [type(item_id) for item_id in bundle.to_external(items)] == [type(item_id) for item_id in ids]
+    queries = [*ids, *map(str, ids), "a", "b ", " 40", "-", "-7", "٣", "\ud800", 3, -1, 10**30, str(10**30)]
+    np.testing.assert_array_equal(bundle.to_internal(queries), catalog.to_internal(queries))
+    assert bundle.to_internal(queries).dtype == np.int32
+    assert bundle.column("title", items[::-1]) == catalog.column("title", items[::-1])
+    assert [bundle.path(item) for item in items] == [catalog.path(item) for item in items]
+    np.testing.assert_array_equal(bundle.item_nodes, catalog.item_nodes)
+    np.testing.assert_array_equal(bundle.train_count, catalog.train_count)
+    assert bundle.item_nodes.dtype == np.int32
+    assert bundle.train_count.dtype == np.int64
 
 
 @pytest.mark.parametrize("name", CATALOGS)
 def test_levels_and_labels_are_the_same(name, tmp_path) -> None:
     catalog = CATALOGS[name]()
-    found = packed(catalog, tmp_path)
+    bundle = packed(catalog, tmp_path)
 
-    for ours, theirs in zip(found.levels, catalog.levels, strict=True):
+    for ours, theirs in zip(bundle.levels, catalog.levels, strict=True):
         assert (ours.num_known, ours.names, ours.num_nodes) == (theirs.num_known, theirs.names, theirs.num_nodes)
         np.testing.assert_array_equal(ours.parents, theirs.parents)
-    assert list(found.labels) == list(catalog.labels)
+    assert list(bundle.labels) == list(catalog.labels)
     for task, theirs in catalog.labels.items():
-        ours = found.labels[task]
+        ours = bundle.labels[task]
         assert ours.names == theirs.names
         np.testing.assert_array_equal(ours.train_count, theirs.train_count)
         assert (ours.of_item is None) == (theirs.of_item is None)
@@ -107,21 +107,22 @@ def test_items_without_a_title_are_found_by_their_id(tmp_path) -> None:
 
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_folder_that_is_replaced_or_removed_once_it_is_open_answers_on_as_it_was(tmp_path, replaced) -> None:
-    found = packed(titled(["Lamp", "Chair", None], [1, 2, 3]), tmp_path)
+    bundle = packed(titled(["Lamp", "Chair", None], [1, 2, 3]), tmp_path)
     shutil.rmtree(tmp_path / "catalog")
     if replaced:
         pack(titled(["Chair", "Lamp", "Lamp"], [1, 2, 3]), tmp_path / "catalog")
 
-    assert found.find("lamp", 5).tolist() == [1]
-    assert found.find("chai", 5).tolist() == [2]
-    assert found.find("", 5).tolist() == [3, 2, 1]
-    assert found.column("title", np.array([1, 2, 3], np.int32)) == ["Lamp", "Chair", None]
+    assert bundle.find("lamp", 5).tolist() == [1]
+    assert bundle.find("chai", 5).tolist() == [2]
+    assert bundle.find("", 5).tolist() == [3, 2, 1]
+    assert bundle.column("title", np.array([1, 2, 3], np.int32)) == ["Lamp", "Chair", None]
 
 
 def test_packing_twice_gives_the_same_bytes(tmp_path) -> None:
-    for name in ("one", "two"):
+    for name in ("first", "second"):
         pack(toy(walks(50, 0)), tmp_path / name)
 
-    files = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    first, second = tmp_path / "first", tmp_path / "second"
+    files = {path.relative_to(first) for path in first.rglob("*") if path.is_file()}
     assert len(files) > 10
-    assert all((tmp_path / "one" / one).read_bytes() == (tmp_path / "two" / one).read_bytes() for one in files)
+    assert all((first / file).read_bytes() == (second / file).read_bytes() for file in files)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hiersrec.store.catalog import Catalog, copy_catalog
+from hiersrec.store.catalog import Catalog
 
 
 def write(folder: Path, item_ids: list[Any]) -> Path:
@@ -101,15 +101,6 @@ def test_no_ids_at_all(catalog: Catalog) -> None:
 def test_display_columns(catalog: Catalog) -> None:
     assert catalog.column("title", np.array([3, 2], np.int32)) == ["Pot", None]
     assert catalog.column("price", np.array([3, 2], np.int32)) is None
-
-
-def test_a_copy_is_the_same_catalogue(tmp_path: Path, catalog: Catalog) -> None:
-    copy_catalog(tmp_path / "catalog", tmp_path / "copy")
-    copy = Catalog.open(tmp_path / "copy")
-
-    assert copy.items.equals(catalog.items)
-    assert [level.names for level in copy.levels] == [level.names for level in catalog.levels]
-    np.testing.assert_array_equal(copy.features[0].values, catalog.features[0].values)
 
 
 def test_a_catalogue_without_categories_or_features(tmp_path: Path) -> None:

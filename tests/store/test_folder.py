@@ -134,8 +134,8 @@ def test_a_folder_without_seal_is_unfinished(tmp_path: Path) -> None:
 
 
 def test_a_seal_that_was_edited(tmp_path: Path) -> None:
-    for at, changes in enumerate(({"name": "other"}, {"extra": 1}, {"files": {}}, {"seal_sha256": "0" * 64})):
-        out = make(tmp_path / str(at))
+    for number, changes in enumerate(({"name": "other"}, {"extra": 1}, {"files": {}}, {"seal_sha256": "0" * 64})):
+        out = make(tmp_path / str(number))
         edit_seal(out, **changes)
 
         with pytest.raises(BadFolder, match=r"dataset\.json was changed after it was written: .*\(seal_sha256\)\. Put"):
@@ -181,7 +181,7 @@ def test_a_damaged_seal(tmp_path: Path, text: str) -> None:
     out = make(tmp_path / "out")
     (out / "dataset.json").write_text(text)
 
-    with pytest.raises(BadFolder, match=r"dataset\.json is damaged \(.*Make the dataset folder anew"):
+    with pytest.raises(BadFolder, match=r"dataset\.json is damaged \(.*Make the dataset folder again"):
         open_seal(out, "dataset")
 
 
@@ -290,24 +290,24 @@ KILLED = """if True:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def replace(self, target, true=Path.replace):
-        if at == "before the first rename" and self == out:
+        if moment == "before the first rename" and self == out:
             end()
-        if at == "between the renames" and target == out:
+        if moment == "between the renames" and target == out:
             end()
         true(self, target)
 
-    out, at = Path(sys.argv[1]), sys.argv[2]
+    out, moment = Path(sys.argv[1]), sys.argv[2]
     def half(folder, *_, **__):
         (folder / "a.txt").unlink(missing_ok=True)
         end()
 
-    if at == "while the older one is removed":
+    if moment == "while the older one is removed":
         shutil.rmtree = half
     with new_folder(out, "dataset", overwrite=True) as folder:
         (folder / "a.txt").write_text("new")
         seal(folder, "dataset", {"name": "new"}, [folder / "a.txt"])
         Path.replace = replace
-        end() if at == "while writing" else None
+        end() if moment == "while writing" else None
 """
 STEPS = {
     "while writing": "old",

@@ -50,8 +50,8 @@ def test_the_type_is_of_the_event_and_not_of_the_item() -> None:
 
 
 def test_codes_above_the_known_ones_are_unknown() -> None:
-    found = of_items(["A", "B"], np.array([0, 2, 3, 1, 4, 2], np.int32), np.array([0, 5, 7, 1, 9, 2]))
+    labels = of_items(["A", "B"], np.array([0, 2, 3, 1, 4, 2], np.int32), np.array([0, 5, 7, 1, 9, 2]))
 
-    assert found.of_item.tolist() == [0, 2, 0, 1, 0, 2]
-    assert found.train_count.tolist() == [0, 1, 7]
+    assert labels.of_item.tolist() == [0, 2, 0, 1, 0, 2]
+    assert labels.train_count.tolist() == [0, 1, 7]
     assert of_event_types({"view": 3, "order": 1}).train_count.tolist() == [0, 3, 1]

@@ -15,12 +15,12 @@ SESSIONS = st.lists(st.lists(st.integers(-3, 9).filter(bool), max_size=6), max_s
 
 def slow_prefixes(sessions: list[list[int]], last_only: bool) -> list[tuple[int, list[int], int]]:
     """(session, known items before the target, target) of every prefix, by plain loops."""
-    found = []
+    prefixes = []
     for number, session in enumerate(sessions):
         ends = range(1, len(session))
         for end in ends[-1:] if last_only else ends:
-            found.append((number, [item for item in session[:end] if item > 0], session[end]))
-    return found
+            prefixes.append((number, [item for item in session[:end] if item > 0], session[end]))
+    return prefixes
 
 
 @settings(deadline=None, max_examples=150)
@@ -112,11 +112,11 @@ def sessions() -> Sessions:
 
 @pytest.mark.parametrize(("share", "count"), [(1.0, 5), (0.8, 4), (0.6, 3), (0.41, 2), (0.2, 1), (0.001, 1)])
 def test_the_newest_are_the_last_ones(share, count) -> None:
-    found = sessions().newest(share)
+    result = sessions().newest(share)
 
-    assert [found[at].tolist() for at in range(len(found))] == LISTS[-count:]
-    assert found.session_ids.to_pylist() == ["a", "b", "c", "d", "e"][-count:]
-    assert found.event_types.tolist() == [one for session in TYPES[-count:] for one in session]
+    assert [result[row].tolist() for row in range(len(result))] == LISTS[-count:]
+    assert result.session_ids.to_pylist() == ["a", "b", "c", "d", "e"][-count:]
+    assert result.event_types.tolist() == [code for session in TYPES[-count:] for code in session]
 
 
 def test_there_is_no_newest_of_none() -> None:
@@ -125,16 +125,18 @@ def test_there_is_no_newest_of_none() -> None:
 
 @settings(deadline=None)
 @given(SESSIONS, SESSIONS)
-def test_two_random_parts_of_one_time_are_put_in_its_order(one: list[list[int]], other: list[list[int]]) -> None:
+def test_two_random_parts_of_one_time_are_put_in_its_order(first: list[list[int]], other: list[list[int]]) -> None:
     """Session k of n is as far into its part as into the whole; of two as far, the first part's comes first."""
-    types = [[[abs(item) for item in session] for session in part] for part in (one, other)]
-    parts = [Sessions.from_lists(part, kinds) for part, kinds in zip((one, other), types, strict=True)]
+    types = [[[abs(item) for item in session] for session in part] for part in (first, other)]
+    parts = [Sessions.from_lists(part, kinds) for part, kinds in zip((first, other), types, strict=True)]
 
-    found = parts[0].among(parts[1])
+    result = parts[0].among(parts[1])
 
-    placed = [((at + 0.5) / len(part), which, at) for which, part in enumerate((one, other)) for at in range(len(part))]
-    expected = [(one, other)[which][at] for _, which, at in sorted(placed)]
-    assert [found[at].tolist() for at in range(len(found))] == expected
-    assert found.event_types is not None
-    assert found.event_types.tolist() == [abs(item) for session in expected for item in session]
-    assert found.offsets.dtype == np.int64
+    order = sorted(
+        ((row + 0.5) / len(part), number, row) for number, part in enumerate((first, other)) for row in range(len(part))
+    )
+    expected = [(first, other)[number][row] for _, number, row in order]
+    assert [result[row].tolist() for row in range(len(result))] == expected
+    assert result.event_types is not None
+    assert result.event_types.tolist() == [abs(item) for session in expected for item in session]
+    assert result.offsets.dtype == np.int64

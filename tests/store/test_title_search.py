@@ -19,9 +19,9 @@ def written(folder: Path, titles: list[str]) -> TitleSearch:
 
 def slow(titles: list[str], query: str, limit: int) -> list[int]:
     """Look at each title."""
-    texts, asked = [" ".join(one.casefold().split()) for one in titles], query.casefold().split()
-    holding = [at for at, text in enumerate(texts) if all(word in text for word in asked)]
-    return [at + 101 for at in sorted(holding, key=lambda at: not texts[at].startswith(" ".join(asked)))][:limit]
+    texts, words = [" ".join(title.casefold().split()) for title in titles], query.casefold().split()
+    holding = [row for row, text in enumerate(texts) if all(word in text for word in words)]
+    return [row + 101 for row in sorted(holding, key=lambda row: not texts[row].startswith(" ".join(words)))][:limit]
 
 
 WORDS = st.lists(st.sampled_from(["a", "A", "ab", "b", "Ba", "ß", "ss", "日本", "本", " ", "\n"]), max_size=4).map(
@@ -33,11 +33,11 @@ TITLES = st.lists(WORDS, max_size=3).map(" ".join)
 @settings(max_examples=150)
 @given(st.lists(TITLES, min_size=1, max_size=12), TITLES, st.integers(1, 5), st.sampled_from([1, 5_000]))
 def test_find_is_a_look_at_each_title(tmp_path_factory, titles, query, limit, most) -> None:
-    found = written(tmp_path_factory.mktemp("titles"), titles)
+    search = written(tmp_path_factory.mktemp("titles"), titles)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MOST_PARTS", most)
-        items = found.find(query, limit)
+        items = search.find(query, limit)
 
     assert items.dtype == np.int32
     assert items.tolist() == slow(titles, query, limit)
@@ -58,7 +58,7 @@ def test_a_shop_of_random_words(tmp_path) -> None:
     random = np.random.default_rng(0)
     words = ["".join(random.choice(list("abcdef"), random.integers(1, 6))) for _ in range(300)]
     titles = [" ".join(random.choice(words, random.integers(1, 8))) for _ in range(500)]
-    found = written(tmp_path, titles)
+    search = written(tmp_path, titles)
 
     for query in ("a", "ab", "abc f", "a b c d e f", "zz", "", *words[:50], *titles[:50]):
-        assert found.find(query, 20).tolist() == slow(titles, query, 20), query
+        assert search.find(query, 20).tolist() == slow(titles, query, 20), query

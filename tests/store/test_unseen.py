@@ -24,22 +24,22 @@ def test_against_a_slow_twin(lists, added):
     """Known: items 1 to 4 are ids 10 to 40. Unseen: -1 to -5 are ids 101 to 105, of which `added` are known now."""
     ids = [10, 20, 30, 40, *sorted(added)]
     expected = [
-        [ids.index(100 - item) + 1 if item < 0 and 100 - item in ids else item for item in one] for one in lists
+        [ids.index(100 - item) + 1 if item < 0 and 100 - item in ids else item for item in session] for session in lists
     ]
-    types = [[1 for _ in one] for one in lists]
+    types = [[1 for _ in session] for session in lists]
 
-    found = renumbered(Sessions.from_lists(lists, types), unseen([101, 102, 103, 104, 105]), catalog(ids))
+    result = renumbered(Sessions.from_lists(lists, types), unseen([101, 102, 103, 104, 105]), catalog(ids))
 
-    assert [found[at].tolist() for at in range(len(found))] == expected
-    assert found.items.dtype == np.int32
-    assert found.event_types is not None
-    assert len(found.event_types) == len(found.items)
+    assert [result[row].tolist() for row in range(len(result))] == expected
+    assert result.items.dtype == np.int32
+    assert result.event_types is not None
+    assert len(result.event_types) == len(result.items)
 
 
 def test_ids_that_are_text():
-    found = renumbered(Sessions.from_lists([[1, -2, -1]]), unseen(["x", "y"]), catalog(["a", "y"]))
+    result = renumbered(Sessions.from_lists([[1, -2, -1]]), unseen(["x", "y"]), catalog(["a", "y"]))
 
-    assert found.items.tolist() == [1, 2, -1]
+    assert result.items.tolist() == [1, 2, -1]
 
 
 def test_nothing_is_copied_where_nothing_was_added():

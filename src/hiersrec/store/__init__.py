@@ -1,1 +1,1 @@
-"""Dataset folder -> batches. Memory-mapped flat arrays; prefixes are never copied; nothing is pickled."""
+"""Dataset folder -> batches: memory-mapped flat arrays, prefixes that are never copied, and no pickle."""

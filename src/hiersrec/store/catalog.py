@@ -1,23 +1,21 @@
-"""The catalogue: items, their category path, their features. The one place where external ids meet internal ones.
+"""The catalogue: items, their category path, their features. The only place that maps external ids to internal ones.
 
-A catalogue is a folder of its own, alike in a dataset and in a run:
+A catalogue is a folder, identical in a dataset and in a run:
 
     items.parquet        item (int32, 1..N), item_id (as given), train_count, node_1..node_L, category_1..category_L
                          (names, null where missing), and every other column of the items table, for display
     categories.parquet   level, node (int32), parent (node one level up, 0 at level 1), name (null: unknown node)
     features.json        [{"name", "kind", "vocabulary", "coverage"}] of the metadata columns, in order
-    event_types.parquet  name, train_count, in the order of their numbers from 1; only where the events have types
+    event_types.parquet  name, train_count, in the order of their codes from 1; only where the events have types
     features/NAME.npy    (N + 1, W): W int32 tokens of each item, 0 is none, or a float32 vector; row 0 is padding
-    features/NAME.json   what was learnt to encode a column, with NAME.KEY.npy beside it; prepare/features and
-                         vocabulary.py read them
-    columns.json         how the items table was read; prepare/extend_catalog.py reads tables of new items alike
+    features/NAME.json   the codebook of a column, and its arrays in NAME.KEY.npy (prepare/features/codebook.py)
+    columns.json         how the items table was read; prepare/extend_catalog.py reads tables of new items the same way
 
 Nodes of a level run from 1: first the C known ones, then the unknown ones (a missing level under some parent). Only
 known nodes can be predicted.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hiersrec.store.item_catalog import Level, as_kept
+from hiersrec.store.item_catalog import Level, stored_id
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
 from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
 
@@ -38,7 +36,7 @@ EVENT_TYPES = "event_types.parquet"
 
 @dataclass(frozen=True)
 class Feature:
-    """One metadata column: tokens or a vector of each item, (N + 1, W)."""
+    """One metadata column of the items."""
 
     name: str
     kind: str
@@ -48,7 +46,7 @@ class Feature:
     coverage: float
     """Share of the items that have a value."""
     values: Int32 | Float32
-    """int32 tokens below `vocabulary`, 0 is none; or float32 vectors, zeros where missing. Row 0 is padding."""
+    """(N + 1, W) int32 tokens below `vocabulary`, 0 is none; or float32 vectors, zeros if missing. Row 0 is padding."""
 
     @property
     def is_vector(self) -> bool:
@@ -64,7 +62,7 @@ class Catalog:
     levels: list[Level]
     features: list[Feature]
     event_types: Mapping[str, int] = field(default_factory=dict)
-    """Type of an event -> its training events, in the order of the types' numbers from 1; empty without types."""
+    """Type of an event -> its training events, in the order of the types' codes from 1; empty without types."""
 
     @classmethod
     def open(cls, folder: Path) -> "Catalog":
@@ -73,16 +71,15 @@ class Catalog:
         nodes = pq.read_table(folder / "categories.parquet")
         depth = sum(name.startswith("node_") for name in items.column_names)
         levels = [_level(nodes.filter(pc.equal(nodes["level"], level))) for level in range(1, depth + 1)]
-        listed: list[dict[str, Any]] = json.loads((folder / "features.json").read_text(encoding="utf-8"))
         features = [
             Feature(**facts, values=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r"))
-            for facts in listed
+            for facts in json.loads((folder / "features.json").read_text(encoding="utf-8"))
         ]
         return cls(items, levels, features, _event_types(folder / EVENT_TYPES))
 
     @property
     def num_items(self) -> int:
-        """N."""
+        """N, the number of items without padding."""
         return int(self.items.num_rows)
 
     @cached_property
@@ -100,41 +97,38 @@ class Catalog:
 
     @cached_property
     def labels(self) -> dict[str, Labels]:
-        """What each auxiliary task can predict on these items, by the task's name."""
-        found = {
-            f"{CATEGORY}{at}": of_items(
-                level.names[1 : level.num_known + 1], self.item_nodes[:, at - 1], self.train_count
-            )
-            for at, level in enumerate(self.levels, start=1)
-        }
+        """The classes of each auxiliary task that these items allow, by the task's name."""
+        labels = {}
+        for column, level in enumerate(self.levels):
+            names = level.names[1 : level.num_known + 1]
+            labels[f"{CATEGORY}{column + 1}"] = of_items(names, self.item_nodes[:, column], self.train_count)
         for feature in self.features:
             if feature.kind == "categorical":
-                found[f"{COLUMN}{feature.name}"] = of_items(
-                    self._values_of(feature), feature.values[:, 0].astype(np.int32), self.train_count
-                )
+                codes = feature.values[:, 0].astype(np.int32)
+                labels[f"{COLUMN}{feature.name}"] = of_items(self._values_of(feature), codes, self.train_count)
         if self.event_types:
-            found[EVENT_TYPE] = of_event_types(self.event_types)
-        return found
+            labels[EVENT_TYPE] = of_event_types(self.event_types)
+        return labels
 
     def _values_of(self, feature: Feature) -> list[str]:
         """The values of a categorical column, in the order of their codes from 1, as text."""
-        place = np.zeros(feature.vocabulary, np.int64)
-        place[feature.values[1:, 0]] = np.arange(self.num_items)  # any item that has the value
-        return [str(one) for one in self.items[feature.name].take(pa.array(place[1:])).to_pylist()]
+        row_of = np.zeros(feature.vocabulary, np.int64)
+        row_of[feature.values[1:, 0]] = np.arange(self.num_items)  # any item that has the value
+        return [str(value) for value in self.items[feature.name].take(pa.array(row_of[1:])).to_pylist()]
 
     @cached_property
     def _internal(self) -> dict[ExternalId | None, int]:
         return {external: item for item, external in enumerate(self.items["item_id"].to_pylist(), start=1)}
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
-        """External ids -> (K,) int32, 0 where unknown; text becomes a number where the catalogue has numbers."""
-        known, are_numbers = self._internal, pa.types.is_integer(self.items["item_id"].type)
-        return np.array([known.get(as_kept(one, are_numbers), 0) for one in item_ids], np.int32)
+        """External ids -> (K,) int32, 0 where unknown; ids are converted to the type that the catalogue stores."""
+        internal, are_numbers = self._internal, pa.types.is_integer(self.items["item_id"].type)
+        return np.array([internal.get(stored_id(item_id, are_numbers), 0) for item_id in item_ids], np.int32)
 
     def to_external(self, items: Int32) -> list[ExternalId]:
         """(K,) internal ids from 1 -> external ids as the user gave them."""
-        found: list[ExternalId] = self.items["item_id"].take(pa.array(items - 1)).to_pylist()
-        return found
+        ids: list[ExternalId] = self.items["item_id"].take(pa.array(items - 1)).to_pylist()
+        return ids
 
     def column(self, name: str, items: Int32) -> list[Any] | None:
         """Values of a display column for internal ids, or None if the catalogue has no such column."""
@@ -157,8 +151,3 @@ def _event_types(path: Path) -> dict[str, int]:
         return {}
     table = pq.read_table(path)
     return dict(zip(table["name"].to_pylist(), table["train_count"].to_pylist(), strict=True))
-
-
-def copy_catalog(source: Path, target: Path) -> None:
-    """Copy a catalogue folder, so that a run is enough for inference."""
-    shutil.copytree(source, target)

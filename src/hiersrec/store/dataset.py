@@ -1,7 +1,4 @@
-"""A dataset folder, opened: the training data on one hand, the test sessions on the other.
-
-`fit` functions take a TrainingData, which has no way to the test split; only evaluation opens that.
-"""
+"""A dataset folder, opened. `fit` functions take a TrainingData, which can't reach the test split."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,27 +17,28 @@ from hiersrec.store.unseen import UNSEEN
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All that `fit` may see."""
+    """Everything that `fit` may see."""
 
     catalog: Catalog
     train: Sessions
     valid: Sessions
     timed: bool = True
-    """Whether sessions are in the order of their times; otherwise of their ids."""
+    """Whether sessions are ordered by time; otherwise by id."""
     latest: bool = True
-    """Whether the validation sessions come after the training sessions; otherwise they are of the same time."""
+    """Whether the validation sessions come after the training sessions; otherwise they cover the same time."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset folder: `document` is its dataset.json (settings, counts, statistics)."""
+    """A dataset folder."""
 
     folder: Path
     document: dict[str, Any]
+    """Its dataset.json: settings, counts, statistics."""
 
     @classmethod
     def open(cls, folder: Path) -> "Dataset":
-        """Check the seal and open; arrays are memory-mapped when asked for. Raises BadFolder."""
+        """Check the seal and open; arrays are memory-mapped on first use. Raises BadFolder."""
         return cls(folder, open_seal(folder, "dataset"))
 
     @property
@@ -50,16 +48,16 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Checksum of the item vocabulary: a run fits a dataset if they are equal."""
+        """Checksum of the items; a run fits a dataset if theirs are equal."""
         return str(self.document["files"]["catalog/items.parquet"]["sha256"])
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The catalogue."""
+        """The items, read once."""
         return Catalog.open(self.folder / "catalog")
 
     def training(self) -> TrainingData:
-        """What `fit` gets: catalogue, training and validation sessions."""
+        """Catalogue, training and validation sessions."""
         timed = self.document["columns"]["events"].get("timestamp") is not None
         latest = self.document["settings"]["split"]["valid"] == "latest"
         return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"), timed, latest)
@@ -67,13 +65,13 @@ class Dataset:
     def unseen(self) -> pa.Table:
         """Items of the test sessions that training never saw: item_id as given, item (int32) -1, -2, ...
 
-        Raises BadFolder if the folder was prepared before these were stored.
+        Raises BadFolder if an older version prepared the folder without this table.
         """
         path = self.folder / "test" / UNSEEN
         if not path.is_file():
             raise BadFolder(
-                f"{path} is missing: an older hiersrec made the folder, and kept no ids of items that training never "
-                "saw. Make it anew with `hiersrec prepare`."
+                f"{path} is missing: an older hiersrec made the folder, and did not store the ids of items that "
+                "training never saw. Make it again with `hiersrec prepare`."
             )
         return pq.read_table(path)
 

@@ -1,12 +1,12 @@
-"""Folders that are whole or absent: written aside, sealed with versions and checksums, renamed into place.
+"""Folders that are whole or absent: written under a temporary name, sealed with versions and checksums, then renamed.
 
-The seal of a folder is a JSON document (`dataset.json`, `run.json`, `bundle.json`) that names its kind, its format
-version, every sealed file with size and SHA-256, and last a SHA-256 of all this. A folder without its seal is
-unfinished. Seals of before the last one was there are read as they are.
+The seal of a folder is a JSON document (`dataset.json`, `run.json`, `bundle.json`) with its kind, format version, the
+size and SHA-256 of every sealed file, and last a SHA-256 of the document itself, which old seals lack. A folder without
+its seal is unfinished.
 
-A newer folder takes the place of an older one by two renames: the older one to `.NAME.PID.old`, the newer one to NAME.
-Who is killed between them leaves no NAME; whoever opens or writes it next puts the older folder back. Before it is
-removed it is renamed once more, to `.NAME.PID.part` as what is half-written, which is never put back.
+A folder is replaced by two renames: the old one to `.NAME.PID.old`, the new one to NAME. A process killed in between
+leaves no NAME; whoever opens or writes NAME next restores the old folder. Before an old folder is deleted it is renamed
+to `.NAME.PID.part`, the name of unfinished folders, which are never restored.
 """
 
 import glob
@@ -23,7 +23,7 @@ from hiersrec.errors import BadFolder
 
 FORMAT_VERSION = 1
 OWN = "seal_sha256"
-"""Where a seal has the checksum of its own content."""
+"""Key of the seal's own checksum."""
 SEALS = {"dataset": "dataset.json", "run": "run.json", "bundle": "bundle.json"}
 WAY_OUT = {
     "dataset": "Make one with `hiersrec prepare`.",
@@ -34,26 +34,26 @@ WAY_OUT = {
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; renamed on success, so a reader sees the old file or the new one."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Yield a temporary path to write to, renamed to `path` on success: readers see the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield aside
-        aside.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file, whole or not at all."""
-    with new_file(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    """Write a UTF-8 file, whole or not at all."""
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a folder beside `out` to write into; rename it to `out` on success, remove it on any failure.
+    """Yield a temporary folder next to `out`; rename it to `out` on success, remove it on any failure.
 
-    Raises BadFolder if `out` exists and is not empty, unless `overwrite` is set and it is an older folder of this kind.
+    Raises BadFolder if `out` exists and is not empty, unless `overwrite` is set and it is a folder of this kind.
     """
     put_back(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -63,37 +63,37 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite leaves it alone.")
     out.parent.mkdir(parents=True, exist_ok=True)
     _sweep(out)
-    aside, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
-    aside.mkdir()
+    temporary, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
+    temporary.mkdir()
     try:
-        yield aside
+        yield temporary
         if out.exists():
-            out.replace(old)  # a rename each, so that a kill in between costs no file
-        aside.replace(out)
+            out.replace(old)  # two renames, so that a kill in between loses no file
+        temporary.replace(out)
     finally:
         put_back(out)  # where the second rename failed
         _remove(old)
 
 
 def put_back(out: Path) -> None:
-    """If a killed process had renamed `out` aside and put nothing in its place, give it its name back."""
+    """Restore `out` if a killed process had renamed it to replace it, and nothing is there."""
     if not os.path.lexists(out):
-        for left in _left(out, "old"):  # one at most: who writes sweeps first
+        for old in _abandoned(out, "old"):  # at most one: writers sweep first
             with suppress(OSError):  # another process was faster, or this one may not write here
-                left.replace(out)
+                old.replace(out)
 
 
 def _sweep(out: Path) -> None:
-    """Remove what killed processes left half-written beside `out`."""
-    for left in (*_left(out, "part"), *_left(out, "old")):
-        _remove(left)
+    """Remove the temporary folders that killed processes left next to `out`."""
+    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
+        _remove(folder)
 
 
-def _remove(left: Path) -> None:
-    """Remove `.NAME.PID.old` or `.NAME.PID.part`, whichever there is; a link goes, what it leads to stays."""
-    part = left.with_suffix(".part")
+def _remove(folder: Path) -> None:
+    """Remove `.NAME.PID.old` or `.NAME.PID.part`, if it exists; of a link only the link, not its target."""
+    part = folder.with_suffix(".part")
     with suppress(OSError):  # there is no such folder
-        left.replace(part)  # so that what a kill leaves of it is not put back
+        folder.replace(part)  # so that a kill while it is deleted leaves nothing that `put_back` would restore
     if not part.is_symlink():
         shutil.rmtree(part, ignore_errors=True)
     else:
@@ -101,19 +101,19 @@ def _remove(left: Path) -> None:
             part.unlink()
 
 
-def _left(out: Path, end: str) -> list[Path]:
-    """Folders `.NAME.PID.end` beside `out` of processes that are no more."""
-    found = out.parent.glob(f".{glob.escape(out.name)}.*.{end}")
-    owners = {left: left.name.removeprefix(f".{out.name}.").removesuffix(f".{end}") for left in found}
-    return [left for left, owner in owners.items() if owner.isdecimal() and not _is_alive(int(owner))]
+def _abandoned(out: Path, end: str) -> list[Path]:
+    """Folders `.NAME.PID.end` next to `out` whose process has ended."""
+    folders = out.parent.glob(f".{glob.escape(out.name)}.*.{end}")
+    owners = {folder: folder.name.removeprefix(f".{out.name}.").removesuffix(f".{end}") for folder in folders}
+    return [folder for folder, owner in owners.items() if owner.isdecimal() and not _is_alive(int(owner))]
 
 
 def _is_alive(process: int) -> bool:
     if process == os.getpid():
-        return False  # ours of an earlier call, or of a process that had our number
+        return False  # from an earlier call, or from an ended process that had our id
     try:
         os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):  # no process can have a number so large
+    except (ProcessLookupError, OverflowError):  # too large for a process id
         return False
     except PermissionError:
         return True
@@ -121,7 +121,7 @@ def _is_alive(process: int) -> bool:
 
 
 def facts_of(folder: Path, files: list[Path]) -> dict[str, dict[str, Any]]:
-    """What a seal says of files (given absolute): path in the folder -> {"bytes": size, "sha256": checksum}."""
+    """Facts of `files` (absolute paths) for a seal: path in the folder -> {"bytes": size, "sha256": checksum}."""
     return {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(files)
@@ -129,29 +129,29 @@ def facts_of(folder: Path, files: list[Path]) -> dict[str, dict[str, Any]]:
 
 
 def seal(folder: Path, kind: str, document: dict[str, Any], files: list[Path]) -> None:
-    """Write the seal: `document` plus kind, format version, facts of each file (given absolute) and own checksum."""
+    """Write the seal: `document`, kind, format version, facts of `files` (absolute paths) and its own checksum."""
     write_seal(folder, kind, document, facts_of(folder, files))
 
 
 def write_seal(folder: Path, kind: str, document: dict[str, Any], facts: dict[str, dict[str, Any]]) -> None:
-    """The same where the files' facts are known already."""
+    """As `seal`, with the facts of the files already computed."""
     whole = {"kind": kind, "format_version": FORMAT_VERSION, **document, "files": facts}
     whole = json.loads(json.dumps(whole))  # as it will be read
-    whole.pop(OWN, None)  # of the seal that `document` may be from
+    whole.pop(OWN, None)  # `document` may come from another seal
     whole[OWN] = _own_checksum(whole)
     write_text(folder / SEALS[kind], json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
 def _own_checksum(document: dict[str, Any]) -> str:
-    """Of what a seal says beside it, however that is laid out."""
-    said = {name: value for name, value in document.items() if name != OWN}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    """SHA-256 of a seal's content without this checksum; spaces and the order of keys don't matter."""
+    content = {name: value for name, value in document.items() if name != OWN}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any]:
-    """Read and check a seal; sizes and its own checksum always, those of files on request.
+    """Read a seal and check its own checksum and the sizes of its files, with `checksums` also their SHA-256.
 
-    Raises BadFolder, saying what to do.
+    Raises BadFolder.
     """
     put_back(folder)
     path = folder / SEALS[kind]
@@ -164,7 +164,7 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
         version = int(document["format_version"])
         files = {name: (facts["bytes"], facts["sha256"]) for name, facts in document["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadFolder(f"{path} is damaged ({error}). Make the {kind} folder anew.") from error
+        raise BadFolder(f"{path} is damaged ({error}). Make the {kind} folder again.") from error
     if document.get("kind") != kind:
         raise BadFolder(f"{folder} is a {document.get('kind')} folder, not a {kind} folder.")
     if version > FORMAT_VERSION:
@@ -174,7 +174,7 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
     if OWN in document and document[OWN] != _own_checksum(document):
         raise BadFolder(
             f"{path} was changed after it was written: it does not match its own checksum ({OWN}). Put the file back "
-            f"as it was, or make or copy the {kind} folder anew."
+            f"as it was, or make or copy the {kind} folder again."
         )
     for name, (size, checksum) in files.items():
         _check_file(folder / name, size, checksum if checksums else None, kind)
@@ -183,12 +183,12 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
 
 def _check_file(path: Path, size: int, checksum: str | None, kind: str) -> None:
     if not path.is_file():
-        raise BadFolder(f"{path} is missing. The {kind} folder is cut short: make or copy it anew.")
-    found = path.stat().st_size
-    if found != size:
-        raise BadFolder(f"{path} has {found} bytes, its seal says {size}: make or copy the {kind} folder anew.")
+        raise BadFolder(f"{path} is missing. The {kind} folder is cut short: make or copy it again.")
+    actual = path.stat().st_size
+    if actual != size:
+        raise BadFolder(f"{path} has {actual} bytes, its seal says {size}. Make or copy the {kind} folder again.")
     if checksum is not None and sha256(path) != checksum:
-        raise BadFolder(f"{path} does not match its checksum: make or copy the {kind} folder anew.")
+        raise BadFolder(f"{path} does not match its checksum. Make or copy the {kind} folder again.")
 
 
 def sha256(path: Path) -> str:

@@ -1,6 +1,6 @@
-"""What ranking and recommending need to know of the items: a catalogue, or what a bundle keeps of one.
+"""What ranking and recommending need to know about the items.
 
-`Catalog` (catalog.py) is one, read from Parquet; `PackedCatalog` (bundle_catalog.py) is one that needs numpy alone.
+`Catalog` (catalog.py) reads it from Parquet; `BundleCatalog` (bundle_catalog.py) needs only numpy.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,18 @@ from hiersrec.types import ExternalId, Int32, Int64
 
 @dataclass(frozen=True)
 class Level:
-    """One category level. names[node] and parents[node] for node = 0 (padding), 1..C known, then unknown ones."""
+    """One category level: C known nodes, then the unknown ones."""
 
     num_known: int
+    """C, the nodes that can be predicted."""
     names: list[str | None]
+    """Name of each node; None for padding (node 0) and unknown nodes."""
     parents: Int32
+    """Parent of each node, one level up; 0 at level 1."""
 
     @property
     def num_nodes(self) -> int:
-        """Known and unknown nodes, padding not counted."""
+        """Known and unknown nodes, without padding."""
         return len(self.names) - 1
 
 
@@ -33,66 +36,54 @@ class ItemCatalog(Protocol):
 
     @property
     def num_items(self) -> int:
-        """N."""
-        ...
+        """N, the number of items without padding."""
 
     @property
     def levels(self) -> Sequence[Level]:
         """The tree, coarse to fine."""
-        ...
 
     @property
     def item_nodes(self) -> Int32:
         """(N + 1, L) int32: node of each item at each level; row 0 is zero."""
-        ...
 
     @property
     def train_count(self) -> Int64:
         """(N + 1,) int64: interactions of each item in the training sessions; entry 0 is zero."""
-        ...
 
     @property
     def labels(self) -> dict[str, Labels]:
-        """What each auxiliary task can predict on these items, by the task's name."""
-        ...
+        """The classes of each auxiliary task that these items allow, by the task's name."""
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
-        """External ids -> (K,) int32, 0 where unknown. Raises BadInput for what is no id, see `as_kept`."""
-        ...
+        """External ids -> (K,) int32, 0 where unknown. Raises BadInput for values that can't be ids (`stored_id`)."""
 
     def to_external(self, items: Int32) -> list[ExternalId]:
         """(K,) internal ids from 1 -> external ids as the user gave them."""
-        ...
 
     def column(self, name: str, items: Int32) -> list[Any] | None:
-        """Values of a display column ("title") for internal ids, or None if there is no such column."""
-        ...
+        """Values of a display column ("title") for (K,) internal ids, or None if there is no such column."""
 
     def path(self, item: int) -> list[str | None]:
         """Names of an item's categories, coarse to fine; None where a level is missing."""
-        ...
 
 
-_IDS = (str, int, np.integer)
+def stored_id(item_id: ExternalId, are_numbers: bool) -> ExternalId | None:
+    """An id in the type in which the catalogue stores ids, integers or text; None where it can't be converted.
 
-
-def as_kept(one: ExternalId, are_numbers: bool) -> ExternalId | None:
-    """An id as a catalogue keeps its ids, as whole numbers or as text; None where it can't be one of them.
-
-    Raises BadInput for what is neither text nor a whole number, such as None, 1.0, b"a" or True.
+    Raises BadInput for values that are neither text nor an integer, such as None, 1.0, b"a" or True.
     """
-    if not isinstance(one, _IDS) or isinstance(one, bool):
-        raise BadInput(f"An item id is text or a whole number, got {repr_of(one)}. Give it as the items have it.")
+    if not isinstance(item_id, str | int | np.integer) or isinstance(item_id, bool):
+        raise BadInput(f"An item id is text or a whole number, got {repr_of(item_id)}. Give it as the items have it.")
     try:
         if not are_numbers:
-            return str(one)
-        return int(one) if not isinstance(one, str) or one.strip().removeprefix("-").isdecimal() else None
-    except ValueError:  # Python makes no text of a number of more than 4,300 digits, and no number of such a text
+            return str(item_id)
+        return int(item_id) if not isinstance(item_id, str) or item_id.strip().removeprefix("-").isdecimal() else None
+    except ValueError:  # Python converts no number of more than 4,300 digits to text, or back
         return None
 
 
 def repr_of(value: object) -> str:
-    """A value that a caller gave, for a message: at most 60 characters."""
+    """The repr of a received value, at most 60 characters, for an error message."""
     try:
         return f"{value!r:.60}"
     except ValueError:

@@ -1,8 +1,8 @@
 """Arrays and texts on disk, read through memory maps.
 
 NAME.npy                         an array
-NAME.bin                         N texts in UTF-8, one after the other
-NAME.starts.npy (N + 1,) int64   where each text begins
+NAME.bin                         N texts in UTF-8, concatenated
+NAME.starts.npy (N + 1,) int64   offset of each text, and the end of the last
 """
 
 from pathlib import Path
@@ -12,38 +12,37 @@ import numpy as np
 
 
 def mapped(path: Path) -> Any:
-    """The array of a .npy file as a plain one over a read-only map; the class numpy.memmap makes slicing slow."""
+    """A .npy file as a plain array over a read-only memory map; slicing a numpy.memmap itself is slow."""
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
 class Texts:
-    """N texts as bytes."""
+    """A sequence of N texts as bytes; `path` is FOLDER/NAME without a suffix."""
 
     def __init__(self, path: Path) -> None:
-        """path: without what NAME ends in."""
         self._blob = _mapped_bytes(path.with_suffix(".bin"))
         self._starts = memoryview(mapped(path.with_suffix(".starts.npy")))
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def __getitem__(self, at: int) -> bytes:
-        return bytes(self._blob[self._starts[at] : self._starts[at + 1]])
+    def __getitem__(self, index: int) -> bytes:
+        return bytes(self._blob[self._starts[index] : self._starts[index + 1]])
 
 
 def write_texts(path: Path, texts: list[bytes]) -> None:
-    """Write the two files of `Texts`."""
+    """Write the two files that `Texts` reads."""
     path.with_suffix(".bin").write_bytes(b"".join(texts))
     np.save(path.with_suffix(".starts.npy"), np.cumsum([0, *map(len, texts)], dtype=np.int64))
 
 
 def as_bytes(text: str) -> bytes:
-    """A text as it is kept; half a character, as JSON may hold, is found nowhere."""
+    """UTF-8 of a text; half a surrogate pair, which JSON may hold, is encoded too instead of raising."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def _mapped_bytes(path: Path) -> memoryview:
-    if path.stat().st_size == 0:  # which can't be mapped
+    if path.stat().st_size == 0:  # an empty file can't be mapped
         return memoryview(b"")
     blob: Any = np.asarray(np.memmap(path, np.uint8, "r"))
     return memoryview(blob)

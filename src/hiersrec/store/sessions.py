@@ -1,14 +1,14 @@
 """Sessions of one split, as two flat arrays on disk, and their prefixes, as positions in them.
 
-    items.npy      (E,) int32: items of all sessions one after another; n >= 1 is item n of the catalogue, n < 0 an
-                   item that training never saw (each its own number)
+    items.npy      (E,) int32: items of all sessions, concatenated; n >= 1 is item n of the catalogue, n < 0 an item
+                   that training never saw (each has its own number)
     offsets.npy    (S + 1,) int64: session s is items[offsets[s] : offsets[s + 1]]
     sessions.parquet   session_id (as given), in the same order
     event_type.npy (E,) int32, only where the events have types: n >= 1 is type n of the catalogue, 0 one that training
                    never saw
 
-A prefix is named by the position p of its target: it is the known items of p's session before p. Unseen items are
-passed over in prefixes, as they are in serving, and count as misses as targets.
+A prefix is identified by the position p of its target: it holds the known items of p's session before p. Unseen items
+are left out of prefixes, as in serving, and count as misses as targets.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ import numpy as np
 
 from hiersrec.types import Int32, Int64
 
-if TYPE_CHECKING:  # serving comes by here, and has no PyArrow in the light install
+if TYPE_CHECKING:  # serving imports this module, and its light install has no PyArrow
     import pyarrow as pa
 
 EVENT_TYPE = "event_type.npy"
@@ -54,7 +54,7 @@ class Sessions:
         return cls(_flat(sessions), offsets, None, types)
 
     def newest(self, share: float) -> "Sessions":
-        """The last `share` of the sessions, at least one: prepare writes them in the order of time."""
+        """The last `share` of the sessions, at least one; prepare writes them in the order of time."""
         first = len(self) - min(len(self), max(1, round(share * len(self))))
         start = self.offsets[first]
         ids = None if self.session_ids is None else self.session_ids[first:]
@@ -70,20 +70,21 @@ class Sessions:
         return Sessions(np.concatenate([self.items, others.items]), offsets, None, types)
 
     def among(self, others: "Sessions") -> "Sessions":
-        """These sessions and the others in the order of time, in memory, if both are random parts of the same time.
+        """Both parts in the order of time, in memory, if they are random samples of the same time.
 
-        Each is as far into its part as into the whole, which is not exact but near.
+        Approximate: a session's relative position in its part is taken for its position in the whole.
         """
         both = self.followed_by(others)
-        place = np.concatenate([(np.arange(count) + 0.5) / max(1, count) for count in (len(self), len(others))])
-        order = np.argsort(place, kind="stable")
+        position = np.concatenate([(np.arange(count) + 0.5) / max(1, count) for count in (len(self), len(others))])
+        order = np.argsort(position, kind="stable")
         lengths = np.diff(both.offsets)[order]
         offsets = np.cumsum([0, *lengths], dtype=np.int64)
-        at = np.repeat(both.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])  # (E,)
-        return Sessions(both.items[at], offsets, None, None if both.event_types is None else both.event_types[at])
+        events = np.repeat(both.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])  # (E,)
+        types = None if both.event_types is None else both.event_types[events]
+        return Sessions(both.items[events], offsets, None, types)
 
     def of_events(self) -> Int64:
-        """(E,) int64: the session, from 0, of each event."""
+        """(E,) int64: index of each event's session."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     def __len__(self) -> int:
@@ -95,21 +96,22 @@ class Sessions:
 
 @dataclass(frozen=True)
 class Prefixes:
-    """Prefixes of sessions, each named by the flat position of its target: positions (P,) int64."""
+    """P prefixes of sessions."""
 
     sessions: Sessions
     positions: Int64
+    """(P,) int64: position of each prefix's target in `sessions.items`."""
 
     @classmethod
     def every(cls, sessions: Sessions) -> "Prefixes":
-        """Every prefix of every session: one for each item that is not the first of its session."""
+        """Every prefix: one for each item that is not the first of its session."""
         is_target = np.ones(len(sessions.items), bool)
         is_target[sessions.offsets[:-1][np.diff(sessions.offsets) > 0]] = False
         return cls(sessions, np.flatnonzero(is_target))
 
     @classmethod
     def last(cls, sessions: Sessions) -> "Prefixes":
-        """Only the longest prefix of each session: its last item is the target."""
+        """The longest prefix of each session, whose target is the last item."""
         long = np.diff(sessions.offsets) > 1
         return cls(sessions, np.asarray(sessions.offsets[1:])[long] - 1)
 
@@ -118,23 +120,23 @@ class Prefixes:
 
     @cached_property
     def _known(self) -> tuple[Int32, Int64]:
-        """Known items only, flat, and how many of them lie before each flat position."""
+        """The known items of all sessions, and how many of them precede each position, (E + 1,)."""
         known = np.asarray(self.sessions.items) > 0
         before = np.concatenate([[0], np.cumsum(known)]).astype(np.int64)
         return (self.sessions.items if known.all() else self.sessions.items[known]), before
 
     def session_of(self, rows: Int64) -> Int64:
-        """Session index of each prefix, (R,) int64."""
+        """(R,) int64: index of each prefix's session."""
         return np.searchsorted(self.sessions.offsets, self.positions[rows], side="right").astype(np.int64) - 1
 
     def bounds(self, rows: Int64) -> tuple[Int64, Int64]:
-        """Start and end, in the flat array of known items, of each prefix."""
+        """Start and end of each prefix in the flat array of known items, (R,) each."""
         _, before = self._known
         return before[self.sessions.offsets[self.session_of(rows)]], before[self.positions[rows]]
 
     @cached_property
     def lengths(self) -> Int32:
-        """(P,) int32: known items in each prefix; 0 if none is known."""
+        """(P,) int32: number of known items in each prefix."""
         start, end = self.bounds(np.arange(len(self)))
         return (end - start).astype(np.int32)
 
@@ -143,7 +145,7 @@ class Prefixes:
         return np.asarray(self.sessions.items[self.positions[rows]])
 
     def event_types(self, rows: Int64) -> Int32 | None:
-        """(R,) int32: type of the next event, 0 where training never saw it; None where events have no types."""
+        """(R,) int32: type of the next event, 0 where training never saw it; None if the events have no types."""
         types = self.sessions.event_types
         return None if types is None else np.asarray(types[self.positions[rows]])
 
@@ -154,12 +156,12 @@ class Prefixes:
         start = np.maximum(start, end - max_length)
         lengths = (end - start).astype(np.int32)
         width = max(1, int(lengths.max(initial=0)))
-        at = start[:, None] + np.arange(width)  # (R, T)
+        index = start[:, None] + np.arange(width)  # (R, T)
         inside = np.arange(width) < lengths[:, None]  # (R, T)
-        items = np.zeros(at.shape, np.int32)
-        items[inside] = flat[at[inside]]
+        items = np.zeros(index.shape, np.int32)
+        items[inside] = flat[index[inside]]
         return items, lengths
 
 
 def _flat(lists: list[list[int]]) -> Int32:
-    return np.array([one for inner in lists for one in inner], np.int32)
+    return np.array([value for values in lists for value in values], np.int32)

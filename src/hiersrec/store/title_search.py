@@ -1,14 +1,14 @@
-"""Items by words of their titles, in milliseconds at a million titles.
+"""Search items by words of their titles, in milliseconds at a million titles.
 
-    lines.bin, lines.starts.npy   the titles without case, the most popular item's first (memory_map.py): N lines
-    items.npy     (N,) int32      whose they are
-    order.npy     (N,) int32      lines in ascending order of their bytes
+    lines.bin, lines.starts.npy   N lines: the titles, case-folded, the most popular item's first (memory_map.py)
+    items.npy     (N,) int32      item of each line
+    order.npy     (N,) int32      argsort of the lines' bytes
     words.bin, words.starts.npy   the V distinct words of all lines, each after a line feed
-    holding.npy   (M,) int32      the lines that hold a word, word after word
-    first.npy     (V + 1,) int64  where those of each word begin
+    holding.npy   (M,) int32      postings: the lines that hold a word, for all words, concatenated
+    first.npy     (V + 1,) int64  offset of each word's postings
 
-A word of a query may be any part of a title's. So the distinct words are looked through, some megabytes in place of all
-titles, and the lines that hold those found are put together.
+A word of a query may be any part of a word of a title. So the distinct words are scanned, a few megabytes instead of
+all titles, and the postings of the matching words are joined.
 """
 
 from array import array
@@ -22,97 +22,97 @@ from hiersrec.store.memory_map import Texts, as_bytes, mapped, write_texts
 from hiersrec.types import Bool, Int32
 
 MOST_PARTS = 5_000
-"""A word of a query that is part of more distinct words than this, or of words that half of the lines would hold, is
-looked for in the lines themselves: it is in so many that the first ones will do."""
+"""A query word is broad if it is part of more distinct words than this, or of words with postings for half of the
+lines. Broad words are looked up in the lines themselves: so many lines match that the first ones are enough."""
 
 
 class TitleSearch:
-    """A folder that `write_titles` wrote."""
+    """The index in a folder that `write_titles` wrote."""
 
     def __init__(self, folder: Path) -> None:
         self._lines = Texts(folder / "lines")
         self._items: Int32 = mapped(folder / "items.npy")
         self._order = mapped(folder / "order.npy")
-        self._words = (folder / "words.bin").read_bytes()  # no map: bytes are searched several times faster
+        self._words = (folder / "words.bin").read_bytes()  # not mapped: searching bytes is several times faster
         self._starts = memoryview(mapped(folder / "words.starts.npy"))
         self._holding = mapped(folder / "holding.npy")
         self._first = memoryview(mapped(folder / "first.npy"))
 
     def find(self, query: str, limit: int) -> Int32:
-        """At most `limit` items whose title holds all words of the query, in any case: (K,) int32.
+        """At most `limit` items whose title holds all words of the query, ignoring case: (K,) int32.
 
-        Those that begin with the query come first, then the more popular; a query without words finds all.
+        Titles that begin with the query come first, then the more popular items; a query without words finds all.
         """
         words = [as_bytes(word) for word in _folded(query).split(" ")]
-        found = self._beginning(b" ".join(words), limit)
-        held, broad = self._held(words)
+        hits = self._beginning(b" ".join(words), limit)
+        holds_all, broad = self._filtered(words)
         lines: Sequence[int] = range(len(self._lines))
-        if held is not None:
-            at = np.flatnonzero(held)
-            lines = (at if broad else at[: limit + len(found)]).tolist()
-        passed = set(found)
+        if holds_all is not None:
+            matching = np.flatnonzero(holds_all)
+            lines = (matching if broad else matching[: limit + len(hits)]).tolist()
+        known = set(hits)
         for line in lines:
-            if len(found) == limit:
+            if len(hits) == limit:
                 break
-            if line not in passed and (not broad or all(map(self._lines[line].__contains__, broad))):
-                found.append(line)
-        return self._items[np.array(found, np.int64)]
+            if line not in known and (not broad or all(map(self._lines[line].__contains__, broad))):
+                hits.append(line)
+        return self._items[np.array(hits, np.int64)]
 
     def _beginning(self, prefix: bytes, limit: int) -> list[int]:
-        """The first `limit` lines that begin so, ascending."""
+        """The first `limit` lines that begin with `prefix`, ascending."""
 
-        def cut(line: int) -> bytes:
+        def beginning(line: int) -> bytes:
             return self._lines[line][: len(prefix)]
 
         order = memoryview(self._order)
-        low = bisect_left(order, prefix, key=cut)
-        found = self._order[low : bisect_right(order, prefix, low, key=cut)]
-        lines: list[int] = np.sort(np.partition(found, limit)[:limit] if len(found) > limit else found).tolist()
+        start = bisect_left(order, prefix, key=beginning)
+        hits = self._order[start : bisect_right(order, prefix, start, key=beginning)]
+        lines: list[int] = np.sort(np.partition(hits, limit)[:limit] if len(hits) > limit else hits).tolist()
         return lines
 
-    def _held(self, words: list[bytes]) -> tuple[Bool | None, list[bytes]]:
-        """Whether each line (N,) holds all words but the broad ones, or None if all are broad; and the broad ones."""
-        held, broad = None, []
+    def _filtered(self, words: list[bytes]) -> tuple[Bool | None, list[bytes]]:
+        """(N,) whether each line holds all words that are not broad, None if all are broad; and the broad words."""
+        holds_all, broad = None, []
         for word in dict.fromkeys(words):
-            parts = self._parts(word)
-            if parts is None:
+            matches = self._words_with(word)
+            if matches is None:
                 broad.append(word)
                 continue
-            mine = np.zeros(len(self._lines), bool)
-            for part in parts:
-                mine[self._holding[self._first[part] : self._first[part + 1]]] = True
-            held = mine if held is None else held & mine
-        return held, broad
+            holds = np.zeros(len(self._lines), bool)
+            for match in matches:
+                holds[self._holding[self._first[match] : self._first[match + 1]]] = True
+            holds_all = holds if holds_all is None else holds_all & holds
+        return holds_all, broad
 
-    def _parts(self, word: bytes) -> list[int] | None:
-        """Distinct words that hold a word; None if it is broad."""
-        found: list[int] = []
-        left = len(self._lines) // 2
-        at = self._words.find(word)
-        while 0 <= at < len(self._words):
-            part = bisect_right(self._starts, at) - 1
-            found.append(part)
-            left -= self._first[part + 1] - self._first[part]
-            if left < 0 or len(found) > MOST_PARTS:
+    def _words_with(self, part: bytes) -> list[int] | None:
+        """Indices of the distinct words that contain `part`; None if it is broad."""
+        words: list[int] = []
+        postings = 0
+        offset = self._words.find(part)
+        while 0 <= offset < len(self._words):
+            word = bisect_right(self._starts, offset) - 1
+            words.append(word)
+            postings += self._first[word + 1] - self._first[word]
+            if postings > len(self._lines) // 2 or len(words) > MOST_PARTS:
                 return None
-            at = self._words.find(word, self._starts[part + 1])
-        return found
+            offset = self._words.find(part, self._starts[word + 1])
+        return words
 
 
 def write_titles(folder: Path, titles: list[str], items: Int32) -> None:
-    """Write titles, the most popular item's first, and whose they are (N,), into a new `folder`."""
+    """Write the index of titles, the most popular item's first, and of their items (N,) into a new `folder`."""
     folder.mkdir()
     lines = [as_bytes(_folded(title)) for title in titles]
-    number: dict[bytes, int] = {}  # of each distinct word, in the order they come up
-    came, sizes = array("i"), []
+    index: dict[bytes, int] = {}  # of each distinct word, in order of appearance
+    postings, sizes = array("i"), []
     for line in lines:
-        mine = {number.setdefault(word, len(number)) for word in line.split(b" ")}
-        came.extend(mine)
-        sizes.append(len(mine))
-    words = sorted(number)
+        words_of_line = {index.setdefault(word, len(index)) for word in line.split(b" ")}
+        postings.extend(words_of_line)
+        sizes.append(len(words_of_line))
+    words = sorted(index)
     rank = np.empty(len(words), np.int32)
-    rank[[number[word] for word in words]] = np.arange(len(words), dtype=np.int32)
-    of_word = rank[np.frombuffer(came, np.int32)]  # (M,)
+    rank[[index[word] for word in words]] = np.arange(len(words), dtype=np.int32)
+    of_word = rank[np.frombuffer(postings, np.int32)]  # (M,)
     of_line = np.repeat(np.arange(len(lines), dtype=np.int32), sizes)  # (M,)
     write_texts(folder / "lines", lines)
     np.save(folder / "items.npy", items)
@@ -123,5 +123,5 @@ def write_titles(folder: Path, titles: list[str], items: Int32) -> None:
 
 
 def _folded(text: str) -> str:
-    """Without case, and with single blanks between the words."""
+    """Case-folded, with single spaces between the words."""
     return " ".join(text.casefold().split())

@@ -25,7 +25,6 @@ from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.recipe_file import read_recipe, write_recipe
-from hiersrec.store.catalog import copy_catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
 from hiersrec.training import allocator, checkpoint, loop
@@ -198,7 +197,7 @@ def _begin(
     for name in ("catalog", STATE):
         shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    copy_catalog(dataset.folder / "catalog", out / "catalog")
+    shutil.copytree(dataset.folder / "catalog", out / "catalog")  # so that the run is enough for inference
     if start is not None:
         transfer.keep(out / STATE, *start)
     write_text(out / RECIPE, recipe)
