@@ -1,4 +1,4 @@
-# The same few commands for people and for CI. `make` alone lists them.
+# The same few commands for people and for CI. `make` without a target lists them.
 
 PYTHON ?= python3
 # Extra arguments for pip. On Linux without a GPU this saves several gigabytes:
@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(MAKE) --no-print-directory browser
 	@touch $@
 
-# The page is tested in a real browser; Playwright drives the one of the system, so none is downloaded beside it.
+# The page is tested in a real browser; Playwright drives the system's own, so none is downloaded.
 browser:
 	@for one in $(BROWSERS); do ! command -v $$one >/dev/null || exit 0; done; \
 	[ "$$(id -u)" = 0 ] && root= || root="sudo -n"; \

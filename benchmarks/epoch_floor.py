@@ -1,11 +1,11 @@
-"""How near is one epoch of training to the seconds that its arithmetic alone would take?
+"""How near is one epoch of training to the seconds that only its arithmetic would take?
 
     .venv/bin/python benchmarks/epoch_floor.py [--data data/diginetica] [--set KEY=VALUE] [--share 0.05]
 
 The floor is the FLOPs of the forward and backward passes over the rate of bf16 matrix products, measured in the same
 run before and after the epoch at the shape of the item softmax. FLOPs are counted by torch's FlopCounterMode on steps
 of the real loop: all products, those of our own loss function and of padding among them. The epoch is the real loop's,
-from its first step to its last, without the validation; its parts are timed on the way, on the processor.
+from its first step to its last, without the validation; its parts are timed during it, on the processor.
 
 --share takes the newest share of the sessions, for a quick look.
 """

@@ -5,7 +5,7 @@
 The default recipe, on 20,000 sessions of a made-up shop (shop.py) for each size of the catalogue. Every measurement is
 a process of its own that runs the real training loop: seconds an example, over the steps after a warm-up, and the
 greatest resident memory. A step that training/memory_estimate.py expects to take more than the limit, 16 GB, is not
-run, and its row says so; one that asks for more after all fails, and its row says that.
+run, and its row says so; one that needs more than the limit fails, and its row says that.
 """
 
 import argparse

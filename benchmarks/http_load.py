@@ -9,7 +9,7 @@ kept alive; one that is free takes the next request.
 
 Requests replay the test sessions of DIR in the order of the dataset, 200 at a time, taking turns: each request is the
 session so far, one item longer than that session's last. A warm-up at each rate does not count. `--wishes` are more
-fields of the body, as JSON. `--seconds 300` makes it a soak: memory of the server stands beside each rate.
+fields of the body, as JSON. `--seconds 300` makes it a soak: each rate has the memory of the server.
 """
 
 import argparse
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
 
 
 async def press(port: int, rate: float, seconds: float, connections: int, requests: Iterator[bytes]) -> Load:
-    """Send requests at a rate for so many seconds after the warm-up."""
+    """Send requests at a rate, for a number of seconds after the warm-up."""
     load, loop = Load(), asyncio.get_running_loop()
     made = [await loop.create_connection(lambda: Connection(load), "127.0.0.1", port) for _ in range(connections)]
     start = time.perf_counter() + 0.1

@@ -8,7 +8,7 @@ float32 and under bf16 autocast; and torch's chunked linear_cross_entropy in bf1
 rows reads the whole table every few rows).
 
 Speed: FLOPs that the loss needs, 6 B N D, over its seconds, as a share of two rates of bf16 products measured in the
-same run: of its own three products alone, and of one plain product (B, D) x (D, N). The systems take turns in each
+same run: of only its own three products, and of one plain product (B, D) x (D, N). The systems take turns in each
 round; medians over the rounds. Memory: growth of the resident memory by one forward and backward at its height, each
 in a process of its own, as the system gives memory out (kept freed memory would hide it).
 """

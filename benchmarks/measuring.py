@@ -1,4 +1,4 @@
-"""What the scripts share that any Python can run, a rival's too: a clock of steps, memory, child processes, tables."""
+"""What the scripts share, and the Python of other libraries can run: a clock of steps, memory, child processes, tables."""
 
 import json
 import os
@@ -20,7 +20,7 @@ class Enough(Exception):
 
 
 class Clock:
-    """Times the steps of a training after a warm-up. `tick` raises Enough after so many steps, or seconds."""
+    """Times the steps of a training after a warm-up. `tick` raises Enough after a number of steps or seconds."""
 
     def __init__(self, warm_up: int, steps: int, seconds: float) -> None:
         self.warm_up, self.steps, self.seconds = warm_up, steps, seconds
@@ -28,7 +28,7 @@ class Clock:
         self.first = self.begun = self.last = 0.0
 
     def tick(self, examples: int) -> None:
-        """A step on so many examples (next items) is done."""
+        """A step on this number of examples (next items) is done."""
         self.last = time.perf_counter()
         self.ticks += 1
         self.first = self.first or self.last
@@ -65,17 +65,17 @@ def status(field: str, process: int | str = "self") -> int:
 
 
 def forget_peak() -> None:
-    """Let VmHWM of this process begin anew, from what it holds now."""
+    """Reset VmHWM of this process to its current memory."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def stay_below(limit: float) -> None:
-    """Let this process fail, rather than the machine, if it asks for more memory than that."""
+    """Let this process fail, rather than the machine, if it allocates more memory than that."""
     resource.setrlimit(resource.RLIMIT_DATA, (int(limit), int(limit)))
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Variables of a child that computes on so many threads."""
+    """Environment variables of a child process that uses this number of threads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return {**os.environ, **dict.fromkeys(names, str(threads))}
 

@@ -27,7 +27,7 @@ measured at 10 million events."""
 
 
 def sessions_for(shop: Shop, events: int) -> int:
-    """How many sessions have about so many events."""
+    """The number of sessions that have about this many events."""
     return max(2, round(events / (shop.events(0, 10_000) / 10_000)))
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="write all measurements there")
     parser.add_argument(
-        "--work", type=Path, help="folder for the data, which are removed [default: that of the system]"
+        "--work", type=Path, help="folder for the data, which are removed [default: the system's]"
     )
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=wanted.work) as folder:

@@ -8,7 +8,7 @@ begin with the same ones. Chunks of 131,072 sessions pass through, so memory doe
 
 Sizes of categories, lengths of sessions and popularity within a category follow power laws. The next item is of the
 same category in 70 % of the cases and of a sibling's in 20 %, so that next categories can be predicted as they can in
-a real shop; which item of the category it is follows popularity alone.
+a real shop; which item of the category it is depends only on popularity.
 """
 
 import argparse
@@ -32,11 +32,11 @@ CHUNK = 1 << 17
 CHILDREN = 10
 """Categories under one of the level above."""
 SAME, SIBLING = 0.7, 0.2
-"""Shares of the next items that are of the same category, and of one beside it."""
+"""Shares of the next items that are of the same category, and of a sibling of it."""
 LONGEST, LENGTH_POWER = 50, 1.7
 """Lengths from 2 to 50 with probabilities (length - 1) ** -1.7: a mean of 5, as on Diginetica."""
 HELD_OUT = 1_000
-"""Sessions of validation, and of test: so many at any size, so that they cost the same."""
+"""Sessions of validation, and of test: the same number at any size, so that they cost the same."""
 PART = 8
 """Chunks in a file of events."""
 START = 1_700_000_000
@@ -105,10 +105,10 @@ class Shop:
     def _next(self, random: np.random.Generator, category: Int64) -> Int64:
         count = len(category)
         move = random.random(count)
-        beside = category // CHILDREN * CHILDREN + random.integers(CHILDREN, size=count)
-        beside = np.minimum(beside, len(self.sizes) - 1)
+        sibling = category // CHILDREN * CHILDREN + random.integers(CHILDREN, size=count)
+        sibling = np.minimum(sibling, len(self.sizes) - 1)
         elsewhere = self._anywhere(random, count)
-        return np.where(move < SAME, category, np.where(move < SAME + SIBLING, beside, elsewhere))
+        return np.where(move < SAME, category, np.where(move < SAME + SIBLING, sibling, elsewhere))
 
     def sessions(self, first: int, count: int) -> Iterator[tuple[int, Int32, Int64]]:
         """Sessions first, ..., first + count - 1 in chunks: number of the first, items (E,), lengths (S,)."""
@@ -128,7 +128,7 @@ class Shop:
 
 
 def write_dataset(shop: Shop, sessions: int, out: Path) -> None:
-    """A dataset folder with so many training sessions, and HELD_OUT more for validation and for test each.
+    """A dataset folder with `sessions` training sessions, and HELD_OUT more for validation and for test each.
 
     Every item is in the catalogue, bought or not, so that its size is the one asked for.
     """

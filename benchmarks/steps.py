@@ -31,7 +31,7 @@ class Stopwatch(SilentCallback):
         self.epochs += 1
 
     def step(self, done: int, note: str) -> None:
-        """So many examples of the epoch are done."""
+        """`done` examples of the epoch are finished."""
         del note
         self.clock.tick(done - self.before)
         self.before = done

@@ -1,8 +1,8 @@
-"""What do trends (model/trend.py) add to a trained model, or to a rival?
+"""What do trends (model/trend.py) add to a trained model, or to a baseline?
 
     score(i) = score_item(i) + weight * trend(i)             or, with --times, score_item(i) * exp(weight * trend(i))
 
-0 is the model as it is. --times is for rivals whose scores are counts, or sums of similarities. Measured on the
+0 is the model as it is. --times is for baselines whose scores are counts, or sums of similarities. Measured on the
 validation sessions, which should be the newest (`prepare --validation latest`); with --split test on those, once, with
 the weight that was chosen.
 
@@ -38,7 +38,6 @@ class WithTrend:
 
     @property
     def max_length(self) -> int:
-        """That of the scorer."""
         return self.scorer.max_length
 
     def score(self, batch: Batch) -> Scores:

@@ -1,16 +1,16 @@
 """How many next items a second does training learn from, ours against RecTools' SASRec and RecBole's?
 
-    python3 -m venv /tmp/rivals && /tmp/rivals/bin/pip install -r benchmarks/requirements-rivals.txt
-    .venv/bin/python benchmarks/training_rivals.py --rivals /tmp/rivals/bin/python [--data data/diginetica]
+    python3 -m venv /tmp/libraries && /tmp/libraries/bin/pip install -r benchmarks/requirements-training.txt
+    .venv/bin/python benchmarks/training_libraries.py --libraries /tmp/libraries/bin/python [--data data/diginetica]
 
 All train on the same sessions with the softmax over all items, at width 256 with 2 blocks of 8 heads, on the newest 20
 items, with Adam, on the same threads, and with batches of 128 sessions, or as many prefixes as 128 sessions have. An
 example is a next item that a step learns from: RecTools trains all positions of a session in one pass (shifted
-sequences, `loss="softmax"`: no negatives are drawn) and has one at each position that is no padding; RecBole has one a
+sequences, `loss="softmax"`: no negatives are drawn) and has one at each position that is not padding; RecBole has one a
 prefix, as we have.
 
 Each system runs its own training loop in a process of its own, in turns; what is timed are the steps after a warm-up,
-with the loading of their batches, and not the preparation of the data. Rivals run with their defaults, and once more
+with the loading of their batches, and not the preparation of the data. The libraries run with their defaults, and once more
 in bf16, which is their fastest setting on a processor that has it.
 """
 
@@ -72,7 +72,7 @@ def recbole(data: Path, clock: Clock, amp: bool) -> None:
     from recbole.utils import get_model, get_trainer, init_seed
 
     class Told:
-        """The loader, as the trainer sees it: the next batch is asked for when the step before is done."""
+        """The loader, as the trainer sees it: the next batch is requested when the step before is done."""
 
         def __init__(self, loader: Any) -> None:
             self.loader = loader
@@ -115,13 +115,13 @@ OURS: dict[str, Callable[[Path, Clock], None]] = {
         data, clock, "hiersrec", f"inputs.item_width={WIDTH - 64}", "inputs.category_width=64"
     ),
 }
-RIVALS: dict[str, Callable[[Path, Clock], None]] = {
+LIBRARIES: dict[str, Callable[[Path, Clock], None]] = {
     "RecTools SASRec": lambda data, clock: rectools(data, clock, "32-true"),
     "RecTools SASRec, bf16": lambda data, clock: rectools(data, clock, "bf16-mixed"),
     "RecBole SASRec": lambda data, clock: recbole(data, clock, False),
     "RecBole SASRec, bf16": lambda data, clock: recbole(data, clock, True),
 }
-SYSTEMS = OURS | RIVALS
+SYSTEMS = OURS | LIBRARIES
 
 
 def _events(data: Path) -> tuple[Any, Any, Any]:
@@ -149,7 +149,7 @@ def main() -> None:
     """Measure here, or start the processes that do."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data/diginetica"), help="a dataset folder")
-    parser.add_argument("--rivals", type=Path, help="the Python of the rivals' own environment")
+    parser.add_argument("--libraries", type=Path, help="the Python of the environment with RecTools and RecBole")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=200, help="most steps of a measurement")
     parser.add_argument("--seconds", type=float, default=40, help="most seconds of a measurement, warm-up aside")
@@ -161,12 +161,12 @@ def main() -> None:
     if wanted.one:
         measure(wanted.one, wanted.data, Clock(WARM_UP, wanted.steps, wanted.seconds))
         return
-    if wanted.rivals and not wanted.rivals.is_file():
-        sys.exit(f"There is no Python at {wanted.rivals}, named by --rivals. Make that environment first.")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted.systems if name in OURS or wanted.rivals}
+    if wanted.libraries and not wanted.libraries.is_file():
+        sys.exit(f"There is no Python at {wanted.libraries}, named by --libraries. Create that environment first.")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted.systems if name in OURS or wanted.libraries}
     for _ in range(wanted.rounds):
         for name, measured in found.items():
-            python = sys.executable if name in OURS else wanted.rivals
+            python = sys.executable if name in OURS else wanted.libraries
             limits = ["--steps", str(wanted.steps), "--seconds", str(wanted.seconds), "--data", wanted.data]
             measured.append(ask([python, __file__, "--one", name, *limits], wanted.threads))
     speeds = {name: [one["examples_per_s"] for one in all_ if "failed" not in one] for name, all_ in found.items()}
@@ -174,10 +174,10 @@ def main() -> None:
     rows = []
     for name, measured in found.items():
         failed = next((one["failed"] for one in measured if "failed" in one), None)
-        times = [f"{medians[name] / medians[one]:.1f}" if {name, one} <= medians.keys() else "" for one in RIVALS]
+        times = [f"{medians[name] / medians[one]:.1f}" if {name, one} <= medians.keys() else "" for one in LIBRARIES]
         speed = failed or f"{medians[name]:,.0f} ({', '.join(f'{one:,.0f}' for one in speeds[name])})"
         rows.append([name, speed, *times])
-    show(["system", "examples/s: median (rounds)", *(f"times {one}" for one in RIVALS)], rows)
+    show(["system", "examples/s: median (rounds)", *(f"times {one}" for one in LIBRARIES)], rows)
     for name, measured in found.items():
         if name in medians:
             packages = next(one["versions"] for one in measured if "versions" in one)

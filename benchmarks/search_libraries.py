@@ -1,7 +1,7 @@
 """Accuracy against latency: candidates by category, and FAISS IVF, FAISS HNSW and usearch on the same vectors.
 
     .venv/bin/pip install -r benchmarks/requirements-search.txt
-    .venv/bin/python benchmarks/search_rivals.py BUNDLE --data DIR [--picture docs/figures] [--json FILE]
+    .venv/bin/python benchmarks/search_libraries.py BUNDLE --data DIR [--picture docs/figures] [--json FILE]
 
 BUNDLE comes from `hiersrec export`, DIR is the dataset it was trained on. Queries are made once, by the bundle's
 encoder, from validation prefixes; then each system finds 20 items for one query at a time, on one thread. What counts
@@ -112,8 +112,8 @@ def ours(ranker: IndexRanker, asked: Asked, type_: str) -> Iterator[System]:
         yield System(f"candidates, {type_}", f"K = {top}", lambda at, top=top: find(at, top), build, memory)
 
 
-def rivals(ranker: IndexRanker, asked: Asked) -> Iterator[System]:
-    """The three indexes, each built once, at several efforts."""
+def libraries(ranker: IndexRanker, asked: Asked) -> Iterator[System]:
+    """The indexes of the other libraries, each built once, at several efforts."""
     vectors, biases, order = ranker.slabs.vectors, ranker.slabs.biases, ranker.layout.order
     query = asked.query
     if biases is not None:
@@ -199,7 +199,7 @@ def measure(system: System, asked: Asked) -> dict[str, Any]:
 
 
 def draw(out: Path, measured: list[dict[str, Any]]) -> None:
-    """Write out/search-rivals.svg: what each system loses of the full scan's HITS, in percent, against its latency."""
+    """Write out/search-libraries.svg: what each system loses of the full scan's HITS, in percent, against its latency."""
     made = figure(7, 4)
     at = made.subplots()
     names = [one for one in dict.fromkeys(line["system"] for line in measured) if "all items" not in one]
@@ -218,7 +218,7 @@ def draw(out: Path, measured: list[dict[str, Any]]) -> None:
     at.grid(alpha=0.3)
     at.legend()
     with tempfile.TemporaryDirectory() as aside:
-        _, svg = save(made, Path(aside), "search-rivals")
+        _, svg = save(made, Path(aside), "search-libraries")
         (out / svg.name).write_bytes(svg.read_bytes())
     print(f"wrote {out / svg.name}")
 
@@ -245,7 +245,7 @@ def main() -> None:
         "prefixes": len(asked.target),
     }
     print(found)
-    systems = [*(one for type_ in wanted.types for one in ours(ranker, asked, type_)), *rivals(ranker, asked)]
+    systems = [*(one for type_ in wanted.types for one in ours(ranker, asked, type_)), *libraries(ranker, asked)]
     found["systems"] = [measure(one, asked) for one in systems]
     full = found["systems"][0]
     rows = [
