@@ -7,9 +7,9 @@ candidates that predicted categories give (the largest K whose I' has at most 4 
 follows the encoder: choice of stretches, products, the best, and for narrow types their second scoring in float32.
 
 Vectors are drawn around a centre for each category, as trained ones lie, and queries near an item; categories have the
-sizes of shop.py and are scored by their centres. Bytes read a second are compared with a plain read of the float32 vectors
-(numpy's maximum) in the same run. Overlap: of the 20 over the whole catalogue with those of float32. Ways take turns;
-medians. Last, a batch of queries at once, a query.
+sizes of shop.py and are scored by their centres. Bytes read a second are compared with a plain read of the float32
+vectors (numpy's maximum) in the same run. Overlap: of the 20 over the whole catalogue with those of float32. Ways take
+turns; medians. Last, a batch of queries at once, a query.
 """
 
 import argparse

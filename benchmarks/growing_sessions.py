@@ -5,7 +5,7 @@
 Events of a made-up shop of 43,097 items (shop.py) go through `hiersrec prepare`, and the default recipe trains some
 steps on the folder; both are processes of their own, watched from outside. Memory is resident memory at its height and
 the part of it that is no mapped file: the arrays of a dataset folder are mapped, so only the order of the examples and
-what is known of each need memory that grows. The number of steps is the same at every size, so their time should not change.
+what is known of each need memory that grows. The number of steps is fixed, so their time should not change.
 """
 
 import argparse
@@ -56,9 +56,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="write all measurements there")
     parser.add_argument("--picture", type=Path, help="folder for growing-sessions.svg")
-    parser.add_argument(
-        "--work", type=Path, help="folder for the data, which are removed [default: the system's]"
-    )
+    parser.add_argument("--work", type=Path, help="folder for the data, which are removed [default: the system's]")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.one:

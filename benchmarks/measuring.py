@@ -1,4 +1,4 @@
-"""What the scripts share, and the Python of other libraries can run: a clock of steps, memory, child processes, tables."""
+"""Shared code that the Python of other libraries can run too: a clock of steps, memory, child processes, tables."""
 
 import json
 import os

@@ -38,9 +38,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path, help="write all measurements there")
-    parser.add_argument(
-        "--work", type=Path, help="folder for the data, which are removed [default: the system's]"
-    )
+    parser.add_argument("--work", type=Path, help="folder for the data, which are removed [default: the system's]")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=wanted.work) as folder:
         if (free := shutil.disk_usage(folder).free) < (need := DISK * wanted.events):

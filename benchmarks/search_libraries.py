@@ -199,7 +199,7 @@ def measure(system: System, asked: Asked) -> dict[str, Any]:
 
 
 def draw(out: Path, measured: list[dict[str, Any]]) -> None:
-    """Write out/search-libraries.svg: what each system loses of the full scan's HITS, in percent, against its latency."""
+    """Write out/search-libraries.svg: percent of the full scan's HITS that each system loses, against its latency."""
     made = figure(7, 4)
     at = made.subplots()
     names = [one for one in dict.fromkeys(line["system"] for line in measured) if "all items" not in one]

@@ -10,8 +10,8 @@ sequences, `loss="softmax"`: no negatives are drawn) and has one at each positio
 prefix, as we have.
 
 Each system runs its own training loop in a process of its own, in turns; what is timed are the steps after a warm-up,
-with the loading of their batches, and not the preparation of the data. The libraries run with their defaults, and once more
-in bf16, which is their fastest setting on a processor that has it.
+with the loading of their batches, and not the preparation of the data. The libraries run with their defaults, and
+once more in bf16, which is their fastest setting on a processor that has it.
 """
 
 import argparse
