@@ -84,7 +84,7 @@ def trained(prepared) -> tuple[Path, Result]:
         "--out",
         out,
         *("--recipe", "hiersrec"),
-        *(word for one in TINY for word in ("--set", one)),
+        *(word for setting in TINY for word in ("--set", setting)),
         "--set",
         "training.epochs=2",
         "--json",

@@ -30,11 +30,11 @@ def new_items(tmp_path):
 
 def test_from_a_run_to_a_larger_one_that_is_measured_and_served(hiersrec, cold, new_items, tmp_path) -> None:
     before = json.loads(hiersrec("evaluate", cold, "--json").out)
-    found = hiersrec("add-items", cold, "--items", new_items, "--out", tmp_path / "larger")
+    result = hiersrec("add-items", cold, "--items", new_items, "--out", tmp_path / "larger")
 
-    assert found.code == 0, found.err
-    assert f"Run folder: {tmp_path / 'larger'}" in found.out
-    assert "20 new items; 0 rows are of items that are there already" in found.err
+    assert result.code == 0, result.err
+    assert f"Run folder: {tmp_path / 'larger'}" in result.out
+    assert "20 new items; 0 rows are of items that are there already" in result.err
     after = json.loads(hiersrec("evaluate", tmp_path / "larger", "--json").out)
     assert after["metrics"]["prefixes"] == before["metrics"]["prefixes"]
     assert after["metrics"]["unseen_targets"] < before["metrics"]["unseen_targets"]
@@ -44,9 +44,9 @@ def test_from_a_run_to_a_larger_one_that_is_measured_and_served(hiersrec, cold, 
 
 
 def test_json_is_the_seal_of_the_new_run(hiersrec, cold, new_items, tmp_path) -> None:
-    found = hiersrec("add-items", cold, "--items", new_items, "--out", tmp_path / "larger", "--json")
+    result = hiersrec("add-items", cold, "--items", new_items, "--out", tmp_path / "larger", "--json")
 
-    document = json.loads(found.out)
+    document = json.loads(result.out)
     assert document == json.loads((tmp_path / "larger" / "run.json").read_text(encoding="utf-8"))
     assert document["added_items"] == 20
 
@@ -56,12 +56,12 @@ def test_mistakes_are_one_line(hiersrec, run, cold, new_items, tmp_path) -> None
     no_file = hiersrec("add-items", cold, "--items", tmp_path / "none.csv", "--out", tmp_path / "out")
     no_run = hiersrec("add-items", tmp_path / "none", "--items", new_items, "--out", tmp_path / "out")
 
-    for found, message in (
+    for result, message in (
         (wrong_model, "Train with --recipe cold_start"),
         (no_file, "There is no file or folder at"),
         (no_run, "There is no run folder at"),
     ):
-        assert (found.code, found.out) == (2, "")
-        assert message in found.err
-        assert found.err.count("\n") == 1
+        assert (result.code, result.out) == (2, "")
+        assert message in result.err
+        assert result.err.count("\n") == 1
     assert not (tmp_path / "out").exists()

@@ -34,43 +34,43 @@ def test_every_command_has_help_for_every_option(hiersrec, command) -> None:
 
 
 def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(tmp_path) -> None:
-    found = run_process("describe", tmp_path / "nowhere")
+    result = run_process("describe", tmp_path / "nowhere")
 
-    assert found.code == 2
-    assert found.out == ""
-    assert found.err == (
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err == (
         f"Error: There is no dataset folder at {tmp_path / 'nowhere'}. Make one with `hiersrec prepare`.\n"
     )
 
 
 def test_an_unknown_option_exits_with_2_too(hiersrec) -> None:
-    found = hiersrec("describe", "--jsn")
+    result = hiersrec("describe", "--jsn")
 
-    assert found.code == 2
-    assert "--jsn" in found.err
-    assert found.out == ""
+    assert result.code == 2
+    assert "--jsn" in result.err
+    assert result.out == ""
 
 
 def test_list_shows_all_kinds(hiersrec) -> None:
-    found = json.loads(hiersrec("list", "--json").out)
+    lists = json.loads(hiersrec("list", "--json").out)
 
-    assert list(found) == ["encoders", "tasks", "baselines", "datasets", "recipes"]
-    assert "transformer" in found["encoders"]
-    assert "popularity" in found["baselines"]
-    assert "wikispeedia" in found["datasets"]
-    assert "any/hiersrec" in found["recipes"]
-    assert all(about for kind, members in found.items() for about in members.values()), "everything says what it is"
+    assert list(lists) == ["encoders", "tasks", "baselines", "datasets", "recipes"]
+    assert "transformer" in lists["encoders"]
+    assert "popularity" in lists["baselines"]
+    assert "wikispeedia" in lists["datasets"]
+    assert "any/hiersrec" in lists["recipes"]
+    assert all(about for kind, members in lists.items() for about in members.values()), "everything says what it is"
 
 
 def test_list_shows_one_kind_as_a_table(hiersrec) -> None:
-    found = hiersrec("list", "encoders")
+    result = hiersrec("list", "encoders")
 
-    assert "transformer" in found.out
-    assert "popularity" not in found.out
+    assert "transformer" in result.out
+    assert "popularity" not in result.out
 
 
 def test_list_of_nothing_known(hiersrec) -> None:
-    found = hiersrec("list", "encoder")
+    result = hiersrec("list", "encoder")
 
-    assert found.code == 2
-    assert "There is no list of 'encoder'. Did you mean 'encoders'?" in found.err
+    assert result.code == 2
+    assert "There is no list of 'encoder'. Did you mean 'encoders'?" in result.err

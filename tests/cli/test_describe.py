@@ -5,7 +5,7 @@ import pytest
 
 from tests.shop import TINY
 
-SMALL = ["--recipe", "hiersrec", *(word for one in TINY for word in ("--set", one))]
+SMALL = ["--recipe", "hiersrec", *(word for setting in TINY for word in ("--set", setting))]
 
 
 def test_describe_shows_again_what_prepare_showed_and_then_the_memory(hiersrec, shop, prepared, tmp_path) -> None:
@@ -20,16 +20,16 @@ def test_describe_shows_again_what_prepare_showed_and_then_the_memory(hiersrec, 
     assert "categories, level 2" in again.out
     assert "2, known for 100.0% of items" in again.out
     memory = again.out.removeprefix(shown.out)
-    assert memory.startswith("Memory that training best will need")
+    assert memory.startswith("Estimated memory for training best")
     assert "410 MB" in memory
     assert again.err == ""
 
 
 def test_json_is_the_document_and_the_memory(hiersrec, prepared) -> None:
-    found = json.loads(hiersrec("describe", prepared[0], "--json", *SMALL).out)
+    document = json.loads(hiersrec("describe", prepared[0], "--json", *SMALL).out)
 
-    memory = found.pop("training_memory")
-    assert found == json.loads((prepared[0] / "dataset.json").read_text(encoding="utf-8"))
+    memory = document.pop("training_memory")
+    assert document == json.loads((prepared[0] / "dataset.json").read_text(encoding="utf-8"))
     assert memory.pop("recipe") == "hiersrec"
     total = memory.pop("total")
     assert total == sum(memory.values()) - min(memory["step"], memory["validation"])
@@ -37,9 +37,9 @@ def test_json_is_the_document_and_the_memory(hiersrec, prepared) -> None:
 
 def test_the_memory_is_that_of_the_recipe_asked_for(hiersrec, prepared) -> None:
     def memory(*flags: str) -> dict[str, int]:
-        found = hiersrec("describe", prepared[0], "--json", *flags)
-        assert found.code == 0, found.err
-        return json.loads(found.out)["training_memory"]
+        result = hiersrec("describe", prepared[0], "--json", *flags)
+        assert result.code == 0, result.err
+        return json.loads(result.out)["training_memory"]
 
     small, large = memory(*SMALL), memory(*SMALL, "--set", "training.batch_size=128")
     paper = memory(*SMALL, "--recipe", "hiersrec_paper")
@@ -50,7 +50,7 @@ def test_the_memory_is_that_of_the_recipe_asked_for(hiersrec, prepared) -> None:
 
 
 MISTAKES = [
-    (["--recipe", "popularity"], "'popularity' has [baseline] popularity. Give another --recipe."),
+    (["--recipe", "popularity"], "'popularity' has [baseline] popularity. Name another recipe"),
     (["--recipe", "hiersreck"], "Did you mean 'hiersrec'?"),
     (["--recipe", "hiersrec", "--set", "encoder.heads=7"], "[encoder] heads must divide"),
     (["--set", "training.epoch=3"], "Did you mean 'epochs'?"),
@@ -59,12 +59,12 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("flags", "message"), MISTAKES)
 def test_a_recipe_that_does_not_fit_costs_no_statistics(hiersrec, prepared, flags, message) -> None:
-    found = hiersrec("describe", prepared[0], *flags)
+    result = hiersrec("describe", prepared[0], *flags)
 
-    assert found.code == 2
-    assert message in found.err
-    assert "training sessions" in found.out
-    assert "Memory" not in found.out
+    assert result.code == 2
+    assert message in result.err
+    assert "training sessions" in result.out
+    assert "memory" not in result.out
 
 
 def test_a_folder_from_before_coverage_was_counted(hiersrec, prepared, tmp_path) -> None:
@@ -73,8 +73,8 @@ def test_a_folder_from_before_coverage_was_counted(hiersrec, prepared, tmp_path)
     del document["statistics"]["category_coverage"], document["seal_sha256"]
     (tmp_path / "old" / "dataset.json").write_text(json.dumps(document), encoding="utf-8")
 
-    found = hiersrec("describe", tmp_path / "old", *SMALL)
+    result = hiersrec("describe", tmp_path / "old", *SMALL)
 
-    assert found.code == 0
-    assert "categories, level 2" in found.out
-    assert "known for" not in found.out
+    assert result.code == 0
+    assert "categories, level 2" in result.out
+    assert "known for" not in result.out

@@ -40,11 +40,11 @@ def test_evaluate_twice_gives_the_same(hiersrec, run, evaluated) -> None:
 
 
 def test_tables_show_items_levels_and_slices(hiersrec, run) -> None:
-    found = hiersrec("evaluate", run)
+    result = hiersrec("evaluate", run)
 
-    assert found.code == 0, found.err
+    assert result.code == 0, result.err
     for expected in ("item ", "category_1 ", "category_2 ", "mrr@20", "any_hit@20", "By prefix length", "metrics.json"):
-        assert expected in found.out
+        assert expected in result.out
 
 
 OTHER = [
@@ -60,10 +60,10 @@ OTHER = [
 
 @pytest.mark.parametrize(("flags", "suffix"), OTHER)
 def test_other_choices_change_the_numbers_and_have_files_of_their_own(hiersrec, run, evaluated, flags, suffix) -> None:
-    found = hiersrec("evaluate", run, "--json", *flags)
+    result = hiersrec("evaluate", run, "--json", *flags)
 
-    assert found.code == 0, found.err
-    document = json.loads(found.out)
+    assert result.code == 0, result.err
+    document = json.loads(result.out)
     assert document["files"] == {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
     assert document == json.loads((run / f"metrics{suffix}.json").read_text(encoding="utf-8"))
     assert (run / f"ranks{suffix}.parquet").is_file()
@@ -77,25 +77,25 @@ def test_other_choices_change_the_numbers_and_have_files_of_their_own(hiersrec, 
 @pytest.mark.parametrize("flags", [["--share", "0.6"], ["--keep", "0.4"], ["--share", "0.01"]])
 @pytest.mark.parametrize("policy", ["category", "random"])
 def test_top_is_chosen_on_validation_and_said(hiersrec, prepared, run, policy, flags) -> None:
-    found = hiersrec("evaluate", run, "--candidates", policy, *flags, "--json")
+    result = hiersrec("evaluate", run, "--candidates", policy, *flags, "--json")
 
-    assert found.code == 0, found.err
-    document = json.loads(found.out)
+    assert result.code == 0, result.err
+    document = json.loads(result.out)
     opened, valid = open_run(run), Dataset.open(prepared[0]).sessions("valid")
-    wanted = {"policy": policy, "share": None, "keep": None, flags[0][2:]: float(flags[1])}
-    choice = choose_top(opened.scorer, opened.catalog, valid, CandidateGoal(**wanted))
-    assert document["chosen"] == {**wanted, "validation": choice._asdict()}
+    goal = {"policy": policy, "share": None, "keep": None, flags[0][2:]: float(flags[1])}
+    choice = choose_top(opened.scorer, opened.catalog, valid, CandidateGoal(**goal))
+    assert document["chosen"] == {**goal, "validation": choice._asdict()}
     assert document["options"]["candidates"] == {"policy": policy, "top": choice.top, "share": None, "seed": 0}
     assert document["files"]["metrics"] == f"metrics-candidates-{policy}-top{choice.top}.json"
-    given = json.loads(hiersrec("evaluate", run, "--candidates", policy, "--top", choice.top, "--json").out)
-    assert given["metrics"] == document["metrics"]
-    assert "chosen" not in given
+    with_top = json.loads(hiersrec("evaluate", run, "--candidates", policy, "--top", choice.top, "--json").out)
+    assert with_top["metrics"] == document["metrics"]
+    assert "chosen" not in with_top
 
     shown = " ".join(hiersrec("evaluate", run, "--candidates", policy, *flags).out.split())
-    assert f"Ranked were only candidates ({policy}, top {choice.top}): " in shown
+    assert f"Only candidates were ranked ({policy}, top {choice.top}): " in shown
     assert f"{document['metrics']['candidates/share']:.2%} of the catalogue" in shown
     assert f"Top {choice.top} was chosen on validation sessions" in shown
-    assert ("Even one category per level holds more than the 1.00% asked for." in shown) == (flags[1] == "0.01")
+    assert ("Even one category per level holds more than 1.00%, the goal." in shown) == (flags[1] == "0.01")
 
 
 def test_a_seed_is_in_the_name_of_the_files(run) -> None:
@@ -120,11 +120,11 @@ def test_a_moved_dataset_is_named_with_data(hiersrec, prepared, run, tmp_path) -
     (moved_run / "run.json").write_text(json.dumps(document), encoding="utf-8")
 
     lost = hiersrec("evaluate", moved_run)
-    found = hiersrec("evaluate", moved_run, "--data", moved)
+    result = hiersrec("evaluate", moved_run, "--data", moved)
 
     assert lost.code == 2
     assert f"is no longer at {tmp_path / 'gone'}. Name its folder with --data." in lost.err
-    assert found.code == 0, found.err
+    assert result.code == 0, result.err
 
 
 def test_another_dataset_is_refused(hiersrec, run, tmp_path) -> None:
@@ -135,10 +135,10 @@ def test_another_dataset_is_refused(hiersrec, run, tmp_path) -> None:
     )
     assert made.code == 0, made.err
 
-    found = hiersrec("evaluate", run, "--data", other)
+    result = hiersrec("evaluate", run, "--data", other)
 
-    assert (found.code, found.out) == (2, "")
-    assert f"{other} has other items than {run} was trained on (data)" in found.err
+    assert (result.code, result.out) == (2, "")
+    assert f"{other} has other items than {run} was trained on (data)" in result.err
 
 
 def cut_short(folder: Path) -> None:
@@ -183,17 +183,17 @@ def test_a_harmed_run_folder_is_refused(hiersrec, run, tmp_path, harm, message) 
     shutil.copytree(run, folder)
     harm(folder)
 
-    for found in (hiersrec("evaluate", folder), hiersrec("recommend", folder, "--session", "i1")):
-        assert (found.code, found.out) == (2, "")
-        assert found.err.startswith("Error: ")
-        assert message in found.err
+    for result in (hiersrec("evaluate", folder), hiersrec("recommend", folder, "--session", "i1")):
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("Error: ")
+        assert message in result.err
 
 
 def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
-    found = hiersrec("evaluate", prepared[0])
+    result = hiersrec("evaluate", prepared[0])
 
-    assert found.code == 2
-    assert "is not a finished run folder: it has no run.json" in found.err
+    assert result.code == 2
+    assert "is not a finished run folder: it has no run.json" in result.err
 
 
 @pytest.mark.parametrize(
@@ -214,11 +214,11 @@ def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
         ),
         (["--candidates", "category", "--keep", "0"], "keep is a part of the whole"),
         (["--candidates", "category", "--share", "0.1", "--keep", "0.9"], "got 2 of them"),
-        (["--candidates", "category", "--share", "0.1", "--top", "3"], "got --top 3 beside them. Give only one"),
+        (["--candidates", "category", "--share", "0.1", "--top", "3"], "got --top 3 as well. Give only one"),
     ],
 )
 def test_mistakes(hiersrec, run, flags, message) -> None:
-    found = hiersrec("evaluate", run, *flags)
+    result = hiersrec("evaluate", run, *flags)
 
-    assert (found.code, found.out) == (2, "")
-    assert message in found.err
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err

@@ -27,10 +27,10 @@ def test_export_then_recommend(run, tmp_path) -> None:
     assert document["slabs"] == "int8"
     assert "export: compare with the model on" in done.stderr
 
-    asked = CliRunner().invoke(app, ["recommend", str(out), "--session", "a0,b1", "--k", "2", "--json"])
-    [answer] = json.loads(asked.stdout)
+    recommended = CliRunner().invoke(app, ["recommend", str(out), "--session", "a0,b1", "--k", "2", "--json"])
+    [answer] = json.loads(recommended.stdout)
     assert len(answer["items"]) == 2
-    assert answer["candidates"] == 24  # one department of two, which is more than asked for, and the least there is
+    assert answer["candidates"] == 24  # one department of two, more than the share, and the fewest possible
 
 
 def test_it_says_where_it_is_and_what_comes_next(run, tmp_path) -> None:

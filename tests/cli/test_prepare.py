@@ -63,34 +63,36 @@ def settings_with(changes: dict[str, dict[str, object]]) -> dict[str, dict[str, 
 @pytest.mark.parametrize(("flags", "changes"), FLAGS)
 def test_a_flag_changes_its_setting_and_no_other(hiersrec, shop, tmp_path, flags, changes) -> None:
     words = ["prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", tmp_path / "d"]
-    found = hiersrec(*words, "--split", "fraction:0.2", "--json", *flags)
+    result = hiersrec(*words, "--split", "fraction:0.2", "--json", *flags)
 
     split = {"method": "fraction", "value": 0.2, **changes.get("split", {})}
-    assert found.code == 0, found.err
-    assert json.loads(found.out)["settings"] == settings_with({**changes, "split": split})
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["settings"] == settings_with({**changes, "split": split})
 
 
 def test_numbers_and_vectors_of_a_file(hiersrec, shop, tmp_path) -> None:
     header, *rows = (shop / "items.csv").read_text(encoding="utf-8").splitlines()
-    lines = [f"{header},price", *(f"{row},{at % 4}.5" for at, row in enumerate(rows))]
+    lines = [f"{header},price", *(f"{row},{number % 4}.5" for number, row in enumerate(rows))]
     (tmp_path / "items.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     np.save(tmp_path / "image.npy", np.eye(12, 3))
 
-    found = hiersrec(
+    result = hiersrec(
         "prepare", shop / "events.csv", "--items", tmp_path / "items.csv", "--out", tmp_path / "d", "--numeric",
         "price", "--split", "fraction:0.2", "--vectors", f"image={tmp_path / 'image.npy'}",
     )  # fmt: skip
 
-    assert found.code == 0, found.err
-    assert "numeric, 100.0% of items, 4 values" in found.out
-    assert "vector, 25.0% of items, vectors of 3 numbers" in found.out
+    assert result.code == 0, result.err
+    assert "numeric, 100.0% of items, 4 values" in result.out
+    assert "vector, 25.0% of items, vectors of 3 numbers" in result.out
 
 
 def test_a_flag_goes_before_the_kind_that_a_public_dataset_gives_a_column(hiersrec, tmp_path) -> None:
-    found = hiersrec("prepare", "--dataset", "wikispeedia", "--out", tmp_path / "d", "--categorical", "title", "--json")
+    flags = ["--out", tmp_path / "d", "--categorical", "title", "--json"]
 
-    assert found.code == 0, found.err
-    metadata = json.loads(found.out)["settings"]["metadata"]
+    result = hiersrec("prepare", "--dataset", "wikispeedia", *flags)
+
+    assert result.code == 0, result.err
+    metadata = json.loads(result.out)["settings"]["metadata"]
     assert (metadata["text"], metadata["categorical"], metadata["ignore"]) == ([], ["title"], ["all_categories"])
 
 
@@ -98,26 +100,26 @@ def test_a_flag_goes_before_the_kind_that_a_public_dataset_gives_a_column(hiersr
 def test_split_rules(hiersrec, shop, tmp_path, rule, split) -> None:
     events, items = shop / "events.csv", shop / "items.csv"
 
-    found = hiersrec("prepare", events, "--items", items, "--out", tmp_path / "d", "--split", rule, "--json")
+    result = hiersrec("prepare", events, "--items", items, "--out", tmp_path / "d", "--split", rule, "--json")
 
-    assert found.code == 0, found.err
-    assert json.loads(found.out)["settings"] == settings_with({"split": split})
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["settings"] == settings_with({"split": split})
 
 
 def test_split_key_event_types_and_users(hiersrec, shop, tmp_path) -> None:
     header, *rows = (shop / "events.csv").read_text(encoding="utf-8").splitlines()
-    lines = [f"{header},user,event"] + [f"{row},u{at % 7},{('view', 'buy')[at % 2]}" for at, row in enumerate(rows)]
+    lines = [f"{header},user,event"] + [f"{row},u{n % 7},{('view', 'buy')[n % 2]}" for n, row in enumerate(rows)]
     events = tmp_path / "events.csv"
     events.write_text("\n".join(lines).replace("session_id", "visit") + "\n", encoding="utf-8")
 
-    found = hiersrec(
+    result = hiersrec(
         "prepare", events, "--items", shop / "items.csv", "--out", tmp_path / "d", "--user-id", "user",
         "--event-type", "event", "--event-types", "view, buy", "--split", "random:0.3", "--split-key", "user",
         "--min-user-count", "2", "--name", "mine", "--gap", "100000000", "--json",
     )  # fmt: skip
 
-    assert found.code == 0, found.err
-    document = json.loads(found.out)
+    assert result.code == 0, result.err
+    document = json.loads(result.out)
     assert document["name"] == "mine"
     assert document["settings"]["sessions"]["event_types"] == ["view", "buy"]
     assert document["settings"]["split"]["key"] == "user"
@@ -126,22 +128,24 @@ def test_split_key_event_types_and_users(hiersrec, shop, tmp_path) -> None:
 
 def test_a_given_test_file(hiersrec, shop, tmp_path) -> None:
     lines = (shop / "events.csv").read_text(encoding="utf-8").splitlines()
-    cut = next(at for at, line in enumerate(lines) if line.startswith("s100,"))
+    cut = next(number for number, line in enumerate(lines) if line.startswith("s100,"))
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"
     train.write_text("\n".join(lines[:cut]) + "\n", encoding="utf-8")
     test.write_text("\n".join([lines[0], *lines[cut:]]) + "\n", encoding="utf-8")
 
-    found = hiersrec("prepare", train, "--items", shop / "items.csv", "--test", test, "--out", tmp_path / "d", "--json")
+    tables = [train, "--items", shop / "items.csv", "--test", test]
 
-    assert found.code == 0, found.err
-    assert json.loads(found.out)["statistics"]["test_sessions"] == 20
+    result = hiersrec("prepare", *tables, "--out", tmp_path / "d", "--json")
+
+    assert result.code == 0, result.err
+    assert json.loads(result.out)["statistics"]["test_sessions"] == 20
 
 
 def test_a_public_dataset_keeps_its_own_settings(hiersrec, tmp_path) -> None:
-    found = hiersrec("prepare", "--dataset", "wikispeedia", "--out", tmp_path / "d", "--seed", "4", "--json")
+    result = hiersrec("prepare", "--dataset", "wikispeedia", "--out", tmp_path / "d", "--seed", "4", "--json")
 
-    assert found.code == 0, found.err
-    document = json.loads(found.out)
+    assert result.code == 0, result.err
+    document = json.loads(result.out)
     assert document["name"] == "wikispeedia"
     assert document["settings"]["split"]["key"] == "first_last_item"
     assert document["settings"]["split"]["seed"] == 4
@@ -167,7 +171,7 @@ MISTAKES = [
         "There is no --engine 'sparc'. Known: duckdb, local-spark, spark",
     ),
     (["--dataset", "wikispedia"], "Did you mean 'wikispeedia'?"),
-    (["--dataset", "wikispeedia"], "finds its own tables in the folder EVENTS. Leave out --items."),
+    (["--dataset", "wikispeedia"], "takes all its tables from the folder EVENTS. Leave out --items."),
 ]
 
 
@@ -175,20 +179,20 @@ MISTAKES = [
 def test_a_mistake_ends_with_code_2_and_nothing_is_written(hiersrec, shop, tmp_path, flags, message) -> None:
     out = tmp_path / "made" / "d"
 
-    found = hiersrec("prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", out, *flags)
+    result = hiersrec("prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", out, *flags)
 
-    assert found.code == 2
-    assert found.err.splitlines()[-1].startswith("Error: ")
-    assert message in found.err
-    assert found.out == ""
+    assert result.code == 2
+    assert result.err.splitlines()[-1].startswith("Error: ")
+    assert message in result.err
+    assert result.out == ""
     assert not list(tmp_path.rglob("*.*"))
 
 
 def test_no_events(hiersrec, tmp_path) -> None:
-    found = hiersrec("prepare", "--out", tmp_path / "d", "--split", "fraction:0.1")
+    result = hiersrec("prepare", "--out", tmp_path / "d", "--split", "fraction:0.1")
 
-    assert (found.code, found.out) == (2, "")
-    assert "No events are given" in found.err
+    assert (result.code, result.out) == (2, "")
+    assert "No events are given" in result.err
 
 
 def test_an_older_folder_stays_unless_overwrite_is_set(hiersrec, tmp_path) -> None:

@@ -7,12 +7,12 @@ from tests.cli.conftest import run_process
 
 
 def test_json_is_what_the_python_call_returns(run) -> None:
-    found = run_process("recommend", run, "--session", "i1, i2", "--session", "zz", "--k", 3, "--explain", "--json")
+    result = run_process("recommend", run, "--session", "i1, i2", "--session", "zz", "--k", 3, "--explain", "--json")
 
     expected = Recommender.load(run).recommend([["i1", "i2"], ["zz"]], 3, explain=True)
-    assert found.code == 0, found.err
-    assert found.err == ""
-    known, unknown = json.loads(found.out)
+    assert result.code == 0, result.err
+    assert result.err == ""
+    known, unknown = json.loads(result.out)
     assert [item["item_id"] for item in known["items"]] == [item.item_id for item in expected[0].items]
     assert unknown == expected[1].to_dict()
     assert unknown["unknown_ids"] == ["zz"]
@@ -20,9 +20,9 @@ def test_json_is_what_the_python_call_returns(run) -> None:
 
 
 def test_parts_add_up_to_the_score_of_the_trained_model(hiersrec, run) -> None:
-    found = hiersrec("recommend", run, "--session", "i1,i2,i3", "--explain", "--json")
+    result = hiersrec("recommend", run, "--session", "i1,i2,i3", "--explain", "--json")
 
-    [answer] = json.loads(found.out)
+    [answer] = json.loads(result.out)
     assert len(answer["items"]) == 12
     assert [task[0]["task"] for task in answer["guesses"]] == ["category_1", "category_2"]
     for item in answer["items"]:
@@ -31,37 +31,37 @@ def test_parts_add_up_to_the_score_of_the_trained_model(hiersrec, run) -> None:
 
 
 def test_tables_are_in_titles(hiersrec, run) -> None:
-    found = hiersrec("recommend", run, "--session", "i1,i2", "--explain")
+    result = hiersrec("recommend", run, "--session", "i1,i2", "--explain")
 
-    assert found.code == 0, found.err
-    assert "Session: Thing 1 > Thing 2" in found.out
-    assert "Likely to come next" in found.out
-    assert "pulled most by" in found.out
+    assert result.code == 0, result.err
+    assert "Session: Thing 1 > Thing 2" in result.out
+    assert "Likely to come next" in result.out
+    assert "pulled most by" in result.out
 
 
 def test_exclude_seen(hiersrec, run) -> None:
-    found = hiersrec("recommend", run, "--session", "i1,i2", "--exclude-seen", "--json")
+    result = hiersrec("recommend", run, "--session", "i1,i2", "--exclude-seen", "--json")
 
-    [answer] = json.loads(found.out)
+    [answer] = json.loads(result.out)
     assert {item["item_id"] for item in answer["items"]} == {f"i{n}" for n in range(12)} - {"i1", "i2"}
 
 
 def test_a_baseline_gives_no_reasons(hiersrec, prepared, tmp_path) -> None:
     assert hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity").code == 0
 
-    found = hiersrec("recommend", tmp_path / "r", "--session", "i1", "--explain")
+    result = hiersrec("recommend", tmp_path / "r", "--session", "i1", "--explain")
     without = hiersrec("recommend", tmp_path / "r", "--session", "i1")
 
-    assert (found.code, found.out) == (2, "")
-    assert "This model has no reasons to give: only recipes with [[tasks]]" in found.err
+    assert (result.code, result.out) == (2, "")
+    assert "This model has no reasons to give: only recipes with [[tasks]]" in result.err
     assert without.code == 0
 
 
 def test_wrong_k(hiersrec, run) -> None:
-    found = hiersrec("recommend", run, "--session", "i1", "--k", 0)
+    result = hiersrec("recommend", run, "--session", "i1", "--k", 0)
 
-    assert (found.code, found.out) == (2, "")
-    assert "k must be at least 1, got 0" in found.err
+    assert (result.code, result.out) == (2, "")
+    assert "k must be at least 1, got 0" in result.err
 
 
 def test_candidates_are_ranked_alone_and_counted(hiersrec, run) -> None:
@@ -89,10 +89,10 @@ def test_candidates_are_ranked_alone_and_counted(hiersrec, run) -> None:
     ],
 )
 def test_impossible_candidates(hiersrec, run, flags, message) -> None:
-    found = hiersrec("recommend", run, "--session", "i1", *flags)
+    result = hiersrec("recommend", run, "--session", "i1", *flags)
 
-    assert (found.code, found.out) == (2, "")
-    assert message in found.err
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
 
 
 def test_wishes_of_a_shop(hiersrec, run) -> None:
@@ -101,8 +101,8 @@ def test_wishes_of_a_shop(hiersrec, run) -> None:
         return [item["item_id"] for item in answer["items"]]
 
     everything = ids()
-    assert ids("--deny", "i3,i4") == [one for one in everything if one not in ("i3", "i4")]
-    assert ids("--allow", "i3,i4,zzz") == [one for one in everything if one in ("i3", "i4")]
+    assert ids("--deny", "i3,i4") == [item for item in everything if item not in ("i3", "i4")]
+    assert ids("--allow", "i3,i4,zzz") == [item for item in everything if item in ("i3", "i4")]
     [answer] = json.loads(hiersrec("recommend", run, "--session", "i1,i2", "--json").out)
     path = answer["items"][0]["category_path"]
     under = [item["item_id"] for item in answer["items"] if item["category_path"] == path]

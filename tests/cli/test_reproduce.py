@@ -9,19 +9,19 @@ from tests.cli.conftest import start
 
 
 def test_a_table_is_shown_and_written(hiersrec, prepared, tmp_path) -> None:
-    found = hiersrec("reproduce", "table2", "--data", prepared[0], "--out", tmp_path)
+    result = hiersrec("reproduce", "table2", "--data", prepared[0], "--out", tmp_path)
 
-    assert found.code == 0, found.err
-    assert "Table 2: statistics of data" in found.out
-    assert found.out.endswith(f"Written to {tmp_path}: table2.md, table2.tex, table2.json\n")
+    assert result.code == 0, result.err
+    assert "Table 2: statistics of data" in result.out
+    assert result.out.endswith(f"Written to {tmp_path}: table2.md, table2.tex, table2.json\n")
     command = json.loads((tmp_path / "table2.json").read_text(encoding="utf-8"))["command"]
     assert command == f"hiersrec reproduce table2 --data {prepared[0]} --out {tmp_path} --seeds 1 --budget full"
 
 
 def test_as_json_it_is_the_file(hiersrec, prepared, tmp_path) -> None:
-    found = hiersrec("reproduce", "table2", "--data", prepared[0], "--out", tmp_path, "--json")
+    result = hiersrec("reproduce", "table2", "--data", prepared[0], "--out", tmp_path, "--json")
 
-    assert json.loads(found.out) == {"table2": json.loads((tmp_path / "table2.json").read_text(encoding="utf-8"))}
+    assert json.loads(result.out) == {"table2": json.loads((tmp_path / "table2.json").read_text(encoding="utf-8"))}
 
 
 def test_the_embedded_dataset_is_prepared_once(hiersrec, tmp_path) -> None:
@@ -46,10 +46,10 @@ def test_killed_in_the_middle_it_goes_on(hiersrec, prepared, tmp_path) -> None:
     process.communicate(timeout=60)
     assert not (tmp_path / "table4b.md").exists()
 
-    found = hiersrec(*words)
+    result = hiersrec(*words)
 
-    assert found.code == 0, found.err
-    assert "run 1 of 3: single_task, seed 0, is there already" in found.err
+    assert result.code == 0, result.err
+    assert "run 1 of 3: single_task, seed 0, is there already" in result.err
     assert (tmp_path / "table4b.svg").is_file()
     assert not [path.name for path in tmp_path.rglob("*.part")]
 
@@ -60,11 +60,11 @@ def test_interrupted_it_names_the_command_that_goes_on(hiersrec, prepared, tmp_p
 
     monkeypatch.setattr("hiersrec.reproduce._reproduce.complete", stop)
 
-    found = hiersrec("reproduce", "table4b", "--data", prepared[0], "--out", tmp_path / "my out")
+    result = hiersrec("reproduce", "table4b", "--data", prepared[0], "--out", tmp_path / "my out")
 
-    assert found.code == 130
+    assert result.code == 130
     again = f"hiersrec reproduce table4b --data {prepared[0]} --out '{tmp_path / 'my out'}' --seeds 1 --budget full"
-    assert found.err == f"Stopped. Go on with: {again}\n"
+    assert result.err == f"Stopped. Continue with: {again}\n"
 
 
 MISTAKES = [
@@ -78,9 +78,9 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("words", "message"), MISTAKES)
 def test_a_mistake_ends_with_code_2_and_nothing_is_written(hiersrec, tmp_path, words, message) -> None:
-    found = hiersrec("reproduce", *words, "--out", tmp_path / "out")
+    result = hiersrec("reproduce", *words, "--out", tmp_path / "out")
 
-    assert (found.code, found.out) == (2, "")
-    assert found.err.startswith("Error: ")
-    assert message in found.err
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Error: ")
+    assert message in result.err
     assert not (tmp_path / "out").exists()

@@ -87,10 +87,10 @@ def serving(*args: object) -> Iterator[Server]:
 
     def answers() -> bool:
         assert process.poll() is None, "".join(server.said)
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", "".join(server.said))
-        server.port = int(found[1]) if found else 0
+        match = re.search(r"http://127\.0\.0\.1:(\d+)", "".join(server.said))
+        server.port = int(match[1]) if match else 0
         with contextlib.suppress(OSError):
-            return bool(found) and server.ask("GET", "/readyz")[0] == 200
+            return bool(match) and server.ask("GET", "/readyz")[0] == 200
         return False
 
     try:
@@ -222,7 +222,7 @@ def test_what_can_not_be_served_is_said_at_once(hiersrec, trained, served, tmp_p
     assert "There is no bundle folder at" in nothing.err
     assert "Address already in use. Choose another --host or --port." in taken.err
     assert "inputs.npy is missing" in cut.err
-    assert [one.code for one in (run, nothing, taken, cut)] == [2, 2, 2, 2]
+    assert [refused.code for refused in (run, nothing, taken, cut)] == [2, 2, 2, 2]
     assert "Traceback" not in run.err + nothing.err + taken.err + cut.err
 
 

@@ -28,10 +28,10 @@ def test_train_prints_the_run_document_and_tells_its_epochs_on_standard_error(tr
 
 
 def test_train_names_the_next_command(hiersrec, prepared, tmp_path) -> None:
-    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity")
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", "popularity")
 
-    assert found.code == 0, found.err
-    assert found.out == f"Run folder: {tmp_path / 'r'}\nNext: hiersrec evaluate {tmp_path / 'r'}\n"
+    assert result.code == 0, result.err
+    assert result.out == f"Run folder: {tmp_path / 'r'}\nNext: hiersrec evaluate {tmp_path / 'r'}\n"
 
 
 def test_seed_is_the_seed_of_the_training(hiersrec, prepared, tmp_path) -> None:
@@ -48,14 +48,14 @@ def test_seed_is_the_seed_of_the_training(hiersrec, prepared, tmp_path) -> None:
 def test_teachers_are_settings_of_the_recipe(hiersrec, prepared, tmp_path) -> None:
     quick = sets("inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1")
     teachers = [tmp_path / "a", tmp_path / "ü"]
-    for one in teachers:
-        assert hiersrec("train", prepared[0], "--out", one, *quick).code == 0
+    for teacher in teachers:
+        assert hiersrec("train", prepared[0], "--out", teacher, *quick).code == 0
 
     named = ["--teacher", teachers[0], "--teacher", teachers[1]]
     assert hiersrec("train", prepared[0], "--out", tmp_path / "r", *quick, *named).code == 0
 
     written = tomllib.loads((tmp_path / "r/recipe.toml").read_text(encoding="utf-8"))
-    assert written["training"]["teachers"] == [str(one) for one in teachers]
+    assert written["training"]["teachers"] == [str(teacher) for teacher in teachers]
 
 
 def test_without_a_name_the_recipe_is_the_best(hiersrec, prepared, tmp_path) -> None:
@@ -79,11 +79,11 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("flags", "message"), MISTAKES)
 def test_a_mistake_ends_with_code_2_and_nothing_is_written(hiersrec, prepared, tmp_path, flags, message) -> None:
-    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", *flags)
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", *flags)
 
-    assert (found.code, found.out) == (2, "")
-    assert found.err.startswith("Error: ")
-    assert message in found.err
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Error: ")
+    assert message in result.err
     assert not (tmp_path / "r").exists()
 
 
@@ -91,10 +91,10 @@ def test_an_unknown_key_in_a_recipe_file(hiersrec, prepared, tmp_path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('[[tasks]]\nname = "item"\n[trainin]\nepochs = 1\n', encoding="utf-8")
 
-    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", recipe)
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--recipe", recipe)
 
-    assert found.code == 2
-    assert "mine.toml has no key 'trainin'. Did you mean 'training'?" in found.err
+    assert result.code == 2
+    assert "mine.toml has no key 'trainin'. Did you mean 'training'?" in result.err
 
 
 def test_a_finished_run_stays_unless_overwrite_is_set(hiersrec, prepared, tmp_path) -> None:
@@ -135,7 +135,7 @@ def test_a_killed_and_interrupted_training_ends_as_one_that_was_left_alone(hiers
     code, news = stop_after_epoch(4, signal.SIGINT, [*words, "--resume"])
     assert code == 130
     hint = news.splitlines()[-1]
-    assert hint.startswith("Stopped. Go on with: hiersrec train ")
+    assert hint.startswith("Stopped. Continue with: hiersrec train ")
     assert "Traceback" not in news
 
     ended = hiersrec(*shlex.split(hint.partition("hiersrec ")[2]))
@@ -151,18 +151,18 @@ def test_a_dataset_cut_short(hiersrec, prepared, tmp_path) -> None:
     shutil.copytree(prepared[0], data)
     (data / "train" / "items.npy").unlink()
 
-    found = hiersrec("train", data, "--out", tmp_path / "r")
+    result = hiersrec("train", data, "--out", tmp_path / "r")
 
-    assert found.code == 2
-    assert "items.npy is missing. The dataset folder is cut short" in found.err
+    assert result.code == 2
+    assert "items.npy is missing. The dataset folder is cut short" in result.err
 
 
 def test_a_training_begins_with_a_run_by_the_recipe_of_that_run(hiersrec, prepared, run, tmp_path) -> None:
     """The tiny settings of the run hold without --recipe, and --set goes over them."""
-    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--init-from", run, "--set", "training.epochs=1")
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--init-from", run, "--set", "training.epochs=1")
 
-    assert found.code == 0, found.err
-    assert f"train: from {run}: " in found.err
+    assert result.code == 0, result.err
+    assert f"train: from {run}: " in result.err
     made, origin = (
         tomllib.loads((folder / "recipe.toml").read_text(encoding="utf-8")) for folder in (tmp_path / "r", run)
     )
@@ -187,10 +187,10 @@ def test_a_mistaken_origin_ends_with_code_2_and_nothing_is_written(
 ) -> None:
     origin = [] if "--init-from" in flags else ["--init-from", run]
 
-    found = hiersrec("train", prepared[0], "--out", tmp_path / "r", *origin, *flags)
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", *origin, *flags)
 
-    assert (found.code, found.out) == (2, "")
-    assert message in found.err
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
     assert not (tmp_path / "r").exists()
 
 
@@ -201,7 +201,7 @@ def test_what_began_with_a_run_is_resumed_without_a_flag(hiersrec, prepared, run
     code, news = stop_after_epoch(2, signal.SIGINT, [*words, str(tmp_path / "r")])
 
     assert code == 130
-    assert shlex.split(news.splitlines()[-1].partition("Go on with: ")[2]) == [
+    assert shlex.split(news.splitlines()[-1].partition("Continue with: ")[2]) == [
         *("hiersrec", "train", str(prepared[0]), "--out", str(tmp_path / "r"), *longer, "--resume"),
     ]
     assert hiersrec("train", prepared[0], "--out", tmp_path / "r", "--resume").code == 0

@@ -28,25 +28,25 @@ HELD = sets(
 
 
 def trials(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in one.items() if key != "seconds"} for one in document["trials"]]
+    return [{key: value for key, value in trial.items() if key != "seconds"} for trial in document["trials"]]
 
 
 def test_the_table_and_the_gain(hiersrec, prepared, tmp_path) -> None:
     out = tmp_path / "my search"
-    found = hiersrec("tune", prepared[0], "--recipe", "cooccurrence", "--out", out, "--trials", 4)
+    result = hiersrec("tune", prepared[0], "--recipe", "cooccurrence", "--out", out, "--trials", 4)
 
-    assert found.code == 0, found.err
-    lines = found.out.splitlines()
+    assert result.code == 0, result.err
+    lines = result.out.splitlines()
     assert lines[0].strip() == "cooccurrence on data, validation sessions"
     assert lines[2].split() == ["trial", "itself", "window", "mrr@20", "hits@20", "epochs", "seconds"]
     document = json.loads((out / "trials.json").read_text(encoding="utf-8"))
-    ranked = sorted(document["trials"], key=lambda one: -one["valid"]["mrr@20"])
-    assert [line.split()[0] for line in lines[3:7]] == [str(one["number"]) for one in ranked]
+    ranked = sorted(document["trials"], key=lambda trial: -trial["valid"]["mrr@20"])
+    assert [line.split()[0] for line in lines[3:7]] == [str(trial["number"]) for trial in ranked]
     assert f"{ranked[0]['valid']['mrr@20']:.2%}" in lines[3]
-    assert lines[7].startswith(("Trial ", "The recipe as it stands, trial 1, is best"))
-    whole = " ".join(found.out.split())
+    assert lines[7].startswith(("Trial ", "The unchanged recipe, trial 1, is best"))
+    whole = " ".join(result.out.split())
     assert whole.endswith(f" Next: hiersrec train {prepared[0]} --recipe '{out / 'best.toml'}' --out RUN")
-    assert "tune: trial 4 of 4: validation MRR@20" in found.err
+    assert "tune: trial 4 of 4: validation MRR@20" in result.err
 
     again = hiersrec("tune", prepared[0], "--recipe", "cooccurrence", "--out", out, "--trials", 4, "--json")
     assert json.loads(again.out) == document
@@ -60,7 +60,7 @@ def test_gain_and_failures_are_told(capsys) -> None:
     from hiersrec.cli import printing
     from hiersrec.cli.tune import tables
 
-    def one(number: int, mrr: float | None) -> dict[str, Any]:
+    def trial(number: int, mrr: float | None) -> dict[str, Any]:
         valid = {} if mrr is None else {"mrr@20": mrr, "hits@20": 2 * mrr}
         state = "failed" if mrr is None else "finished"
         reason = "It burst." if mrr is None else ""
@@ -79,15 +79,15 @@ def test_gain_and_failures_are_told(capsys) -> None:
         printing.show(*tables({"study": study, **parts}))
         return str(capsys.readouterr().out)
 
-    better = shown(best=3, gain={"mrr@20": 0.01}, trials=[one(1, 0.2), one(2, None), one(3, 0.21)])
+    better = shown(best=3, gain={"mrr@20": 0.01}, trials=[trial(1, 0.2), trial(2, None), trial(3, 0.21)])
     assert "0.001235" in better
     assert "1,234" in better
     assert "Trial 2 failed: It burst." in better
-    assert "Trial 3 is best: mrr@20 21.00%; the recipe as it stands, trial 1, has 20.00%." in better
-    same = shown(best=1, gain={"mrr@20": 0.0}, trials=[one(1, 0.2)])
-    assert "The recipe as it stands, trial 1, is best: mrr@20 20.00%." in same
-    odd = shown(best=2, gain=None, trials=[one(1, None), one(2, 0.2)])
-    assert "Trial 2 is best, mrr@20 20.00%; the recipe as it stands, trial 1, failed." in odd
+    assert "Trial 3 is best: mrr@20 21.00%; the unchanged recipe, trial 1, has 20.00%." in better
+    same = shown(best=1, gain={"mrr@20": 0.0}, trials=[trial(1, 0.2)])
+    assert "The unchanged recipe, trial 1, is best: mrr@20 20.00%." in same
+    odd = shown(best=2, gain=None, trials=[trial(1, None), trial(2, 0.2)])
+    assert "Trial 2 is best, mrr@20 20.00%; the unchanged recipe, trial 1, failed." in odd
 
 
 MISTAKES = [
@@ -100,20 +100,20 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("flags", "message"), MISTAKES)
 def test_a_mistake_ends_with_code_2_and_nothing_is_written(hiersrec, prepared, tmp_path, flags, message) -> None:
-    found = hiersrec("tune", prepared[0], "--out", tmp_path / "out", *flags)
+    result = hiersrec("tune", prepared[0], "--out", tmp_path / "out", *flags)
 
-    assert (found.code, found.out) == (2, "")
-    assert message in found.err
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
     assert not (tmp_path / "out").exists()
 
 
 def test_without_optuna_one_line_says_what_to_install(hiersrec, prepared, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
 
-    found = hiersrec("tune", prepared[0], "--out", tmp_path / "out")
+    result = hiersrec("tune", prepared[0], "--out", tmp_path / "out")
 
-    assert found.code == 2
-    assert found.err == f"Error: {MissingExtra('optuna', 'tune')}\n"
+    assert result.code == 2
+    assert result.err == f"Error: {MissingExtra('optuna', 'tune')}\n"
 
 
 def stop_at(line: str, stop: signal.Signals, words: list[str]) -> tuple[int, str]:
@@ -139,12 +139,12 @@ def test_a_search_killed_and_interrupted_in_mid_trial_ends_as_one_that_was_left_
     code, _ = stop_at("trial 2/3: train: epoch 3:", signal.SIGKILL, words)
     assert code == -signal.SIGKILL
     left = json.loads((out / "trials.json").read_text(encoding="utf-8"))
-    assert [one["state"] for one in left["trials"]] == ["finished", "running"]
+    assert [trial["state"] for trial in left["trials"]] == ["finished", "running"]
 
     code, news = stop_at("trial 2/3: train: epoch 5:", signal.SIGINT, words)
     assert code == 130
     hint = news.splitlines()[-1]
-    assert hint.startswith("Stopped. Go on with: hiersrec tune ")
+    assert hint.startswith("Stopped. Continue with: hiersrec tune ")
     assert "Traceback" not in news
 
     ended = hiersrec(*shlex.split(hint.partition("hiersrec ")[2]), "--json")

@@ -226,7 +226,7 @@ def test_ctrl_c_says_once_how_to_go_on(dataset, tmp_path) -> None:
     process.send_signal(signal.SIGINT)
     _, news = process.communicate(timeout=60)
 
-    hint = f"Stopped. Go on with: torchrun --nproc-per-node 2 -m hiersrec train {dataset.folder} --out {out} "
+    hint = f"Stopped. Continue with: torchrun --nproc-per-node 2 -m hiersrec train {dataset.folder} --out {out} "
     assert news.count(hint) == news.count("Stopped.") == 1
     assert "[rank" not in news, "no traceback of ours"
 

@@ -4,4 +4,9 @@ Results go to standard output, the rest to standard error. A user's mistake is o
 """
 
 DEFAULT_RECIPE = "best"
-"""The recipe where none is named: the one that wins on validation sessions (RESULTS.md)."""
+"""The recipe used when none is named: the best one on validation sessions (RESULTS.md)."""
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """The parts of "a, b,c" between the commas, trimmed; empty ones are left out."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -5,16 +5,15 @@ from typing import Annotated
 
 import typer
 
-from hiersrec.cli import printing
-from hiersrec.cli.lists import listed
+from hiersrec.cli import printing, split_list
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="A run folder, of the default recipe or of cold_start.", metavar="RUN")],
-    items: Annotated[Path, typer.Option(help="New items, in columns as `prepare --items` had them.")],
+    items: Annotated[Path, typer.Option(help="New items, with the same columns as for `prepare --items`.")],
     out: Annotated[Path, typer.Option(help="The run folder to make.")],
     vectors: Annotated[
-        str | None, typer.Option(help="Files of vectors, a row for each row of the items.", metavar="NAME=FILE.npy,...")
+        str | None, typer.Option(help="Vector files, with one row per row of the items.", metavar="NAME=FILE.npy,...")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
@@ -23,7 +22,7 @@ def command(
     from hiersrec.add_items import add_items
     from hiersrec.store.folder import open_seal
 
-    add_items(run, items, out, printing.say, vectors=listed(vectors or ""), overwrite=overwrite)
+    add_items(run, items, out, printing.say, vectors=split_list(vectors or ""), overwrite=overwrite)
     if json:
         printing.show_json(open_seal(out, "run"))
         return

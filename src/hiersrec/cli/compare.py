@@ -12,19 +12,19 @@ from hiersrec.cli import printing
 def command(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Evaluated run folders. The first and its seeds are ours.", metavar="RUN RUN..."),
+        typer.Argument(help="Evaluated run folders. The first, with its other seeds, is ours.", metavar="RUN RUN..."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Write compare.md, .tex, .json, .png and .svg here.", metavar="DIR")
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="mrr@20, category_1/hits@20, ... Say it again for more.", metavar="NAME")
+        list[str] | None, typer.Option(help="mrr@20, category_1/hits@20, ... Repeat for more.", metavar="NAME")
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the test sessions.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the document.")] = False,
 ) -> None:
-    """Compare runs session by session; runs of one recipe that differ in seed alone count as one system."""
+    """Compare runs session by session; runs of one recipe that differ only in their seed count as one system."""
     from hiersrec.comparison import render
     from hiersrec.comparison.compare import ComparisonOptions, compare
     from hiersrec.training.callbacks import ProgressBar, stretch
@@ -32,7 +32,7 @@ def command(
 
     options = ComparisonOptions(metrics=tuple(metric or ComparisonOptions().metrics), bootstrap=bootstrap, seed=seed)
     if out is not None:
-        figures.figure(1, 1)  # without matplotlib this ends here, before the work
+        figures.figure(1, 1)  # fail before the work if matplotlib is missing
     with stretch(ProgressBar(printing.console(sys.stderr)), "resample") as progress:
         document = compare(runs, options, progress)
     table, written = render.table(document), []

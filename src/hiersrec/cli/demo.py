@@ -1,4 +1,4 @@
-"""`hiersrec demo`: the whole way once, on the dataset that comes with the package; with --serve to the page."""
+"""`hiersrec demo`: all steps once, on the dataset that comes with the package; --serve ends with the web page."""
 
 import sys
 from pathlib import Path
@@ -11,14 +11,14 @@ from hiersrec.cli import printing
 
 def command(
     out: Annotated[
-        Path, typer.Option(help="Folder for the dataset and the runs; older ones in it are replaced.")
+        Path, typer.Option(help="Folder for the dataset and the runs; older ones there are replaced.")
     ] = Path("demo"),
     serve: Annotated[
-        bool, typer.Option("--serve", help="Then open the page; an earlier demo in the folder is used as it is.")
+        bool, typer.Option("--serve", help="Then serve the web page; a finished demo in the folder is reused.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 picks a free one.")] = 8000,
 ) -> None:
-    """Do all of it once, on Wikispeedia."""
+    """Prepare, train, evaluate and recommend once, on Wikispeedia."""
     from hiersrec.demo import bundle_of, demo, is_done
     from hiersrec.training.callbacks import ProgressBar
 

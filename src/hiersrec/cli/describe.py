@@ -1,4 +1,4 @@
-"""`hiersrec describe DIR`: the statistics of a dataset folder, and the memory that training on it will need."""
+"""`hiersrec describe DIR`: the statistics of a dataset folder, and the memory that training on it needs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from hiersrec.store.dataset import Dataset
 
 PARTS = {
-    "total": "in all",
+    "total": "total",
     "process": "Python and its libraries",
     "data": "training sessions and items",
     "weights": "weights, and the model's copy of the catalogue",
     "optimizer": "gradients and moments of Adam",
-    "step": "largest batch of training",
-    "validation": "or a batch of validation, if that is more",
+    "step": "largest training batch",
+    "validation": "or a validation batch, if larger",
 }
 
 
@@ -32,34 +32,31 @@ def command(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print dataset.json, and the memory in bytes.")] = False,
 ) -> None:
-    """Show the statistics of a dataset folder, and the memory that training will need."""
+    """Show the statistics of a dataset folder, and estimate the memory for training."""
     from hiersrec.store.dataset import Dataset
 
     dataset = Dataset.open(folder)
     if not json:
-        show_dataset(dataset.document, False)  # first, so that a recipe that doesn't fit costs no statistics
+        show_dataset(dataset.document)  # first, so that a recipe that doesn't fit hides no statistics
     memory, lines = _memory(dataset, recipe, set_ or [])
     if json:
         printing.show_json({**dataset.document, "training_memory": {"recipe": recipe, **memory}})
         return
-    rows = [(what, _size(memory[part])) for part, what in PARTS.items()]
-    printing.show(printing.table(f"Memory that training {recipe} will need", ["what", "about"], rows))
+    rows = [(label, _size(memory[part])) for part, label in PARTS.items()]
+    printing.show(printing.table(f"Estimated memory for training {recipe}", ["part", "about"], rows))
     for line in lines:
         printing.show(f"Note: {line}")
 
 
-def show_dataset(document: dict[str, Any], as_json: bool) -> None:
-    """Print a dataset's document: its statistics (the paper's table 2), and the counts around each filter."""
+def show_dataset(document: dict[str, Any]) -> None:
+    """Print the statistics of a dataset.json (the paper's table 2), and the counts around each filter."""
     from hiersrec.prepare.statistics import table
 
-    if as_json:
-        printing.show_json(document)
-        return
     printing.show(printing.table(f"Dataset {document['name']}", ["statistic", "value"], table(document), right=False))
 
 
 def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict[str, int], list[str]]:
-    """Bytes by what takes them, and advice."""
+    """Bytes for each of PARTS, and advice on how to need fewer."""
     from hiersrec.config import ModelRecipe
     from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.training.advice import advice
@@ -68,8 +65,8 @@ def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict
     chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
     if not isinstance(chosen, ModelRecipe):
         raise BadRecipe(
-            f"The memory is estimated for recipes with [[tasks]] alone, and '{recipe}' has [baseline] "
-            f"{chosen.baseline.name}. Give another --recipe."
+            f"Memory is estimated only for recipes with [[tasks]]; '{recipe}' has [baseline] {chosen.baseline.name}. "
+            "Name another recipe with --recipe."
         )
     data = dataset.training()
     need = needed(chosen, data)

@@ -24,9 +24,9 @@ def command(  # more than ten parameters: they are the flags
     ),
     exclude_seen: Annotated[bool, typer.Option("--exclude-seen", help="Items of the session are not listed.")] = False,
     candidates: Annotated[
-        str, typer.Option(help="Items to rank: all, category (of the likeliest categories), random (as many).")
+        str, typer.Option(help="Items to rank: all, category (those of the likeliest categories), random (as many).")
     ] = "all",
-    top: Annotated[int | None, typer.Option(help="Candidates: the best categories of each level to take.")] = None,
+    top: Annotated[int | None, typer.Option(help="Candidates: how many best categories per level.")] = None,
     share: Annotated[
         float | None,
         typer.Option(help="Choose --top on validation: at most this share of the catalogue, such as 0.04."),
@@ -44,17 +44,17 @@ def command(  # more than ten parameters: they are the flags
     from hiersrec.retrieval.candidates import Candidates
     from hiersrec.training.callbacks import ProgressBar, stretch
 
-    wanted, chosen = None, Candidates()
+    goal, chosen = None, Candidates()
     if share is None and keep is None:
         chosen = Candidates(policy=candidates, top=top)
     elif top is None:
-        wanted = CandidateGoal(policy=candidates, share=share, keep=keep)
+        goal = CandidateGoal(policy=candidates, share=share, keep=keep)
     else:
-        raise BadInput(f"--share and --keep choose --top, got --top {top} beside them. Give only one of the three.")
+        raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
     options = EvaluationOptions(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
     bar = ProgressBar(printing.console(sys.stderr))
     with stretch(bar, "choose top on validation") as choosing, stretch(bar, "evaluate") as progress:
-        document = evaluate_run(run, data, split, options, wanted, progress, choosing)
+        document = evaluate_run(run, data, split, options, goal, progress, choosing)
     if json:
         printing.show_json(document)
         return
@@ -67,11 +67,11 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
     k, numbers = document["options"]["k"], document["metrics"]
     names = [f"{metric}@{k}" for metric in METRICS]
     title = f"{document['run']} on {document['dataset']['name']}, {document['split']} split"
-    tasks = {"item": "", **{one: f"{one}/" for one in _others(numbers)}}
-    counts = {"item": "prefixes"} | {one: f"{one}/labelled" for one in _others(numbers)}
+    others = [name.removesuffix("/labelled") for name in numbers if name.endswith("/labelled")]
+    tasks = [("item", "", "prefixes"), *((task, f"{task}/", f"{task}/labelled") for task in others)]
     rows = [
-        [task, f"{numbers[counts[task]]:,}", *(_share(numbers.get(prefix + name)) for name in names)]
-        for task, prefix in tasks.items()
+        [task, f"{numbers[count]:,}", *(_share(numbers.get(prefix + name)) for name in names)]
+        for task, prefix, count in tasks
     ]
     yield printing.table(title, ["task", "prefixes", *names], rows)
     yield (
@@ -83,10 +83,15 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
     if not is_whole:
         yield _candidates(document)
     if bounds := {name: value for name, value in numbers.items() if name.endswith(("/optimistic", "/pessimistic"))}:
-        yield printing.table("If ties fell otherwise", ["metric", "value"], [[a, _share(b)] for a, b in bounds.items()])
+        yield printing.table(
+            "Bounds over the order of ties",
+            ["metric", "value"],
+            [[name, _share(value)] for name, value in bounds.items()],
+        )
     for slice_name, parts in document["slices"].items():
         lines = [
-            [one["slice"], f"{one['prefixes']:,}", *(_share(one["metrics"][name]) for name in names)] for one in parts
+            [part["slice"], f"{part['prefixes']:,}", *(_share(part["metrics"][name]) for name in names)]
+            for part in parts
         ]
         yield printing.table(f"By {slice_name.replace('_', ' ')}", ["slice", "prefixes", *names], lines)
         if slice_name == "cold_start" and any(name.startswith("random_within") for name in numbers) and is_whole:
@@ -97,8 +102,8 @@ def _candidates(document: dict[str, Any]) -> str:
     options, numbers = document["options"], document["metrics"]
     policy, top = options["candidates"]["policy"], options["candidates"]["top"]
     text = (
-        f"Ranked were only candidates ({policy}, top {top}): {_share(numbers['candidates/share'])} of the catalogue, "
-        f"and among them {_share(numbers['candidates/target'])} of the targets."
+        f"Only candidates were ranked ({policy}, top {top}): {_share(numbers['candidates/share'])} of the catalogue, "
+        f"with {_share(numbers['candidates/target'])} of the targets among them."
     )
     if chosen := document.get("chosen"):
         share, kept = chosen["validation"]["share"], chosen["validation"]["kept"]
@@ -107,7 +112,7 @@ def _candidates(document: dict[str, Any]) -> str:
             f"catalogue and keep {_share(kept)} of the full mrr@{options['k']}."
         )
         if chosen["share"] is not None and share > chosen["share"]:
-            text += f" Even one category per level holds more than the {_share(chosen['share'])} asked for."
+            text += f" Even one category per level holds more than {_share(chosen['share'])}, the goal."
     return text
 
 
@@ -117,15 +122,11 @@ def _chance(numbers: dict[str, float], names: list[str]) -> str:
     for prefix, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
         if values := [f"{name} {numbers[f'{prefix}/{name}']:.2%}" for name in names if f"{prefix}/{name}" in numbers]:
             orders.append(f"the {about} category: {', '.join(values)}")
-    told = ", ".join(f"{name} {numbers[f'within_category/{name}']:.2%}" for name in names[:2])
+    own = ", ".join(f"{name} {numbers[f'within_category/{name}']:.2%}" for name in names[:2])
     return (
-        f"New targets, had the items been put in random order within {'; '.join(orders)}. This run's own order of the "
-        f"items of the target's category: {told}."
+        f"New targets, with the items in random order within {'; '.join(orders)}. In this run's own order of the "
+        f"items of the target's category: {own}."
     )
-
-
-def _others(numbers: dict[str, float]) -> list[str]:
-    return [name.removesuffix("/labelled") for name in numbers if name.endswith("/labelled")]
 
 
 def _share(value: float | None) -> str:

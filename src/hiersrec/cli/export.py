@@ -1,4 +1,4 @@
-"""`hiersrec export RUN --out BUNDLE`: a run folder -> all that serving needs, without PyTorch."""
+"""`hiersrec export RUN --out BUNDLE`: a run folder -> a bundle that serves without PyTorch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,16 +15,16 @@ def command(
         Path | None, typer.Option(help="The dataset folder to check the export on, if it has moved.", metavar="DIR")
     ] = None,
     top: Annotated[
-        int | None, typer.Option(help="Rank, by default, only the items of so many best categories of each level.")
+        int | None, typer.Option(help="By default, rank only the items of this many best categories per level.")
     ] = None,
     share: Annotated[
         float | None,
-        typer.Option(help="Rank, by default, only the best categories that hold this share of the items."),
+        typer.Option(help="By default, rank only the best categories that hold this share of the items."),
     ] = None,
     slabs: Annotated[
         str, typer.Option(help="Type of the vectors that are read first: float32, bf16 (half as much to read), int8.")
     ] = "float32",
-    int8: Annotated[bool, typer.Option("--int8", help="Make the encoder's products of bytes.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Quantize the encoder's weights to int8.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older bundle.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print bundle.json.")] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`hiersrec list`: what a recipe can name. The folders of the package are the lists."""
+"""`hiersrec list`: the names that a recipe can use, read from the folders of the package."""
 
 import ast
 import importlib.util
@@ -24,28 +24,28 @@ def command(
     kind: Annotated[
         str | None, typer.Argument(help="encoders, tasks, baselines, datasets or recipes; all if left out.")
     ] = (None),
-    json: Annotated[bool, typer.Option("--json", help="Print kind -> name -> what it is.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print kind -> name -> description.")] = False,
 ) -> None:
-    """List what is there to choose from."""
+    """List the encoders, tasks, baselines, datasets and recipes."""
     kinds = [*FOLDERS, "recipes"]
     if kind is not None and kind not in kinds:
         raise UnknownName(f"There is no list of '{kind}'. {did_you_mean(kind, kinds)}")
-    found = {one: _recipes() if one == "recipes" else _members(FOLDERS[one]) for one in ([kind] if kind else kinds)}
+    lists = {name: _recipes() if name == "recipes" else _members(FOLDERS[name]) for name in ([kind] if kind else kinds)}
     if json:
-        printing.show_json(found)
+        printing.show_json(lists)
         return
-    for one, members in found.items():
-        printing.show(printing.table(one, ["name", "what it is"], members.items(), right=False))
+    for name, members in lists.items():
+        printing.show(printing.table(name, ["name", "description"], members.items(), right=False))
 
 
 def _members(folder: str) -> dict[str, str]:
     """Name -> first line of the docstring, read without running the module."""
     about = {}
     for name in registry.names(folder):
-        found = importlib.util.find_spec(f"hiersrec.{folder}.{name}")
-        assert found is not None
-        assert found.origin is not None
-        text = ast.get_docstring(ast.parse(Path(found.origin).read_text(encoding="utf-8")))
+        spec = importlib.util.find_spec(f"hiersrec.{folder}.{name}")
+        assert spec is not None
+        assert spec.origin is not None
+        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
         assert text, f"{folder}.{name} has no docstring"
         about[name] = text.splitlines()[0]
     return about

@@ -1,7 +1,7 @@
 """`hiersrec prepare EVENTS --items ITEMS --out DIR`: own tables, or a public dataset's files -> a dataset folder.
 
-Flags left out keep the dataset's own settings where --dataset names one, and the defaults of prepare/settings.py
-elsewhere. Error messages there speak of these flags, so both keep the same names.
+Flags that are left out keep the settings of the public --dataset, or else the defaults of prepare/settings.py. Error
+messages there name these flags, so both keep the same names.
 """
 
 from dataclasses import replace
@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hiersrec import registry
-from hiersrec.cli import printing
+from hiersrec.cli import printing, split_list
 from hiersrec.cli.describe import show_dataset
-from hiersrec.cli.lists import listed
 from hiersrec.errors import BadInput
 
 if TYPE_CHECKING:
     from hiersrec.prepare.settings import PrepareSettings
     from hiersrec.prepare.source import Source
 
-Column = Annotated[str | None, typer.Option(help="Column of that field.", metavar="COLUMN")]
+Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
 
 
 def command(  # more than ten parameters: they are the flags
@@ -28,13 +27,13 @@ def command(  # more than ten parameters: they are the flags
     events: Annotated[
         Path | None, typer.Argument(help="Events: CSV, TSV or Parquet, a file or a folder of parts.", metavar="EVENTS")
     ] = None,
-    items: Annotated[Path | None, typer.Option(help="Items, with their categories; same kinds of files.")] = None,
+    items: Annotated[Path | None, typer.Option(help="Items, with their categories; same file types.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset; the folder's name if left out.")] = None,
     dataset: Annotated[
         str | None, typer.Option(help="A public dataset (`hiersrec list datasets`); EVENTS is the folder of its files.")
     ] = None,
     test: Annotated[
-        Path | None, typer.Option(help="Events of the test sessions, if the data is split already.")
+        Path | None, typer.Option(help="Events of the test sessions, if the data is already split.")
     ] = None,
     session_id: Column = None,
     item_id: Column = None,
@@ -43,23 +42,23 @@ def command(  # more than ten parameters: they are the flags
     user_id: Column = None,
     event_type: Column = None,
     category_path: Annotated[
-        str | None, typer.Option(help="Items' column with the whole category path.", metavar="COLUMN")
+        str | None, typer.Option(help="Items' column with the full category path.", metavar="COLUMN")
     ] = None,
     category_separator: Annotated[str | None, typer.Option(help="Between the parts of a path [default: /].")] = None,
     category_columns: Annotated[
-        str | None, typer.Option(help="Items' columns, one a level, coarse to fine.", metavar="A,B,...")
+        str | None, typer.Option(help="Items' columns, one per level, coarse to fine.", metavar="A,B,...")
     ] = None,
     gap: Annotated[
-        float | None, typer.Option(help="Pause of a user that ends a session, in seconds [default: 1800].")
+        float | None, typer.Option(help="Seconds without an event that end a user's session [default: 1800].")
     ] = None,
-    event_types: Annotated[str | None, typer.Option(help="Keep only these types of events.", metavar="A,B,...")] = None,
+    event_types: Annotated[str | None, typer.Option(help="Keep only events of these types.", metavar="A,B,...")] = None,
     drop_repeats: Annotated[
         bool | None, typer.Option("--drop-repeats", help="Drop an event on the same item as the one before.")
     ] = None,
-    max_session_length: Annotated[int | None, typer.Option(help="Keep only the newest events of a session.")] = None,
-    min_item_count: Annotated[int | None, typer.Option(help="Least events of an item [default: 1].")] = None,
-    min_user_count: Annotated[int | None, typer.Option(help="Least events of a user [default: 1].")] = None,
-    min_session_length: Annotated[int | None, typer.Option(help="Least events of a session [default: 2].")] = None,
+    max_session_length: Annotated[int | None, typer.Option(help="Most events of a session; the newest stay.")] = None,
+    min_item_count: Annotated[int | None, typer.Option(help="Minimum events of an item [default: 1].")] = None,
+    min_user_count: Annotated[int | None, typer.Option(help="Minimum events of a user [default: 1].")] = None,
+    min_session_length: Annotated[int | None, typer.Option(help="Minimum events of a session [default: 2].")] = None,
     split: Annotated[
         str | None,
         typer.Option(help="Test sessions: last-days:7, date:2016-05-25, fraction:0.1 or random:0.2.", metavar="RULE"),
@@ -77,37 +76,37 @@ def command(  # more than ten parameters: they are the flags
     hold_out_items: Annotated[
         float | None, typer.Option(help="Share of the items to hide from training, as if they were new [default: 0].")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Items' columns of words.", metavar="A,B,...")] = None,
-    categorical: Annotated[str | None, typer.Option(help="Items' columns of a few values.", metavar="A,B,...")] = None,
+    text: Annotated[str | None, typer.Option(help="Items' text columns.", metavar="A,B,...")] = None,
+    categorical: Annotated[str | None, typer.Option(help="Items' columns of few values.", metavar="A,B,...")] = None,
     multi: Annotated[
-        str | None, typer.Option(help="Items' columns of several values: lists, or text.", metavar="A,B,...")
+        str | None, typer.Option(help="Items' columns of several values: lists, or separated text.", metavar="A,B,...")
     ] = None,
-    multi_separator: Annotated[str | None, typer.Option(help="Between several values in a text [default: |].")] = None,
-    numeric: Annotated[str | None, typer.Option(help="Items' columns of numbers.", metavar="A,B,...")] = None,
+    multi_separator: Annotated[str | None, typer.Option(help="Between the values of such a text [default: |].")] = None,
+    numeric: Annotated[str | None, typer.Option(help="Items' numeric columns.", metavar="A,B,...")] = None,
     vectors: Annotated[
         str | None,
-        typer.Option(help="Ready vectors: items' columns, or files with a row per item.", metavar="A,B=FILE.npy,..."),
+        typer.Option(help="Given vectors: items' columns, or files with one row per item.", metavar="A,B=FILE.npy,..."),
     ] = None,
     text_vectors: Annotated[
-        str | None, typer.Option(help="Items' columns of words, to become vectors.", metavar="A,B,...")
+        str | None, typer.Option(help="Items' text columns to encode as vectors.", metavar="A,B,...")
     ] = None,
     text_encoder: Annotated[
         str | None,
-        typer.Option(help="What makes them vectors: tfidf, or the folder of a sentence-transformers model."),
+        typer.Option(help="Encoder of text vectors: tfidf, or the folder of a sentence-transformers model."),
     ] = None,
-    ignore: Annotated[str | None, typer.Option(help="Items' columns to leave out.", metavar="A,B,...")] = None,
+    ignore: Annotated[str | None, typer.Option(help="Items' columns to ignore.", metavar="A,B,...")] = None,
     implicit_categories: Annotated[
         str | None,
         typer.Option(
-            help="Categories from the training sessions alone: clusters of items, so many, or auto.",
+            help="Derive categories from the training sessions: item clusters, how many per level, or auto.",
             metavar="K|K1,K2,...|auto",
         ),
     ] = None,
     engine: Annotated[
         str,
         typer.Option(
-            help="What does the work: duckdb, local-spark or spark://HOST:PORT, which needs --out on storage that all "
-            "its machines share. The folder is the same."
+            help="Query engine: duckdb, local-spark, or spark://HOST:PORT, which needs --out on storage that all its "
+            "machines share. The result is the same."
         ),
     ] = "duckdb",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older dataset folder.")] = False,
@@ -167,7 +166,11 @@ def command(  # more than ten parameters: they are the flags
     if name is not None:
         source = replace(source, name=name)
     prepare(source, out, _changed(settings, flags), engine=engine, overwrite=overwrite, say=printing.say)
-    show_dataset(Dataset.open(out).document, json)
+    document = Dataset.open(out).document
+    if json:
+        printing.show_json(document)
+    else:
+        show_dataset(document)
 
 
 def _public(
@@ -176,7 +179,7 @@ def _public(
     module = registry.load("datasets", dataset)
     if items is not None or test is not None:
         flag = "--test" if items is None else "--items"
-        raise BadInput(f"--dataset {dataset} finds its own tables in the folder EVENTS. Leave out {flag}.")
+        raise BadInput(f"--dataset {dataset} takes all its tables from the folder EVENTS. Leave out {flag}.")
     return module.source(events), module.SETTINGS
 
 
@@ -190,17 +193,15 @@ def _own(name: str, events: Path | None, items: Path | None, test: Path | None) 
 
 
 def _changed(settings: "PrepareSettings", flags: dict[str, dict[str, Any]]) -> "PrepareSettings":
-    """The settings with every flag that was given; flags left out are None."""
-    given = {group: {key: one for key, one in flags[group].items() if one is not None} for group in flags}
-    given["metadata"] |= _freed(settings, given["metadata"])
-    return replace(settings, **{group: replace(getattr(settings, group), **given[group]) for group in given})
-
-
-def _freed(settings: "PrepareSettings", given: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The dataset's own lists of columns without those that a flag names, which is then the kind they have."""
-    named = {name.split("=")[0] for names in given.values() if isinstance(names, tuple) for name in names}
-    lists = {key: one for key, one in vars(settings.metadata).items() if isinstance(one, tuple) and key not in given}
-    return {key: tuple(name for name in names if name not in named) for key, names in lists.items()}
+    """The settings with all flags applied that are not None."""
+    changes = {group: {key: value for key, value in flags[group].items() if value is not None} for group in flags}
+    metadata = changes["metadata"]
+    # A column that a flag names has the kind of that flag, so it goes from the dataset's own lists.
+    named = {name.split("=")[0] for names in metadata.values() if isinstance(names, tuple) for name in names}
+    for key, names in vars(settings.metadata).items():
+        if isinstance(names, tuple) and key not in metadata:
+            metadata[key] = tuple(name for name in names if name not in named)
+    return replace(settings, **{group: replace(getattr(settings, group), **changes[group]) for group in changes})
 
 
 def _rule(split: str | None, key: str | None, has_test: bool) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def _clusters(text: str | None) -> dict[str, Any]:
     if text.strip() == "auto":
         return {"auto": True}
     try:
-        return {"clusters": tuple(int(one) for one in text.split(","))}
+        return {"clusters": tuple(int(count) for count in text.split(","))}
     except ValueError:
         raise BadInput(
             "--implicit-categories must be a number of clusters such as 995, several from coarse to fine such as "
@@ -234,4 +235,4 @@ def _clusters(text: str | None) -> dict[str, Any]:
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else listed(text)
+    return None if text is None else split_list(text)

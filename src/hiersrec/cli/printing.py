@@ -1,6 +1,7 @@
-"""Results go to standard output, everything else to standard error, so that a pipe gets results alone."""
+"""Results go to standard output, everything else to standard error, so that a pipe gets only results."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -8,9 +9,10 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+from typer import Exit
 
 WIDTH = 120
-"""Columns where the stream is no terminal and so has no width of its own."""
+"""Columns where the stream is not a terminal, which has no width of its own."""
 
 
 def console(stream: TextIO) -> Console:
@@ -35,11 +37,17 @@ def say(text: str) -> None:
     console(sys.stderr).print(text, soft_wrap=True)
 
 
+def stopped(words: Iterable[str]) -> Exit:
+    """Say which command continues the work that Ctrl-C stopped; returns the exit to raise, with code 130."""
+    say(f"Stopped. Continue with: {shlex.join(words)}")
+    return Exit(130)
+
+
 def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], right: bool = True) -> Table:
-    """A table whose first column is text; the others are numbers, set right, unless told otherwise."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for at, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if right and at > 0 else "left", overflow="fold")
+    """A table for the terminal. right: align all columns but the first to the right, for numbers."""
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for column, heading in enumerate(headings):
+        grid.add_column(heading, justify="right" if right and column > 0 else "left", overflow="fold")
     for row in rows:
-        made.add_row(*map(Text, row))
-    return made
+        grid.add_row(*map(Text, row))
+    return grid

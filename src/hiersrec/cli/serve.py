@@ -1,4 +1,4 @@
-"""`hiersrec serve BUNDLE`: recommendations over HTTP, and a page for people, until a signal ends it."""
+"""`hiersrec serve BUNDLE`: recommendations over HTTP, and a web page, until a signal stops it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,15 +8,15 @@ import typer
 
 def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle, made by export.", metavar="BUNDLE")],
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer; about one a core.")] = 1,
-    queue: Annotated[int, typer.Option(min=1, help="Most requests that wait in a worker; one more gets 503.")] = 256,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 picks a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer; about one per core.")] = 1,
+    queue: Annotated[int, typer.Option(min=1, help="Most waiting requests of a worker; the next gets 503.")] = 256,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds a request may wait; then it gets 503.")] = 2.0,
 ) -> None:
-    """Serve a bundle over HTTP, with a page at /. SIGHUP opens it anew, SIGTERM ends.
+    """Serve a bundle over HTTP, with a page at /. SIGHUP reloads the bundle, SIGTERM stops.
 
-    With HIERSREC_API_KEY set in the environment, clients must send it as the header X-API-Key.
+    If HIERSREC_API_KEY is set in the environment, clients must send it in the header X-API-Key.
     """
     from hiersrec.http.server import Service, serve
 

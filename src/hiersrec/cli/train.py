@@ -1,6 +1,5 @@
 """`hiersrec train DIR --out RUN`: a dataset folder and a recipe -> a run folder."""
 
-import shlex
 import sys
 from json import dumps
 from pathlib import Path
@@ -17,8 +16,8 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Without it best; with "
-            "--init-from the recipe of that run, with --resume the one of the training."
+            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: best; with "
+            "--init-from the recipe of that run, with --resume that of the stopped training."
         ),
     ] = None,
     set_: Annotated[
@@ -26,18 +25,18 @@ def command(
     ] = None,
     init_from: Annotated[
         Path | None,
-        typer.Option(help="Begin with the weights of this run, trained on older data.", metavar="RUN"),
+        typer.Option(help="Start from the weights of this run, trained on older data.", metavar="RUN"),
     ] = None,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A run on the same dataset folder whose predictions are right answers too; several by "
-            "repeating it. The same as --set training.teachers=[...].",
+            help="A run on the same dataset folder whose predictions are soft targets; repeat for more. The same "
+            "as --set training.teachers=[...].",
             metavar="RUN",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same as --set training.seed=SEED.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped training left off.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Seed; the same as --set training.seed=SEED.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a stopped training.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
@@ -52,7 +51,7 @@ def command(
 
     overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]
     if teacher:
-        overrides.append(f"training.teachers={dumps([str(one) for one in teacher], ensure_ascii=False)}")
+        overrides.append(f"training.teachers={dumps([str(run) for run in teacher], ensure_ascii=False)}")
     bar = ProgressBar(printing.console(sys.stderr))
     try:
         with joined(report=lambda error: printing.say(f"Error: {error}")) as processes:
@@ -80,8 +79,7 @@ def command(
         again = [*launcher(), "train", str(folder), "--out", str(out)]
         again += [] if recipe is None else ["--recipe", recipe]
         again += [word for override in overrides for word in ("--set", override)]
-        printing.say(f"Stopped. Go on with: {shlex.join(again)} --resume")
-        raise typer.Exit(130) from None
+        raise printing.stopped([*again, "--resume"]) from None
     if not processes.first:
         return
     if json:
