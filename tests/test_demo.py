@@ -31,7 +31,7 @@ def shop(tmp_path, monkeypatch):
             source=lambda _: Source("shop", folder / "events.csv", folder / "items.csv"), SETTINGS=settings
         ),
     )
-    tiny = [one for one in TINY if not one.startswith("encoder.heads")] + ["training.epochs=1"]
+    tiny = [setting for setting in TINY if not setting.startswith("encoder.heads")] + ["training.epochs=1"]
     monkeypatch.setattr(module, "read_recipe", lambda path: read_recipe(path, tiny if path.stem == "best" else []))
     return tmp_path
 
@@ -50,7 +50,7 @@ def test_the_demo_shows_accuracy_explained_sessions_and_where_the_files_lie(shop
         mrr = json.loads((shop / "demo" / "runs" / recipe / "metrics.json").read_text())["metrics"]["mrr@20"]
         assert any(line.startswith(recipe) and f"{mrr:.2%}" in line for line in text.splitlines())
     assert text.count("Session: Thing ") == 3
-    assert text.count("The reader went on to Thing ") == 3
+    assert text.count("The reader clicked Thing ") == 3
     assert text.count("pulled most by") == 3
     assert str(shop / "demo" / "data") in text
 

@@ -79,19 +79,19 @@ def test_new_items_count_as_targets_and_in_prefixes(monkeypatch, dataset, run) -
     assert added != unseen
     monkeypatch.setattr(door, "open_run", lambda folder: open_grown(folder, [row["item_id"] for row in added]))
 
-    found = door.evaluate_run(run)
+    document = door.evaluate_run(run)
 
-    number = {row["item"]: dataset.catalog.num_items + at for at, row in enumerate(added, start=1)}
+    number = {row["item"]: dataset.catalog.num_items + offset for offset, row in enumerate(added, start=1)}
     stored = dataset.sessions("test")
-    lists = [[number.get(item, item) for item in stored[at].tolist()] for at in range(len(stored))]
+    lists = [[number.get(item, item) for item in stored[session].tolist()] for session in range(len(stored))]
     catalog = grown(dataset.catalog, [row["item_id"] for row in added])
     expected = evaluate(NewestFirst(catalog), catalog, Sessions.from_lists(lists))
-    assert found["metrics"] == expected.metrics
-    assert found["slices"] == expected.slices
-    before = sum(item < 0 for at in range(len(stored)) for item in stored[at][1:])
-    assert 0 < found["metrics"]["unseen_targets"] < before
-    assert 0 < found["metrics"]["random_within_category/hits@20"] <= 1
-    cold = {row["slice"]: row for row in found["slices"]["cold_start"]}
+    assert document["metrics"] == expected.metrics
+    assert document["slices"] == expected.slices
+    before = sum(item < 0 for session in range(len(stored)) for item in stored[session][1:])
+    assert 0 < document["metrics"]["unseen_targets"] < before
+    assert 0 < document["metrics"]["random_within_category/hits@20"] <= 1
+    cold = {row["slice"]: row for row in document["slices"]["cold_start"]}
     assert cold["target new"]["prefixes"] == before
     assert cold["target new"]["metrics"]["hits@20"] > 0
 
@@ -102,12 +102,12 @@ def test_a_run_that_has_not_grown_never_asks_for_the_ids(monkeypatch, dataset, r
 
     monkeypatch.setattr(Dataset, "unseen", fail)
 
-    found = door.evaluate_run(run)
+    document = door.evaluate_run(run)
 
     stored = np.asarray(dataset.sessions("test").items)
     first = np.asarray(dataset.sessions("test").offsets)[:-1]
-    assert found["metrics"]["unseen_targets"] == (np.delete(stored, first) < 0).sum()
-    assert not any(name.startswith("random_within") for name in found["metrics"])
+    assert document["metrics"]["unseen_targets"] == (np.delete(stored, first) < 0).sum()
+    assert not any(name.startswith("random_within") for name in document["metrics"])
 
 
 def test_other_splits_have_no_new_items(monkeypatch, dataset, run) -> None:
@@ -122,9 +122,9 @@ def test_sessions_that_a_refit_was_trained_on_measure_and_choose_nothing(dataset
     recipe = read_recipe(find_recipe("best", "shop"), [*quick, "training.refit=true"])
     train(dataset, recipe, tmp_path / "run", SilentCallback())
 
-    for asked in ({"split": "valid"}, {"wanted": CandidateGoal(policy="category", share=0.5)}):
+    for choice in ({"split": "valid"}, {"goal": CandidateGoal(policy="category", share=0.5)}):
         with pytest.raises(BadInput, match=r"trained on the validation sessions too \(training\.refit\)"):
-            door.evaluate_run(tmp_path / "run", **asked)
+            door.evaluate_run(tmp_path / "run", **choice)
     assert door.evaluate_run(tmp_path / "run")["metrics"]["prefixes"] > 0
 
 

@@ -1,7 +1,7 @@
-"""The whole way once: prepare, train, evaluate and recommend, on the dataset that comes with the package.
+"""Prepare, train, evaluate and recommend once, on the dataset that comes with the package.
 
-A thin chain over the functions that the commands call, and so an example of using them from Python. In Wikispeedia
-people click from one Wikipedia article to another; a session is such a walk, and the task is the next click.
+It calls the same functions as the commands, so it is also an example of using them from Python. In Wikispeedia people
+click from one Wikipedia article to another; a session is such a walk, and the task is the next click.
 """
 
 from collections.abc import Iterator
@@ -30,26 +30,26 @@ METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
 SESSIONS, SESSION_LENGTHS = 3, range(5, 8)
 LISTED = 5
 TOP = 4
-"""Categories of each level whose items the page ranks, beside the full ranking."""
+"""Categories of each level whose items the page ranks, in addition to the full ranking."""
 
 
 def demo(out: Path, callback: Callback) -> Iterator[RenderableType]:
-    """Make OUT/data and OUT/runs/RECIPE; yields what to show: accuracy, three explained sessions, where the files lie.
+    """Make OUT/data and OUT/runs/RECIPE; yields texts and tables: accuracy, three explained sessions, the files.
 
-    Folders of an earlier demo are replaced. `callback` hears how it goes. Raises BadFolder if OUT holds something else.
+    Folders of an earlier demo are replaced. `callback` gets progress. Raises BadFolder if OUT holds something else.
     """
     data, runs = out / "data", out / "runs"
     if data.exists():
         callback.say(f"demo: replacing the earlier demo in {out}")
     prepare(wikispeedia.source(None), data, wikispeedia.SETTINGS, overwrite=True, say=callback.say)
     dataset = Dataset.open(data)
-    measured = {}
+    evaluated = {}
     for name in RECIPES:
         recipe = read_recipe(find_recipe(name, dataset.name))
         train(dataset, recipe, runs / name, callback, overwrite=True)
         with stretch(callback, f"evaluate: {name}") as progress:
-            measured[name] = evaluate_run(runs / name, progress=progress)
-    yield _accuracy(measured)
+            evaluated[name] = evaluate_run(runs / name, progress=progress)
+    yield _accuracy(evaluated)
     yield ""
     walks = [dataset.catalog.to_external(walk) for walk in pick_sessions(dataset)]
     yield from _explained(runs / RECIPES[-1], walks)
@@ -58,7 +58,7 @@ def demo(out: Path, callback: Callback) -> Iterator[RenderableType]:
 
 
 def is_done(out: Path) -> bool:
-    """Whether an earlier demo has finished the run that `bundle_of` takes."""
+    """Whether an earlier demo has finished the run that `bundle_of` exports."""
     return (out / "runs" / RECIPES[-1] / SEALS["run"]).is_file()
 
 
@@ -70,40 +70,39 @@ def bundle_of(out: Path, callback: Callback) -> Path:
     return bundle
 
 
-def _accuracy(measured: dict[str, dict[str, Any]]) -> Table:
-    last = measured[RECIPES[-1]]["metrics"]
+def _accuracy(evaluated: dict[str, dict[str, Any]]) -> Table:
+    last = evaluated[RECIPES[-1]]["metrics"]
     levels = [name for name in last if name.startswith("category_") and name.endswith("/mrr@20")]
     title = f"Next item of {last['prefixes']:,} test prefixes, and next category where one is predicted"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in ("recipe", *METRICS, *(level.replace("category_", "level ").replace("/", " ") for level in levels)):
         table.add_column(heading, justify="left" if heading == "recipe" else "right")
-    for name, document in measured.items():
+    for name, document in evaluated.items():
         numbers = document["metrics"]
-        cells = [f"{numbers[one]:.2%}" if one in numbers else "" for one in (*METRICS, *levels)]
-        table.add_row(name, *cells)
+        table.add_row(name, *(f"{numbers[metric]:.2%}" if metric in numbers else "" for metric in (*METRICS, *levels)))
     return table
 
 
 def _explained(run: Path, walks: list[list[ExternalId]]) -> Iterator[RenderableType]:
-    """Sessions without their last item, what is recommended and why, and where the last item stands."""
+    """Sessions without their last item, what is recommended and why, and the rank of the last item."""
     recommender = Recommender.load(run)
     size = recommender.catalog.num_items
     answers = recommender.recommend([walk[:-1] for walk in walks], LISTED, explain=True)
-    ranks = recommender.recommend([walk[:-1] for walk in walks], size)
-    for walk, answer, everything in zip(walks, answers, ranks, strict=True):
+    rankings = recommender.recommend([walk[:-1] for walk in walks], size)
+    for walk, answer, ranking in zip(walks, answers, rankings, strict=True):
         yield from render(answer)
-        true = next(item for item in everything.items if item.item_id == walk[-1])
-        yield f"The reader went on to {true.title}, which has rank {true.rank} of {size:,}."
+        target = next(item for item in ranking.items if item.item_id == walk[-1])
+        yield f"The reader clicked {target.title} next, which has rank {target.rank} of {size:,}."
         yield ""
 
 
 def pick_sessions(dataset: Dataset) -> list[Int32]:
     """Three test sessions of 5 to 7 items, all known and different, evenly spread over the split."""
     test = dataset.sessions("test")
-    fit = [
-        at
-        for at in range(len(test))
-        if len(test[at]) in SESSION_LENGTHS and test[at].min() > 0 and len(set(test[at].tolist())) == len(test[at])
+    usable = [
+        session
+        for session in (test[number] for number in range(len(test)))
+        if len(session) in SESSION_LENGTHS and session.min() > 0 and len(set(session.tolist())) == len(session)
     ]
-    assert len(fit) >= SESSIONS
-    return [test[fit[len(fit) * (2 * one + 1) // (2 * SESSIONS)]] for one in range(SESSIONS)]
+    assert len(usable) >= SESSIONS
+    return [usable[len(usable) * (2 * number + 1) // (2 * SESSIONS)] for number in range(SESSIONS)]

@@ -1,7 +1,7 @@
-"""A run measured on a dataset's split: the metrics and the rank of every prefix, kept beside the model.
+"""Evaluate a run folder on a split of a dataset; metrics and the rank of every prefix go into the run folder.
 
-The command `hiersrec evaluate` and the demo both call `measure`. The numbers of the test split with default options are
-metrics.json and ranks.parquet; any other choice is written under a name that states it, so that nothing is mistaken.
+Results of the test split with default options are metrics.json and ranks.parquet; the file names of all others state
+what differs.
 """
 
 import json
@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from hiersrec import __version__
 from hiersrec.build import open_run
-from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
@@ -30,43 +29,48 @@ def evaluate_run(
     data: Path | None = None,
     split: str = "test",
     options: EvaluationOptions | None = None,
-    wanted: CandidateGoal | None = None,
+    goal: CandidateGoal | None = None,
     progress: Callable[[int, int], None] | None = None,
     choosing: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a run folder; writes metrics and ranks into it and returns the metrics document.
 
     data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. In a run
-    with items added after training, those count in the test sessions, by their external ids. wanted: replaces the
-    candidates of the options by those whose K is chosen on the dataset's validation sessions, of which `choosing` is
-    told as `progress` is of the split. Raises BadFolder for a folder that can't be read, BadInput for another
-    vocabulary or split, or where there is nothing to evaluate or to choose on.
+    with items added after training, those count in the test sessions, by their external ids. goal: replaces the
+    candidates of the options by those whose K is chosen on the validation sessions; `choosing` reports that as
+    `progress` reports the evaluation. Raises BadFolder for a folder that can't be read, BadInput for another vocabulary
+    or split, or if there is nothing to evaluate or to choose on.
     """
     options = options or EvaluationOptions()
     run = open_run(folder)
     trained_on = run.document["dataset"]
-    if data is None and not Path(trained_on["path"]).is_dir():
-        raise BadFolder(f"The dataset of {folder} is no longer at {trained_on['path']}. Name its folder with --data.")
-    dataset = Dataset.open(data if data is not None else Path(trained_on["path"]))
+    path = data or Path(trained_on["path"])
+    if data is None and not path.is_dir():
+        raise BadFolder(f"The dataset of {folder} is no longer at {path}. Name its folder with --data.")
+    dataset = Dataset.open(path)
     if dataset.fingerprint != trained_on["fingerprint"]:
         raise BadInput(
             f"{dataset.folder} has other items than {folder} was trained on ({trained_on['name']}), so "
-            "the run can't be measured on it. Name the folder of that dataset with --data, or train on this one."
+            "the run can't be evaluated on it. Name the folder of that dataset with --data, or train on this one."
         )
     if list(dataset.catalog.event_types) != list(run.catalog.event_types):
         raise BadInput(
             f"{dataset.folder} has the event types {', '.join(dataset.catalog.event_types) or 'none'}; {folder} was "
             f"trained with {', '.join(run.catalog.event_types) or 'none'}. Name the folder of that dataset with --data."
         )
-    _refuse_what_was_trained_on(folder, run.recipe, split, wanted)
+    if run.recipe.training is not None and run.recipe.training.refit and (split == "valid" or goal):
+        raise BadInput(
+            f"{folder} was trained on the validation sessions too (training.refit), so they can neither measure it nor "
+            "choose its candidates. Use the run that chose its settings, and --top for candidates."
+        )
     started = time.monotonic()
     sessions = dataset.sessions(split)
-    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # the run has grown since its training
+    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # items were added after training
         sessions = renumbered(sessions, dataset.unseen(), run.catalog)
     chosen = None
-    if wanted:
-        chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), wanted, options, choosing)
-        options = replace(options, candidates=Candidates(policy=wanted.policy, top=chosen.top))
+    if goal:
+        chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), goal, options, choosing)
+        options = replace(options, candidates=Candidates(policy=goal.policy, top=chosen.top))
     evaluation = evaluate(run.scorer, run.catalog, sessions, options, progress)
     suffix = _suffix(split, options)
     files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
@@ -76,7 +80,7 @@ def evaluate_run(
         "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
         "split": split,
         "options": asdict(options),
-        **({"chosen": asdict(wanted) | {"validation": chosen._asdict()}} if wanted and chosen else {}),
+        **({"chosen": asdict(goal) | {"validation": chosen._asdict()}} if goal and chosen else {}),
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
         "seconds": round(time.monotonic() - started, 3),
@@ -88,16 +92,8 @@ def evaluate_run(
     return document
 
 
-def _refuse_what_was_trained_on(folder: Path, recipe: Recipe, split: str, wanted: CandidateGoal | None) -> None:
-    if recipe.training is not None and recipe.training.refit and (split == "valid" or wanted):
-        raise BadInput(
-            f"{folder} was trained on the validation sessions too (training.refit), so they can neither measure it nor "
-            "choose its candidates. Use the run that chose its settings, and for candidates --top."
-        )
-
-
 def _suffix(split: str, options: EvaluationOptions) -> str:
-    """What differs from the default: "" or "-valid-k10-last_only-exclude_seen-candidates-category-top12"."""
+    """What differs from the defaults: "" or "-valid-k10-last_only-exclude_seen-candidates-category-top12"."""
     words = [] if split == "test" else [split]
     words += [] if options.k == EvaluationOptions().k else [f"k{options.k}"]
     words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]

@@ -210,9 +210,9 @@ def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
         (["--candidates", "random", "--top", "-1"], "top must be at least 1, got -1"),
         (
             ["--candidates", "category", "--share", "1.1"],
-            "share is a part of the whole, above 0 and at most 1, got 1.1",
+            "share must be above 0 and at most 1, got 1.1",
         ),
-        (["--candidates", "category", "--keep", "0"], "keep is a part of the whole"),
+        (["--candidates", "category", "--keep", "0"], "keep must be above 0"),
         (["--candidates", "category", "--share", "0.1", "--keep", "0.9"], "got 2 of them"),
         (["--candidates", "category", "--share", "0.1", "--top", "3"], "got --top 3 as well. Give only one"),
     ],

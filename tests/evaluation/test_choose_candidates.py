@@ -12,7 +12,7 @@ from tests.evaluation.test_evaluate import sessions
 from tests.retrieval.world import ITEMS, KNOWN, Waves, world
 
 CATALOG = world(1)
-STORED = Sessions.from_lists([[item for item in one if item <= ITEMS] for one in sessions(seed=4, number=60)])
+STORED = Sessions.from_lists([[item for item in session if item <= ITEMS] for session in sessions(seed=4, number=60)])
 OPTIONS = {
     "usual": EvaluationOptions(),
     "short lists": EvaluationOptions(k=8, batch_size=7),
@@ -24,8 +24,8 @@ OPTIONS = {
 def curves(options: EvaluationOptions) -> tuple[list[float], list[float]]:
     """Share and MRR for every K from 1 to all, one evaluation each."""
     chosen = [Candidates(policy="category", top=top) for top in range(1, max(KNOWN) + 1)]
-    found = [evaluate(Waves(), CATALOG, STORED, replace(options, candidates=one)).metrics for one in chosen]
-    return [one["candidates/share"] for one in found], [one[f"mrr@{options.k}"] for one in found]
+    metrics = [evaluate(Waves(), CATALOG, STORED, replace(options, candidates=each)).metrics for each in chosen]
+    return [values["candidates/share"] for values in metrics], [values[f"mrr@{options.k}"] for values in metrics]
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -40,11 +40,11 @@ def test_against_one_evaluation_for_every_k(name) -> None:
     def choose(**goal: float) -> ChosenCandidates:
         return choose_top(Waves(), CATALOG, STORED, CandidateGoal(policy="category", **goal), options)
 
-    for share in (0.01, *(one + 1e-9 for one in shares if one < 1), 0.999, 1.0):
-        top = max([at for at, one in enumerate(shares, start=1) if one <= share], default=1)
+    for share in (0.01, *(value + 1e-9 for value in shares if value < 1), 0.999, 1.0):
+        top = max([k for k, value in enumerate(shares, start=1) if value <= share], default=1)
         assert choose(share=share) == pytest.approx((top, shares[top - 1], mrr[top - 1] / full))
-    for keep in (0.01, *(min(one / full - 1e-9, 1.0) for one in mrr), 0.9, 1.0):
-        top = next(at for at, one in enumerate(mrr, start=1) if one >= keep * full - 1e-12)
+    for keep in (0.01, *(min(value / full - 1e-9, 1.0) for value in mrr), 0.9, 1.0):
+        top = next(k for k, value in enumerate(mrr, start=1) if value >= keep * full - 1e-12)
         assert choose(keep=keep) == pytest.approx((top, shares[top - 1], mrr[top - 1] / full))
 
 
@@ -90,8 +90,8 @@ def test_where_no_target_is_ever_found_nothing_can_be_lost() -> None:
     [
         ({}, "one of share and keep, got 0 of them"),
         ({"share": 0.1, "keep": 0.9}, "one of share and keep, got 2 of them"),
-        ({"share": 0.0}, "share is a part of the whole, above 0 and at most 1, got 0.0"),
-        ({"keep": 1.5}, "keep is a part of the whole, above 0 and at most 1, got 1.5"),
+        ({"share": 0.0}, "share must be above 0 and at most 1, got 0.0"),
+        ({"keep": 1.5}, "keep must be above 0 and at most 1, got 1.5"),
         ({"policy": "all", "share": 0.1}, "share is for candidates by category or random, got 0.1 with all"),
         ({"policy": "radom", "share": 0.1}, "Did you mean 'random'?"),
     ],
@@ -106,8 +106,8 @@ def test_a_scorer_without_categories_and_sessions_without_prefixes_are_refused()
         def score(self, batch: Batch) -> Scores:
             return Scores(super().score(batch).items, {})
 
-    wanted = CandidateGoal(policy="category", share=0.1)
+    goal = CandidateGoal(policy="category", share=0.1)
     with pytest.raises(BadInput, match="this run predicts none"):
-        choose_top(Silent(), CATALOG, STORED, wanted)
+        choose_top(Silent(), CATALOG, STORED, goal)
     with pytest.raises(BadInput, match="none of the 1 sessions has two items"):
-        choose_top(Waves(), CATALOG, Sessions.from_lists([[1]]), wanted)
+        choose_top(Waves(), CATALOG, Sessions.from_lists([[1]]), goal)

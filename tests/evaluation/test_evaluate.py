@@ -53,7 +53,7 @@ def sessions(seed: int = 0, number: int = 25) -> list[list[int]]:
 
 def types(lists: list[list[int]]) -> list[list[int]]:
     """Types of their events, which have nothing to do with the items; 0 is unknown."""
-    return [[(3 * at + place) % 4 % 3 for place in range(len(session))] for at, session in enumerate(lists)]
+    return [[(3 * number + place) % 4 % 3 for place in range(len(session))] for number, session in enumerate(lists)]
 
 
 def split(lists: list[list[int]] | None = None) -> Sessions:
@@ -163,11 +163,12 @@ def test_all_categories_give_what_all_items_give_and_as_many_random_items_lose_s
     stored, shares = split(), {}
     usual = evaluate(Rounded(), CATALOG, stored)
     for policy, top in (("category", 6), ("random", 6), ("category", 1), ("random", 1)):
-        found = evaluate(Rounded(), CATALOG, stored, EvaluationOptions(candidates=Candidates(policy=policy, top=top)))
-        shares[policy, top] = found.metrics["candidates/share"]
-        plain = {name: value for name, value in found.metrics.items() if not name.startswith("candidates/")}
+        options = EvaluationOptions(candidates=Candidates(policy=policy, top=top))
+        evaluation = evaluate(Rounded(), CATALOG, stored, options)
+        shares[policy, top] = evaluation.metrics["candidates/share"]
+        plain = {name: value for name, value in evaluation.metrics.items() if not name.startswith("candidates/")}
         assert (plain == usual.metrics) == (top == 6)
-        assert (found.ranks.drop_columns(["candidates"]) == usual.ranks) == (top == 6)
+        assert (evaluation.ranks.drop_columns(["candidates"]) == usual.ranks) == (top == 6)
     assert shares["category", 6] == shares["random", 6] == 1
     assert shares["category", 1] == shares["random", 1] < 1
 
@@ -176,20 +177,21 @@ def check(options: EvaluationOptions) -> tuple[dict[str, float], list[dict]]:
     lists = sessions()
     expected, rows = slow(Rounded(), lists, options)
 
-    found = evaluate(Rounded(), CATALOG, split(lists), options)
+    evaluation = evaluate(Rounded(), CATALOG, split(lists), options)
 
     k = options.k
-    plain = {name: value for name, value in found.metrics.items() if not name.endswith(("/optimistic", "/pessimistic"))}
+    bounds = ("/optimistic", "/pessimistic")
+    plain = {name: value for name, value in evaluation.metrics.items() if not name.endswith(bounds)}
     assert plain == pytest.approx(expected)
-    ranks = found.ranks.to_pylist()
+    ranks = evaluation.ranks.to_pylist()
     assert [row["rank"] for row in ranks] == [row["rank"] or None for row in rows]
     for task in TASKS:
         assert [row[f"{task}_rank"] for row in ranks] == [row[f"{task}/rank"] or None for row in rows]
     assert [row[f"recall@{k}"] for row in ranks] == pytest.approx([row["recall"] for row in rows])
     unseen = [row["target"] < 0 for row in rows]
     assert [row["item_id"] is None for row in ranks] == unseen
-    assert json.loads(json.dumps(found.metrics)) == found.metrics
-    assert json.loads(json.dumps(found.slices)) == found.slices
+    assert json.loads(json.dumps(evaluation.metrics)) == evaluation.metrics
+    assert json.loads(json.dumps(evaluation.slices)) == evaluation.slices
     return expected, rows
 
 
@@ -202,11 +204,11 @@ def test_by_hand() -> None:
         def score(self, batch: Batch) -> Scores:
             return Scores(np.tile(-np.arange(NUM_ITEMS + 1, dtype=np.float32), (len(batch), 1)), {})
 
-    found = evaluate(
+    values = evaluate(
         Falling(), CATALOG, Sessions.from_lists([[9, 2, 30, 2], [9, 4, -1]]), EvaluationOptions(k=4)
     ).metrics
     # Prefixes: 2 (future 2 30) | 30 (future 30 2) | 2 (future 2) | 4 (future 4 -1) | -1 (future -1)
-    assert found == {
+    assert values == {
         "mrr@4": pytest.approx((1 / 2 + 0 + 1 / 2 + 1 / 4 + 0) / 5),
         "hits@4": 3 / 5,
         "recall@4": pytest.approx((1 / 2 + 1 / 2 + 1 + 1 / 2 + 0) / 5),
@@ -225,20 +227,20 @@ def test_ties_are_counted_and_bounded() -> None:
         def score(self, batch: Batch) -> Scores:
             return Scores(np.zeros((len(batch), NUM_ITEMS + 1), np.float32), {})
 
-    found = evaluate(Constant(), CATALOG, Sessions.from_lists([[9, 2], [9, 40]]), EvaluationOptions(k=4))
-    assert found.metrics["tied_targets"] == 1
-    assert found.metrics["mrr@4"] == 1 / 4
-    assert found.metrics["mrr@4/optimistic"] == 1
-    assert found.metrics["mrr@4/pessimistic"] == found.metrics["hits@4/pessimistic"] == 0
-    assert found.ranks["rank"].to_pylist() == [2, 40]
-    assert found.ranks["rank_pessimistic"].to_pylist() == [48, 48]
+    evaluation = evaluate(Constant(), CATALOG, Sessions.from_lists([[9, 2], [9, 40]]), EvaluationOptions(k=4))
+    assert evaluation.metrics["tied_targets"] == 1
+    assert evaluation.metrics["mrr@4"] == 1 / 4
+    assert evaluation.metrics["mrr@4/optimistic"] == 1
+    assert evaluation.metrics["mrr@4/pessimistic"] == evaluation.metrics["hits@4/pessimistic"] == 0
+    assert evaluation.ranks["rank"].to_pylist() == [2, 40]
+    assert evaluation.ranks["rank_pessimistic"].to_pylist() == [48, 48]
 
 
 def test_every_option_changes_something_but_the_batch_size() -> None:
     stored = split()
     usual = evaluate(Rounded(), CATALOG, stored)
     random = (EvaluationOptions(candidates=Candidates(policy="random", top=1, seed=seed)) for seed in (0, 1))
-    assert len({evaluate(Rounded(), CATALOG, stored, one).metrics["mrr@20"] for one in random}) == 2
+    assert len({evaluate(Rounded(), CATALOG, stored, options).metrics["mrr@20"] for options in random}) == 2
     for changed in (EvaluationOptions(k=5), EvaluationOptions(last_only=True), EvaluationOptions(exclude_seen=True)):
         assert evaluate(Rounded(), CATALOG, stored, changed).metrics != usual.metrics
     for size in (1, 3, 10**6):
@@ -258,12 +260,12 @@ def test_ranks_carry_the_session_ids_in_the_order_of_the_split() -> None:
 
 
 def test_metrics_can_be_computed_again_from_the_ranks() -> None:
-    found = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), EvaluationOptions(k=5))
-    ranks = [rank or 0 for rank in found.ranks["rank"].to_pylist()]
-    assert found.metrics["mrr@5"] == pytest.approx(sum(1 / rank for rank in ranks if 0 < rank <= 5) / len(ranks))
-    labelled = [row for row in found.ranks.to_pylist() if row["category_2"] is not None]
-    assert found.metrics["category_2/labelled"] == len(labelled)
-    assert found.metrics["category_2/any_hit@5"] == pytest.approx(
+    evaluation = evaluate(Rounded(), CATALOG, Sessions.from_lists(sessions()), EvaluationOptions(k=5))
+    ranks = [rank or 0 for rank in evaluation.ranks["rank"].to_pylist()]
+    assert evaluation.metrics["mrr@5"] == pytest.approx(sum(1 / rank for rank in ranks if 0 < rank <= 5) / len(ranks))
+    labelled = [row for row in evaluation.ranks.to_pylist() if row["category_2"] is not None]
+    assert evaluation.metrics["category_2/labelled"] == len(labelled)
+    assert evaluation.metrics["category_2/any_hit@5"] == pytest.approx(
         sum(row["category_2_any_hit@5"] for row in labelled) / len(labelled)
     )
 

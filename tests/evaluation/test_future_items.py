@@ -28,16 +28,16 @@ def test_against_sets(sessions, last_only, seed) -> None:
     categories = future_items.of_classes(prefixes, rows, np.where(nodes == 3, 0, nodes))
 
     expected_items = [set(ends[row]) for row in rows]
-    future_nodes = [{int(NODES[item]) for item in one if item > 0} & {1, 2} for one in expected_items]
+    future_nodes = [{int(NODES[item]) for item in items if item > 0} & {1, 2} for items in expected_items]
     for pairs, expected, on_list in ((items, expected_items, {2, 3, 5}), (categories, future_nodes, {2, 3, 5})):
         as_sets = [set(pairs.items[pairs.rows == row].tolist()) for row in range(len(rows))]
         assert as_sets == expected
-        assert future_items.count(pairs, len(rows)).tolist() == [len(one) for one in expected]
-        assert future_items.found(pairs, listed).tolist() == [len(one & on_list) for one in expected]
+        assert future_items.counts(pairs, len(rows)).tolist() == [len(items) for items in expected]
+        assert future_items.listed_counts(pairs, listed).tolist() == [len(items & on_list) for items in expected]
 
 
 def test_an_unseen_item_is_never_found_and_never_another_rows() -> None:
     prefixes = Prefixes.every(Sessions.from_lists([[1, -1, -2], [1, -1]]))
     pairs = future_items.of_prefixes(prefixes, np.arange(3))
-    assert future_items.count(pairs, 3).tolist() == [2, 1, 1]
-    assert future_items.found(pairs, np.array([[0, 1], [2, 3], [0, 1]], np.int32)).tolist() == [0, 0, 0]
+    assert future_items.counts(pairs, 3).tolist() == [2, 1, 1]
+    assert future_items.listed_counts(pairs, np.array([[0, 1], [2, 3], [0, 1]], np.int32)).tolist() == [0, 0, 0]

@@ -22,9 +22,9 @@ def test_means_by_hand() -> None:
         float(Fraction(1, 5) * (1 + Fraction(1, 3) + Fraction(1, 20)))
     )
     assert metrics.hits(RANKS, 20).mean() == pytest.approx(float(Fraction(3, 5)))
-    found, future = np.array([2, 0, 1]), np.array([3, 4, 1])
-    assert metrics.recall(found, future).mean() == pytest.approx(float(Fraction(1, 3) * (Fraction(2, 3) + 0 + 1)))
-    assert metrics.any_hit(found).mean() == pytest.approx(float(Fraction(2, 3)))
+    listed, future = np.array([2, 0, 1]), np.array([3, 4, 1])
+    assert metrics.recall(listed, future).mean() == pytest.approx(float(Fraction(1, 3) * (Fraction(2, 3) + 0 + 1)))
+    assert metrics.any_hit(listed).mean() == pytest.approx(float(Fraction(2, 3)))
 
 
 @settings(max_examples=50, deadline=None)

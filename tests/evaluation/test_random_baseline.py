@@ -19,21 +19,21 @@ def with_new(*new: int) -> Catalog:
     """The toy shop, in which no training session has the items `new`."""
     catalog = toy().data.catalog
     counts = [0 if item in new else 7 for item in range(1, NUM_ITEMS + 1)]
-    place = catalog.items.column_names.index("train_count")
-    return replace(catalog, items=catalog.items.set_column(place, "train_count", pa.array(counts, pa.int64())))
+    column = catalog.items.column_names.index("train_count")
+    return replace(catalog, items=catalog.items.set_column(column, "train_count", pa.array(counts, pa.int64())))
 
 
 def outcomes(targets: list[int], ranks: list[int] | None = None) -> Outcomes:
-    found = Outcomes.empty(K, len(targets))
-    found.target[:] = targets
-    found.rank[:] = ranks or [0] * len(targets)
-    return found
+    filled = Outcomes.empty(K, len(targets))
+    filled.target[:] = targets
+    filled.rank[:] = ranks or [0] * len(targets)
+    return filled
 
 
 def baselines(catalog: Catalog, targets: list[int], level_2: list[int] | None = None) -> dict[str, float]:
     tasks = {} if level_2 is None else {"category_2": outcomes([1] * len(targets), level_2)}
-    found = random_baseline.within_category(catalog, outcomes(targets), tasks, np.zeros(len(targets), np.int64))
-    return {name: value for name, value in found.items() if name.startswith("random")}
+    metrics = random_baseline.within_category(catalog, outcomes(targets), tasks, np.zeros(len(targets), np.int64))
+    return {name: value for name, value in metrics.items() if name.startswith("random")}
 
 
 def test_doctests() -> None:
@@ -54,10 +54,10 @@ def test_against_shuffled_lists(size) -> None:
 
 def test_by_hand() -> None:
     """New: item 3, on a shelf of 8; the last item, which has no shelf but a department of 24; and one unknown."""
-    found = baselines(with_new(3, WITHOUT_SHELF), [3, 1, WITHOUT_SHELF, -5, 2])
+    values = baselines(with_new(3, WITHOUT_SHELF), [3, 1, WITHOUT_SHELF, -5, 2])
 
     quarter = 1 + 1 / 2 + 1 / 3 + 1 / 4
-    assert found == {
+    assert values == {
         "random_within_category/hits@4": pytest.approx((4 / 8 + 4 / 24 + 0) / 3),
         "random_within_category/mrr@4": pytest.approx((quarter / 8 + quarter / 24 + 0) / 3),
     }
@@ -70,11 +70,11 @@ def test_an_item_without_any_category_is_sought_in_the_whole_catalogue() -> None
 
 
 def test_the_baseline_that_predicts_the_category_misses_where_the_scorer_does() -> None:
-    found = baselines(with_new(3, 11, WITHOUT_SHELF), [3, 11, WITHOUT_SHELF, -5, 2], level_2=[1, 2, 0, 0, 1])
+    values = baselines(with_new(3, 11, WITHOUT_SHELF), [3, 11, WITHOUT_SHELF, -5, 2], level_2=[1, 2, 0, 0, 1])
 
-    assert found["random_within_predicted_category/hits@4"] == pytest.approx((4 / 8 + 0 + 0 + 0) / 4)
-    assert found["random_within_predicted_category/mrr@4"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 8 / 4)
-    assert found["random_within_category/hits@4"] == pytest.approx((4 / 8 + 4 / 8 + 4 / 24 + 0) / 4)
+    assert values["random_within_predicted_category/hits@4"] == pytest.approx((4 / 8 + 0 + 0 + 0) / 4)
+    assert values["random_within_predicted_category/mrr@4"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 8 / 4)
+    assert values["random_within_category/hits@4"] == pytest.approx((4 / 8 + 4 / 8 + 4 / 24 + 0) / 4)
 
 
 def test_the_finest_predicted_level_counts() -> None:
@@ -100,9 +100,9 @@ def test_the_scorers_own_order_within_the_category_against_a_slow_twin() -> None
     scores[:, 0] = -np.inf
     scores[6, 3] = -np.inf  # no candidate
 
-    found = random_baseline.ranks(catalog, scores, targets)
+    within = random_baseline.ranks(catalog, scores, targets)
 
-    for target, line, rank in zip(targets.tolist(), scores, found.tolist(), strict=True):
+    for target, line, rank in zip(targets.tolist(), scores, within.tolist(), strict=True):
         start = (target - 1) // PER_SHELF * PER_SHELF + 1
         shelf = range(start, start + PER_SHELF) if target != WITHOUT_SHELF else range(FOOD + 1, NUM_ITEMS + 1)
         best = sorted((item for item in shelf if line[item] > -np.inf), key=lambda item: (-line[item], item))
@@ -112,7 +112,7 @@ def test_the_scorers_own_order_within_the_category_against_a_slow_twin() -> None
 
 def test_the_scorers_own_order_by_hand() -> None:
     targets = [3, 11, 5]
-    found = random_baseline.within_category(with_new(3, 11), outcomes(targets), {}, np.array([2, 5, 0]))
+    values = random_baseline.within_category(with_new(3, 11), outcomes(targets), {}, np.array([2, 5, 0]))
 
-    assert found["within_category/mrr@4"] == pytest.approx((1 / 2 + 0) / 2)
-    assert found["within_category/hits@4"] == 1 / 2
+    assert values["within_category/mrr@4"] == pytest.approx((1 / 2 + 0) / 2)
+    assert values["within_category/hits@4"] == 1 / 2

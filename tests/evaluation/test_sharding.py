@@ -32,21 +32,21 @@ class Member:
     def total(self, values: Int64) -> Int64:
         self.table[self.rank] = values
         self.barrier.wait(30)
-        found = np.sum([self.table[rank] for rank in range(self.count)], 0)
+        total = np.sum([self.table[rank] for rank in range(self.count)], 0)
         self.barrier.wait(30)
-        return found
+        return total
 
 
 @dataclass(frozen=True)
 class Counting:
-    """A scorer that counts the sessions it was asked about."""
+    """A scorer that records the sizes of its batches."""
 
     inner: Rounded
-    asked: list[int]
+    sizes: list[int]
     max_length: int = 3
 
     def score(self, batch: Batch) -> Scores:
-        self.asked.append(len(batch))
+        self.sizes.append(len(batch))
         return self.inner.score(batch)
 
 
@@ -55,12 +55,12 @@ def shared(count: int, options: EvaluationOptions) -> tuple[list[Evaluation], li
     barrier, table = threading.Barrier(count), {}
     scorers = [Counting(Rounded(), []) for _ in range(count)]
 
-    def one(rank: int) -> Evaluation:
+    def evaluate_share(rank: int) -> Evaluation:
         return evaluate(scorers[rank], CATALOG, split(), options, share=Member(rank, count, barrier, table))
 
     with ThreadPoolExecutor(count) as pool:
-        found = list(pool.map(one, range(count)))
-    return found, [sum(scorer.asked) for scorer in scorers]
+        evaluations = list(pool.map(evaluate_share, range(count)))
+    return evaluations, [sum(scorer.sizes) for scorer in scorers]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -77,12 +77,12 @@ def shared(count: int, options: EvaluationOptions) -> tuple[list[Evaluation], li
 def test_all_find_what_one_finds(count, options) -> None:
     alone = evaluate(Rounded(), CATALOG, split(), options)
 
-    found, asked = shared(count, options)
+    evaluations, scored = shared(count, options)
 
-    for one in found:
-        assert one.metrics == alone.metrics
-        assert one.slices == alone.slices
-        assert one.ranks.equals(alone.ranks)
+    for evaluation in evaluations:
+        assert evaluation.metrics == alone.metrics
+        assert evaluation.slices == alone.slices
+        assert evaluation.ranks.equals(alone.ranks)
     batches = -(-len(alone.ranks) // options.batch_size)
-    assert max(asked) <= -(-batches // count) * options.batch_size
-    assert sum(asked) <= len(alone.ranks) + count, "only a process without a batch asks once more than it needs"
+    assert max(scored) <= -(-batches // count) * options.batch_size
+    assert sum(scored) <= len(alone.ranks) + count, "only a process without a batch asks once more than it needs"

@@ -21,13 +21,13 @@ WITH_NEW = replace(CATALOG, items=CATALOG.items.set_column(PLACE, "train_count",
 
 
 def sliced(
-    lists: list[list[int]], found: dict[int, int] | None = None, catalog: Catalog = CATALOG
+    lists: list[list[int]], ranks: dict[int, int] | None = None, catalog: Catalog = CATALOG
 ) -> dict[str, list[slices.Slice]]:
     """Slices of sessions; `found` gives the rank of some targets, others are misses."""
     prefixes = Prefixes.every(Sessions.from_lists(lists))
     outcomes = Outcomes.empty(5, len(prefixes))
     outcomes.target[:] = prefixes.targets(np.arange(len(prefixes)))
-    outcomes.rank[:] = [(found or {}).get(int(target), 0) for target in outcomes.target]
+    outcomes.rank[:] = [(ranks or {}).get(int(target), 0) for target in outcomes.target]
     return slices.of_items(prefixes, catalog, outcomes)
 
 
@@ -42,36 +42,36 @@ def test_prefix_length_counts_known_items() -> None:
 
 
 def test_target_in_prefix() -> None:
-    found = sliced([[1, 2, 1, 1], [2, 1], [-1, 5, -1], [1, 1]])["target_in_prefix"]
-    assert counts(found) == {"yes": 4, "no": 3}
+    rows = sliced([[1, 2, 1, 1], [2, 1], [-1, 5, -1], [1, 1]])["target_in_prefix"]
+    assert counts(rows) == {"yes": 4, "no": 3}
 
 
 def test_target_popularity() -> None:
     count = CATALOG.train_count
     rare, common = int(np.argmin(count[1:]) + 1), int(np.argmax(count))
     assert count[rare] < 100 <= count[common]
-    found = counts(sliced([[1, rare, common, -1]])["target_popularity"])
-    assert sum(found.values()) == 3
-    assert found["0"] == 1
-    assert found["100-999"] == 1
+    sizes = counts(sliced([[1, rare, common, -1]])["target_popularity"])
+    assert sum(sizes.values()) == 3
+    assert sizes["0"] == 1
+    assert sizes["100-999"] == 1
 
 
 def test_target_category() -> None:
-    found = counts(sliced([[1, 2, 30, 31, 32, -1]])["target_category"])
-    assert found == {DEPARTMENTS[1]: 3, DEPARTMENTS[0]: 1, "item not in the catalogue": 1}
+    sizes = counts(sliced([[1, 2, 30, 31, 32, -1]])["target_category"])
+    assert sizes == {DEPARTMENTS[1]: 3, DEPARTMENTS[0]: 1, "item not in the catalogue": 1}
 
 
 def test_cold_start() -> None:
-    found = counts(sliced([[1, NEW, 2, 3], [-1, 4, -2], [5, 6, 7], [NEW, NEW]], catalog=WITH_NEW)["cold_start"])
+    sizes = counts(sliced([[1, NEW, 2, 3], [-1, 4, -2], [5, 6, 7], [NEW, NEW]], catalog=WITH_NEW)["cold_start"])
     # Targets: NEW, 2 after NEW, 3 after NEW | 4 after -1, -2 | 6, 7 | NEW
-    assert found == {"target new": 3, "session holds new items": 3, "all known": 2}
-    assert list(found) == ["target new", "session holds new items", "all known"]
+    assert sizes == {"target new": 3, "session holds new items": 3, "all known": 2}
+    assert list(sizes) == ["target new", "session holds new items", "all known"]
     assert counts(sliced([[1, 2, 3]])["cold_start"]) == {"all known": 2}
 
 
 @given(
     some.lists(some.lists(some.sampled_from([1, 2, 3, NEW, -1, -2]), max_size=7), min_size=1, max_size=6).filter(
-        lambda lists: any(len(one) > 1 for one in lists)
+        lambda lists: any(len(session) > 1 for session in lists)
     )
 )
 def test_cold_start_parts_every_prefix_as_a_slow_twin_does(lists) -> None:
@@ -80,12 +80,12 @@ def test_cold_start_parts_every_prefix_as_a_slow_twin_does(lists) -> None:
             return "target new"
         return "session holds new items" if {NEW, -1, -2} & set(session[:end]) else "all known"
 
-    labels = [label(one, end) for one in lists for end in range(1, len(one))]
+    labels = [label(session, end) for session in lists for end in range(1, len(session))]
 
-    found = counts(sliced(lists, catalog=WITH_NEW)["cold_start"])
+    sizes = counts(sliced(lists, catalog=WITH_NEW)["cold_start"])
 
-    assert found == {one: labels.count(one) for one in set(labels)}
-    assert sum(found.values()) == len(labels)
+    assert sizes == {name: labels.count(name) for name in set(labels)}
+    assert sum(sizes.values()) == len(labels)
 
 
 def test_only_the_most_frequent_categories_stand_alone() -> None:
@@ -101,10 +101,10 @@ def test_only_the_most_frequent_categories_stand_alone() -> None:
 
 
 def test_metrics_are_those_of_the_slice_and_add_up() -> None:
-    found = sliced([[1, 2, 3], [4, 30], [1, 2]], {2: 1, 3: 2, 30: 4})
-    for rows in found.values():
+    slices = sliced([[1, 2, 3], [4, 30], [1, 2]], {2: 1, 3: 2, 30: 4})
+    for rows in slices.values():
         total = sum(row["prefixes"] * row["metrics"]["mrr@5"] for row in rows)
         assert total == pytest.approx(1 + 1 / 2 + 1 / 4 + 1)
         assert all(row["prefixes"] > 0 for row in rows)
-    by_category = {row["slice"]: row["metrics"]["mrr@5"] for row in found["target_category"]}
+    by_category = {row["slice"]: row["metrics"]["mrr@5"] for row in slices["target_category"]}
     assert by_category == {"Food": pytest.approx(2.5 / 3), "Tools": pytest.approx(1 / 4)}

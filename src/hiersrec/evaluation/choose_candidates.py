@@ -1,7 +1,7 @@
-"""K of the candidates, chosen on validation sessions: for a share of the catalogue, or for a part of the accuracy.
+"""Choose K of the candidates on validation sessions, for a share of the catalogue or for a part of the accuracy.
 
-Every prefix is scored once, against all items. What each K would have given follows from the smallest K that admits
-each item: I' grows by the items admitted at K, and the target's rank is 1 + the items before it that K admits.
+Every prefix is scored once, against all items. The result of each K follows from the smallest K that admits each item:
+I' grows by the items admitted at K, and the target's rank is 1 + the items before it that K admits.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from hiersrec.types import Float32, Float64, Int32, Int64, Scorer
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateGoal:
-    """What the candidates shall be worth: exactly one of `share` and `keep`."""
+    """The goal that K is chosen for: exactly one of `share` and `keep`."""
 
     policy: str
     """"category", or "random" with as many items."""
@@ -31,47 +31,47 @@ class CandidateGoal:
     """Part of the MRR of full ranking, at least."""
 
     def __post_init__(self) -> None:
-        named = {name: value for name in ("share", "keep") if (value := getattr(self, name)) is not None}
-        if len(named) != 1:
-            raise BadInput(f"top follows from one of share and keep, got {len(named)} of them. Give exactly one.")
-        ((name, value),) = named.items()
+        goals = [(name, value) for name in ("share", "keep") if (value := getattr(self, name)) is not None]
+        if len(goals) != 1:
+            raise BadInput(f"top follows from one of share and keep, got {len(goals)} of them. Give exactly one.")
+        name, value = goals[0]
         if self.policy == "all":
             raise BadInput(f"{name} is for candidates by category or random, got {value} with all. Leave one out.")
         if not 0 < value <= 1:
-            raise BadInput(f"{name} is a part of the whole, above 0 and at most 1, got {value}.")
+            raise BadInput(f"{name} must be above 0 and at most 1, got {value}.")
         Candidates(policy=self.policy, top=1)  # refuses an unknown policy
 
 
 class ChosenCandidates(NamedTuple):
-    """K, and what candidates by category are worth with it on the sessions where it was chosen."""
+    """K, and what candidates by category reach with it on the sessions where it was chosen."""
 
     top: int
     share: float
-    """Mean share of the catalogue that is ranked; above the share wanted if even K = 1 is."""
+    """Mean share of the catalogue that is ranked; above the goal if even K = 1 is."""
     kept: float
-    """MRR@k as a part of that of full ranking; 1 if both are 0."""
+    """MRR@k divided by the MRR@k of full ranking; 1 if both are 0."""
 
 
 def choose_top(
     scorer: Scorer,
     catalog: Catalog,
     sessions: Sessions,
-    wanted: CandidateGoal,
+    goal: CandidateGoal,
     options: EvaluationOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ChosenCandidates:
     """The largest K whose mean share is at most `share` (else 1), or the smallest that keeps `keep` of the MRR@k.
 
-    `sessions` should be validation sessions, `options` those of the evaluation to come, their candidates aside. Raises
-    BadInput if there is nothing to choose on or the scorer predicts no categories.
+    `sessions` should be validation sessions, and `options` those of the later evaluation; their candidates are ignored.
+    Raises BadInput if there is nothing to choose on or the scorer predicts no categories.
     """
     curves = _curves(scorer, catalog, sessions, replace(options or EvaluationOptions(), candidates=ALL), progress)
     shares, full = curves.shares, curves.mrr[-1]
-    if wanted.share is not None:
-        top = max(1, int(np.count_nonzero(shares[1:] <= wanted.share)))  # shares never fall
+    if goal.share is not None:
+        top = max(1, int(np.count_nonzero(shares[1:] <= goal.share)))  # shares never fall
     else:
-        assert wanted.keep is not None
-        top = 1 + int(np.argmax(curves.mrr[1:] >= wanted.keep * full))  # the last K ranks all items, so one does
+        assert goal.keep is not None
+        top = 1 + int(np.argmax(curves.mrr[1:] >= goal.keep * full))  # the last K ranks all items, so one does
     return ChosenCandidates(top, float(shares[top]), float(curves.mrr[top] / full) if full else 1.0)
 
 
@@ -96,19 +96,19 @@ def _curves(
     for rows, scores in scored(scorer, catalog, prefixes, options):
         least = admits(catalog, scores.categories)
         least[scores.items == -np.inf] = most + 1  # padding and seen items: never ranked
-        for line, at, target in zip(scores.items, least, prefixes.targets(rows), strict=True):
-            admitted += np.bincount(at, minlength=most + 2)[: most + 1]
-            if target > 0 and at[target] <= most:
-                ranks = _ranks(line, at, target, most)
-                reciprocal[at[target] :] += metrics.mrr(ranks, options.k)[at[target] :]
+        for item_scores, item_least, target in zip(scores.items, least, prefixes.targets(rows), strict=True):
+            admitted += np.bincount(item_least, minlength=most + 2)[: most + 1]
+            if target > 0 and item_least[target] <= most:
+                ranks = _ranks(item_scores, item_least, target, most)
+                reciprocal[item_least[target] :] += metrics.mrr(ranks, options.k)[item_least[target] :]
         done += len(rows)
         if progress:
             progress(done, len(prefixes))
     return Curves(np.cumsum(admitted) / (len(prefixes) * catalog.num_items), reciprocal / len(prefixes))
 
 
-def _ranks(line: Float32, least: Int32, target: Int32, most: int) -> Int64:
+def _ranks(scores: Float32, least: Int32, target: Int32, most: int) -> Int64:
     """Rank of the target among the items that K = 0, 1, ..., most admits, itself included: (most + 1,) int64."""
-    before = line > line[target]  # (N + 1,)
-    before[:target] |= line[:target] == line[target]
+    before = scores > scores[target]  # (N + 1,)
+    before[:target] |= scores[:target] == scores[target]
     return 1 + np.cumsum(np.bincount(least[before], minlength=most + 1))

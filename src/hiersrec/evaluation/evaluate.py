@@ -1,7 +1,7 @@
 """Evaluate a scorer on a split: every prefix of every session, ranked against all items or against its candidates.
 
-Scores come through retrieval.scoring and lists through retrieval.order, as they do in recommendation, so what is
-measured here is what a person gets. Seen items stay in the lists unless asked otherwise.
+Scores come from retrieval.scoring and lists from retrieval.order, as in recommendation, so this measures what a user
+gets. Seen items stay in the lists by default.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,8 +33,8 @@ class EvaluationOptions:
     exclude_seen: bool = False
     """Remove the items of the prefix from its list."""
     batch_size: int = 256
-    """Prefixes scored together, at most; changes no result, and memory grows by 4 bytes per item and prefix, or 14 if
-    only candidates are ranked. On a catalogue beyond 260 thousand items they are fewer (`at_once`)."""
+    """Most prefixes scored together; changes no result. Memory grows by 4 bytes per item and prefix, or 14 if only
+    candidates are ranked. They are fewer for a catalogue of more than 260 thousand items (`at_once`)."""
     candidates: Candidates = ALL
     """The items that are ranked for each prefix."""
 
@@ -45,7 +45,7 @@ class EvaluationOptions:
 
 
 MOST_SCORES = 2**26
-"""Scores of items that are held at a time: 256 MB, and as much again while they are ranked."""
+"""Most item scores in memory at a time: 256 MB, and as much again while they are ranked."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Evaluation:
     """Results, ready for JSON and Parquet.
 
     metrics: reported name -> value, see report.py. slices: slice -> rows, see slices.py.
-    ranks: one row per prefix, in the order of the split, from which all the rest can be computed again.
+    ranks: one row per prefix, in the order of the split, from which everything else can be recomputed.
     """
 
     metrics: dict[str, float]
@@ -71,9 +71,9 @@ def evaluate(
 ) -> Evaluation:
     """Rank the target of every prefix of `sessions`; `progress` is told (prefixes done, all prefixes) after each batch.
 
-    With `share` this process ranks its share of the batches, and all find the same as one alone. Raises BadInput if no
-    session has two items or if candidates need categories that the scorer doesn't predict, HiersrecError if the scorer
-    gives no numbers.
+    With `share` this process ranks its share of the batches, and all processes return what a single one would. Raises
+    BadInput if no session has two items or if candidates need categories that the scorer doesn't predict, HiersrecError
+    if scores are NaN.
     """
     options, share = options or EvaluationOptions(), share or Alone()
     prefixes = prefixes_of(sessions, options)
@@ -90,16 +90,16 @@ def evaluate(
             inside[rows] = random_baseline.ranks(catalog, scores.items, target)
             if is_narrowed:
                 ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
-            for task, found in scores.tasks.items():
+            for task, logits in scores.tasks.items():
                 if task not in tasks:
                     tasks[task] = Outcomes.empty(options.k, size)
                     classes[task] = catalog.labels[task].of_events(sessions)
                 label = classes[task][prefixes.positions[rows]]
-                tasks[task].fill(rows, found, label, future_items.of_classes(prefixes, rows, classes[task]))
+                tasks[task].fill(rows, logits, label, future_items.of_classes(prefixes, rows, classes[task]))
             done += len(rows)
             if progress:
                 progress(min(size, done * share.count), size)
-    # A prefix is ranked by one process, and stands at zero in the others.
+    # Each prefix is ranked by one process and is zero in the others.
     items, tasks = items.total(share), {task: outcomes.total(share) for task, outcomes in tasks.items()}
     inside, ranked = share.total(inside), share.total(ranked)
     metrics, table = report.metrics(prefixes, items, tasks), report.table(prefixes, catalog, items, tasks)
@@ -121,25 +121,23 @@ def prefixes_of(sessions: Sessions, options: EvaluationOptions) -> Prefixes:
 def scored(
     scorer: Scorer, catalog: Catalog, prefixes: Prefixes, options: EvaluationOptions, share: Share | None = None
 ) -> Iterator[tuple[Int64, Scores]]:
-    """All prefixes in batches: (rows, their scores), rows (B,) int64 being places in `prefixes`.
+    """Yield all prefixes in batches: (rows, scores), rows (B,) int64 being indices into `prefixes`.
 
-    With `share` the batches of this process, or a batch without rows: its scores tell which tasks there are.
+    With `share` only the batches of this process, or one batch without rows, whose scores tell which tasks there are.
     """
     share = share or Alone()
-    # Seen items must be removed even where the scorer no longer looks at them.
+    # Seen items must be removed even where they are beyond the scorer's max_length.
     width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
     batches = list(sorted_rows(prefixes, at_once(options, catalog.num_items)))
-    mine = batches[share.rank :: share.count]
-    for rows in mine or [batches[0][:1]]:
+    own_batches = batches[share.rank :: share.count]
+    for rows in own_batches or [batches[0][:1]]:
         batch = batch_of(prefixes, rows, width)
-        found = scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
-        yield (rows, found) if mine else (rows[:0], _none_of(found))
+        scores = scoring.score(scorer, catalog, batch, options.exclude_seen, options.candidates)
+        if not own_batches:
+            rows, scores = rows[:0], Scores(scores.items[:0], {name: task[:0] for name, task in scores.tasks.items()})
+        yield rows, scores
 
 
 def at_once(options: EvaluationOptions, num_items: int) -> int:
-    """How many prefixes are scored together, so that memory stays bounded at any size of the catalogue."""
+    """Prefixes to score together, so that memory stays bounded at any size of the catalogue."""
     return max(1, min(options.batch_size, MOST_SCORES // num_items))
-
-
-def _none_of(scores: Scores) -> Scores:
-    return Scores(scores.items[:0], {name: values[:0] for name, values in scores.tasks.items()})

@@ -1,4 +1,4 @@
-"""What is still to come: the distinct future items (or classes of a task) of each prefix, as flat pairs.
+"""The distinct future items (or classes of a task) of each prefix, as flat pairs.
 
 The future of a prefix is its target and everything after it in the session. Pairs are (row of the batch, item); items
 that training never saw keep their negative numbers, so that each counts once.
@@ -12,7 +12,7 @@ from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Int32, Int64
 
 SHIFT = 1 << 32
-"""Pairs are compared as row * SHIFT + item: an int32 item number, negative or not, can't reach another row's."""
+"""Pairs are compared as row * SHIFT + item: no int32 item number, negative or not, reaches the range of another row."""
 
 
 class Futures(NamedTuple):
@@ -23,18 +23,18 @@ class Futures(NamedTuple):
 
 
 def of_prefixes(prefixes: Prefixes, rows: Int64) -> Futures:
-    """Distinct future items of some prefixes; pairs name a prefix by its place in `rows`."""
-    return _distinct(*_to_come(prefixes, rows, np.asarray(prefixes.sessions.items)))
+    """Distinct future items of some prefixes; the rows of the pairs are indices into `rows`."""
+    return _distinct(*_future(prefixes, rows, np.asarray(prefixes.sessions.items)))
 
 
 def of_classes(prefixes: Prefixes, rows: Int64, classes: Int32) -> Futures:
-    """Distinct known classes to come; classes: (E,) int32, of every event of the split, 0 where unknown."""
-    owners, found = _to_come(prefixes, rows, classes)
-    return _distinct(owners[found > 0], found[found > 0])
+    """Distinct known future classes; classes: (E,) int32, of every event of the split, 0 where unknown."""
+    owners, labels = _future(prefixes, rows, classes)
+    return _distinct(owners[labels > 0], labels[labels > 0])
 
 
-def _to_come(prefixes: Prefixes, rows: Int64, values: Int32) -> tuple[Int64, Int32]:
-    """Every future event of some prefixes: the place of its prefix in `rows`, and its entry in `values` (E,)."""
+def _future(prefixes: Prefixes, rows: Int64, values: Int32) -> tuple[Int64, Int32]:
+    """Every future event of some prefixes: the index of its prefix in `rows`, and its entry in `values` (E,)."""
     start = prefixes.positions[rows]
     end = np.asarray(prefixes.sessions.offsets)[prefixes.session_of(rows) + 1]
     counts = end - start
@@ -43,16 +43,16 @@ def _to_come(prefixes: Prefixes, rows: Int64, values: Int32) -> tuple[Int64, Int
     return owners, values[start[owners] + within]
 
 
-def count(futures: Futures, size: int) -> Int64:
-    """(B,) int64: pairs of each row."""
+def counts(futures: Futures, size: int) -> Int64:
+    """(B,) int64: number of pairs of each row."""
     return np.bincount(futures.rows, minlength=size)
 
 
-def found(futures: Futures, listed: Int32) -> Int64:
-    """(B,) int64: how many of its pairs each row lists; listed: (B, K) int32, 0 is none."""
-    on_list = np.arange(len(listed))[:, None] * SHIFT + listed  # (B, K)
-    is_found = np.isin(futures.rows * SHIFT + futures.items, on_list) & (futures.items > 0)
-    return np.bincount(futures.rows[is_found], minlength=len(listed))
+def listed_counts(futures: Futures, lists: Int32) -> Int64:
+    """(B,) int64: how many pairs of each row are in its list; lists: (B, K) int32, 0 is padding."""
+    pairs = np.arange(len(lists))[:, None] * SHIFT + lists  # (B, K)
+    is_listed = np.isin(futures.rows * SHIFT + futures.items, pairs) & (futures.items > 0)
+    return np.bincount(futures.rows[is_listed], minlength=len(lists))
 
 
 def _distinct(rows: Int64, items: Int32) -> Futures:

@@ -1,4 +1,4 @@
-"""Outcomes of one task, item or category level: what every prefix got, in the order of the split.
+"""Outcomes of one task (next item, category level, ...): the result of every prefix, in the order of the split.
 
 Arrays are filled batch by batch in any order; a metric is a mean over them, over all prefixes or over a slice.
 """
@@ -15,7 +15,7 @@ from hiersrec.types import Bool, Float32, Float64, Int32, Int64
 
 @dataclass(frozen=True)
 class Outcomes:
-    """(P,) int64 each: the target (0 or less where there is none to rank), its ranks, future targets, those listed."""
+    """(P,) int64 each: target (0 or less: none to rank), its ranks, number of future targets, how many are listed."""
 
     k: int
     target: Int64
@@ -23,33 +23,33 @@ class Outcomes:
     optimistic: Int64
     pessimistic: Int64
     future: Int64
-    found: Int64
+    listed: Int64
 
     @classmethod
     def empty(cls, k: int, size: int) -> "Outcomes":
-        """Room for the outcomes of P prefixes and lists of k."""
+        """Zeros, for P prefixes and lists of k."""
         return cls(k, *(np.zeros(size, np.int64) for _ in range(6)))
 
-    def fill(self, rows: Int64, scores: Float32, target: Int32, to_come: future_items.Futures) -> None:
-        """Rank the targets (B,) of a batch and look its futures up in the lists; rows: (B,) prefixes of the batch."""
-        listed, _ = order.top_k(scores, self.k)
+    def fill(self, rows: Int64, scores: Float32, target: Int32, futures: future_items.Futures) -> None:
+        """Rank the targets (B,) of a batch and count its futures in the lists; rows: (B,) indices of its prefixes."""
+        lists, _ = order.top_k(scores, self.k)
         self.target[rows] = target
         self.rank[rows], self.optimistic[rows], self.pessimistic[rows] = order.ranks(scores, target)
-        self.future[rows] = future_items.count(to_come, len(rows))
-        self.found[rows] = future_items.found(to_come, listed)
+        self.future[rows] = future_items.counts(futures, len(rows))
+        self.listed[rows] = future_items.listed_counts(futures, lists)
 
     def total(self, share: Share) -> "Outcomes":
-        """Those of all processes, each of which has filled some rows."""
-        arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.found)
+        """Merge the outcomes of all processes, each of which has filled some rows."""
+        arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.listed)
         return Outcomes(self.k, *map(share.total, arrays))
 
     def values(self) -> dict[str, Float64]:
-        """Reported name -> value of each prefix, (P,) float64; `future` must be at least 1 in all that are averaged."""
+        """Reported name -> value of each prefix, (P,) float64; `future` must be at least 1 wherever it is averaged."""
         return {
             f"mrr@{self.k}": metrics.mrr(self.rank, self.k),
             f"hits@{self.k}": metrics.hits(self.rank, self.k),
-            f"recall@{self.k}": metrics.recall(self.found, np.maximum(self.future, 1)),
-            f"any_hit@{self.k}": metrics.any_hit(self.found),
+            f"recall@{self.k}": metrics.recall(self.listed, np.maximum(self.future, 1)),
+            f"any_hit@{self.k}": metrics.any_hit(self.listed),
         }
 
     def means(self, chosen: Bool) -> dict[str, float]:

@@ -48,28 +48,28 @@ def mrr(sizes: Int64, k: int) -> Float64:
 
 
 def ranks(catalog: Catalog, scores: Float32, target: Int32) -> Int64:
-    """Rank of each new target among the items of its finest known category: (B,) int64, 0 where it has none.
+    """Rank of each new target among the items of its finest known category: (B,) int64, 0 for all other targets.
 
-    scores: (B, N + 1) float32; target: (B,) int32. Known targets have none, nor have those outside the catalogue.
+    scores: (B, N + 1) float32; target: (B,) int32, 0 or less outside the catalogue, which is not ranked either.
     """
-    found = np.zeros(len(target), np.int64)
+    within = np.zeros(len(target), np.int64)
     new = np.flatnonzero((target > 0) & (catalog.train_count[np.maximum(target, 0)] == 0))
     inside = np.ones((len(new), catalog.num_items + 1), bool)
     for level in range(1, len(catalog.levels) + 1):
         category = _known(catalog, level)
         of_target = category[target[new]]  # (R,)
         inside[of_target > 0] = category == of_target[of_target > 0, None]
-    found[new] = order.ranks(np.where(inside, scores[new], np.float32(-np.inf)), target[new]).exact
-    return found
+    within[new] = order.ranks(np.where(inside, scores[new], np.float32(-np.inf)), target[new]).exact
+    return within
 
 
 def within_category(
     catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outcomes], inside: Int64
 ) -> dict[str, float]:
-    """All these numbers by their names; none if no new target is in the catalogue.
+    """Name -> value of the metrics above; empty if no new target is in the catalogue.
 
-    tasks: outcomes of the scorer's other tasks by name; the second baseline needs one of a category level. inside: (P,)
-    int64, the `ranks` of all prefixes.
+    tasks: outcomes of the scorer's other tasks by name; the second baseline needs a category level. inside: (P,) int64,
+    the `ranks` of all prefixes.
     """
     is_new = catalog.train_count[np.maximum(items.target, 0)] == 0
     target = items.target[is_new]
@@ -77,16 +77,16 @@ def within_category(
         return {}
     sizes = np.full(len(target), catalog.num_items)
     for level in range(1, len(catalog.levels) + 1):
-        here = _sizes(catalog, level, target)
-        sizes = np.where(here > 0, here, sizes)
+        level_sizes = _sizes(catalog, level, target)
+        sizes = np.where(level_sizes > 0, level_sizes, sizes)
     baselines = {"random_within_category": np.where(target > 0, sizes, 0)}
     if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
         is_right = tasks[f"{CATEGORY}{max(levels)}"].rank[is_new] == 1
         baselines["random_within_predicted_category"] = np.where(is_right, _sizes(catalog, max(levels), target), 0)
     expected = {f"mrr@{items.k}": mrr, f"hits@{items.k}": hits}
     numbers = {
-        f"{baseline}/{name}": float(metric(found, items.k).mean())
-        for baseline, found in baselines.items()
+        f"{baseline}/{name}": float(metric(category_sizes, items.k).mean())
+        for baseline, category_sizes in baselines.items()
         for name, metric in expected.items()
     }
     own = {f"mrr@{items.k}": metrics.mrr, f"hits@{items.k}": metrics.hits}
@@ -105,6 +105,6 @@ def _sizes(catalog: Catalog, level: int, target: Int64) -> Int64:
 
 def _known(catalog: Catalog, level: int) -> Int32:
     """(N + 1,) int32: known category of each item at one level, 0 where unknown."""
-    found = catalog.labels[f"{CATEGORY}{level}"].of_item
-    assert found is not None, "categories are of items"
-    return found
+    category = catalog.labels[f"{CATEGORY}{level}"].of_item
+    assert category is not None, "categories are labels of items"
+    return category

@@ -2,8 +2,8 @@
 
 Names of the numbers: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after
 `category_1/`, `event_type/` and the like for each other task that the scorer predicts, over the prefixes whose next
-event has a known class there (`category_1/labelled` of them). Where ties at the target change a value, it stands
-again under `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses),
+event has a known class there (`category_1/labelled` of them). Where ties at the target change a value, its bounds
+are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses),
 `empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where another
 item has the target's score. Where only candidates are ranked: `candidates/top` (K), `candidates/share` (mean share of
 the catalogue that is ranked) and `candidates/target` (share of the prefixes whose target is ranked).
@@ -22,7 +22,7 @@ from hiersrec.types import Float64, Int64
 
 
 def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
-    """All numbers of the report by their names; a task without any labelled prefix has no metrics."""
+    """Name -> value of all metrics and counts; a task without any labelled prefix has no metrics."""
     every = np.ones(len(prefixes), bool)
     numbers = items.means(every) | items.tied_means(every)
     for task, outcomes in tasks.items():
@@ -40,7 +40,7 @@ def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) 
 
 
 def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str, float]:
-    """The numbers about candidates; shares: (P,) float64, the share of the catalogue that was ranked for a prefix."""
+    """Name -> value about candidates; shares: (P,) float64, the share of the catalogue ranked for each prefix."""
     return {
         **({} if chosen.top is None else {"candidates/top": chosen.top}),
         "candidates/share": float(shares.mean()),
@@ -49,7 +49,7 @@ def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str
 
 
 def table(prefixes: Prefixes, catalog: Catalog, items: Outcomes, tasks: Mapping[str, Outcomes]) -> pa.Table:
-    """One row per prefix: session_id, position (items of the session before the target), target, ranks, values.
+    """One row per prefix: session_id, position (number of items before the target), target, ranks, values.
 
     item_id is null for an unseen target; a rank is null where the target can't be ranked; a task's columns are null
     where the class of the next event is unknown.

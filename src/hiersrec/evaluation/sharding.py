@@ -1,4 +1,4 @@
-"""Evaluation by several processes, each of which has all the data: who ranks what, and how it is put together."""
+"""Evaluation by several processes that all have the data: which batches each ranks, and how results are summed."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -7,24 +7,24 @@ from hiersrec.types import Int64
 
 
 class Share(Protocol):
-    """One of the processes; training/distributed.py has such."""
+    """One of the processes; implemented by training/distributed.py."""
 
     @property
     def rank(self) -> int:
-        """Its number, from 0."""
+        """Index of this process, from 0."""
         ...
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of processes."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
-        """Nobody goes on before all are done with what is inside, and an error of one is raised in all."""
+        """Wait at the end until all processes are there; an error in one is raised in all."""
         ...
 
     def total(self, values: Int64) -> Int64:
-        """The sum of the arrays of all processes, which have one shape."""
+        """Sum of the arrays of all processes, which have the same shape."""
         ...
 
 
@@ -34,9 +34,9 @@ class Alone:
     rank, count = 0, 1
 
     def together(self) -> AbstractContextManager[None]:
-        """Nobody to wait for."""
+        """Waits for nothing."""
         return nullcontext()
 
     def total(self, values: Int64) -> Int64:
-        """The array itself."""
+        """Returns `values`."""
         return values

@@ -3,10 +3,10 @@
 prefix_length        known items in the prefix
 target_popularity    interactions of the target in training
 target_in_prefix     whether the target was already seen in the session
-target_category      level-1 category of the target: the most frequent ones, and all others together
-cold_start           whether the target is new, else whether an item before it is (unknown ones too, though the scorer
-                     passes those over). New are items that no training session has: those outside the catalogue and
-                     those with train_count 0, so also items that only validation sessions have
+target_category      level-1 category of the target: the most frequent ones, and all others as one slice
+cold_start           whether the target is new, else whether an item before it is (including unknown ones, which the
+                     scorer ignores). New items are in no training session: those outside the catalogue and those with
+                     train_count 0, which includes items that only validation sessions have
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Bool, Int32, Int64
 
 LENGTHS = {"0": 0, "1": 1, "2": 2, "3": 3, "4-5": 5, "6-10": 10, "11+": None}
-"""Slice -> its greatest length; None has no end."""
+"""Slice -> its greatest length; None is unbounded."""
 COUNTS = {"0": 0, "1-9": 9, "10-99": 99, "100-999": 999, "1000+": None}
 """Slice -> its greatest number of training interactions."""
 CATEGORIES = 20
@@ -38,7 +38,7 @@ class Slice(TypedDict):
 def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str, list[Slice]]:
     """Slices of the next-item metrics."""
     known = np.maximum(items.target, 0)
-    found = {
+    parts = {
         "prefix_length": _bucketed(prefixes.lengths, LENGTHS),
         "target_popularity": _bucketed(catalog.train_count[known], COUNTS),
         "target_in_prefix": _either(_repeated(prefixes)),
@@ -46,14 +46,14 @@ def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str,
     }
     if catalog.levels:
         nodes = np.where(items.target > 0, catalog.item_nodes[known, 0], -1)
-        found["target_category"] = _categories(nodes, catalog.levels[0].names)
+        parts["target_category"] = _categories(nodes, catalog.levels[0].names)
     return {
         name: [
             Slice(slice=label, prefixes=int(chosen.sum()), metrics=items.means(chosen))
-            for label, chosen in parts
+            for label, chosen in slices
             if chosen.any()
         ]
-        for name, parts in found.items()
+        for name, slices in parts.items()
     }
 
 
@@ -92,7 +92,7 @@ def _repeated(prefixes: Prefixes) -> Bool:
 
 
 def _categories(nodes: Int32, names: list[str | None]) -> Iterator[tuple[str, Bool]]:
-    """The most frequent known categories, most frequent first (ties: by node), then those left over."""
+    """The most frequent known categories, most frequent first (ties: by node), then the rest."""
     known = (nodes > 0) & np.array([name is not None for name in names])[np.maximum(nodes, 0)]
     counts = np.bincount(nodes[known], minlength=len(names))
     shown = np.argsort(-counts, kind="stable")[:CATEGORIES]
