@@ -17,7 +17,7 @@ K = 20
 
 def lengths(sessions: int = SESSIONS) -> list[int]:
     """Prefixes of each session: 1 to 5, the same for all runs."""
-    return [1 + at * 7 % 5 for at in range(sessions)]
+    return [1 + session * 7 % 5 for session in range(sessions)]
 
 
 def drawn_ranks(skill: float, seed: int, sessions: int = SESSIONS) -> list[int | None]:
@@ -43,19 +43,19 @@ def write_run(
     seal(folder, "run", {"recipe": recipe, "versions": {"hiersrec": "0"}}, [folder / "recipe.toml"])
     session = np.repeat(np.arange(sessions), lengths(sessions))
     hit = [float(rank is not None and rank <= K) for rank in ranks]
-    labels = [1 if at % 2 else None for at in range(len(ranks))]
+    labels = [1 if row % 2 else None for row in range(len(ranks))]
     table = pa.table(
         {
-            "session_id": [f"s{one}" for one in session],
+            "session_id": [f"s{number}" for number in session],
             "position": np.concatenate([np.arange(1, n + 1) for n in lengths(sessions)]),
-            "item_id": pa.array([None if rank is None else at for at, rank in enumerate(ranks)], pa.int64()),
+            "item_id": pa.array([None if rank is None else row for row, rank in enumerate(ranks)], pa.int64()),
             "rank": pa.array(ranks, pa.int64()),
-            "recall@20": [one / 2 for one in hit],
+            "recall@20": [hits / 2 for hits in hit],
             "any_hit@20": hit,
             "category_1": pa.array(labels, pa.int64()),
-            "category_1_rank": pa.array([None if one is None else 2 for one in labels], pa.int64()),
-            "category_1_recall@20": [None if one is None else 1.0 for one in labels],
-            "category_1_any_hit@20": [None if one is None else 1.0 for one in labels],
+            "category_1_rank": pa.array([None if label is None else 2 for label in labels], pa.int64()),
+            "category_1_recall@20": [None if label is None else 1.0 for label in labels],
+            "category_1_any_hit@20": [None if label is None else 1.0 for label in labels],
         }
     )
     pq.write_table(table, folder / "ranks.parquet")
@@ -79,8 +79,8 @@ def write_run(
     return folder
 
 
-def edit(path: Path, place: str, key: str, value: object) -> None:
+def edit(path: Path, table: str, key: str, value: object) -> None:
     """Change one value of a metrics.json; place "" is its top."""
     document = json.loads(path.read_text(encoding="utf-8"))
-    (document[place] if place else document)[key] = value
+    (document[table] if table else document)[key] = value
     path.write_text(json.dumps(document), encoding="utf-8")

@@ -53,7 +53,7 @@ def test_equals_a_slow_twin(runs) -> None:
     ahead = second["ours_better_by"]
     assert ahead["mean"] == pytest.approx(np.mean(ours) - np.mean(theirs))
     assert ahead["interval"] == pytest.approx(np.quantile(differences, [0.025, 0.975]))
-    assert ahead["p_sessions"] == (1 + sum(one <= 0 for one in differences)) / 201
+    assert ahead["p_sessions"] == (1 + sum(difference <= 0 for difference in differences)) / 201
     assert ahead["p_seeds"] == pytest.approx(seeds.pvalue)
 
 
@@ -69,8 +69,8 @@ def test_p_is_corrected_over_the_baselines_that_have_one(runs) -> None:
 
 def test_the_first_group_is_ours_and_the_other_way_round_it_is_the_opposite(runs) -> None:
     ahead, behind = (
-        compare([runs[one], runs[other]], OPTIONS)["systems"][1]["metrics"]["hits@20"]["ours_better_by"]
-        for one, other in (("n0", "p"), ("p", "n0"))
+        compare([runs[ours], runs[theirs]], OPTIONS)["systems"][1]["metrics"]["hits@20"]["ours_better_by"]
+        for ours, theirs in (("n0", "p"), ("p", "n0"))
     )
 
     assert ahead["mean"] == -behind["mean"] > 0

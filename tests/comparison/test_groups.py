@@ -27,11 +27,11 @@ def read(folders) -> list[Measured]:
 def test_runs_that_differ_in_seed_alone_are_one_group(folders, tmp_path) -> None:
     other = write_run(tmp_path / "c", "narm", RANKS, seed=0, overrides=["training.batch_size=7"])
 
-    found = grouped(read([*folders, other]))
+    groups = grouped(read([*folders, other]))
 
-    assert [group.name for group in found] == ["narm (a)", "popularity", "narm (c)"]
-    assert [[run.folder.name for run in group.runs] for group in found] == [["a", "b"], ["p"], ["c"]]
-    assert [run.seed for run in found[0].runs] == [0, 1]
+    assert [group.name for group in groups] == ["narm (a)", "popularity", "narm (c)"]
+    assert [[run.folder.name for run in group.runs] for group in groups] == [["a", "b"], ["p"], ["c"]]
+    assert [run.seed for run in groups[0].runs] == [0, 1]
 
 
 def test_a_setting_left_out_is_its_default(folders) -> None:
@@ -48,9 +48,9 @@ def test_folders_of_one_name_are_told_apart_by_their_path(tmp_path) -> None:
         (tmp_path / name).mkdir()
         write_run(tmp_path / name / "run", "narm", RANKS, overrides=[f"training.batch_size={size}"])
 
-    found = grouped(read([tmp_path / "x" / "run", tmp_path / "y" / "run"]))
+    groups = grouped(read([tmp_path / "x" / "run", tmp_path / "y" / "run"]))
 
-    assert [group.name for group in found] == [f"narm ({tmp_path / name / 'run'})" for name in "xy"]
+    assert [group.name for group in groups] == [f"narm ({tmp_path / name / 'run'})" for name in "xy"]
 
 
 def test_a_run_named_twice(folders) -> None:
@@ -60,21 +60,21 @@ def test_a_run_named_twice(folders) -> None:
 
 def test_two_runs_of_one_seed(folders, tmp_path) -> None:
     same = write_run(tmp_path / "same", "narm", RANKS, seed=1)
-    with pytest.raises(BadInput, match=r"/b and .*/same are of the same recipe, and so is the seed, 1. Leave one"):
+    with pytest.raises(BadInput, match=r"/b and .*/same have the same recipe and seed \(1\)\. Leave one"):
         grouped(read([*folders, same]))
 
     counted = write_run(tmp_path / "counted", "popularity", RANKS)
-    with pytest.raises(BadInput, match=r"/p and .*/counted are of the same recipe. Leave one of them out\.$"):
+    with pytest.raises(BadInput, match=r"/p and .*/counted have the same recipe and seed \(none\)\. Leave one"):
         grouped(read([*folders, counted]))
 
 
 def test_one_recipe_is_nothing_to_compare(folders) -> None:
-    with pytest.raises(BadInput, match=r"all runs are of one recipe, narm. Name a run of another one too"):
+    with pytest.raises(BadInput, match=r"all runs are of one recipe, narm. Name a run of another recipe too"):
         grouped(read([folders[0], folders[2]]))
 
 
 @pytest.mark.parametrize(
-    ("place", "key", "value", "message"),
+    ("table", "key", "value", "message"),
     [
         ("options", "exclude_seen", True, r"/a and .*/p differ in their options: .*False.* and .*True"),
         ("", "split", "valid", r"differ in their splits: test and valid. Evaluate both alike"),
@@ -84,8 +84,8 @@ def test_one_recipe_is_nothing_to_compare(folders) -> None:
         ),
     ],
 )
-def test_runs_must_be_measured_alike(folders, place, key, value, message) -> None:
-    edit(folders[1] / "metrics.json", place, key, value)
+def test_runs_must_be_measured_alike(folders, table, key, value, message) -> None:
+    edit(folders[1] / "metrics.json", table, key, value)
 
     with pytest.raises(BadInput, match=message):
         grouped(read(folders))
@@ -113,7 +113,7 @@ def test_prefixes_must_be_the_same(folders, tmp_path) -> None:
     table = pq.read_table(path)
     for name, value in (("session_id", "other"), ("position", 99), ("item_id", 99)):
         column = table[name].to_pylist()
-        column[next(at for at, rank in enumerate(RANKS) if rank is not None)] = value
+        column[next(row for row, rank in enumerate(RANKS) if rank is not None)] = value
         pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(column)), path)
         with pytest.raises(BadInput, match="on the same prefixes"):
             grouped(read(folders))
@@ -146,11 +146,11 @@ def test_an_evaluation_that_is_damaged(folders, name) -> None:
 
 def test_files_of_two_evaluations(folders) -> None:
     edit(folders[0] / "metrics.json", "metrics", "mrr@20", 0.5)
-    with pytest.raises(BadFolder, match=r"gives mrr@20 0\.\d+, metrics.json says 0.5: they are of two evaluations"):
+    with pytest.raises(BadFolder, match=r"gives mrr@20 0\.\d+, metrics.json says 0.5: they are from two evaluations"):
         read_measured(folders[0]).values("mrr@20")
 
     edit(folders[0] / "metrics.json", "metrics", "prefixes", 3)
-    with pytest.raises(BadFolder, match=r"rows, metrics.json says 3: they are of two evaluations"):
+    with pytest.raises(BadFolder, match=r"rows, metrics.json says 3: they are from two evaluations"):
         read_measured(folders[0])
 
 
@@ -170,7 +170,7 @@ def test_values_of_a_miss_and_of_a_prefix_without_label(folders) -> None:
     for metric in ("mrr@20", "hits@20", "recall@20", "any_hit@20"):
         values, counts = run.values(metric)
         assert counts.all()
-        assert not values[[at for at, rank in enumerate(RANKS) if rank is None or rank > 20]].any()
+        assert not values[[row for row, rank in enumerate(RANKS) if rank is None or rank > 20]].any()
     values, counts = run.values("category_1/mrr@20")
-    assert counts.tolist() == [at % 2 == 1 for at in range(len(RANKS))]
-    assert values.tolist() == [0.5 * (at % 2) for at in range(len(RANKS))]
+    assert counts.tolist() == [row % 2 == 1 for row in range(len(RANKS))]
+    assert values.tolist() == [0.5 * (row % 2) for row in range(len(RANKS))]

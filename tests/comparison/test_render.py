@@ -54,12 +54,12 @@ def test_equals_share_the_first_place() -> None:
 
 
 def test_the_picture_names_every_system_and_gives_a_far_one_as_a_number(tmp_path) -> None:
-    made = render.picture(DOCUMENT)
-    low, high = made.axes[0].get_xlim()
+    figure = render.picture(DOCUMENT)
+    low, high = figure.axes[0].get_xlim()
     first, second = (figures.save(render.picture(DOCUMENT), tmp_path, name) for name in ("a", "b"))
     text = first[1].read_text(encoding="utf-8")
 
-    assert "◀ below half of the best" in made.get_suptitle()
+    assert "◀ below half of the best" in figure.get_suptitle()
     assert "◀" not in render.picture(DOCUMENT | {"systems": DOCUMENT["systems"][:2]}).get_suptitle()
     assert 10 < low < 19
     assert 26 < high < 35

@@ -10,13 +10,13 @@ from hiersrec.comparison.resampling import interval, resampled_sums
 def slow_twin(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Session after session, as they are drawn."""
     random = np.random.default_rng(seed)
-    found = []
+    totals = []
     for _ in range(draws):
         total = np.zeros(sums.shape[1])
         for session in random.integers(len(sums), size=len(sums)):
             total += sums[session]
-        found.append(total)
-    return np.array(found)
+        totals.append(total)
+    return np.array(totals)
 
 
 def test_equals_its_slow_twin_whatever_is_held_at_a_time(monkeypatch) -> None:
@@ -43,9 +43,9 @@ def test_equal_seeds_give_equal_resamples_and_others_others() -> None:
 def test_columns_share_their_sessions() -> None:
     sums = np.random.default_rng(1).random((13, 1))
 
-    found = resampled_sums(np.concatenate([sums, 2 * sums], axis=1), 30, 0)
+    resampled = resampled_sums(np.concatenate([sums, 2 * sums], axis=1), 30, 0)
 
-    np.testing.assert_allclose(found[:, 1], 2 * found[:, 0])
+    np.testing.assert_allclose(resampled[:, 1], 2 * resampled[:, 0])
 
 
 def test_progress_ends_at_all(monkeypatch) -> None:

@@ -36,13 +36,13 @@ def test_p_of_a_bootstrap_by_hand() -> None:
 
 def test_without_a_difference_p_is_spread_evenly() -> None:
     random = np.random.default_rng(0)
-    found = []
+    p_values = []
     for seed in range(300):
         sums = random.normal(size=(100, 1))  # ours minus theirs, by session
-        found.append(p_resampled(resampled_sums(sums, 200, seed)[:, 0]))
+        p_values.append(p_resampled(resampled_sums(sums, 200, seed)[:, 0]))
 
     for share in (0.05, 0.25, 0.5, 0.75):
-        assert abs(np.mean(np.array(found) <= share) - share) < 0.08
+        assert abs(np.mean(np.array(p_values) <= share) - share) < 0.08
 
 
 def test_holm_by_hand() -> None:

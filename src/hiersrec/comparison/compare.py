@@ -21,7 +21,7 @@ from hiersrec.types import Float64, Int64
 from hiersrec.writing.origin import origin
 
 LEVEL = 0.95
-"""Of the intervals."""
+"""Confidence level of the intervals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class ComparisonOptions:
     bootstrap: int = 10_000
     """Resamples of the test sessions; p can't be lower than 1 / (1 + resamples)."""
     seed: int = 0
-    """Of the resamples."""
+    """Seed of the resamples."""
 
     def __post_init__(self) -> None:
         if not self.metrics:
@@ -51,9 +51,9 @@ def compare(
     options: ComparisonOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Compare evaluated runs; returns the document, ready for JSON (docs/comparison.md says what is in it).
+    """Compare evaluated runs; returns the document, ready for JSON (see docs/comparison.md).
 
-    Runs that differ in seed alone form a group, and the first group is ours. `progress` is told (resamples done, all).
+    Runs that differ only in their seed form a group; the first group is ours. `progress` gets (resamples done, all).
     Raises BadFolder for a run that is missing or not evaluated, BadInput for runs that can't be compared, UnknownName
     for a metric that one of them lacks.
     """
@@ -61,27 +61,27 @@ def compare(
     groups = grouped([read_measured(folder) for folder in folders])
     first = groups[0].runs[0]
     sessions = _sessions(first)
-    means = {metric: _means(groups, metric, sessions) for metric in options.metrics}
-    columns = np.concatenate([part for one in means.values() for part in one.columns()], axis=1)
-    resampled = np.split(resampled_sums(columns, options.bootstrap, options.seed, progress), len(means), axis=1)
-    for metric, part in zip(means, resampled, strict=True):
+    sums_of = {metric: _sums(groups, metric, sessions) for metric in options.metrics}
+    columns = np.concatenate([part for sums in sums_of.values() for part in sums.columns()], axis=1)
+    resampled = np.split(resampled_sums(columns, options.bootstrap, options.seed, progress), len(sums_of), axis=1)
+    for metric, part in zip(sums_of, resampled, strict=True):
         if not part[:, -1].all():
             raise BadInput(
-                f"{metric}: so few sessions have labels that a resample may hold none. Leave this metric out."
+                f"{metric}: so few sessions have labels that a resample may have none. Leave this metric out."
             )
-    results = {metric: _results(one, part) for (metric, one), part in zip(means.items(), resampled, strict=True)}
+    results = {metric: _results(sums, part) for (metric, sums), part in zip(sums_of.items(), resampled, strict=True)}
     systems = [
         {
             "name": group.name,
             "recipe": group.runs[0].recipe,
             "runs": [
                 {"run": run.folder.resolve().name, "seed": run.seed, "versions": run.versions}
-                | {"metrics": {metric: one.of_runs[at][row] for metric, one in means.items()}}
+                | {"metrics": {metric: sums.of_runs[column][row] for metric, sums in sums_of.items()}}
                 for row, run in enumerate(group.runs)
             ],
-            "metrics": {metric: found[at] for metric, found in results.items()},
+            "metrics": {metric: of_groups[column] for metric, of_groups in results.items()},
         }
-        for at, group in enumerate(groups)
+        for column, group in enumerate(groups)
     ]
     return {
         "origin": origin(),
@@ -97,8 +97,8 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _Means:
-    """One metric: session sums (S, G) of values averaged over seeds, counted prefixes (S,), and each run's mean."""
+class _Sums:
+    """One metric: sums per session (S, G) of values averaged over seeds, counted prefixes (S,), each run's mean."""
 
     sums: Float64
     counts: Float64
@@ -112,17 +112,16 @@ class _Means:
 
 def _sessions(run: Measured) -> Int64:
     """(P,) int64: the session of each prefix, from 0."""
-    codes = run.ranks["session_id"].combine_chunks().dictionary_encode().indices
-    found: Int64 = codes.to_numpy().astype(np.int64)
-    return found
+    codes: Int64 = run.ranks["session_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return codes
 
 
-def _means(groups: list[Group], metric: str, sessions: Int64) -> _Means:
+def _sums(groups: list[Group], metric: str, sessions: Int64) -> _Sums:
     sums, of_runs, counted = [], [], None
     for group in groups:
         values, means = np.zeros(len(sessions)), []
         for run in group.runs:
-            found, counts = run.values(metric)
+            run_values, counts = run.values(metric)
             if counted is None:
                 counted = counts
             elif not np.array_equal(counted, counts):
@@ -130,31 +129,31 @@ def _means(groups: list[Group], metric: str, sessions: Int64) -> _Means:
                     f"{metric}: {groups[0].runs[0].folder} and {run.folder} have labels for other prefixes. "
                     "Leave one of them out, or this metric."
                 )
-            values += found / len(group.runs)
-            means.append(float(found.sum() / counts.sum()))
+            values += run_values / len(group.runs)
+            means.append(float(run_values.sum() / counts.sum()))
         sums.append(np.bincount(sessions, values))
         of_runs.append(means)
     assert counted is not None, "there is no comparison without runs"
-    return _Means(np.stack(sums, axis=1), np.bincount(sessions, counted).astype(np.float64), of_runs)
+    return _Sums(np.stack(sums, axis=1), np.bincount(sessions, counted).astype(np.float64), of_runs)
 
 
-def _results(means: _Means, resampled: Float64) -> list[dict[str, Any]]:
-    """Per group: mean and interval; for a baseline also what ours has more, and the tests. resampled: (draws, 2 G)."""
+def _results(sums: _Sums, resampled: Float64) -> list[dict[str, Any]]:
+    """Per group: mean and interval; for a baseline also the lead of ours and the tests. resampled: (draws, 2 G)."""
     ratios = resampled[:, :-1] / resampled[:, -1:]
-    values, differences = np.split(ratios, [means.sums.shape[1]], axis=1)
-    whole = means.sums.sum(axis=0) / means.counts.sum()
-    found: list[dict[str, Any]] = [
-        {"mean": float(mean), "interval": interval(values[:, at], LEVEL)} for at, mean in enumerate(whole)
+    values, differences = np.split(ratios, [sums.sums.shape[1]], axis=1)
+    means = sums.sums.sum(axis=0) / sums.counts.sum()
+    results: list[dict[str, Any]] = [
+        {"mean": float(mean), "interval": interval(values[:, column], LEVEL)} for column, mean in enumerate(means)
     ]
-    p_sessions = [p_resampled(differences[:, at]) for at in range(differences.shape[1])]
-    p_seeds = [p_welch(means.of_runs[0], theirs) for theirs in means.of_runs[1:]]
-    for at, corrected in enumerate(zip(holm(p_sessions), holm(p_seeds), strict=True)):
-        found[at + 1]["ours_better_by"] = {
-            "mean": float((means.sums[:, 0] - means.sums[:, at + 1]).sum() / means.counts.sum()),
-            "interval": interval(differences[:, at], LEVEL),
-            "p_sessions": p_sessions[at],
+    p_sessions = [p_resampled(difference) for difference in differences.T]
+    p_seeds = [p_welch(sums.of_runs[0], theirs) for theirs in sums.of_runs[1:]]
+    for column, corrected in enumerate(zip(holm(p_sessions), holm(p_seeds), strict=True)):
+        results[column + 1]["ours_better_by"] = {
+            "mean": float((sums.sums[:, 0] - sums.sums[:, column + 1]).sum() / sums.counts.sum()),
+            "interval": interval(differences[:, column], LEVEL),
+            "p_sessions": p_sessions[column],
             "p_sessions_holm": corrected[0],
-            "p_seeds": p_seeds[at],
+            "p_seeds": p_seeds[column],
             "p_seeds_holm": corrected[1],
         }
-    return found
+    return results

@@ -1,7 +1,7 @@
-"""An evaluated run, read for comparison: what it is, what it was measured on, and a value for every prefix.
+"""Read an evaluated run: its recipe, what it was evaluated on, and a value for every prefix.
 
-`hiersrec evaluate` wrote metrics.json and ranks.parquet with its default options; other options have files of other
-names, which are not read here.
+These are metrics.json and ranks.parquet, which `hiersrec evaluate` writes with default options; the files of other
+options are ignored.
 """
 
 import json
@@ -23,12 +23,12 @@ from hiersrec.types import Bool, Float64
 
 METRICS, RANKS = "metrics.json", "ranks.parquet"
 IDENTITY = ("session_id", "position", "item_id")
-"""Columns that say which prefix a row of the ranks is; item_id is null where the run doesn't know the target."""
+"""Columns that identify the prefix of a row of the ranks; item_id is null where the run doesn't know the target."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run. recipe: without seed and description, every setting spelled out; seed: None if nothing is drawn."""
+    """One run. recipe: with all defaults, without seed and description; seed: None if nothing is random."""
 
     folder: Path
     recipe: dict[str, Any]
@@ -41,11 +41,11 @@ class Measured:
         """The metrics that can be compared: "mrr@20", "category_1/hits@20"."""
         k = self.document["options"]["k"]
         tasks = [name.removesuffix("_rank") + "/" for name in self.ranks.column_names if name.endswith("_rank")]
-        found = [f"{task}{name}@{k}" for task in ["", *tasks] for name in ("mrr", "hits", "recall", "any_hit")]
-        return [name for name in found if name in self.document["metrics"]]  # a task without labels has none
+        names = [f"{task}{name}@{k}" for task in ["", *tasks] for name in ("mrr", "hits", "recall", "any_hit")]
+        return [name for name in names if name in self.document["metrics"]]  # a task without labels has none
 
     def values(self, metric: str) -> tuple[Float64, Bool]:
-        """A metric's value of each prefix (P,) float64, and which prefixes count (P,) bool; 0 where they don't.
+        """Values of a metric for each prefix (P,) float64, and which prefixes count (P,) bool; 0 where they don't.
 
         Raises UnknownName for a metric that the run lacks, BadFolder if the mean is not the one in metrics.json.
         """
@@ -59,20 +59,20 @@ class Measured:
         kind, _, k = name.partition("@")
         if kind in ("mrr", "hits"):
             ranks = self.ranks[f"{column}rank"].fill_null(0).to_numpy()
-            found = (metrics.mrr if kind == "mrr" else metrics.hits)(ranks, int(k))
+            values = (metrics.mrr if kind == "mrr" else metrics.hits)(ranks, int(k))
         else:
-            found = self.ranks[f"{column}{name}"].fill_null(0.0).to_numpy()
-        said = self.document["metrics"][metric]
-        if not np.isclose(found.sum(), said * counts.sum(), rtol=1e-9):
+            values = self.ranks[f"{column}{name}"].fill_null(0.0).to_numpy()
+        reported = self.document["metrics"][metric]
+        if not np.isclose(values.sum(), reported * counts.sum(), rtol=1e-9):
             raise BadFolder(
-                f"{self.folder / RANKS} gives {metric} {found.sum() / counts.sum()}, {METRICS} says {said}: "
-                f"they are of two evaluations. {_evaluate(self.folder)}"
+                f"{self.folder / RANKS} gives {metric} {values.sum() / counts.sum()}, {METRICS} says {reported}: they "
+                f"are from two evaluations. {_evaluate(self.folder)}"
             )
-        return found, counts
+        return values, counts
 
 
 def read_measured(folder: Path) -> Measured:
-    """Read a run folder with its evaluation. Raises BadFolder, saying what to do."""
+    """Read a run folder with its evaluation. Raises BadFolder with what to do."""
     run = open_seal(folder, "run")
     for name in (METRICS, RANKS):
         if not (folder / name).is_file():
@@ -80,16 +80,16 @@ def read_measured(folder: Path) -> Measured:
     try:
         document: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         ranks = pq.read_table(folder / RANKS)
-        needed = [document["metrics"]["prefixes"], document["options"]["k"], document["dataset"]["fingerprint"]]
-        ranks.select([*IDENTITY, "rank"])
+        prefixes = document["metrics"]["prefixes"]
+        _ = document["options"]["k"], document["dataset"]["fingerprint"], ranks.select([*IDENTITY, "rank"])
     except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise BadFolder(f"The evaluation in {folder} is damaged ({error}). {_evaluate(folder)}") from error
-    if len(ranks) != needed[0]:
+    if len(ranks) != prefixes:
         raise BadFolder(
-            f"{folder / RANKS} has {len(ranks)} rows, {METRICS} says {needed[0]}: they are of two evaluations. "
+            f"{folder / RANKS} has {len(ranks)} rows, {METRICS} says {prefixes}: they are from two evaluations. "
             f"{_evaluate(folder)}"
         )
-    # Read and written again, so that runs of before and after a new setting with a default are of one recipe.
+    # Read and written again, so that a setting that is newer than a run has its default there.
     recipe = tomllib.loads(write_recipe(read_recipe(folder / RECIPE)))
     recipe.pop("description", None)
     seed = recipe.get("training", {}).pop("seed", None)

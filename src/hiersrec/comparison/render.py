@@ -18,7 +18,7 @@ MEAN = HEADINGS.index("mean")
 
 
 def table(document: dict[str, Any]) -> Table:
-    """A row for each metric and system, values in percent; p-values are the corrected ones."""
+    """A row for each metric and system, values in percent; p-values are corrected."""
     rows: list[tuple[str, ...]] = []
     marked: tuple[set[tuple[int, int]], ...] = (set(), set())  # the best, the second best
     for metric in document["settings"]["metrics"]:
@@ -42,25 +42,25 @@ def table(document: dict[str, Any]) -> Table:
 def picture(document: dict[str, Any]) -> "Figure":
     """A panel for each metric, with the mean and the interval of each system. Raises MissingExtra.
 
-    A system below half of the best would press all others together: an arrow and a number stand for it.
+    A system below half of the best is an arrow with a number, because its point would squeeze all others together.
     """
     metrics, systems = document["settings"]["metrics"], document["systems"]
-    made = figures.figure(2.2 + 2.4 * len(metrics), 1.1 + 0.32 * len(systems))
-    panels: list[Axes] = list(made.subplots(1, len(metrics), sharey=True, squeeze=False)[0])
+    figure = figures.figure(2.2 + 2.4 * len(metrics), 1.1 + 0.32 * len(systems))
+    panels: list[Axes] = list(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0])
     has_arrow = False
     for panel, metric in zip(panels, metrics, strict=True):
         results = [system["metrics"][metric] for system in systems]
         best = max(result["mean"] for result in results)
-        for at, result in enumerate(results):
-            colour, marker = figures.COLOURS[min(at, 1)], figures.MARKERS[min(at, 1)]  # ours, and all others
+        for row, result in enumerate(results):
+            colour, marker = figures.COLOURS[min(row, 1)], figures.MARKERS[min(row, 1)]  # ours, and all others
             if result["mean"] < best / 2:
                 has_arrow = True
-                panel.plot(0.04, at, "<", color=colour, transform=panel.get_yaxis_transform())
-                panel.text(0.09, at, _percent(result["mean"]), va="center", transform=panel.get_yaxis_transform())
+                panel.plot(0.04, row, "<", color=colour, transform=panel.get_yaxis_transform())
+                panel.text(0.09, row, _percent(result["mean"]), va="center", transform=panel.get_yaxis_transform())
                 continue
             low, high = (100 * end for end in result["interval"])
-            panel.hlines(at, low, high, colors=colour, linewidth=2)
-            panel.plot(100 * result["mean"], at, marker, color=colour, markersize=5)
+            panel.hlines(row, low, high, colors=colour, linewidth=2)
+            panel.plot(100 * result["mean"], row, marker, color=colour, markersize=5)
         panel.set_xlabel(f"{metric}, %")
         panel.grid(axis="x", linewidth=0.4)
         panel.set_axisbelow(True)
@@ -68,21 +68,21 @@ def picture(document: dict[str, Any]) -> "Figure":
     panels[0].invert_yaxis()  # shared: ours on top in every panel
     title = f"{document['dataset']['name']}, {document['split']} split: means and 95 % intervals"
     arrows = "; ◀ below half of the best" if has_arrow else ""
-    made.suptitle(title + arrows, fontsize=10)
-    return made
+    figure.suptitle(title + arrows, fontsize=10)
+    return figure
 
 
 def _row(system: dict[str, Any], metric: str) -> tuple[str, ...]:
     result = system["metrics"][metric]
     cells = (system["name"], metric, str(len(system["runs"])), _percent(result["mean"]), _interval(result["interval"]))
-    if (ahead := result.get("ours_better_by")) is None:
+    if (lead := result.get("ours_better_by")) is None:
         return (*cells, "", "", "", "")
     return (
         *cells,
-        f"{100 * ahead['mean']:+.2f}",
-        _interval(ahead["interval"]),
-        _p(ahead["p_sessions_holm"]),
-        _p(ahead["p_seeds_holm"]),
+        f"{100 * lead['mean']:+.2f}",
+        _interval(lead["interval"]),
+        _p(lead["p_sessions_holm"]),
+        _p(lead["p_seeds_holm"]),
     )
 
 

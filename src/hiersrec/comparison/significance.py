@@ -10,9 +10,9 @@ from hiersrec.types import Float64
 
 
 def p_resampled(differences: Float64) -> float:
-    """One-sided p of a bootstrap: (1 + resamples where ours is not better) / (1 + resamples).
+    """One-sided p-value of a bootstrap: (1 + resamples where ours is not better) / (1 + resamples).
 
-    differences: (draws,) float64, ours minus the baseline's, both of the same sessions. Never 0; 1 for equal runs.
+    differences: (draws,) float64, ours minus the baseline, both of the same sessions. Never 0; 1 for equal runs.
 
     >>> p_resampled(np.array([0.2, 0.1, 0.0, 0.3]))
     0.4
@@ -23,7 +23,7 @@ def p_resampled(differences: Float64) -> float:
 def p_welch(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     """One-tailed t-test of "the mean of ours is greater" over seeds, variances unequal (Welch 1947).
 
-    None where it says nothing: a side has one value, or no side varies.
+    None where it is undefined: a side has one value, or neither side varies.
     """
     if min(len(ours), len(theirs)) < 2:
         return None
@@ -36,17 +36,17 @@ def p_welch(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction (1979): the chance of even one false "better" is held; None stays None and doesn't count.
+    """Holm's correction (1979), which bounds the chance of even one false "better"; None stays None and doesn't count.
 
-    The smallest of m is taken m times, the next m - 1 times, and so on; none gets smaller than one before it.
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none gets smaller than the one before.
 
     >>> holm([0.03, None, 0.01, 0.02])
     [0.04, None, 0.03, 0.04]
     """
-    found: list[float | None] = [None] * len(p_values)
-    given = sorted((p, at) for at, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
     highest = 0.0
-    for before, (p, at) in enumerate(given):
-        highest = max(highest, min(1.0, (len(given) - before) * p))
-        found[at] = highest
-    return found
+    for smaller, (p, index) in enumerate(tested):
+        highest = max(highest, min(1.0, (len(tested) - smaller) * p))
+        corrected[index] = highest
+    return corrected
