@@ -1,5 +1,6 @@
 """The README and the guides: links and commands lead somewhere, the README is short, and its Python runs."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def test_commands_options_and_recipes_exist(page: Path) -> None:
             assert option in known, f"{page.name}: hiersrec {name} has no option {option}"
     for recipe in re.findall(r"--recipe ([a-z][a-z0-9_]*)(?![\w/.])", text):
         assert find_recipe(recipe, "shop").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_imports_of_python_examples_exist(page: Path) -> None:
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        imports = [node for node in ast.parse(code).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        exec("\n".join(map(ast.unparse, imports)), {})  # noqa: S102 - the repository's own text
 
 
 def test_the_readme_is_short() -> None:
