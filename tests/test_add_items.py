@@ -281,7 +281,8 @@ def test_a_failure_leaves_nothing(shop, run, tmp_path, monkeypatch) -> None:
 def test_a_run_whose_categories_read_the_items_is_refused_in_words(shop, tmp_path) -> None:
     recipe = tmp_path / "odd.toml"
     recipe.write_text(
-        'base = "any/cold_start"\n[[tasks]]\nname = "item"\nhead = "cosine"\nvectors = "id+metadata"\n'
+        'base = "any/cold_start"\nreplace_tasks = true\n'
+        '[[tasks]]\nname = "item"\nhead = "cosine"\nvectors = "id+metadata"\n'
         '[[tasks]]\nname = "category"\nreads = ["item"]\n',
         encoding="utf-8",
     )

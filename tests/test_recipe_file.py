@@ -138,7 +138,44 @@ MISTAKES = [
     ("tasks = []\n", "mine.toml has no [[tasks]]."),
     ("tasks = 3\n", "mine.toml has no [[tasks]]."),
     ('tasks = "item"\n', "mine.toml has no [[tasks]]."),
-    ('[tasks]\nname = "item"\n', "mine.toml has no [[tasks]]."),
+    (
+        '[tasks]\nname = "item"\n',
+        "mine.toml has no [[tasks]]: [tasks.NAME] changes a task of the base, and there is none.",
+    ),
+    ('[tasks.item]\nhead = "dot"\n', 'Name a base, or write [[tasks]] with name = "item".'),
+    # tasks under a base
+    (
+        f'base = "any/hiersrec"\n{ITEM}',
+        "mine.toml: [[tasks]] under a base would drop the base's tasks with all their set",
+    ),
+    (
+        f'base = "any/hiersrec"\n{ITEM}',
+        "To change a task, write [tasks.NAME] with the settings that differ; to add, drop ",
+    ),
+    (
+        f'base = "any/hiersrec"\nreplace_tasks = false\n{ITEM}',
+        "write replace_tasks = true above the first table, and [[",
+    ),
+    ('base = "any/hiersrec"\ntasks = 3\n', "mine.toml: [[tasks]] under a base would drop"),
+    (
+        'base = "any/hiersrec"\n[tasks.itme]\nhead = "dot"\n',
+        "mine.toml, [tasks.itme]: there is no task 'itme'. Did you mean 'item'? Known: category, item. To add a task, ",
+    ),
+    (
+        'base = "any/hiersrec"\n[tasks.event_type]\n',
+        "To add a task, write replace_tasks = true above the first table of a ",
+    ),
+    ('base = "any/hiersrec"\n[tasks.item]\nhaed = "dot"\n', "[[tasks]] item has no key 'haed'. Did you mean 'head'?"),
+    ('base = "any/hiersrec"\n[tasks]\nitem = 3\n', "mine.toml, [tasks.item] must be a table of settings, got 3."),
+    (
+        'base = "any/hiersrec"\nreplace_tasks = true\n',
+        "replace_tasks = true needs [[tasks]], a table for each task, got {}",
+    ),
+    ('base = "any/hiersrec"\nreplace_tasks = true\n[tasks.item]\nhead = "dot"\n', "got {'item': {'head': 'dot'}}."),
+    (f'base = "any/hiersrec"\nreplace_tasks = "yes"\n{ITEM}', "replace_tasks: must be true or false, got 'yes'."),
+    (f"replace_tasks = true\n{ITEM}", "mine.toml has replace_tasks, and no base whose tasks it could replace."),
+    ('base = "any/popularity"\nreplace_tasks = true\n', "has replace_tasks, and no base whose tasks it could replace."),
+    ('base = "any/popularity"\n[tasks.item]\nhead = "dot"\n', "a recipe with [baseline] has no key 'tasks'."),
     ("tasks = [3]\n", "[[tasks]] needs a name"),
     ("training = 3\n" + ITEM, "[training] must be a table of settings, got 3."),
     ("inputs = [1]\n" + ITEM, "[inputs] must be a table of settings, got [1]."),
@@ -209,7 +246,10 @@ BAD_OVERRIDES = [
     ("=3", "mine.toml has no key ''."),
     ("training=3", "[training] must be a table of settings, got 3."),
     ("training.epochs.now=3", "--set training.epochs.now=3: training.epochs.now is no place of a recipe"),
-    ("tasks.items.head=linear", "--set tasks.items.head=linear: the recipe has no task 'items'."),
+    (
+        "tasks.items.head=linear",
+        "--set tasks.items.head=linear: there is no task 'items'. Did you mean 'item'? Known: cat",
+    ),
     ("tasks.item=3", "--set tasks.item=3: tasks.item is no place of a recipe"),
     ("tasks.item.head.now=3", "tasks.item.head.now is no place of a recipe"),
     ("tasks.item.haed=linear", "[[tasks]] item has no key 'haed'. Did you mean 'head'?"),
@@ -274,11 +314,35 @@ def test_a_recipe_says_only_what_differs_from_its_base(read) -> None:
     )
 
 
-def test_tasks_and_tables_of_another_name_replace_those_of_the_base(read) -> None:
-    found = read(f'base = "any/hiersrec"\n[encoder]\nname = "mean"\n{ITEM}')
+def test_a_table_of_a_task_changes_the_task_of_that_name_as_an_override_does(read) -> None:
+    found = read('base = "any/best"\n[tasks.item]\nsmoothing = 0.1\nreads = []\n[tasks.category]\nweight = 0.5\n')
 
-    assert [one.name for one in found.tasks] == ["item"]
-    assert found.tasks[0].config.head == "linear"
+    best = RECIPES / "any" / "best.toml"
+    overrides = (
+        "name=mine",
+        "description=",
+        "tasks.item.smoothing=0.1",
+        "tasks.item.reads=[]",
+        "tasks.category.weight=0.5",
+    )
+    expected = read_recipe(best, overrides)
+    assert dataclasses.replace(found, description="") == expected
+    assert found.tasks[1].config.repeats
+    assert expected != read_recipe(best, overrides[:-1])
+
+
+def test_a_table_of_a_task_that_names_another_one_replaces_it(read) -> None:
+    found = read('base = "any/best"\n[tasks.category]\nname = "column"\nweight = 0.5\n')
+
+    assert [task.name for task in found.tasks] == ["column", "item"]
+    assert found.tasks[0] == read(f'{ITEM}[[tasks]]\nname = "column"\nweight = 0.5\n').tasks[1]
+
+
+def test_tasks_are_replaced_where_the_recipe_says_so_and_so_is_a_table_of_another_name(read) -> None:
+    found = read(f'base = "any/best"\nreplace_tasks = true\n[encoder]\nname = "mean"\n{ITEM}')
+
+    assert found.tasks == read(ITEM).tasks
+    assert found.inputs == read_recipe(RECIPES / "any" / "best.toml").inputs
     assert found.encoder == Component(name="mean", config=registry.load("model.encoders", "mean").Config())
 
 

@@ -2,8 +2,9 @@
 
 `name` in a table names a file of the registry folder, whose Config the rest of the table fills.
 
-A recipe may build on another, `base = "any/hiersrec"`, and then says only what differs: its keys go over those of the
-base, table by table; [[tasks]], and a table of another name, replace those of the base.
+A recipe may build on another, `base = "any/best"`, and then says only what differs: its keys go over those of the base,
+table by table, and [tasks.item] goes over the task of that name. A table with another name replaces the base's. Which
+tasks there are, and their order, are changed as a whole: `replace_tasks = true`, and [[tasks]] for each of them.
 
 The table [search] says what `hiersrec tune` may change. It is no part of what is built, and no run folder keeps it.
 """
@@ -77,6 +78,11 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
                 "or leave out --seed and --set training."
             )
         return BaselineRecipe(name=head.name, description=head.description, baseline=baseline, training=training)
+    if isinstance(table.get("tasks"), dict):
+        raise BadRecipe(
+            f"{path.name} has no [[tasks]]: [tasks.NAME] changes a task of the base, and there is none. Name a base, "
+            'or write [[tasks]] with name = "item".'
+        )
     if not isinstance(table.get("tasks"), list) or not table["tasks"]:
         raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
     # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
@@ -119,17 +125,52 @@ def _table_of(path: Path) -> dict[str, Any]:
         raise BadRecipe(f"{path} is not TOML: {error}.") from error
     if "search" in table:
         table["search"] = _by_place(table["search"])
-    if (base := table.pop("base", None)) is None:
-        return table
-    if base not in recipe_names():
+    base, replace_tasks = table.pop("base", None), table.pop("replace_tasks", None)
+    if base is not None and base not in recipe_names():
         raise UnknownName(
             f"{path.name} has the base {base!r}, which is no recipe. {did_you_mean(str(base), recipe_names())}"
         )
-    merged = _table_of(RECIPES / f"{base}.toml")
+    merged = {} if base is None else _table_of(RECIPES / f"{base}.toml")
+    if "tasks" in merged:
+        merged["tasks"] = _tasks_over(merged["tasks"], table.pop("tasks", {}), replace_tasks, path.name)
+    elif replace_tasks is not None:
+        raise BadRecipe(f"{path.name} has replace_tasks, and no base whose tasks it could replace. Remove that line.")
     for key, value in table.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _laid_over(merged[key], value) if both_tables else value
     return merged
+
+
+def _tasks_over(base: list[Any], tasks: Any, replace: Any, where: str) -> list[Any]:
+    """The tasks of a base with the tables [tasks.NAME] of a recipe laid over them, or replaced by its [[tasks]]."""
+    if not isinstance(replace, bool | None):
+        raise BadRecipe(f"{where} replace_tasks: must be true or false, got {replace!r}.")
+    if replace:
+        if not isinstance(tasks, list):
+            raise BadRecipe(f"{where}: replace_tasks = true needs [[tasks]], a table for each task, got {tasks!r}.")
+        return tasks
+    if not isinstance(tasks, dict):
+        raise BadRecipe(
+            f"{where}: [[tasks]] under a base would drop the base's tasks with all their settings. To change a task, "
+            "write [tasks.NAME] with the settings that differ; to add, drop or reorder tasks, write "
+            "replace_tasks = true above the first table, and [[tasks]] for each task."
+        )
+    for name, settings in tasks.items():
+        base = _task_over(base, name, settings, f"{where}, [tasks.{name}]")
+    return base
+
+
+def _task_over(tasks: list[Any], name: str, settings: Any, where: str) -> list[Any]:
+    """The tasks, with settings laid over each one of that name."""
+    if not isinstance(settings, dict):
+        raise BadRecipe(f"{where} must be a table of settings, got {settings!r}.")
+    names = [str(task.get("name")) if isinstance(task, dict) else "" for task in tasks]
+    if name not in names:
+        raise BadRecipe(
+            f"{where}: there is no task '{name}'. {did_you_mean(name, set(names))} To add a task, write "
+            "replace_tasks = true above the first table of a recipe with a base, and [[tasks]] for each task."
+        )
+    return [_laid_over(task, settings) if names[row] == name else task for row, task in enumerate(tasks)]
 
 
 def _laid_over(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -204,11 +245,7 @@ def _override(table: dict[str, Any], override: str) -> None:
         case []:
             table[key] = value
         case ["tasks", name] if isinstance(table.get("tasks"), list):
-            tasks = [one for one in table["tasks"] if isinstance(one, dict) and one.get("name") == name]
-            if not tasks:
-                raise BadRecipe(f"--set {override}: the recipe has no task '{name}'.")
-            for one in tasks:
-                one[key] = value
+            table["tasks"] = _task_over(table["tasks"], name, {key: value}, f"--set {override}")
         case [name] if isinstance(inner := table.get(name, {}), dict):
             table[name] = _laid_over(inner, {key: value})
         case _:

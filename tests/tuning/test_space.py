@@ -62,7 +62,7 @@ def test_a_recipe_has_the_search_of_its_base_with_its_own_keys_laid_over(recipe)
 
 
 def test_keys_of_the_base_for_what_the_recipe_replaced_take_no_part(recipe) -> None:
-    found = read_space(recipe(f'{BASE}[encoder]\nname = "mean"\n[[tasks]]\nname = "item"\n'))
+    found = read_space(recipe(f'{BASE}replace_tasks = true\n[encoder]\nname = "mean"\n[[tasks]]\nname = "item"\n'))
 
     assert found.passed_over == ["encoder.layers", "tasks.category.weight"]
     assert set(found.axes) == {"inputs.dropout", "training.learning_rate"}
@@ -135,7 +135,7 @@ MISTAKES = [
     (f"{COUNTED}[search]\nbaselin.window = [1, 20]\n", "[search] baselin.window = 1: mine.toml"),
     (f"{COUNTED}[search]\nwindow = [1, 20]\n", "[search] window = 1: mine.toml"),
     (f"{COUNTED}[search]\nbaseline.window.now = [1, 20]\n", "is no place of a recipe"),
-    (f"{BASE}[search]\ntasks.items.head = ['linear', 'cosine']\n", "the recipe has no task 'items'."),
+    (f"{BASE}[search]\ntasks.items.head = ['linear', 'cosine']\n", "there is no task 'items'."),
     (f"{COUNTED}[search]\nbaseline.window = []\n", "must list two choices or more, all different, got []."),
     (f"{COUNTED}[search]\nbaseline.window = [20]\n", "must list two choices or more, all different, got [20]."),
     (f"{COUNTED}[search]\nbaseline.window = [20, 3, 3]\n", "all different, got [20, 3, 3]."),

@@ -53,6 +53,7 @@ QUICK = [*TINY, "training.epochs=2", "training.batch_size=64", "training.precisi
 WHOLE = """
 base = "any/hiersrec"
 pooling = "attention"
+replace_tasks = true
 tasks = [
     { name = "event_type" },
     { name = "category", weight = "uncertainty", reads = ["event_type"] },
