@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from hiersrec import demo as module
-from hiersrec.demo import RECIPES, TOP, bundle_of, demo, is_done, pick_sessions
+from hiersrec.demo import RECIPES, TOP, bundle_of, demo, is_done
 from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.recipe_file import read_recipe
+from hiersrec.reproduce._case import pick_sessions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset

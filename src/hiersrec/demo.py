@@ -16,6 +16,7 @@ from hiersrec.evaluate_run import evaluate_run
 from hiersrec.export import export
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.recipe_file import find_recipe, read_recipe
+from hiersrec.reproduce._case import pick_sessions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
@@ -23,11 +24,10 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import SEALS
 from hiersrec.training.callbacks import Callback, stretch
 from hiersrec.training.fit import train
-from hiersrec.types import ExternalId, Int32
+from hiersrec.types import ExternalId
 
 RECIPES = ("popularity", "last_category", "cooccurrence", "best")
 METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
-SESSIONS, SESSION_LENGTHS = 3, range(5, 8)
 LISTED = 5
 TOP = 4
 """Categories of each level whose items the page ranks, in addition to the full ranking."""
@@ -94,15 +94,3 @@ def _explained(run: Path, walks: list[list[ExternalId]]) -> Iterator[RenderableT
         target = next(item for item in ranking.items if item.item_id == walk[-1])
         yield f"The reader clicked {target.title} next, which has rank {target.rank} of {size:,}."
         yield ""
-
-
-def pick_sessions(dataset: Dataset) -> list[Int32]:
-    """Three test sessions of 5 to 7 items, all known and different, evenly spread over the split."""
-    test = dataset.sessions("test")
-    usable = [
-        session
-        for session in (test[number] for number in range(len(test)))
-        if len(session) in SESSION_LENGTHS and session.min() > 0 and len(set(session.tolist())) == len(session)
-    ]
-    assert len(usable) >= SESSIONS
-    return [usable[len(usable) * (2 * number + 1) // (2 * SESSIONS)] for number in range(SESSIONS)]

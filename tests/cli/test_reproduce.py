@@ -49,7 +49,7 @@ def test_killed_in_the_middle_it_goes_on(hiersrec, prepared, tmp_path) -> None:
     result = hiersrec(*words)
 
     assert result.code == 0, result.err
-    assert "run 1 of 3: single_task, seed 0, is there already" in result.err
+    assert "run 1 of 3: single_task, seed 0, exists already" in result.err
     assert (tmp_path / "table4b.svg").is_file()
     assert not [path.name for path in tmp_path.rglob("*.part")]
 

@@ -43,6 +43,6 @@ def everything(shop, tmp_path_factory) -> tuple[Bench, dict[str, Output]]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BUDGETS, "small", {"epochs": 1})
-        made = {name: output for name, output, _ in reproduce(bench, members("all"))}
-    assert list(made) == registry.names("reproduce")
-    return bench, made
+        outputs = {name: output for name, output, _ in reproduce(bench, members("all"))}
+    assert list(outputs) == registry.names("reproduce")
+    return bench, outputs

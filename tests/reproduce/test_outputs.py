@@ -12,12 +12,13 @@ from hiersrec import registry
 from hiersrec.config import ModelRecipe
 from hiersrec.errors import BadInput, MissingExtra, UnknownName
 from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names
-from hiersrec.reproduce import _storyboard, figure2a, figure2b, table2, table3, table4b
+from hiersrec.reproduce import _storyboard, figure2a, table2, table3, table4b
 from hiersrec.reproduce._bench import open_bench
+from hiersrec.reproduce._case import pick_sessions
 from hiersrec.reproduce._cells import METRICS, NAMES, Marks, change, percent
 from hiersrec.reproduce._output import newest_share, with_runs
 from hiersrec.reproduce._reproduce import members, reproduce
-from hiersrec.reproduce._runs import folder_of, measured
+from hiersrec.reproduce._runs import evaluated, folder_of
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import SilentCallback
 
@@ -45,7 +46,7 @@ def test_every_recipe_of_it_is_one_that_fits_every_dataset_and_has_a_name(name) 
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_files_and_what_they_say_of_their_making(everything, name) -> None:
-    bench, made = everything
+    bench, outputs = everything
     ends = ["md", "tex", "json", *(["png", "svg"] if name in PICTURES else [])]
     document = json.loads((bench.out / f"{name}.json").read_text(encoding="utf-8"))
     text = (bench.out / f"{name}.md").read_text(encoding="utf-8")
@@ -55,7 +56,7 @@ def test_files_and_what_they_say_of_their_making(everything, name) -> None:
     assert {"hiersrec", "torch", "numpy", "python"} <= set(document["versions"])
     assert document["hardware"]["cores"].endswith(" cores")
     assert document["dataset"]["fingerprint"] == bench.dataset.fingerprint
-    assert document["numbers"] == json.loads(json.dumps(made[name].numbers))
+    assert document["numbers"] == json.loads(json.dumps(outputs[name].numbers))
     assert set(document["runs"]) == {f"{one}-0" for one in registry.load("reproduce", name).RECIPES}
     for facts in document["runs"].values():
         assert facts["recipe"]["name"]
@@ -73,48 +74,48 @@ def test_pictures_can_be_read(everything, name) -> None:
 
 
 def test_a_small_budget_is_told_in_the_picture_and_a_full_one_is_not(everything) -> None:
-    bench, made = everything
-    told = "Budget small: at most 3 epochs, to see that all runs: no result"
+    bench, outputs = everything
+    budget_note = "Budget small: at most 3 epochs: a smoke test, not a result"
 
-    assert told in (bench.out / "table4b.svg").read_text(encoding="utf-8")
-    assert any(note.startswith(told) for note in made["table4b"].table.notes)
+    assert budget_note in (bench.out / "table4b.svg").read_text(encoding="utf-8")
+    assert any(note.startswith(budget_note) for note in outputs["table4b"].table.notes)
     full = with_runs(replace(bench, budget="full"), ["hiersrec"], table4b.make(bench))
     assert full.figure is not None
     assert full.figure.get_suptitle() == f"Ablation on {bench.dataset.name}"
 
 
 def test_table_2_has_the_statistics_beside_the_papers(everything) -> None:
-    bench, made = everything
-    rows = rows_of(made["table2"])
-    found = bench.dataset.document["statistics"]
+    bench, outputs = everything
+    rows = rows_of(outputs["table2"])
+    statistics = bench.dataset.document["statistics"]
 
-    assert rows["Training sessions"] == ("Training sessions", f"{found['training_sessions']:,}", "191K", "2.8M")
+    assert rows["Training sessions"] == ("Training sessions", f"{statistics['training_sessions']:,}", "191K", "2.8M")
     assert rows["Items"] == ("Items", str(bench.dataset.catalog.num_items), "117K", "259K")
-    assert rows["Mean session length"][1:3] == (f"{found['mean_session_length']:.2f}", "4.60")
+    assert rows["Mean session length"][1:3] == (f"{statistics['mean_session_length']:.2f}", "4.60")
     assert rows["Categories, coarse to fine"][1:3] == ("2, 6", "1.2K")
     assert table2.RECIPES == ()
 
 
 def test_table_3_has_our_numbers_the_tests_and_the_papers(everything) -> None:
-    bench, made = everything
-    table, rows = made["table3"].table, rows_of(made["table3"])
-    ours = {name: measured(bench, name)["metrics"] for name in table3.RECIPES}
+    bench, outputs = everything
+    table, rows = outputs["table3"].table, rows_of(outputs["table3"])
+    ours = {name: evaluated(bench, name)["metrics"] for name in table3.RECIPES}
 
     assert [row[0] for row in table.rows][:-1] == [NAMES[name] for name in table3.RECIPES]
-    for name, found in ours.items():
-        assert rows[NAMES[name]][1:6] == ("1", *(f"{100 * found[metric]:.2f}" for metric in METRICS))
+    for name, metrics in ours.items():
+        assert rows[NAMES[name]][1:6] == ("1", *(f"{100 * metrics[metric]:.2f}" for metric in METRICS))
     assert rows["NARM"][8:] == ("7.51 / 29.93 / 46.21", "10.36 / 27.92 / 41.63")
     assert rows["S-KNN"][8:] == ("", "")
-    tests = made["table3"].numbers["comparison"]["systems"][1]["metrics"]["mrr@20"]["ours_better_by"]
+    tests = outputs["table3"].numbers["comparison"]["systems"][1]["metrics"]["mrr@20"]["ours_better_by"]
     assert 0 < tests["p_sessions"] <= tests["p_sessions_holm"] <= 1
     assert all(rows[NAMES[name]][6] for name in table3.BASELINES)
     assert rows["HierSRec"][6:8] == ("", "")
     last, best = table.rows[-1], max(ours[name]["hits@20"] for name in table3.BASELINES)
     assert last[3] == f"{100 * (ours['hiersrec']['hits@20'] / best - 1):+.1f} %"
     assert last[8] == "+25.8 % / +11.8 % / +8.9 %"
-    highest = max(found["mrr@20"] for found in ours.values())
+    highest = max(metrics["mrr@20"] for metrics in ours.values())
     best_rows = {row for row, column in table.best if column == 2}
-    assert best_rows == {at for at, name in enumerate(table3.RECIPES) if ours[name]["mrr@20"] == highest}
+    assert best_rows == {row for row, name in enumerate(table3.RECIPES) if ours[name]["mrr@20"] == highest}
 
 
 def test_table_3_on_the_standard_split_has_the_published_numbers_with_their_marks(everything) -> None:
@@ -142,12 +143,12 @@ def test_a_baseline_that_saw_a_part_of_the_training_sessions_is_marked(everythin
 
 
 def test_table_4a_has_every_level_and_marks_the_best_of_each(everything) -> None:
-    bench, made = everything
-    table, rows = made["table4a"].table, rows_of(made["table4a"])
-    found = measured(bench, "multi_task")["metrics"]
+    bench, outputs = everything
+    table, rows = outputs["table4a"].table, rows_of(outputs["table4a"])
+    metrics = evaluated(bench, "multi_task")["metrics"]
 
     assert len(table.rows) == 2 * 3
-    assert rows["Level 2: Multi-task, no hierarchy"][1] == f"{100 * found['category_2/mrr@20']:.2f}"
+    assert rows["Level 2: Multi-task, no hierarchy"][1] == f"{100 * metrics['category_2/mrr@20']:.2f}"
     assert rows["Level 1: HierSRec"][-1] == "87.47 / 92.91 / 93.96"
     assert rows["Level 2: HierSRec"][-1] == ""
     column = [float(row[1]) for row in table.rows[:3]]
@@ -156,9 +157,9 @@ def test_table_4a_has_every_level_and_marks_the_best_of_each(everything) -> None
 
 
 def test_table_4b_has_the_ablation(everything) -> None:
-    bench, made = everything
-    rows = rows_of(made["table4b"])
-    ours, single = (measured(bench, name)["metrics"]["mrr@20"] for name in ("hiersrec", "single_task"))
+    bench, outputs = everything
+    rows = rows_of(outputs["table4b"])
+    ours, single = (evaluated(bench, name)["metrics"]["mrr@20"] for name in ("hiersrec", "single_task"))
 
     assert list(rows) == ["Single task", "Multi-task, no hierarchy", "HierSRec"]
     assert rows["Single task"][5] == f"{100 * (ours / single - 1):+.1f} %"
@@ -167,8 +168,8 @@ def test_table_4b_has_the_ablation(everything) -> None:
 
 
 def test_figure_2a_has_a_point_for_each_policy_and_k_that_leaves_something_out(everything) -> None:
-    bench, made = everything
-    table, numbers = made["figure2a"].table, made["figure2a"].numbers
+    bench, outputs = everything
+    table, numbers = outputs["figure2a"].table, outputs["figure2a"].numbers
 
     assert figure2a.tops(bench) == [1]  # 2 categories on level 1
     assert [row[:2] for row in table.rows] == [
@@ -184,28 +185,28 @@ def test_figure_2a_has_a_point_for_each_policy_and_k_that_leaves_something_out(e
 
 
 def test_figure_2b_shows_sessions_their_categories_and_the_item_that_came_next(everything) -> None:
-    bench, made = everything
-    cases = made["figure2b"].numbers
-    walks = figure2b.pick(bench.dataset)
+    bench, outputs = everything
+    cases = outputs["figure2b"].numbers
+    walks = pick_sessions(bench.dataset)
     svg = (bench.out / "figure2b.svg").read_text(encoding="utf-8")
 
     assert len(cases) == len(walks) == 3
     for walk, case in zip(walks, cases, strict=True):
         titles = bench.dataset.catalog.column("title", walk)
         assert (case["seen"], case["next_title"]) == (titles[:-1], titles[-1])
-        assert [one["title"] for one in case["items"] if one["is_next"]] == titles[-1:]
-        assert [one["rank"] for one in case["items"]][:6] == list(range(1, 7))
-        assert sum(one["is_right"] for one in case["levels"][0]) == 1  # there are only two
+        assert [part["title"] for part in case["items"] if part["is_next"]] == titles[-1:]
+        assert [part["rank"] for part in case["items"]][:6] == list(range(1, 7))
+        assert sum(part["is_right"] for part in case["levels"][0]) == 1  # there are only two
         assert len(case["levels"]) == 2
         for guesses in case["levels"]:
-            chances = [one["probability"] for one in guesses]
+            chances = [part["probability"] for part in guesses]
             assert chances == sorted(chances, reverse=True)
         assert f"★ {titles[-1]}" in svg
     assert all(set(item["parts"]) == {1, 2} for case in cases for item in case["items"])
 
 
 def test_sessions_of_the_figure_are_spread_known_and_without_repeats(shop) -> None:
-    for walk in figure2b.pick(shop):
+    for walk in pick_sessions(shop):
         assert 5 <= len(walk) <= 7
         assert walk.min() > 0
         assert len(np.unique(walk)) == len(walk)
@@ -214,11 +215,12 @@ def test_sessions_of_the_figure_are_spread_known_and_without_repeats(shop) -> No
 def test_marks_go_to_the_best_and_the_second_best() -> None:
     marks = Marks()
 
-    marks.add([0.2, None, 0.5, 0.3, 0.5], column=1, first_row=10)
-    marks.add([0.4, 0.4], column=2)
+    marks.add([dict.fromkeys(METRICS, value) for value in (0.2, None, 0.5, 0.3, 0.5)], first_column=1, first_row=10)
+    marks.add([dict.fromkeys(METRICS, 0.4)] * 2, first_column=1)
 
-    assert marks.best == {(12, 1), (14, 1)}
-    assert marks.second == {(13, 1)}
+    columns = range(1, 1 + len(METRICS))
+    assert marks.best == {(row, column) for row in (12, 14) for column in columns}
+    assert marks.second == {(13, column) for column in columns}
 
 
 def test_cells() -> None:
@@ -228,16 +230,18 @@ def test_cells() -> None:
     assert change(0.09, 0.1) == "-10.0 %"
 
 
-@pytest.mark.parametrize("dataset", sorted({one.split("/")[0] for one in recipe_names() if one.endswith("/hiersrec")}))
-def test_the_ablation_on_a_dataset_differs_from_its_hiersrec_in_the_tasks_alone(dataset) -> None:
-    found = [read_recipe(RECIPES / dataset / f"{name}.toml") for name in ("hiersrec", "multi_task", "single_task")]
-    ours, multi, single = found
+@pytest.mark.parametrize("dataset", sorted({n.split("/")[0] for n in recipe_names() if n.endswith("/hiersrec")}))
+def test_the_ablation_on_a_dataset_differs_from_its_hiersrec_only_in_the_tasks(dataset) -> None:
+    recipes = [read_recipe(RECIPES / dataset / f"{name}.toml") for name in ("hiersrec", "multi_task", "single_task")]
+    ours, multi, single = recipes
 
-    for one in found:
-        assert isinstance(one, ModelRecipe)
-        assert replace(one, name="", description="", tasks=()) == replace(ours, name="", description="", tasks=())
-        assert one.tasks[-1] == replace(ours.tasks[-1], reads=one.tasks[-1].reads, reads_as=one.tasks[-1].reads_as)
-        assert bool(one.tasks[-1].reads) == (one is ours)
+    for recipe in recipes:
+        assert isinstance(recipe, ModelRecipe)
+        assert replace(recipe, name="", description="", tasks=()) == replace(ours, name="", description="", tasks=())
+        assert recipe.tasks[-1] == replace(
+            ours.tasks[-1], reads=recipe.tasks[-1].reads, reads_as=recipe.tasks[-1].reads_as
+        )
+        assert bool(recipe.tasks[-1].reads) == (recipe is ours)
     assert multi.tasks[:-1] == ours.tasks[:-1]
     assert single.tasks[:-1] == ()
 
@@ -249,13 +253,13 @@ MISTAKES = [
     ({"dataset": "wikispedia"}, UnknownName, "Did you mean 'wikispeedia'?"),
     ({"dataset": "diginetica"}, BadInput, "The dataset diginetica is not part of hiersrec"),
     ({"data": "shop", "dataset": "wikispeedia"}, BadInput, "holds the dataset shop, not wikispeedia."),
-    ({"data": "shop", "source": "here"}, BadInput, "is prepared already, so --source here has nothing to do."),
+    ({"data": "shop", "source": "here"}, BadInput, "is already prepared, so --source here has no effect."),
 ]
 
 
-@pytest.mark.parametrize(("given", "kind", "message"), MISTAKES)
-def test_a_wrong_choice_is_refused_before_anything_is_written(shop, tmp_path, given, kind, message) -> None:
-    choices = {"dataset": None, "source": None, "data": None, "seeds": 1, "budget": "full", **given}
+@pytest.mark.parametrize(("changes", "kind", "message"), MISTAKES)
+def test_a_wrong_choice_is_refused_before_anything_is_written(shop, tmp_path, changes, kind, message) -> None:
+    choices = {"dataset": None, "source": None, "data": None, "seeds": 1, "budget": "full", **changes}
     if choices["data"]:
         choices["data"] = shop.folder
 

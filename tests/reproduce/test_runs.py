@@ -1,4 +1,4 @@
-"""Runs are trained once, gone on with where they stopped, and refused where they are others than those asked for."""
+"""Runs are trained once, resumed where they stopped, and refused if their settings differ from those of the call."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 from hiersrec.reproduce import _runs
 from hiersrec.reproduce._bench import Bench
-from hiersrec.reproduce._runs import complete, folder_of, mean, measured, recipe_of
+from hiersrec.reproduce._runs import complete, evaluated, folder_of, mean, recipe_of
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import SilentCallback
@@ -48,7 +48,7 @@ def test_a_recipe_that_counts_has_one_run_and_one_that_learns_one_for_each_seed(
 
     complete(bench, ["popularity", "single_task"])
 
-    assert [one for one in listener.news if one.startswith("run ")] == [
+    assert [line for line in listener.news if line.startswith("run ")] == [
         "run 1 of 3: popularity, seed 0",
         "run 2 of 3: single_task, seed 0",
         "run 3 of 3: single_task, seed 1",
@@ -56,7 +56,7 @@ def test_a_recipe_that_counts_has_one_run_and_one_that_learns_one_for_each_seed(
     assert {path.name for path in (bench.out / "runs").iterdir()} == {"popularity-0", "single_task-0", "single_task-1"}
     weights = [(folder_of(bench, "single_task", seed) / "model.safetensors").read_bytes() for seed in (0, 1)]
     assert weights[0] != weights[1]
-    each = [measured(bench, "single_task", seed)["metrics"]["mrr@20"] for seed in (0, 1)]
+    each = [evaluated(bench, "single_task", seed)["metrics"]["mrr@20"] for seed in (0, 1)]
     assert mean(bench, "single_task", "mrr@20") == sum(each) / 2
     assert mean(bench, "single_task", "category_1/mrr@20") is None
 
@@ -68,7 +68,7 @@ def test_a_finished_run_is_used_again(make_bench, request) -> None:
 
     complete(make_bench(listener), ["popularity"])
 
-    assert listener.news == ["run 1 of 1: popularity, seed 0, is there already"]
+    assert listener.news == ["run 1 of 1: popularity, seed 0, exists already"]
 
 
 def test_a_run_that_was_not_evaluated_is(make_bench, request) -> None:
@@ -90,8 +90,8 @@ def test_an_interrupted_training_goes_on_and_ends_as_one_that_was_left_alone(mak
     complete(make_bench(listener), ["single_task"])
     complete(alone, ["single_task"])
 
-    assert any("resumed at epoch 2" in one for one in listener.news)
-    first, second = (folder_of(one, "single_task") / "model.safetensors" for one in (make_bench(), alone))
+    assert any("resumed at epoch 2" in line for line in listener.news)
+    first, second = (folder_of(bench, "single_task") / "model.safetensors" for bench in (make_bench(), alone))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -104,7 +104,7 @@ def test_a_run_of_other_settings_is_refused_before_anything_is_trained(make_benc
 
     folder = make_bench().out / "runs" / "single_task-0"
     assert str(error.value) == (
-        f"{folder} was made with other settings than are asked for now: training.epochs is 3 there, 20 now. "
+        f"{folder} was made with other settings than those of this call: training.epochs is 3 there, 20 now. "
         "Remove that folder, or choose another --out."
     )
 
@@ -149,7 +149,7 @@ def test_a_run_of_another_dataset_is_refused(make_bench, tmp_path, is_finished) 
 
 
 def test_the_budget_caps_and_never_raises(make_bench, monkeypatch) -> None:
-    full, small = (recipe_of(make_bench(budget=one), "hiersrec", 3).training for one in ("full", "small"))
+    full, small = (recipe_of(make_bench(budget=budget), "hiersrec", 3).training for budget in ("full", "small"))
 
     assert (full.epochs, small.epochs) == (20, 3)
     assert (full.seed, small.seed) == (3, 3)
@@ -161,8 +161,10 @@ def test_metrics_of_candidates_are_used_again(make_bench) -> None:
     bench = make_bench()
     complete(bench, ["last_category"])
 
-    first = measured(bench, "last_category", candidates=Candidates(policy="category", top=1))
-    again = measured(make_bench(Listener("evaluate")), "last_category", candidates=Candidates(policy="category", top=1))
+    first = evaluated(bench, "last_category", candidates=Candidates(policy="category", top=1))
+    again = evaluated(
+        make_bench(Listener("evaluate")), "last_category", candidates=Candidates(policy="category", top=1)
+    )
 
     assert again == first
     assert again["options"]["candidates"]["top"] == 1

@@ -7,11 +7,11 @@ from hiersrec.writing import figures
 
 
 def draw(out, title="a", name="x") -> list[bytes]:
-    made = figures.figure(3, 2)
-    axes = made.subplots()
+    figure = figures.figure(3, 2)
+    axes = figure.subplots()
     axes.plot([1, 2], [3, 4], marker="o")
     axes.set_title(title)
-    return [path.read_bytes() for path in figures.save(made, out, name)]
+    return [path.read_bytes() for path in figures.save(figure, out, name)]
 
 
 def test_equal_figures_give_equal_bytes_of_png_and_svg(tmp_path) -> None:

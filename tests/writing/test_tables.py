@@ -105,7 +105,7 @@ def test_write_refuses_a_file_as_folder(tmp_path) -> None:
     (tmp_path / "out").write_text("")
 
     for out in (tmp_path / "out", tmp_path / "out" / "below"):
-        with pytest.raises(BadFolder, match=r"written into a folder, and .* is none. Choose another --out"):
+        with pytest.raises(BadFolder, match=r"written into a folder, but .* is not one. Choose another --out"):
             tables.write(TABLE, {}, out, "name")
 
 

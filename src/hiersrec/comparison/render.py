@@ -20,21 +20,22 @@ MEAN = HEADINGS.index("mean")
 def table(document: dict[str, Any]) -> Table:
     """A row for each metric and system, values in percent; p-values are corrected."""
     rows: list[tuple[str, ...]] = []
-    marked: tuple[set[tuple[int, int]], ...] = (set(), set())  # the best, the second best
+    best: set[tuple[int, int]] = set()
+    second: set[tuple[int, int]] = set()
     for metric in document["settings"]["metrics"]:
         values = [system["metrics"][metric]["mean"] for system in document["systems"]]
         highest = sorted(set(values), reverse=True)[:2]
         for value, system in zip(values, document["systems"], strict=True):
             if value in highest:
-                marked[highest.index(value)].add((len(rows), MEAN))
+                (best if value == highest[0] else second).add((len(rows), MEAN))
             rows.append(_row(system, metric))
     dataset, split = document["dataset"]["name"], document["split"]
     return Table(
         f"{document['ours']} and its baselines on {dataset}, {split} split",
         HEADINGS,
         tuple(rows),
-        frozenset(marked[0]),
-        frozenset(marked[1]),
+        best,
+        second,
         _notes(document),
     )
 

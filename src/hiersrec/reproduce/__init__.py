@@ -1,4 +1,4 @@
-"""The paper's tables and figures, one file each: what `hiersrec reproduce NAME` makes. The folder is the registry.
+"""The paper's tables and figures, one file each, made by `hiersrec reproduce NAME`. The folder is the registry.
 
-A member has RECIPES, the recipes that it needs runs of, and `make(bench) -> Output`, called when those runs are there.
+A member has RECIPES, the recipes whose runs it needs, and `make(bench) -> Output`, called when those runs exist.
 """

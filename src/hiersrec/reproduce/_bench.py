@@ -1,4 +1,4 @@
-"""What all tables and figures of one call share: the dataset, where the runs lie, how much is spent."""
+"""What all tables and figures of one call share: the dataset, the folder of the runs, the budget."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,11 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import Callback
 
 BUDGETS: dict[str, dict[str, int]] = {"full": {}, "small": {"epochs": 3}}
-"""Budget -> the most that a setting of [training] may be; below that the recipes stay as they are."""
-WHAT_BUDGETS_ARE = {"full": "the recipes as they are", "small": "at most 3 epochs, to see that all runs: no result"}
+"""Budget -> upper bounds of settings of [training]; recipes below them stay unchanged."""
+BUDGET_NOTES = {
+    "full": "the recipes unchanged",
+    "small": "at most 3 epochs: a smoke test, not a result",
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Bench:
     """Seeds 0 .. seeds - 1 of every recipe that is trained."""
     budget: str
     command: str
-    """What a person would type to have it again."""
+    """The command line that makes the same again."""
     callback: Callback
 
 
@@ -38,7 +41,7 @@ def open_bench(
     command: str,
     callback: Callback,
 ) -> Bench:
-    """Check the choices, then open or prepare the dataset (see `_open_dataset`)."""
+    """Check the options, then open or prepare the dataset (see `_open_dataset`)."""
     if seeds < 1:
         raise BadInput(f"--seeds must be at least 1, got {seeds}.")
     if budget not in BUDGETS:
@@ -47,13 +50,13 @@ def open_bench(
 
 
 def _open_dataset(name: str | None, source: Path | None, data: Path | None, out: Path, callback: Callback) -> Dataset:
-    """The dataset folder `data`, or OUT/data/NAME, prepared from the public files in `source` where it is not there.
+    """The dataset folder `data`, or OUT/data/NAME, prepared from the public files in `source` if it doesn't exist.
 
-    Raises BadInput and UnknownName for choices that don't go together, and what `prepare` and `Dataset.open` raise.
+    Raises BadInput and UnknownName for options that exclude each other, and what `prepare` and `Dataset.open` raise.
     """
     if data is not None:
         if source is not None:
-            raise BadInput(f"--data {data} is prepared already, so --source {source} has nothing to do. Give one.")
+            raise BadInput(f"--data {data} is already prepared, so --source {source} has no effect. Give only one.")
         dataset = Dataset.open(data)
         if name not in (None, dataset.name):
             raise BadInput(f"{data} holds the dataset {dataset.name}, not {name}. Leave out --dataset or --data.")

@@ -1,12 +1,16 @@
-"""One session of a case study: what was seen, which categories are predicted, which items are recommended and why."""
+"""One session of a case study: the items seen, the categories predicted, the items recommended and why."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+import numpy as np
 
 from hiersrec.serving.answers import Item, SeenItem
 from hiersrec.serving.recommender import Recommender
-from hiersrec.types import CATEGORY, ExternalId
+from hiersrec.store.dataset import Dataset
+from hiersrec.types import CATEGORY, ExternalId, Int32
+
+SESSIONS, LENGTHS = 3, range(5, 8)
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Likely:
 
 @dataclass(frozen=True)
 class Shown:
-    """An item of the list. `parts`: level -> what its predicted categories add to the score."""
+    """An item of the list. `parts`: level -> the part of the score from its predicted categories."""
 
     rank: int
     title: str
@@ -39,36 +43,42 @@ class Case:
     levels: list[list[Likely]]
     """The likeliest categories of each level, best first."""
     items: list[Shown]
-    """The first of the list, and the next item wherever it stands."""
+    """The first of the list, and the next item at any rank."""
 
-    def document(self) -> dict[str, Any]:
-        """The same as dicts, lists, text and numbers."""
-        return asdict(self)
+
+def pick_sessions(dataset: Dataset) -> list[Int32]:
+    """Up to SESSIONS test sessions of LENGTHS different items, all known, evenly spread over the split."""
+    test = dataset.sessions("test")
+    sizes = np.diff(test.offsets)
+    by_length = (test[number] for number in np.flatnonzero((sizes >= LENGTHS[0]) & (sizes <= LENGTHS[-1])).tolist())
+    usable = [session for session in by_length if session.min() > 0 and len(set(session.tolist())) == len(session)]
+    count = min(SESSIONS, len(usable))
+    return [usable[len(usable) * (2 * number + 1) // (2 * count)] for number in range(count)]
 
 
 def of_session(recommender: Recommender, walk: Sequence[ExternalId], listed: int) -> Case:
-    """Recommend for all but the last item of `walk`, all of them known, and show the first `listed` and the last."""
+    """Recommend after all but the last item of `walk`, all known; show the first `listed` items and that last."""
     size = recommender.catalog.num_items
-    everything = recommender.recommend([walk[:-1]], size)[0]
-    true = next(item for item in everything.items if item.item_id == walk[-1])
-    answer = recommender.recommend([walk[:-1]], max(min(listed, size), true.rank), explain=True)[0]
+    ranking = recommender.recommend([walk[:-1]], size)[0]
+    target = next(item for item in ranking.items if item.item_id == walk[-1])
+    answer = recommender.recommend([walk[:-1]], max(min(listed, size), target.rank), explain=True)[0]
     levels = [
-        [Likely(_category(one.name), one.probability, one.path == true.category_path[: level + 1]) for one in guesses]
-        for level, guesses in enumerate(one for one in answer.guesses if one[0].task.startswith(CATEGORY))
+        [
+            Likely(_category(guess.name), guess.probability, guess.path == target.category_path[: level + 1])
+            for guess in guesses
+        ]
+        for level, guesses in enumerate(task for task in answer.guesses if task[0].task.startswith(CATEGORY))
     ]
-    shown = [_shown(item, true.rank) for item in answer.items if item.rank <= listed or item.rank == true.rank]
-    return Case([_title(one) for one in answer.session], _title(true), levels, shown)
+    shown = [_shown(item, target.rank) for item in answer.items if item.rank <= listed or item.rank == target.rank]
+    return Case([_title(item) for item in answer.session], _title(target), levels, shown)
 
 
-def _shown(item: Item, true_rank: int) -> Shown:
+def _shown(item: Item, target_rank: int) -> Shown:
     assert item.reasons is not None
-    parts = {
-        int(one.source.removeprefix(CATEGORY)): one.value for one in item.reasons if one.source.startswith(CATEGORY)
-    }
-    finest = next((name for name in reversed(item.category_path) if name is not None), None)
-    return Shown(
-        item.rank, _title(item), "" if finest is None else _category(finest), item.score, parts, item.rank == true_rank
-    )
+    levels = [reason for reason in item.reasons if reason.source.startswith(CATEGORY)]
+    parts = {int(reason.source.removeprefix(CATEGORY)): reason.value for reason in levels}
+    finest = next((_category(name) for name in reversed(item.category_path) if name is not None), "")
+    return Shown(item.rank, _title(item), finest, item.score, parts, item.rank == target_rank)
 
 
 def _title(item: Item | SeenItem) -> str:
@@ -76,5 +86,5 @@ def _title(item: Item | SeenItem) -> str:
 
 
 def _category(name: str) -> str:
-    """A category's name; one that is a mere number says what it is a number of."""
+    """A category's name, with the word "category" before a mere number."""
     return f"category {name}" if name.isdecimal() else name

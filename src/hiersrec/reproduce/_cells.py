@@ -1,6 +1,6 @@
-"""Numbers -> cells: percent, names that people know, and which number of a column is the best."""
+"""Numbers -> cells: percent, names of the papers, and which number of a column is the best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 METRICS = {"mrr@20": "MRR@20", "hits@20": "HITS@20", "recall@20": "Recall@20", "any_hit@20": "Any hit@20"}
@@ -26,7 +26,9 @@ NAMES = {
     "multi_task": "Multi-task, no hierarchy",
     "hiersrec": "HierSRec",
 }
-"""Recipe -> what people call it."""
+"""Recipe -> name in the literature."""
+HEADINGS = tuple(f"{heading} %" for heading in METRICS.values())
+PAPER = "Paper, Diginetica: MRR / HITS / Recall"
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,18 @@ class Marks:
     best: set[tuple[int, int]] = field(default_factory=set)
     second: set[tuple[int, int]] = field(default_factory=set)
 
-    def add(self, values: Sequence[float | None], column: int, first_row: int = 0) -> None:
-        """Mark a stretch of a column, higher being better: equal numbers are marked alike, absent ones never."""
-        known = sorted({one for one in values if one is not None}, reverse=True)
-        for at, value in enumerate(values):
-            if len(known) > 1 and value == known[0]:
-                self.best.add((first_row + at, column))
-            elif len(known) > 1 and value == known[1]:
-                self.second.add((first_row + at, column))
+    def add(self, rows: Sequence[Mapping[str, float | None]], first_column: int, first_row: int = 0) -> None:
+        """Mark a block of a table with a column per metric: equal numbers alike, None and a lone number never."""
+        for column, metric in enumerate(METRICS, start=first_column):
+            values = sorted({value for row in rows if (value := row[metric]) is not None}, reverse=True)
+            for number, row in enumerate(rows, start=first_row):
+                if len(values) > 1 and row[metric] in values[:2]:
+                    (self.best if row[metric] == values[0] else self.second).add((number, column))
+
+
+def percents(values: Mapping[str, float | None]) -> list[str]:
+    """A cell per metric."""
+    return [percent(values[metric]) for metric in METRICS]
 
 
 def percent(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What comes out of a table or figure: files, and in them all that one needs to have the numbers again."""
+"""Write a table or figure to files, with everything that is needed to reproduce its numbers."""
 
 import platform
 import tomllib
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiersrec.build import RECIPE
-from hiersrec.reproduce._bench import WHAT_BUDGETS_ARE, Bench
-from hiersrec.reproduce._runs import folders, measured, recipe_of, seeds_of
+from hiersrec.reproduce._bench import BUDGET_NOTES, Bench
+from hiersrec.reproduce._runs import evaluated, folder_of, recipe_of, seeds_of
 from hiersrec.store.folder import open_seal
 from hiersrec.writing import figures, tables
 from hiersrec.writing.origin import origin, short
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """A table, its numbers as they go into JSON, and perhaps a picture of it."""
+    """A table, its numbers for the JSON file, and optionally a picture."""
 
     table: Table
     numbers: Any
@@ -31,11 +31,16 @@ class Output:
 
 
 def with_runs(bench: Bench, recipes: Sequence[str], output: Output) -> Output:
-    """The output, its table with sentences about the runs behind it; a picture says only that the budget was small."""
+    """The output with notes about its runs below the table; a picture says only if the budget was small."""
     if not recipes:
         return output
-    notes = [f"{part[0].upper()}{part[1:]}." for part in _parts_of_training(bench, recipes)]
-    budget = f"Budget {bench.budget}: {WHAT_BUDGETS_ARE[bench.budget]}"
+    shares = {name: newest_share(bench, name) for name in recipes}
+    notes = [
+        f"{name.capitalize()} was trained on the newest {share:.0%} of the training sessions."
+        for name, share in shares.items()
+        if share < 1
+    ]
+    budget = f"Budget {bench.budget}: {BUDGET_NOTES[bench.budget]}"
     notes.append(f"{budget}. Seeds of trained recipes: {', '.join(map(str, range(bench.seeds)))}.")
     if output.figure is not None and bench.budget != "full":  # pictures travel without their tables
         output.figure.suptitle(f"{output.figure.get_suptitle()}\n{budget}", fontsize=11)
@@ -65,28 +70,32 @@ def _document(bench: Bench, recipes: Sequence[str]) -> dict[str, Any]:
         "budget": bench.budget,
         "seeds": list(range(bench.seeds)),
         "runs": {
-            folder.name: {**_run(folder), "test": _plain_metrics(measured(bench, name, seed))}
+            f"{name}-{seed}": {
+                **_run(folder_of(bench, name, seed)),
+                "test": {
+                    metric: value
+                    for metric, value in evaluated(bench, name, seed)["metrics"].items()
+                    if metric.endswith("@20")
+                },
+            }
             for name in recipes
-            for seed, folder in zip(seeds_of(bench, name), folders(bench, [name]), strict=True)
+            for seed in seeds_of(bench, name)
         },
     }
 
 
 def _run(folder: Path) -> dict[str, Any]:
-    """What a run says of itself: its settings and how it was made."""
+    """Settings and origin of a run."""
     sealed = open_seal(folder, "run")
     made = {key: sealed[key] for key in ("created", "versions", "parameters", "best")}
     return {**made, "recipe": tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))}
 
 
-def _plain_metrics(document: dict[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in document["metrics"].items() if name.endswith("@20")}
-
-
 def _notes(bench: Bench, name: str, document: dict[str, Any]) -> list[str]:
-    """The same in sentences, for those who read the table alone."""
-    known = {what: short(value) if what == "commit" else value for what, value in document["versions"].items()}
-    versions = ", ".join(f"{what} {value}" for what, value in known.items())
+    """Dataset, command and versions as sentences below the table."""
+    versions = ", ".join(
+        f"{name} {short(version) if name == 'commit' else version}" for name, version in document["versions"].items()
+    )
     machine = ", ".join(document["hardware"].values())
     return [
         f"Dataset {bench.dataset.name}, items {bench.dataset.fingerprint[:12]}.",
@@ -95,28 +104,23 @@ def _notes(bench: Bench, name: str, document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _parts_of_training(bench: Bench, recipes: Sequence[str]) -> list[str]:
-    """Sentences about baselines that saw only a part of the training sessions."""
-    parts = {name: share for name in recipes if (share := newest_share(bench, name)) < 1}
-    return [f"{name} was trained on the newest {share:.0%} of the training sessions" for name, share in parts.items()]
-
-
 def newest_share(bench: Bench, name: str) -> float:
-    """Share of the training sessions that a recipe uses."""
+    """Share of the training sessions that a recipe uses, the newest ones."""
     training = recipe_of(bench, name).training
     return 1.0 if training is None else training.newest_share
 
 
 def _hardware() -> dict[str, str]:
-    """Of this machine: processor, cores and, where NVIDIA's driver tells, the graphics cards."""
+    """Processor, cores and, where NVIDIA's driver lists them, graphics cards of this machine."""
     names = _values(Path("/proc/cpuinfo"), "model name") or [platform.processor() or platform.machine()]
-    found = {"processor": names[0], "cores": f"{cpu_count()} cores"}
     cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    return found | {f"card {card.parent.name}": name for card in cards for name in _values(card, "Model")}
+    return {"processor": names[0], "cores": f"{cpu_count()} cores"} | {
+        f"card {card.parent.name}": name for card in cards for name in _values(card, "Model")
+    }
 
 
 def _values(path: Path, key: str) -> list[str]:
-    """Values of the lines "key : value" of a file of Linux about its machine; none where there is no such file."""
+    """Values of the lines "key : value" of a file of /proc; none if the file doesn't exist."""
     if not path.is_file():
         return []
     pairs = (line.partition(":") for line in path.read_text(encoding="utf-8", errors="replace").splitlines())

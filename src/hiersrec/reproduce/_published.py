@@ -1,4 +1,4 @@
-"""published.toml, read: numbers that others published, as cells beside ours."""
+"""Published numbers (published.toml) as cells for tables."""
 
 import tomllib
 from functools import cache
@@ -16,28 +16,28 @@ def published() -> dict[str, Any]:
 
 def of_paper(table: str, data: str, name: str) -> str:
     """MRR@20 / HITS@20 / Recall@20 of a row of the paper in percent, such as "9.90 / 33.47 / 50.31"; or ""."""
-    found = published()["paper"][table][data].get(name)
-    return "" if found is None else " / ".join(f"{100 * one:.2f}" for one in found)
+    values = published()["paper"][table][data].get(name, [])
+    return " / ".join(f"{100 * value:.2f}" for value in values)
 
 
 def gains_of_paper(data: str) -> str:
     """The last row of the paper's table 3, such as "+25.8 % / +11.8 % / +8.9 %"."""
-    return " / ".join(f"{100 * one:+.1f} %" for one in published()["paper"]["improvement"][data])
+    return " / ".join(f"{100 * value:+.1f} %" for value in published()["paper"]["improvement"][data])
 
 
 def of_split(dataset: str, name: str) -> str:
     """HITS@20 / MRR@20 on the standard split in percent, and its mark, such as "49.70 / 16.17 [Q]"; or "".
 
-    "~" stands before numbers of a split that is only near the standard one.
+    "~" marks a split that is only near the standard one.
     """
-    found = published()["split"].get(dataset, {}).get(name)
-    if found is None:
+    row = published()["split"].get(dataset, {}).get(name)
+    if row is None:
         return ""
-    near = "" if found.get("same", True) else "~"
-    return f"{near}{100 * found['hits']:.2f} / {100 * found['mrr']:.2f} [{found['mark']}]"
+    near = "" if row.get("same", True) else "~"
+    return f"{near}{100 * row['hits']:.2f} / {100 * row['mrr']:.2f} [{row['mark']}]"
 
 
 def sources(dataset: str, names: tuple[str, ...]) -> str:
-    """Where the numbers of `of_split` are from, such as "narm [Q] MGCOT paper, table 2"; or ""."""
+    """Sources of the cells of `of_split`, such as "narm [Q] MGCOT paper, table 2"; or ""."""
     known = published()["split"].get(dataset, {})
     return "; ".join(f"{name} [{known[name]['mark']}] {known[name]['source']}" for name in names if name in known)

@@ -1,4 +1,4 @@
-"""Tables and figures by name: complete the runs that they need, then write them."""
+"""Make tables and figures by name: train and evaluate the runs that are missing, then write the files."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,10 +23,10 @@ def members(name: str) -> list[str]:
 
 
 def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output, list[str]]]:
-    """Yields each table or figure once its files are written: name, what it shows, names of the files in OUT.
+    """Yield each table or figure when its files are written: name, output, names of the files in OUT.
 
     Raises BadInput if the dataset has no categories, MissingExtra without matplotlib, which all but table 2 need, and
-    BadFolder if OUT/runs holds runs of another kind.
+    BadFolder if OUT/runs has runs with other settings.
     """
     modules = {name: registry.load("reproduce", name) for name in names}
     needed = list(dict.fromkeys(recipe for module in modules.values() for recipe in module.RECIPES))
@@ -36,7 +36,7 @@ def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output,
             "none. Prepare it with categories, or with --implicit-categories auto."
         )
     if needed:
-        figures.figure(1, 1)  # without matplotlib this ends here, before the trainings
+        figures.figure(1, 1)  # fail before the trainings if matplotlib is missing
     complete(bench, needed)
     for name, module in modules.items():
         bench.callback.say(f"reproduce: {name}")

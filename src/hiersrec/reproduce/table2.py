@@ -1,4 +1,4 @@
-"""Table 2: the statistics of the dataset, beside those of the paper."""
+"""Table 2: the statistics of the dataset, next to those of the paper."""
 
 from hiersrec.reproduce._bench import Bench
 from hiersrec.reproduce._output import Output
@@ -25,17 +25,17 @@ NOT_ITS_FILE = (
 
 
 def make(bench: Bench) -> Output:
-    """Ours and the paper's, statistic by statistic."""
-    found = bench.dataset.document["statistics"]
+    """A row per statistic: of this dataset and of the paper's two."""
+    statistics = bench.dataset.document["statistics"]
     paper = published()["paper"]["table2"]
     rows = [
-        (what, _cell(key, found[key]), paper["diginetica"].get(key, ""), paper["thd"].get(key, ""))
-        for key, what in ROWS.items()
+        (label, _cell(key, statistics[key]), paper["diginetica"].get(key, ""), paper["thd"].get(key, ""))
+        for key, label in ROWS.items()
     ]
     title = f"Table 2: statistics of {bench.dataset.name}"
     headings = ("Statistic", bench.dataset.name, "Paper: Diginetica", "Paper: THD")
     notes = ("Training sessions and prefixes are counted before the validation cut.", NOT_ITS_FILE)
-    return Output(Table(title, headings, tuple(rows), notes=notes), {key: found[key] for key in ROWS})
+    return Output(Table(title, headings, tuple(rows), notes=notes), {key: statistics[key] for key in ROWS})
 
 
 def _cell(key: str, value: object) -> str:
@@ -44,4 +44,4 @@ def _cell(key: str, value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     assert isinstance(value, list)
-    return ", ".join(one["name"] if key == "metadata" else f"{one:,}" for one in value) or "none"
+    return ", ".join(part["name"] if key == "metadata" else f"{part:,}" for part in value) or "none"

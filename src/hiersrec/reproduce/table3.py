@@ -1,11 +1,11 @@
-"""Table 3: the next item, by the paper's baselines, by what practitioners use, and by HierSRec."""
+"""Table 3: the next item, by the paper's baselines, by the methods that practitioners use, and by HierSRec."""
 
 from typing import Any
 
 from hiersrec.comparison.compare import compare
 from hiersrec.reproduce._bars import bars
 from hiersrec.reproduce._bench import Bench
-from hiersrec.reproduce._cells import METRICS, NAMES, Marks, change, percent
+from hiersrec.reproduce._cells import HEADINGS, METRICS, NAMES, PAPER, Marks, change, percents
 from hiersrec.reproduce._output import Output, newest_share
 from hiersrec.reproduce._published import MARKS, gains_of_paper, of_paper, of_split, sources
 from hiersrec.reproduce._runs import folders, mean, seeds_of
@@ -20,39 +20,40 @@ BASELINES = (
 )
 RECIPES = (*BASELINES, OURS)
 TESTED = "mrr@20"
-"""The metric whose p-values stand in the table; the JSON has those of the others."""
+"""The metric whose p-values are in the table; the JSON has those of the others."""
 P_VALUES = {"p_sessions_holm": "p over sessions", "p_seeds_holm": "p over seeds"}
 
 
 def make(bench: Bench) -> Output:
-    """One row a recipe; the last row says by how much HierSRec is better than the best baseline of each column."""
+    """A row per recipe; the last row is the improvement of HierSRec over the best baseline of each column."""
     values = {name: {metric: mean(bench, name, metric) or 0.0 for metric in METRICS} for name in RECIPES}
     with stretch(bench.callback, "table3: bootstrap") as progress:
         comparison = compare(folders(bench, [OURS, *BASELINES]), progress=progress)
-    against = {one["recipe"]["name"]: one["metrics"][TESTED].get("ours_better_by") for one in comparison["systems"]}
+    leads = {
+        system["recipe"]["name"]: system["metrics"][TESTED].get("ours_better_by") for system in comparison["systems"]
+    }
     gains = {m: change(values[OURS][m], max(values[name][m] for name in BASELINES)) for m in METRICS}
     marks = Marks()
-    for column, metric in enumerate(METRICS, start=2):
-        marks.add([values[name][metric] for name in RECIPES], column)
+    marks.add(list(values.values()), first_column=2)
     rows = [
         (
             _name(bench, name),
             str(len(seeds_of(bench, name))),
-            *(percent(values[name][metric]) for metric in METRICS),
-            *(_p(against[name], key) for key in P_VALUES),
+            *percents(values[name]),
+            *(_p(leads[name], key) for key in P_VALUES),
             *_published(bench, name),
         )
         for name in RECIPES
     ]
     of_the_paper = (gains_of_paper("diginetica"), gains_of_paper("thd"), *([""] * len(_split_heading(bench))))
     rows.append(("HierSRec over the best baseline", "", *gains.values(), "", "", *of_the_paper))
-    headings = ("Model", "Runs", *(f"{heading} %" for heading in METRICS.values()), *P_VALUES.values())
+    headings = ("Model", "Runs", *HEADINGS, *P_VALUES.values(), PAPER, "Paper, THD: the same", *_split_heading(bench))
     table = Table(
         f"Table 3: next item on {bench.dataset.name}",
-        (*headings, "Paper, Diginetica: MRR / HITS / Recall", "Paper, THD: the same", *_split_heading(bench)),
+        headings,
         tuple(rows),
-        best=frozenset(marks.best),
-        second=frozenset(marks.second),
+        marks.best,
+        marks.second,
         notes=_notes(bench, comparison),
     )
     panels = {heading: [values[name][metric] for name in RECIPES] for metric, heading in METRICS.items()}
@@ -65,8 +66,8 @@ def _name(bench: Bench, name: str) -> str:
     return NAMES[name] if share == 1 else f"{NAMES[name]} (newest {share:.0%} of the training sessions)"
 
 
-def _p(against: dict[str, Any] | None, key: str) -> str:
-    value = None if against is None else against[key]
+def _p(lead: dict[str, Any] | None, key: str) -> str:
+    value = None if lead is None else lead[key]
     return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -76,12 +77,12 @@ def _published(bench: Bench, name: str) -> tuple[str, ...]:
 
 
 def _split_heading(bench: Bench) -> tuple[str, ...]:
-    """The heading of the column of the standard split, if there is one for this dataset."""
+    """The heading of the column of the standard split; empty if this dataset has none."""
     return ("Published, this split: HITS / MRR",) if sources(bench.dataset.name, RECIPES) else ()
 
 
 def _notes(bench: Bench, comparison: dict[str, Any]) -> tuple[str, ...]:
-    shown = [
+    notes = [
         f"{comparison['prefixes']:,} test prefixes of {comparison['sessions']:,} sessions, all items ranked. "
         "Values are means over the runs of a recipe.",
         "p: one-sided, that HierSRec's MRR@20 is higher than the row's; over sessions by bootstrap of whole sessions, "
@@ -90,6 +91,6 @@ def _notes(bench: Bench, comparison: dict[str, Any]) -> tuple[str, ...]:
         "public. They can't be compared with ours. The paper's Recall@20 is most likely our any hit@20.",
     ]
     if known := sources(bench.dataset.name, RECIPES):
-        marks = "; ".join(f"[{mark}] {what}" for mark, what in MARKS.items())
-        shown.append(f"Published: {marks}; ~ a split near this one. {known}.")
-    return tuple(shown)
+        marks = "; ".join(f"[{mark}] {meaning}" for mark, meaning in MARKS.items())
+        notes.append(f"Published: {marks}; ~ a split near this one. {known}.")
+    return tuple(notes)

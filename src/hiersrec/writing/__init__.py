@@ -1,1 +1,1 @@
-"""Results -> files for people: tables as Markdown, LaTeX and JSON, pictures as PNG and SVG."""
+"""Results -> files: tables as Markdown, LaTeX and JSON, pictures as PNG and SVG."""

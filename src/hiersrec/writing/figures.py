@@ -1,12 +1,12 @@
-"""Pictures by matplotlib, in the optional extra `figures`. Nothing else of the package imports it.
+"""Pictures by matplotlib, from the optional extra `figures`. No other module imports it.
 
 A Figure is made and saved without pyplot, which would keep it in a global list and look for a screen. Equal figures
-give equal bytes: no date is written, and the ids inside an SVG follow from a fixed salt. An SVG holds its letters as
-text, not as outlines: they can be searched, copied and read aloud, and the file stays small; the price is that a
-machine without DejaVu Sans shows its own sans-serif font.
+give equal bytes: no date is written, and the ids inside an SVG come from a fixed salt. An SVG has text instead of
+outlines: it can be searched, copied and read aloud, and the file is small, but a machine without DejaVu Sans shows its
+own sans-serif font.
 
-Colours are those of Okabe and Ito, which people of every colour vision tell apart; give each series its own MARKER
-too, so that a grey print is readable.
+Colours are those of Okabe and Ito, which are distinct for every colour vision; give each series its own MARKER too, so
+that a grey print is readable.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ DPI = 150
 
 
 def figure(width: float, height: float) -> "Figure":
-    """An empty figure of so many inches, whose layout makes room for labels. Raises MissingExtra without matplotlib.
+    """An empty figure, size in inches, whose layout makes room for labels. Raises MissingExtra without matplotlib.
 
     >>> figure(4, 3).subplots(1, 2).shape
     (2,)
@@ -39,22 +39,22 @@ def figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(made: "Figure", out: Path, name: str) -> list[Path]:
-    """Write NAME.png and NAME.svg into the folder `out`, made where there is none; equal figures give equal bytes.
+def save(figure: "Figure", out: Path, name: str) -> list[Path]:
+    """Write NAME.png and NAME.svg into the folder `out`, which is made if missing; equal figures give equal bytes.
 
-    Raises BadFolder if `out` is something else.
+    Raises BadFolder if `out` is not a folder.
     """
     from matplotlib import rc_context
     from matplotlib.text import Text
 
     folder(out)
     paths = [out / f"{name}.png", out / f"{name}.svg"]
-    for text in made.findobj(Text):
-        text.set_parse_math(False)  # two dollar signs in an item's title are no formula
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # two dollar signs in an item's title are not a formula
     fonts = ["DejaVu Sans", "Arial", "Helvetica"]
-    # matplotlib reads these while it saves; they are put back at the end, so a user's own pictures keep their look.
+    # matplotlib reads these while it saves; they are restored, so a user's own pictures keep their style.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hiersrec", "font.sans-serif": fonts}):
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
             with new_file(path) as aside:
-                made.savefig(aside, format=path.suffix[1:], dpi=DPI, metadata=metadata, facecolor="white")
+                figure.savefig(aside, format=path.suffix[1:], dpi=DPI, metadata=metadata, facecolor="white")
     return paths

@@ -1,11 +1,12 @@
-"""A table of ready cells -> Markdown, LaTeX, a terminal; and its numbers beside it as JSON.
+"""A table of formatted cells -> Markdown, LaTeX, the terminal; and its numbers as JSON.
 
-Whoever makes a table formats its cells; here they are only set and escaped. The first column is set left, the others
-right. The best cells are bold, the second best underlined.
+Cells come formatted; here they are only escaped and aligned, the first column left, the others right. The best cells
+are bold, the second best underlined.
 """
 
 import json
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_`<>[]"} | {"\n": "
 LATEX = str.maketrans(
     {sign: f"\\{sign}" for sign in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " "}
-    | {"[": "{[}", "]": "{]}"}  # a [ after the end of a row would be its height
-    # Signs that LaTeX's text fonts lack, or show as others.
+    | {"[": "{[}", "]": "{]}"}  # a [ after the end of a row would be read as its height
+    # Characters that LaTeX's text fonts lack or show as others.
     | {"<": "$<$", ">": "$>$", "|": "$|$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$"}
     | {"\N{MINUS SIGN}": "$-$", "\N{MULTIPLICATION SIGN}": r"$\times$"}
 )
@@ -29,23 +30,23 @@ LATEX = str.maketrans(
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as people read them; every row has a cell for each heading.
+    """Formatted cells; every row has a cell for each heading.
 
-    best, second: (row, column), from 0, of the cells that are set bold and underlined. notes: sentences below.
+    best, second: (row, column), from 0, of the bold and the underlined cells. notes: sentences below the table.
     """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    best: frozenset[tuple[int, int]] = frozenset()
-    second: frozenset[tuple[int, int]] = frozenset()
+    best: AbstractSet[tuple[int, int]] = frozenset()
+    second: AbstractSet[tuple[int, int]] = frozenset()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        wide = len(self.headings)
-        assert all(len(row) == wide for row in self.rows), "a row has more or fewer cells than there are headings"
+        width = len(self.headings)
+        assert all(len(row) == width for row in self.rows), "a row has more or fewer cells than there are headings"
         marked = self.best | self.second
-        assert all(0 <= row < len(self.rows) and 0 <= column < wide for row, column in marked), "a mark has no cell"
+        assert all(0 <= row < len(self.rows) and 0 <= column < width for row, column in marked), "a mark has no cell"
         assert not self.best & self.second, "a cell is the best or the second best"
 
 
@@ -56,7 +57,7 @@ def markdown(table: Table) -> str:
         return f"| {' | '.join(cells)} |"
 
     headings = [_markdown(heading) for heading in table.headings]
-    # <ins>, since GitHub shows it underlined and throws <u> away.
+    # <ins>, since GitHub shows it underlined and drops <u>.
     rows = _cells(table, _markdown, "**{}**".format, "<ins>{}</ins>".format)
     lines = [line(headings), line([":--", *["--:"] * (len(headings) - 1)]), *map(line, rows)]
     notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
@@ -90,21 +91,21 @@ def latex(table: Table) -> str:
 
 def rich(table: Table) -> RichTable:
     """The table for a terminal."""
-    made = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
+    grid = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
     if table.notes:
-        made.caption, made.caption_justify, made.caption_style = Text("\n".join(table.notes)), "left", ""
-    for at, heading in enumerate(table.headings):
-        made.add_column(heading, justify="right" if at > 0 else "left", overflow="fold")
+        grid.caption, grid.caption_justify, grid.caption_style = Text("\n".join(table.notes)), "left", ""
+    for column, heading in enumerate(table.headings):
+        grid.add_column(heading, justify="right" if column > 0 else "left", overflow="fold")
     for row, cells in enumerate(table.rows):
-        # Assembled, since the style of a whole Text underlines the blanks before a number too.
-        made.add_row(*(Text.assemble((cell, _style(table, row, column))) for column, cell in enumerate(cells)))
-    return made
+        # Assembled, because the style of a whole Text would underline the padding too.
+        grid.add_row(*(Text.assemble((cell, _style(table, row, column))) for column, cell in enumerate(cells)))
+    return grid
 
 
 def write(table: Table, document: dict[str, Any], out: Path, name: str) -> list[Path]:
     """Write NAME.md, NAME.tex and NAME.json (`document`, the numbers behind the table) into the folder `out`.
 
-    Makes the folder where there is none. Raises BadFolder if `out` is something else.
+    Makes the folder if missing. Raises BadFolder if `out` is not a folder.
     """
     folder(out)
     numbers = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -115,17 +116,17 @@ def write(table: Table, document: dict[str, Any], out: Path, name: str) -> list[
 
 
 def folder(out: Path) -> None:
-    """Make the folder that results are written into; raises BadFolder if `out` is something else."""
+    """Make the folder for results; raises BadFolder if `out` is not a folder."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise BadFolder(f"Results are written into a folder, and {out} is none. Choose another --out.") from error
+        raise BadFolder(f"Results are written into a folder, but {out} is not one. Choose another --out.") from error
 
 
 def _cells(
     table: Table, escape: Callable[[str], str], bold: Callable[[str], str], underlined: Callable[[str], str]
 ) -> list[list[str]]:
-    """The cells, escaped; the best and the second best marked."""
+    """Escaped cells, with the best and the second best marked."""
     marks: dict[str, Callable[[str], str]] = {"bold": bold, "underline": underlined, "": str}
     return [
         [marks[_style(table, row, column)](escape(cell)) for column, cell in enumerate(cells)]
