@@ -21,7 +21,7 @@ from picture import lines
 from shop import Shop, write_dataset
 
 ITEMS, SESSIONS = (43_097, 200_000, 1_000_000, 5_000_000), 20_000
-SOFTMAXES = ("full", "sampled", "coarse_to_fine")
+SOFTMAXES = ("full", "sampled")
 WARM_UP = 3
 
 

@@ -307,18 +307,6 @@ def test_a_run_without_its_card_is_whole(shop, run, larger, tmp_path) -> None:
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == (larger / "model.safetensors").read_bytes()
 
 
-def test_a_softmax_in_two_steps_takes_items_of_a_new_category(shop) -> None:
-    run = trained(shop, "two_steps", "cold_start", "tasks.item.softmax=coarse_to_fine", "training.epochs=1")
-    rows = (shop / "new.csv").read_text(encoding="utf-8") + f"fresh,{DEPARTMENTS[0]},a new shelf,{title(1)},\n"
-    (shop / "newer.csv").write_text(rows, encoding="utf-8")
-
-    add_items(run, shop / "newer.csv", shop / "two_steps_larger", lambda _: None)
-
-    scores = open_run(shop / "two_steps_larger").scorer.score(whole_sessions(walks(5, 4), 10)).items[:, 1:]
-    assert scores.shape == (5, NUM_ITEMS + len(TWINS) + 1)
-    assert np.exp(scores).sum(1) == pytest.approx([1.0] * 5, rel=1e-4)
-
-
 def test_new_items_have_no_neighbours_and_no_trend_and_those_of_the_others_stay(shop, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(build, "trend", fashion)
     settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine", "tasks.item.trend=1.0")

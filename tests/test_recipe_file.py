@@ -118,10 +118,10 @@ MISTAKES = [
     (f'{ITEM}[training]\nschedule = "cosine"\n', "[training] schedule: Input should be 'constant' or 'linear'"),
     (f"[inputs]\ndropout = 1.0\n{ITEM}", "[inputs] dropout: Input should be less than 1, got 1.0."),
     (f"{ITEM}weight = -1.0\n", "[[tasks]] item weight: Input should be greater than or equal to 0 or "),
-    (f"{ITEM}weight = -1.0\n", "Input should be 'trainable', 'random' or 'uncertainty', got -1.0."),
+    (f"{ITEM}weight = -1.0\n", "Input should be 'trainable' or 'random', got -1.0."),
     (f'{ITEM}weight = "trainabel"\n', "[[tasks]] item weight: Input should be a valid number or "),
-    (f'{ITEM}weight = "trainabel"\n', "Input should be 'trainable', 'random' or 'uncertainty', got 'trainabel'."),
-    (f'{ITEM}injection_weight = "uncertainty"\n', "'trainable' or 'random', got 'uncertainty'."),
+    (f'{ITEM}weight = "trainabel"\n', "Input should be 'trainable' or 'random', got 'trainabel'."),
+    (f'{ITEM}injection_weight = "learnt"\n', "'trainable' or 'random', got 'learnt'."),
     (f'{ITEM}reads = "category_*"\n', "[[tasks]] item reads: Input should be a valid array, got 'category_*'."),
     (f'{ITEM}head = "cos"\n', "[[tasks]] item head: Input should be 'linear', 'cosine' or 'dot', got 'cos'."),
     ('[[tasks]]\nname = "category"\nlevel = 0\n', "level: Input should be 'all' or Input should be greater than or"),
@@ -217,9 +217,9 @@ def test_overrides_keep_their_types(read) -> None:
 
 
 def test_a_weight_is_a_number_or_the_name_of_a_strategy(read) -> None:
-    found = read(FULL, "tasks.category.weight=uncertainty", "tasks.item.weight=3", "tasks.item.injection_weight=random")
+    found = read(FULL, "tasks.category.weight=trainable", "tasks.item.weight=3", "tasks.item.injection_weight=random")
 
-    assert [one.weight for one in found.tasks] == ["uncertainty", 3.0]
+    assert [one.weight for one in found.tasks] == ["trainable", 3.0]
     assert found.tasks[1].injection_weight == "random"
     assert read(write_recipe(found)) == found
 
@@ -360,19 +360,23 @@ def test_an_unknown_base_is_named_with_the_nearest_one(read) -> None:
         read(f'base = "any/hiersrek"\n{ITEM}')
 
 
-FORMER = [("training", "split_items = false", "split_items = true", 'default recipe could not.*softmax = "sampled"')]
-"""Table, a line of recipes of older runs that means nothing, one that does, and what is said of it."""
+def test_former_settings_without_effect_are_passed_over(read) -> None:
+    """Recipes of older runs spell them out."""
+    assert read(f'{ITEM}negatives_from = "all"\n[training]\nsplit_items = false\n') == read(ITEM)
 
 
-@pytest.mark.parametrize(("table", "line", "other", "message"), FORMER)
-def test_a_former_setting_is_passed_over_where_it_meant_nothing_and_explained_elsewhere(
-    read, table, line, other, message
-) -> None:
-    header = f"[{table}]\n" if table != "item" else ""
+FORMER = [
+    ("training.split_items=true", "[training] split_items = True was removed", 'softmax = "sampled"'),
+    ("tasks.item.negatives_from=category", "[tasks] negatives_from = 'category' was removed", "from all items"),
+    ("tasks.item.softmax=coarse_to_fine", "[tasks] softmax = 'coarse_to_fine' was removed", 'Use softmax = "sampled"'),
+    ("tasks.category.weight=uncertainty", "[tasks] weight = 'uncertainty' was removed", '"trainable" or "random"'),
+]
 
-    assert read(f"{ITEM}{header}{line}\n") == read(ITEM)
-    with pytest.raises(BadRecipe, match=rf"was removed from hiersrec: .*{message}"):
-        read(f"{ITEM}{header}{other}\n")
-    if table != "item":
-        with pytest.raises(BadRecipe, match=rf"was removed from hiersrec: .*{message}"):
-            read(ITEM, f"{table}.{other.replace(' ', '')}")
+
+@pytest.mark.parametrize(("override", "removed", "way_out"), FORMER)
+def test_a_former_setting_with_effect_is_refused_with_what_to_use_instead(read, override, removed, way_out) -> None:
+    with pytest.raises(BadRecipe) as found:
+        read(FULL, override)
+
+    assert str(found.value).startswith(removed)
+    assert way_out in str(found.value)

@@ -107,11 +107,9 @@ def _larger(weights: dict[str, Float32], catalog: Catalog) -> dict[str, Float32]
     """The weights with rows of zeros for what is new; the tables of items and nodes are the only ones that grow."""
     rows = {"inputs.item_table.weight": catalog.num_items + 1, "trend": catalog.num_items}
     rows |= {f"inputs.level_tables.{at}.weight": level.num_nodes + 1 for at, level in enumerate(catalog.levels)}
-    if catalog.levels:  # softmax = "coarse_to_fine": a row for each node of the finest level
-        rows |= {f"tasks.item.softmax.coarse.{part}": catalog.levels[-1].num_nodes for part in ("weight", "bias")}
     larger = dict(weights)
     for name, size in rows.items():
-        if name in weights:  # a recipe may leave categories out of the inputs, or have another softmax
+        if name in weights:  # a recipe may leave categories out of the inputs
             old = weights[name]
             larger[name] = np.concatenate([old, np.zeros((size - len(old), *old.shape[1:]), old.dtype)])
     return larger

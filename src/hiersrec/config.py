@@ -67,7 +67,7 @@ class TaskTable:
     """One [[tasks]] table: a member of tasks/, and how it stands in the hierarchy."""
 
     name: str
-    weight: Annotated[float, Ge(0)] | Literal["trainable", "random", "uncertainty"] = 1.0
+    weight: Annotated[float, Ge(0)] | Literal["trainable", "random"] = 1.0
     """Weight of its loss, the paper's lambda for a category task: a number, or a rule (model/loss_weights.py)."""
     reads: tuple[str, ...] = ()
     """Earlier tasks whose predictions flow into it; "category_*" stands for all levels."""

@@ -138,15 +138,11 @@ def export(
 
 def _refuse(run: Run) -> ModelRecipe:
     """The recipe, if its model is one that has a graph and vectors; raises BadRecipe if not."""
-    way_out = "Serve the run folder itself, through Recommender.load"
     recipe = run.recipe
     if not isinstance(recipe, ModelRecipe):
-        raise BadRecipe(f"{run.folder} holds {recipe.name}, a rival, and only our own model has an export. {way_out}.")
-    [item] = [table.config for table in recipe.tasks if table.name == "item"]
-    if item.softmax == "coarse_to_fine":
         raise BadRecipe(
-            f'{run.folder} has [[tasks]] item softmax = "coarse_to_fine", whose scores are no products of a query with '
-            f'vectors of the items, as an export needs. {way_out}, or train with softmax = "full" or "sampled".'
+            f"{run.folder} holds {recipe.name}, a baseline, and only our own model has an export. Serve the run folder "
+            "itself, through Recommender.load."
         )
     return recipe
 

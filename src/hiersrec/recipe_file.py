@@ -31,10 +31,21 @@ FORMER_KEYS = {
         False,
         'the default recipe could not use it. softmax = "sampled" of the item task trains 5 million items in 11 GB '
         "on one machine.",
-    )
+    ),
+    ("tasks", "negatives_from"): (
+        "all",
+        'no gain in accuracy was ever measured. softmax = "sampled" draws its negatives from all items.',
+    ),
 }
 """Settings that are gone, by table and key: the value without effect, which recipes of older runs spell out and which
 is passed over; and why the setting went, with what to use instead."""
+FORMER_VALUES = {
+    ("tasks", "softmax", "coarse_to_fine"): 'it was slower than "sampled" on large catalogues, which it was for, '
+    'and had no export. Use softmax = "sampled", or "full" below some 300 thousand items.',
+    ("tasks", "weight", "uncertainty"): "it was neither the paper's nor better than a fixed number. Use a number, "
+    '"trainable" or "random".',
+}
+"""Values that are gone, by table, key and value: why, with what to use instead."""
 
 
 def recipe_names() -> list[str]:
@@ -258,6 +269,9 @@ def _drop_former(table: dict[str, Any]) -> None:
         for settings in _tables(table, name):
             if key in settings and (value := settings.pop(key)) != ignored:
                 raise BadRecipe(f"[{name}] {key} = {value!r} was removed from hiersrec: {reason}")
+    for (name, key, value), reason in FORMER_VALUES.items():
+        if any(settings.get(key) == value for settings in _tables(table, name)):
+            raise BadRecipe(f"[{name}] {key} = {value!r} was removed from hiersrec: {reason}")
 
 
 def _tables(table: dict[str, Any], name: str) -> list[dict[str, Any]]:

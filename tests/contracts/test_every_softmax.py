@@ -42,14 +42,14 @@ def states(count: int = len(TARGETS)) -> Tensor:
 
 
 def test_the_walk_finds_them() -> None:
-    assert {"full", "sampled", "coarse_to_fine"} <= set(NAMES)
+    assert {"full", "sampled"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_builder_takes_what_the_item_task_gives(name) -> None:
     module = registry.load("model.softmax", name)
 
-    assert list(inspect.signature(module.build).parameters) == ["config", "catalog", "width"]
+    assert list(inspect.signature(module.build).parameters) == ["config", "catalog"]
     assert ast.get_docstring(ast.parse(inspect.getsource(module)))
 
 

@@ -235,7 +235,7 @@ def weighted(*overrides: str) -> HierarchicalModel:
 
 
 STRATEGIES = [
-    "tasks.category.weight=uncertainty",
+    "tasks.category.weight=trainable",
     "tasks.item.weight=trainable",
     "tasks.item.injection_weight=trainable",
 ]
@@ -255,7 +255,7 @@ def test_learnt_weights_are_parameters_and_others_leave_no_trace_in_the_file() -
     assert "injection_weights.item.value" not in weighted(*STRATEGIES, "tasks.item.reads=[]").state_dict()
 
 
-@pytest.mark.parametrize("strategy", ["trainable", "uncertainty", "random"])
+@pytest.mark.parametrize("strategy", ["trainable", "random"])
 def test_the_combined_loss_of_each_strategy(strategy) -> None:
     made = weighted(f"tasks.category.weight={strategy}", "tasks.item.weight=0.5")
     made.start_epoch(3, 4)
@@ -274,7 +274,6 @@ def test_the_combined_loss_of_each_strategy(strategy) -> None:
         expected = of_1 * losses["category_1"] + of_2 * losses["category_2"]
     else:
         expected = math.exp(-0.4) * losses["category_1"] + math.exp(0.6) * losses["category_2"]
-        expected += (0.4 - 0.6) / 2 if strategy == "uncertainty" else 0
     assert total.item() == pytest.approx(expected + 0.5 * losses["item"], rel=1e-5)
     _, plain = weighted("tasks.category.weight=1", "tasks.item.weight=1").loss(*given[0], given[1])
     assert losses == {name: value.item() for name, value in plain.items()}, "each loss is told without its weight"
@@ -297,7 +296,7 @@ def test_a_learnt_injection_weight_counts_as_a_fixed_one_in_scores_and_explanati
 
 
 def test_gradients_reach_the_weights_of_tasks_and_injections() -> None:
-    made = weighted("tasks.category.weight=trainable", *STRATEGIES[1:])
+    made = weighted(*STRATEGIES)
     total, each = made.loss(*tensors(batch(9)), Targets(torch.arange(4, 13)))
 
     total.backward()

@@ -6,22 +6,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from hiersrec.model.loss_weights import LossSetting, RandomWeight, Weight, moving, of_injection, of_loss
+from hiersrec.model.loss_weights import RandomWeight, Setting, Weight, moving, of_injection, of_loss
+from hiersrec.model.losses import combined
 
 LOSS = 2.5
 
 
-def of(setting: LossSetting) -> Weight:
+def of(setting: Setting) -> Weight:
     return of_loss(setting, "item.weight").train()
 
 
 def slope(of: Weight) -> float:
-    """Of the addend of a loss of LOSS, by the one parameter."""
+    """Of the weighted loss of LOSS, by the one parameter."""
     (parameter,) = of.parameters()
-    return float(torch.autograd.grad(of.addend(torch.tensor(LOSS)), parameter)[0])
+    return float(torch.autograd.grad(of() * LOSS, parameter)[0])
 
 
-def at(theta: float, setting: LossSetting) -> Weight:
+def at(theta: float, setting: Setting) -> Weight:
     """A learnt weight that has come to `theta`."""
     made = of(setting)
     with torch.no_grad():
@@ -30,11 +31,11 @@ def at(theta: float, setting: LossSetting) -> Weight:
 
 
 def descended(made: Weight, loss: float, steps: int, rate: float = 0.1) -> list[float]:
-    """The weight after each step of gradient descent on its addend alone."""
+    """The weight after each step of gradient descent on the weighted loss alone."""
     (parameter,) = made.parameters()
     seen = []
     for _ in range(steps):
-        (gradient,) = torch.autograd.grad(made.addend(torch.tensor(loss)), parameter)
+        (gradient,) = torch.autograd.grad(made() * loss, parameter)
         with torch.no_grad():
             parameter -= rate * gradient
         seen.append(float(torch.as_tensor(made()).detach()))
@@ -45,14 +46,12 @@ def descended(made: Weight, loss: float, steps: int, rate: float = 0.1) -> list[
 def test_a_number_is_the_weight_and_nothing_is_learnt(value) -> None:
     for made in (of(value), of_injection(value, "item.injection_weight")):
         assert made() == value
-        assert made.addend(torch.tensor(LOSS)).item() == pytest.approx(value * LOSS)
         assert made.state_dict() == {}
 
 
-@pytest.mark.parametrize("setting", ["trainable", "random", "uncertainty"])
+@pytest.mark.parametrize("setting", ["trainable", "random"])
 def test_every_strategy_starts_at_the_papers_weight(setting) -> None:
     assert float(torch.as_tensor(of(setting)()).detach()) == 1
-    assert of(setting).addend(torch.tensor(LOSS)).item() == pytest.approx(LOSS)
 
 
 def test_an_injection_weight_starts_at_one_too_and_may_become_negative() -> None:
@@ -69,37 +68,29 @@ def test_an_injection_weight_starts_at_one_too_and_may_become_negative() -> None
 def test_trainable_is_the_exponential_and_its_gradient_the_weighted_loss(theta) -> None:
     made = at(theta, "trainable")
 
-    assert made.addend(torch.tensor(LOSS)).item() == pytest.approx(math.exp(theta) * LOSS)
+    assert made().item() == pytest.approx(math.exp(theta))
     assert slope(made) == pytest.approx(math.exp(theta) * LOSS)
 
 
-@pytest.mark.parametrize("s", [-2.0, 0.0, 0.7])
-def test_uncertainty_is_kendalls_loss_of_a_class(s) -> None:
-    """L / sigma^2 + log sigma, with sigma^2 = exp(s)."""
-    made, sigma = at(-s, "uncertainty"), math.exp(s / 2)
-
-    assert made.addend(torch.tensor(LOSS)).item() == pytest.approx(LOSS / sigma**2 + math.log(sigma))
-    assert slope(made) == pytest.approx(math.exp(-s) * LOSS - 0.5)
-
-
-def test_a_trainable_weight_only_falls_and_an_uncertain_one_comes_to_rest() -> None:
-    falling, resting = descended(of("trainable"), LOSS, 200), descended(of("uncertainty"), LOSS, 200)
+def test_a_trainable_weight_only_falls() -> None:
+    falling = descended(of("trainable"), LOSS, 200)
 
     assert all(later < earlier for earlier, later in zip([1.0, *falling], falling, strict=False))
     assert falling[-1] < 0.05
-    assert resting[-1] == pytest.approx(1 / (2 * LOSS), rel=1e-3)
-    assert descended(of("uncertainty"), 0.1, 200)[-1] == pytest.approx(5, rel=1e-3), "it may rise above 1 as well"
 
 
-@pytest.mark.parametrize("setting", [0.3, "trainable", "random", "uncertainty"])
-def test_the_loss_gets_the_weight_as_its_gradient(setting) -> None:
+@pytest.mark.parametrize("setting", [0.3, "trainable", "random"])
+def test_the_combined_loss_is_the_weighted_sum(setting) -> None:
     made, loss = of(setting), torch.tensor(LOSS, requires_grad=True)
     if isinstance(made, RandomWeight):
         made.draw(0, 3)
+    weight = float(torch.as_tensor(made()).detach())
 
-    (gradient,) = torch.autograd.grad(made.addend(loss), loss)
+    total = combined({"item": loss, "category_1": loss}, {"item": of(1.0), "category_1": made})
+    (gradient,) = torch.autograd.grad(total, loss)
 
-    assert gradient.item() == pytest.approx(float(torch.as_tensor(made()).detach()))
+    assert total.item() == pytest.approx((1 + weight) * LOSS)
+    assert gradient.item() == pytest.approx(1 + weight)
 
 
 def drawn(seed: int, epoch: int, place: str = "category_1.weight") -> float:

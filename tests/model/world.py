@@ -88,17 +88,14 @@ VARIANTS: dict[str, Callable[[], ModelRecipe]] = {
     "linear head on probs": lambda: recipe("tasks.item.head=linear", "tasks.item.injection_weight=-0.5"),
     "cosine head on logits": lambda: recipe("tasks.item.reads_as=logits", "tasks.item.injection_weight=2.5"),
     "learnt weights": lambda: recipe(
-        "tasks.category.weight=uncertainty", "tasks.item.weight=trainable", "tasks.item.injection_weight=trainable"
+        "tasks.category.weight=trainable", "tasks.item.weight=trainable", "tasks.item.injection_weight=trainable"
     ),
     "single-task": single_task,
     "multi-task": lambda: recipe("tasks.item.reads=[]"),
     "mean": mean_encoder,
     "sampled": lambda: recipe("tasks.item.softmax=sampled", "tasks.item.negatives=4000"),  # all items are among them
-    "coarse to fine": lambda: recipe("tasks.item.softmax=coarse_to_fine"),
-    "coarse to fine, linear head": lambda: recipe("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
     "repeats": lambda: recipe("tasks.item.repeats=true"),
     "trend": lambda: recipe("tasks.item.trend=0.5"),
-    "trend, coarse to fine": lambda: recipe("tasks.item.trend=0.5", "tasks.item.softmax=coarse_to_fine"),
     "cosine of categories": lambda: recipe("tasks.category.head=cosine"),
     "tree": lambda: tree("action_category_item"),
     "columns": lambda: tree("columns"),

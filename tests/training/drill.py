@@ -35,10 +35,8 @@ DATA = toy(train=33, test=10).data
 SETTINGS = Training(batch_size=47, learning_rate=3e-3, epochs=2, precision="float32")
 VARIANTS: dict[str, tuple[str, ...]] = {
     "linear head": ("tasks.item.head=linear", "tasks.category.weight=random"),
-    "shared table": ("tasks.category.weight=uncertainty", "tasks.item.injection_weight=trainable"),
+    "shared table": ("tasks.category.weight=trainable", "tasks.item.injection_weight=trainable"),
     "every position": ("encoder.causal=true", "encoder.positions=forward"),
-    "coarse to fine": ("tasks.item.softmax=coarse_to_fine", "tasks.item.head=linear"),
-    "coarse to fine, shared table": ("tasks.item.softmax=coarse_to_fine",),
     "taught": ("tasks.item.head=linear",),
     "sampled": ("tasks.item.softmax=sampled",),  # so many draws that each item comes up in each process
 }

@@ -21,8 +21,6 @@ CASES = {
     "default": [],
     "paper": PAPER,
     "sampled": SAMPLED,
-    "sampled near": [*SAMPLED, "tasks.item.negatives_from=category"],
-    "coarse to fine": ["tasks.item.softmax=coarse_to_fine"],
 }
 
 

@@ -2,8 +2,8 @@
 
     score_i = query(state) . vector_i + bias_i
 
-A head says what these are; its softmax (model/softmax/) says how probabilities come of the scores, and how they are
-trained. For a given session every score is linear in the state, which is what makes explanations exact.
+A head says what these are; its softmax (model/softmax/) says how the probabilities of the scores are trained. For a
+given session every score is linear in the state, which is what makes explanations exact.
 """
 
 from abc import ABC, abstractmethod
@@ -25,20 +25,12 @@ class Softmax(Protocol):
     partial: bool
     """Whether a step reads the vectors of some items alone: their tables then have sparse gradients."""
 
-    def logits(self, head: "Head", state: Tensor) -> Tensor:
-        """State (B, D) -> (B, N) scores whose softmax is the distribution over items; class i is item i + 1."""
-        ...
-
     def loss(self, head: "Head", state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """Mean of -log P(item), or an estimate of it, for the next items -> scalar float32.
 
         Addends of some scores, and what is taught, come to the full softmax alone; tasks/item.py and
         training/teachers.py refuse the others.
         """
-        ...
-
-    def linear_form(self, head: "Head", state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""
         ...
 
 
@@ -76,20 +68,16 @@ class Head(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, at one state (D,)."""
 
     def forward(self, state: Tensor) -> Tensor:
         """(B, D) -> (B, N)."""
-        return self._softmax.logits(self, state)
+        return functional.linear(self.query(state), self.vectors(), self.biases())
 
     def loss(self, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """Eq. 6 for the next items, or what the softmax has in its place -> scalar."""
         return self._softmax.loss(self, state, targets, addends)
-
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,) with logit_k = vector_k . state + bias_k, at one state (D,)."""
-        return self._softmax.linear_form(self, state, items)
 
 
 class Rows(nn.Linear):
@@ -127,7 +115,7 @@ class LinearHead(Head):
         """Biases of FC_next (K,)."""
         return self.fc.bias if items is None else self.fc.shifts(items - 1)
 
-    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of FC_next (K, D) and their biases (K,)."""
         del state
         return self.vectors(items), self.biases(items)
@@ -148,7 +136,7 @@ class DotHead(Head):
         """E^I (K, D)."""
         return self.id_vectors(items)
 
-    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """E^I (K, D), and biases (K,) of zero."""
         del state
         return self.id_vectors(items), self.id_vectors(items).new_zeros(len(items))
@@ -189,7 +177,7 @@ class CosineHead(Head):
             vectors = vectors + self.mix(self.content(items))
         return unit(vectors)
 
-    def products(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors (K, D) for one state (D,), whose length they hold, and biases (K,) of zero."""
         length = self.project(state).norm()
         vectors = self.vectors(items) @ self.project.weight  # (K, D)

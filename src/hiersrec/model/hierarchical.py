@@ -28,11 +28,11 @@ from hiersrec.model.trainable import Trainable
 class Wiring:
     """How one task stands in the hierarchy."""
 
-    loss_weight: loss_weights.LossSetting
+    loss_weight: loss_weights.Setting
     """Weight of its loss (eq. 7): lambda for a category task."""
     reads: tuple[str, ...]
     """Names of earlier tasks whose predictions flow into it."""
-    injection_weight: loss_weights.InjectionSetting
+    injection_weight: loss_weights.Setting
     """lambda_C (eq. 4)."""
     reads_as: Literal["logits", "probs"]
     """Feed on raw score vectors (the paper) or on probabilities."""

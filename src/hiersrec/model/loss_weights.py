@@ -3,11 +3,9 @@
 The paper (section 3) "tested several weighting strategies for lambda and lambda_C such as trainable weights or
 randomized weights per epoch" and found 1 best. A recipe may say:
 
-    a number        fixed
-    "trainable"     learnt with everything else, from 1 on
-    "random"        drawn anew each epoch, evenly from 0 to 2, whose mean is the paper's 1
-    "uncertainty"   of losses only: Kendall, Gal and Cipolla, Multi-Task Learning Using Uncertainty to Weigh Losses,
-                    CVPR 2018
+    a number      fixed
+    "trainable"   learnt with everything else, from 1 on
+    "random"      drawn anew each epoch, evenly from 0 to 2, whose mean is the paper's 1
 
 Fixed and random weights have no tensor in the file of weights.
 """
@@ -19,8 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LossSetting = float | Literal["trainable", "random", "uncertainty"]
-InjectionSetting = float | Literal["trainable", "random"]
+Setting = float | Literal["trainable", "random"]
 
 
 class Weight(nn.Module):
@@ -33,11 +30,6 @@ class Weight(nn.Module):
     def forward(self) -> float | Tensor:
         """The weight in force, a number or a scalar."""
         return self.value
-
-    def addend(self, loss: Tensor) -> Tensor:
-        """What a task's loss adds to the combined loss (eq. 7), scalar."""
-        weighted: Tensor = self() * loss
-        return weighted
 
 
 class RandomWeight(Weight):
@@ -74,18 +66,6 @@ class TrainableWeight(Weight):
         return self.value.exp()
 
 
-class Uncertainty(TrainableWeight):
-    """lambda L - log(lambda) / 2, which is exp(-s) L + s / 2 with s = -theta = log sigma^2.
-
-    Kendall et al., section 3.2, for classes: L / sigma^2 + log sigma. What a small weight costs keeps it from falling
-    to zero: at rest it is 1 / (2 L).
-    """
-
-    def addend(self, loss: Tensor) -> Tensor:
-        """Weighted loss and the price of the weight, scalar; may be negative."""
-        return super().addend(loss) - self.value / 2
-
-
 def moving(weights: Mapping[str, Weight]) -> dict[str, float]:
     """Of weights by name, those in force that are not fixed, as numbers."""
     return {
@@ -95,16 +75,14 @@ def moving(weights: Mapping[str, Weight]) -> dict[str, float]:
     }
 
 
-def of_loss(setting: LossSetting, place: str) -> Weight:
+def of_loss(setting: Setting, place: str) -> Weight:
     """Weight of a task's loss; `place`, unlike any other of the model, decides what is drawn."""
     if setting == "trainable":
         return TrainableWeight()
-    if setting == "uncertainty":
-        return Uncertainty()
     return RandomWeight(place) if setting == "random" else Weight(setting)
 
 
-def of_injection(setting: InjectionSetting, place: str) -> Weight:
+def of_injection(setting: Setting, place: str) -> Weight:
     """Weight of what a task reads, lambda_C; `place` as in of_loss.
 
     A trainable one scales projections that are learnt as well: it adds no new function, only another pace.

@@ -59,7 +59,7 @@ def divisor(labelled: Tensor) -> Tensor:
 
 def combined(losses: Mapping[str, Tensor], weights: Mapping[str, Weight]) -> Tensor:
     """Weighted sum of the tasks' losses (eq. 7): 1 for the item task, lambda for each category task -> scalar."""
-    return torch.stack([weights[name].addend(loss) for name, loss in losses.items()]).sum()
+    return torch.stack([weights[name]() * loss for name, loss in losses.items()]).sum()
 
 
 class _CrossEntropy(torch.autograd.Function):

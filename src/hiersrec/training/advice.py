@@ -33,11 +33,9 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
         dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
         seconds = softmax_seconds(data, recipe.training.newest_share, width, precision.rate(dtype))
         if seconds > SLOW:
-            near = ", or coarse_to_fine, which compares inside categories" if data.catalog.levels else ""
             lines.append(
                 f"the full softmax over {data.catalog.num_items:,} items takes about {_time(seconds)} of each epoch. "
-                f"Much less: --set tasks.item.softmax=sampled, which compares with {item.negatives:,} of them a step"
-                f"{near}."
+                f"Much less: --set tasks.item.softmax=sampled, which compares with {item.negatives:,} of them a step."
             )
     if item.softmax == "sampled" and item.negatives >= data.catalog.num_items:
         lines.append(

@@ -73,8 +73,6 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
-    # Real numbers, since a softmax may read the vectors of some items alone: those near the newest events.
-    followed = torch.from_numpy(data.train.items[-_prefixes(data.train, recipe.training.batch_size) :].astype(np.int64))
     with _counting() as count:
         model = build_model(recipe, data.catalog)
         model.repeats = None  # how many items come twice hangs on their numbers; it is little beside the rest
@@ -86,7 +84,7 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
             moments = {key: torch.empty_like(one) for key in MOMENTS}
             optimizer.dense.state[one] = {"step": torch.zeros(()), **moments}
         at_rest = count.live
-        step = count.height(lambda: _step(model, optimizer, recipe, data, dtype, followed))
+        step = count.height(lambda: _step(model, optimizer, recipe, data, dtype))
         validation = count.height(lambda: _validation(model, data))
     edges = EDGE * recipe.inputs.neighbours * data.catalog.num_items
     return Need(
@@ -114,12 +112,11 @@ def _step(
     recipe: ModelRecipe,
     data: TrainingData,
     dtype: torch.dtype,
-    followed: Tensor,
 ) -> None:
     """What training/loop.py does with a batch, the one of the longest prefixes."""
     model.train()
     items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
-    targets = Targets(followed, lengths if data.catalog.event_types else None)
+    targets = Targets(torch.zeros_like(lengths), lengths if data.catalog.event_types else None)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss, _ = model.loss(items, lengths, targets)
     optimizer.zero_grad()

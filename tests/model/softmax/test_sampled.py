@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hiersrec.errors import BadRecipe
 from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Config as InputsConfig
 from hiersrec.model.inputs import Inputs
@@ -19,19 +18,13 @@ from hiersrec.model.tasks.item import Config, build
 from tests.model.world import N, catalog
 
 WIDTH = 11
-BOTH = pytest.mark.parametrize("where", ["all", "category"])
 TARGETS = torch.tensor([1, 12, 7, 7, 3])
-"""In groups A, none known, B, B and A."""
-GROUPS = [0, *"AAAAABBBBBB?"]
-"""Of items 1 to 12: the nodes of level 1, the one above the finest."""
 
 
-def made(where: str = "all", negatives: int = 6, head: str = "cosine", seed: int = 0) -> Head:
+def made(negatives: int = 6, head: str = "cosine", seed: int = 0) -> Head:
     torch.manual_seed(seed)
     inputs = Inputs(InputsConfig(item_width=3, category_width=4, metadata_width=4), catalog())
-    return build(
-        Config(head=head, softmax="sampled", negatives=negatives, negatives_from=where), catalog(), WIDTH, inputs
-    )
+    return build(Config(head=head, softmax="sampled", negatives=negatives), catalog(), WIDTH, inputs)
 
 
 def softmax_of(head: Head) -> Sampled:
@@ -43,83 +36,65 @@ def states(count: int = len(TARGETS)) -> Tensor:
     return torch.randn(count, WIDTH, generator=torch.Generator().manual_seed(2)).requires_grad_()
 
 
-def chance(item: int, own: bool, shared: int, near: int) -> float:
-    """Slow twin of e_j: the chance that `item` comes up in draws from all and, if own, in draws from its group."""
+def chance(item: int, draws: int) -> float:
+    """Slow twin of e_j: the chance that `item` comes up."""
     weight = {one: (N + 1 - one + 1) ** 0.75 for one in range(1, N + 1)}  # training events are N, N - 1, ..., 1
-    group = [one for one in weight if GROUPS[one] == GROUPS[item]]
-    misses = (1 - weight[item] / sum(weight.values())) ** shared
-    return 1 - misses * (1 - weight[item] / sum(weight[one] for one in group)) ** (near if own else 0)
+    return 1 - (1 - weight[item] / sum(weight.values())) ** draws
 
 
-@BOTH
-def test_what_a_sample_says_of_its_items(where) -> None:
-    """4 draws for all and, with categories, one for each of five examples: two from A, two from B, one from neither."""
-    softmax = softmax_of(made(where, negatives=8 if where == "category" else 4))
-    near = {"A": 2, "B": 2, "?": 1} if where == "category" else {"A": 0, "B": 0, "?": 0}
+def test_what_a_sample_says_of_its_items() -> None:
+    softmax = softmax_of(made(4))
     torch.manual_seed(1)
 
     for _ in range(20):
-        sample = softmax.draw(TARGETS)
+        sample = softmax.draw()
         items = sample.items.tolist()
-        assert len(items) == 4 + sum(near.values())
-        counting = [at for at in range(len(items)) if sample.own[at] > -math.inf]
+        assert len(items) == 4
+        counting = [at for at in range(len(items)) if sample.corrections[at] > -math.inf]
         assert sorted(set(items)) == [items[at] for at in counting], "each item once"
         for at in counting:
-            item = items[at]
-            own = chance(item, True, 4, near[GROUPS[item]])
-            assert sample.own[at].item() == pytest.approx(-math.log(own), abs=1e-5)
-            if sample.other[at] > -math.inf:
-                other = chance(item, False, 4, 0)
-                assert sample.other[at].item() == pytest.approx(-math.log(other), abs=1e-5)
+            assert sample.corrections[at].item() == pytest.approx(-math.log(chance(items[at], 4)), abs=1e-5)
 
 
-@BOTH
-def test_items_come_up_as_often_as_is_said(where) -> None:
-    softmax = softmax_of(made(where, negatives=10))
+def test_items_come_up_as_often_as_is_said() -> None:
+    softmax = softmax_of(made(10))
     torch.manual_seed(1)
-    rounds, own, other = 4000, np.zeros(N + 1), np.zeros(N + 1)
+    rounds, came = 4000, np.zeros(N + 1)
     for _ in range(rounds):
-        sample = softmax.draw(TARGETS)
-        own[sample.items[sample.own > -torch.inf].numpy()] += 1
-        other[sample.items[sample.other > -torch.inf].numpy()] += 1
-    shared, near = (5, {"A": 2, "B": 2, "?": 1}) if where == "category" else (10, {"A": 0, "B": 0, "?": 0})
+        sample = softmax.draw()
+        came[sample.items[sample.corrections > -torch.inf].numpy()] += 1
 
-    expected = [[chance(item, one, shared, near[GROUPS[item]]) for item in range(1, N + 1)] for one in (True, False)]
+    expected = [chance(item, 10) for item in range(1, N + 1)]
 
-    np.testing.assert_allclose(own[1:] / rounds, expected[0], atol=4 * 0.5 / math.sqrt(rounds))
-    np.testing.assert_allclose(other[1:] / rounds, expected[1], atol=4 * 0.5 / math.sqrt(rounds))
+    np.testing.assert_allclose(came[1:] / rounds, expected, atol=4 * 0.5 / math.sqrt(rounds))
 
 
 def plain(head: Head, sample: Sample, state: Tensor, items: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Score of the right item, and the corrected scores of the wrong ones, of each example."""
-    softmax = softmax_of(head)
-    group = softmax.get_buffer("group")[softmax.get_buffer("place")]
     scores, found = head(state), []
     for row, item in zip(scores, items.tolist(), strict=True):
         wrong = []
-        for at, drawn in enumerate(sample.items.tolist()):
-            correction = sample.own[at] if group[drawn] == group[item] else sample.other[at]
+        for drawn, correction in zip(sample.items.tolist(), sample.corrections, strict=True):
             if drawn != item and correction > -torch.inf:
                 wrong.append(row[drawn - 1] + correction)
         found.append((row[item - 1], torch.stack(wrong)))
     return found
 
 
-def fixed(monkeypatch: pytest.MonkeyPatch, head: Head, items: Tensor) -> Sample:
+def fixed(monkeypatch: pytest.MonkeyPatch, head: Head) -> Sample:
     """One sample, which the loss then takes too."""
     torch.manual_seed(3)
-    sample = softmax_of(head).draw(items)
-    monkeypatch.setattr(softmax_of(head), "draw", lambda _: sample)
+    sample = softmax_of(head).draw()
+    monkeypatch.setattr(softmax_of(head), "draw", lambda: sample)
     return sample
 
 
-@BOTH
 @pytest.mark.parametrize("head", ["linear", "cosine"])
 @pytest.mark.parametrize("rows", [2, 64])
-def test_the_loss_and_its_gradient_are_those_of_the_plain_formula(monkeypatch, where, head, rows) -> None:
+def test_the_loss_and_its_gradient_are_those_of_the_plain_formula(monkeypatch, head, rows) -> None:
     monkeypatch.setattr(sampled, "ROWS", rows)
-    task, state = made(where, 12, head), states()
-    sample = fixed(monkeypatch, task, TARGETS)
+    task, state = made(12, head), states()
+    sample = fixed(monkeypatch, task)
     each = [
         torch.cat([right[None], wrong]).logsumexp(0) - right for right, wrong in plain(task, sample, state, TARGETS)
     ]
@@ -133,11 +108,10 @@ def test_the_loss_and_its_gradient_are_those_of_the_plain_formula(monkeypatch, w
         torch.testing.assert_close(one.to_dense(), other, rtol=1e-4, atol=1e-6)
 
 
-@BOTH
-def test_the_gradient_is_that_of_the_paper(monkeypatch, where) -> None:
+def test_the_gradient_is_that_of_the_paper(monkeypatch) -> None:
     """(1 - P(p)), of which nothing is derived, times the loss of the right item against the wrong ones alone."""
-    task, state = made(where, 12), states()
-    sample = fixed(monkeypatch, task, TARGETS)
+    task, state = made(12), states()
+    sample = fixed(monkeypatch, task)
     each = []
     for right, wrong in plain(task, sample, state, TARGETS):
         weight = 1 - torch.cat([right[None], wrong]).softmax(0)[0].detach()
@@ -149,9 +123,8 @@ def test_the_gradient_is_that_of_the_paper(monkeypatch, where) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
-@BOTH
-def test_where_every_item_is_drawn_it_is_the_full_softmax(where) -> None:
-    task, state = made(where, 4000), states()
+def test_where_every_item_is_drawn_it_is_the_full_softmax() -> None:
+    task, state = made(4000), states()
     leaves = [state, *task.parameters()]
     expected = functional.cross_entropy(task(state), TARGETS - 1)
 
@@ -162,28 +135,23 @@ def test_where_every_item_is_drawn_it_is_the_full_softmax(where) -> None:
         torch.testing.assert_close(one.to_dense(), other, rtol=1e-4, atol=1e-5)
 
 
-@BOTH
-def test_the_sum_over_wrong_items_is_right_on_average(where) -> None:
+def test_the_sum_over_wrong_items_is_right_on_average() -> None:
     """What is estimated without bias is the sum; its logarithm is not, which is why many negatives are drawn."""
-    task, rounds = made(where, 6), 4000
-    softmax = softmax_of(task)
-    groups = softmax.get_buffer("group")[softmax.get_buffer("place")[TARGETS]]
+    task, rounds = made(6), 4000
     with torch.no_grad():
         scores, total = task(states()), torch.zeros(len(TARGETS))
         expected = scores.exp().sum(1) - scores.gather(1, TARGETS[:, None] - 1)[:, 0].exp()
         torch.manual_seed(4)
         for _ in range(rounds):
-            sample = softmax.draw(TARGETS)
-            corrections = torch.where(groups[:, None] == sample.groups, sample.own, sample.other)
-            corrections = corrections.masked_fill(TARGETS[:, None] == sample.items, -torch.inf)
-            total += (scores[:, sample.items - 1] + corrections).exp().sum(1)
+            sample = softmax_of(task).draw()
+            corrected = scores[:, sample.items - 1] + sample.corrections
+            total += corrected.masked_fill(TARGETS[:, None] == sample.items, -torch.inf).exp().sum(1)
 
     torch.testing.assert_close(total / rounds, expected, rtol=0.1, atol=0)
 
 
-@BOTH
-def test_examples_without_a_known_item_count_for_nothing(where) -> None:
-    task, state = made(where, 4000), states()
+def test_examples_without_a_known_item_count_for_nothing() -> None:
+    task, state = made(4000), states()
     expected = task.loss(state[:3], Targets(TARGETS[:3]))
 
     found = task.loss(state, Targets(torch.cat([TARGETS[:3], torch.zeros(2, dtype=torch.int64)])))
@@ -193,9 +161,8 @@ def test_examples_without_a_known_item_count_for_nothing(where) -> None:
     assert task.loss(state, Targets(torch.zeros(5, dtype=torch.int64))).item() == 0
 
 
-@BOTH
-def test_half_precision_is_close(where) -> None:
-    task, state = made(where, 4000), states()
+def test_half_precision_is_close() -> None:
+    task, state = made(4000), states()
     expected = task.loss(state, Targets(TARGETS))
 
     with torch.autocast("cpu", torch.bfloat16):
@@ -207,15 +174,14 @@ def test_half_precision_is_close(where) -> None:
     assert (one - other).norm() < 0.05 * other.norm()
 
 
-@BOTH
-def test_the_random_state_decides_and_only_rows_that_were_read_get_gradients(where) -> None:
-    task = made(where, 4)
+def test_the_random_state_decides_and_only_rows_that_were_read_get_gradients() -> None:
+    task = made(4)
     losses = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         losses.append(task.loss(states(), Targets(TARGETS)).item())
     torch.manual_seed(1)
-    read = {*softmax_of(task).draw(TARGETS).items.tolist(), *TARGETS.tolist()}
+    read = {*softmax_of(task).draw().items.tolist(), *TARGETS.tolist()}
     torch.manual_seed(1)
     inputs = task.id_vectors.__self__
 
@@ -261,12 +227,3 @@ def test_second_derivatives_are_refused() -> None:
 
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
-
-
-def test_negatives_from_categories_need_categories() -> None:
-    bare = catalog(levels=False)
-
-    with pytest.raises(
-        BadRecipe, match=r'"category" needs categories, and the dataset has none.*--implicit-categories'
-    ):
-        build(Config(softmax="sampled", negatives_from="category"), bare, WIDTH, Inputs(InputsConfig(), bare))

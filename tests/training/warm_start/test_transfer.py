@@ -56,9 +56,9 @@ pooling = "attention"
 replace_tasks = true
 tasks = [
     { name = "event_type" },
-    { name = "category", weight = "uncertainty", reads = ["event_type"] },
+    { name = "category", weight = "trainable", reads = ["event_type"] },
     { name = "column" },
-    { name = "item", head = "linear", softmax = "coarse_to_fine", reads = ["*"], injection_weight = "trainable" },
+    { name = "item", head = "linear", softmax = "sampled", reads = ["*"], injection_weight = "trainable" },
 ]
 """
 METADATA = Metadata(text=("title",), categorical=("colour",))
@@ -175,8 +175,6 @@ def place_of(tensor: str) -> tuple[int, str, int] | None:
     """Axis, what it stands for, and the number of its first thing."""
     if tensor in TABLES:
         return 0, TABLES[tensor], 1
-    if tensor.startswith("tasks.item.softmax.coarse."):
-        return 0, "category_2", 0
     for task, things in CLASSES.items():
         if tensor.startswith(f"tasks.{task}.fc."):
             return 0, things, 0

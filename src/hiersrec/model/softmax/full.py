@@ -2,7 +2,6 @@
 
 import numpy as np
 from torch import Tensor, nn
-from torch.nn import functional
 
 from hiersrec.model.distillation import distilled
 from hiersrec.model.heads import Head
@@ -14,9 +13,8 @@ from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
 
 
-def build(config: Config, catalog: Catalog, width: int) -> "Full":
+def build(config: Config, catalog: Catalog) -> "Full":
     """It has no weights. Labels are smoothed inside the finest categories, where the catalogue has any."""
-    del width
     if not (config.smoothing and catalog.levels):
         return Full(None)
     return Full(Smoothing(config.smoothing, catalog.item_nodes[1:, -1].astype(np.int64)))
@@ -31,10 +29,6 @@ class Full(nn.Module):
         super().__init__()
         self.smoothing = smoothing
 
-    def logits(self, head: Head, state: Tensor) -> Tensor:
-        """State (B, D) -> (B, N)."""
-        return functional.linear(head.query(state), head.vectors(), head.biases())
-
     def loss(self, head: Head, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """Eq. 6 for the next items, some scores having addends, with labels that are shared out -> scalar."""
         query, vectors, biases, items = head.query(state), head.vectors(), head.biases(), targets.items
@@ -44,7 +38,3 @@ class Full(nn.Module):
         if targets.taught is not None:
             loss = loss + distilled(targets.taught, query, vectors, biases, items, addends)
         return loss
-
-    def linear_form(self, head: Head, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """That of the head."""
-        return head.products(state, items)

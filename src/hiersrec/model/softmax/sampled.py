@@ -14,11 +14,6 @@ has this gradient, with 1 - P(p) and P(j | not p) estimated by that sum; as in t
 is derived. Items are drawn with replacement in proportion to (training events + 1)^0.75: 0.75 as in word2vec (Mikolov
 et al. 2013), + 1 since an item that nobody clicked is a wrong answer too. One that comes up again counts once, so
 e_j = 1 - (1 - q_j)^K, the chance to come up in K draws; the more draws, the closer this is to the full softmax itself.
-
-With `negatives_from = "category"` half of them are drawn so. Of the other half each example draws its share from the
-items under the parent of its right item's category: that category and its siblings (in a tree of one level, from the
-category). Examples of the same parent share these: for them e_j = 1 - (1 - q_j)^K (1 - r_j)^M, where r_j is the item's
-share of the parent's weight and M what they drew from it together.
 """
 
 from typing import Any, NamedTuple, cast
@@ -27,9 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
-from hiersrec.errors import BadRecipe
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
@@ -44,118 +37,63 @@ ROWS = 64
 """Rows of logits in float32 at a time: 2 MB with 8192 negatives, so that they stay in the cache."""
 
 
-def build(config: Config, catalog: Catalog, width: int) -> "Sampled":
-    """Raises BadRecipe for negatives from categories where the catalogue has none."""
-    del width
-    if config.negatives_from == "all":
-        return Sampled(catalog.train_count, np.zeros(catalog.num_items + 1, np.int64), config.negatives, 0)
-    if not catalog.levels:
-        raise BadRecipe(
-            '[[tasks]] item: negatives_from = "category" needs categories, and the dataset has none. Prepare it with '
-            '--implicit-categories auto, or use negatives_from = "all".'
-        )
-    parents = catalog.item_nodes[:, max(0, len(catalog.levels) - 2)].astype(np.int64)
-    near = config.negatives // 2
-    return Sampled(catalog.train_count, parents, config.negatives - near, near)
+def build(config: Config, catalog: Catalog) -> "Sampled":
+    """It has no weights."""
+    return Sampled(catalog.train_count, config.negatives)
 
 
 class Sample(NamedTuple):
-    """C drawn items; one that came up more than once counts in one place alone."""
+    """K drawn items; one that came up more than once counts in one place alone."""
 
     items: Tensor
-    """(C,) int64, from 1."""
-    groups: Tensor
-    """(C,) int64: the group of each."""
-    own: Tensor
-    """(C,) -log e_j for examples whose right item is in j's group, minus infinity where j does not count."""
-    other: Tensor
-    """(C,) the same for all other examples."""
+    """(K,) int64, from 1."""
+    corrections: Tensor
+    """(K,) float32: -log e_j, minus infinity where j does not count."""
 
 
 class Sampled(nn.Module):
-    """Draws `shared` items for all examples, and `near` items from their groups, at least one for each example.
-
-    counts (N + 1,): training events of each item. groups (N + 1,): the group of each item; entries 0 are padding.
-    """
+    """Draws `negatives` items at each step. counts (N + 1,): training events of each item; entry 0 is padding."""
 
     partial = True
 
-    def __init__(self, counts: Int64, groups: Int64, shared: int, near: int) -> None:
+    def __init__(self, counts: Int64, negatives: int) -> None:
         super().__init__()
-        self.shared, self.near = shared, near
-        # Items stand group by group, so that one array of running sums serves draws from all and from one group.
-        order = np.argsort(groups[1:], kind="stable") + 1
-        place = np.zeros(len(counts), np.int64)
-        place[order] = np.arange(len(order))
-        _, first, group, size = np.unique(groups[order], return_index=True, return_inverse=True, return_counts=True)
-        weight = (counts[order] + 1.0) ** POWER
+        self.negatives = negatives
+        weight = (counts[1:] + 1.0) ** POWER
         end = np.cumsum(weight)
-        mass = np.add.reduceat(weight, first)
-        # (1 - q)^K goes by its logarithm; a group of one item has r = 1, whose own must stay a number.
-        miss, miss_near = (
-            np.log1p(-np.minimum(share, 1 - 1e-12)) for share in (weight / end[-1], weight / mass[group])
-        )
-        arrays = {"order": order, "place": place, "group": group, "first": first, "last": first + size - 1}
-        arrays |= {"end": end, "mass": mass, "miss": miss, "miss_near": miss_near}
-        for name, array in arrays.items():
-            register_constant(self, name, torch.from_numpy(array))
-
-    def logits(self, head: Head, state: Tensor) -> Tensor:
-        """State (B, D) -> (B, N): what is trained are the scores of the full softmax."""
-        return functional.linear(head.query(state), head.vectors(), head.biases())
+        # (1 - q)^K goes by its logarithm, which must stay a number in a catalogue of one item.
+        miss = np.log1p(-np.minimum(weight / end[-1], 1 - 1e-12))
+        register_constant(self, "end", torch.from_numpy(end))
+        register_constant(self, "miss", torch.from_numpy(miss))
 
     def loss(self, head: Head, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
         """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32; draws anew."""
         assert addends is None, "tasks/item.py refuses repeats"
         assert targets.taught is None, "training/teachers.py refuses teachers"
         labelled, items = targets.items > 0, targets.items.clamp(min=1)
-        sample, query = self.draw(items), head.query(state)
+        sample, query = self.draw(), head.query(state)
         right = (query.float() * head.vectors(items).float()).sum(-1)  # (B,)
         if (bias := head.biases(items)) is not None:
             right = right + bias
-        groups = self.get_buffer("group")[self.get_buffer("place")[items]]
         found = _Loss.apply(  # type: ignore[no-untyped-call]
-            query, head.vectors(sample.items), head.biases(sample.items), right, (items, groups, labelled), sample
+            query, head.vectors(sample.items), head.biases(sample.items), right, (items, labelled), sample
         )
         return cast("Tensor", found)
 
-    def linear_form(self, head: Head, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """That of the head."""
-        return head.products(state, items)
-
-    def draw(self, items: Tensor) -> Sample:
-        """A sample for next items (B,), from torch's random state on their device."""
-        order, place, group, end = (self.get_buffer(name) for name in ("order", "place", "group", "end"))
-        at = torch.rand(self.shared, dtype=end.dtype, device=end.device) * end[-1]
-        places = torch.searchsorted(end, at, right=True).clamp(max=len(end) - 1)
-        near_draws = torch.zeros_like(self.get_buffer("mass"))  # of each group
-        if self.near:
-            each = max(1, self.near // len(items))
-            asked = group[place[items]].repeat(each)
-            first, last, mass = (self.get_buffer(name)[asked] for name in ("first", "last", "mass"))
-            at = end[last] - mass * (1 - torch.rand(len(asked), dtype=end.dtype, device=end.device))
-            near = torch.searchsorted(end, at, right=True)
-            places = torch.cat([places, torch.minimum(torch.maximum(near, first), last)])
-            near_draws.index_add_(0, asked, torch.ones_like(mass))
-        places, came = places.sort(stable=True)  # of equal places a shared draw comes first
+    def draw(self) -> Sample:
+        """A sample, from torch's random state on the model's device."""
+        end = self.get_buffer("end")
+        at = torch.rand(self.negatives, dtype=end.dtype, device=end.device) * end[-1]
+        places = torch.searchsorted(end, at, right=True).clamp(max=len(end) - 1).sort().values
         counts = torch.cat([places[:1] >= 0, places[1:] != places[:-1]])
-        groups = group[places]
-        miss = self.shared * self.get_buffer("miss")[places]
-        miss_own = miss + near_draws[groups] * self.get_buffer("miss_near")[places]
-        return Sample(
-            order[places], groups, _minus_log(miss_own, counts), _minus_log(miss, counts & (came < self.shared))
-        )
-
-
-def _minus_log(miss: Tensor, counts: Tensor) -> Tensor:
-    """-log(1 - exp(miss)) float32, minus infinity where an item does not count."""
-    return torch.where(counts, -torch.log(-torch.expm1(miss)), -torch.inf).float()
+        expected = -torch.expm1(self.negatives * self.get_buffer("miss")[places])  # e_j
+        return Sample(places + 1, torch.where(counts, -torch.log(expected), -torch.inf).float())
 
 
 class _Loss(torch.autograd.Function):
-    """Queries (B, d), the sample's vectors (C, d) and biases (C,) or None, scores (B,) of the right items -> loss.
+    """Queries (B, d), the sample's vectors (K, d) and biases (K,) or None, scores (B,) of the right items -> loss.
 
-    rows: the right items (B,), their groups (B,), and which of them count (B,).
+    rows: the right items (B,), and which of them count (B,).
     As in model/losses.py, logits are made for a few rows at a time and gradients come straight from the probabilities.
     """
 
@@ -166,22 +104,22 @@ class _Loss(torch.autograd.Function):
         vectors: Tensor,
         bias: Tensor | None,
         right: Tensor,
-        rows: tuple[Tensor, Tensor, Tensor],
+        rows: tuple[Tensor, Tensor],
         sample: Sample,
     ) -> Tensor:
         device = query.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         left, columns = query.to(dtype), vectors.to(dtype)
-        own, other = (one if bias is None else one + bias for one in (sample.own, sample.other))
-        items, groups, labelled = rows
+        shift = sample.corrections if bias is None else sample.corrections + bias
+        items, labelled = rows
         share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
         residual = torch.empty(len(left), len(columns), dtype=dtype, device=query.device)  # d loss / d logits
         wrong = torch.empty_like(right)  # 1 - P(p), times the share
         loss = torch.zeros((), device=query.device)
         for start in range(0, len(left), ROWS):
             at = slice(start, start + ROWS)
-            logits = (left[at] @ columns.T).float()  # (R, C)
-            logits += torch.where(groups[at, None] == sample.groups, own, other)
+            logits = (left[at] @ columns.T).float()  # (R, K)
+            logits += shift
             logits.masked_fill_(items[at, None] == sample.items, -torch.inf)
             top = torch.maximum(logits.amax(1), right[at])  # (R,)
             total = logits.sub_(top[:, None]).exp_().sum(1)

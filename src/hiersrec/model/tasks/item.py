@@ -37,7 +37,7 @@ class Config:
     vectors: Literal["id", "id+metadata"] = "id"
     """What the cosine compares with: E^I, or E^I and what categories and metadata say of an item."""
     softmax: str = "full"
-    """How probabilities come of the scores and are trained: "full", "sampled" or "coarse_to_fine"."""
+    """How probabilities come of the scores and are trained: "full" or "sampled"."""
     repeats: bool = False
     """Learn what an item of the session itself adds to its own score (model/repeats.py)."""
     smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
@@ -47,8 +47,6 @@ class Config:
     came lately than over all training sessions (model/trend.py). For sessions in the order of time."""
     negatives: Annotated[int, Ge(2)] = 8192
     """Items that "sampled" draws at each step, for the whole batch."""
-    negatives_from: Literal["all", "category"] = "all"
-    """Where "sampled" draws them: from all items, or half of them from the categories near the right items'."""
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
@@ -63,7 +61,7 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
     A softmax that reads some items alone sets the tables of items to sparse gradients, those of the inputs too.
     """
     _check(config, width, inputs)
-    softmax: nn.Module = registry.load("model.softmax", config.softmax).build(config, catalog, width)
+    softmax: nn.Module = registry.load("model.softmax", config.softmax).build(config, catalog)
     if cast("Softmax", softmax).partial:
         inputs.use_sparse_gradients()
     if config.head == "linear":

@@ -16,7 +16,7 @@ from hiersrec.training.warm_start.remap import Way, fits
 
 Weights = Mapping[str, Tensor]
 NO_SHAPE = (
-    *("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives", "negatives_from"),
+    *("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives"),
     *("repeats", "smoothing", "trend"),
 )
 """Ends of settings that don't decide of which shape the weights of a task or of a layer are."""

@@ -51,12 +51,6 @@ def ways(run: Run, dataset: Dataset, model: HierarchicalModel, same: dict[str, I
         elif feature.kind == "tfidf":
             turn = vocabulary.directions(run.folder / "catalog", dataset.folder / "catalog", feature.name)
             found |= {} if turn is None else {table: (1, turn)}
-    if levels := dataset.catalog.levels:
-        # softmax = "coarse_to_fine": a row for each node of the finest level, which is another one in a deeper tree.
-        finest = np.full(levels[-1].num_nodes, vocabulary.NEW)
-        if len(levels) == len(run.catalog.levels):
-            finest = _classes(same[f"{CATEGORY}{len(levels)}"], levels[-1].num_nodes)
-        found |= {f"tasks.item.softmax.coarse.{part}": (0, finest) for part in ("weight", "bias")}
     classes = {name: _classes(same[name], model.task(name).num_classes) for name in model.wiring if name in same}
     for name, wires in model.wiring.items():
         if name in classes:
