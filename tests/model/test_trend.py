@@ -93,9 +93,7 @@ def test_scores_have_it_and_training_has_not() -> None:
     made = {}
     for weight in (0.0, 0.5):
         torch.manual_seed(0)
-        made[weight] = build_model(
-            recipe("encoder.dropout=0.0", f"tasks.item.trend={weight}"), catalog(), None, sessions
-        )
+        made[weight] = build_model(recipe("encoder.dropout=0.0", f"tasks.item.trend={weight}"), catalog(), sessions)
     given = tensors(batch())
 
     for training in (True, False):
