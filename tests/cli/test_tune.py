@@ -149,7 +149,7 @@ def test_a_search_killed_and_interrupted_in_mid_trial_ends_as_one_that_was_left_
 
     ended = hiersrec(*shlex.split(hint.partition("hiersrec ")[2]), "--json")
     assert ended.code == 0, ended.err
-    assert "tune: going on after 1 of 3 trials" in ended.err
+    assert "tune: resuming after 1 of 3 trials" in ended.err
     assert "resumed at epoch" in ended.err
 
     words[words.index(str(out))] = str(tmp_path / "alone")

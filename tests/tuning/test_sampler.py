@@ -27,24 +27,24 @@ def worth(settings: Settings) -> float:
 
 
 def search(number: int, seed: int = 0) -> list[tuple[Settings, float | None]]:
-    """So many trials after the recipe as it stands; those with one layer fail."""
+    """`number` trials after the unchanged recipe; those with one layer fail."""
     done: list[tuple[Settings, float | None]] = [(OWN, worth(OWN))]
-    for at in range(2, number + 2):
-        found = propose(AXES, done, seed, at)
-        assert found is not None
-        done.append((found, None if found["layers"] == 1 else worth(found)))
+    for trial in range(2, number + 2):
+        settings = propose(AXES, done, seed, trial)
+        assert settings is not None
+        done.append((settings, None if settings["layers"] == 1 else worth(settings)))
     return done
 
 
 @pytest.fixture(scope="module")
-def found() -> list[tuple[Settings, float | None]]:
+def trials() -> list[tuple[Settings, float | None]]:
     return search(40)
 
 
-def test_proposals_lie_in_the_space_with_their_types(found) -> None:
-    for settings, _ in found:
+def test_proposals_lie_in_the_space_with_their_types(trials) -> None:
+    for settings, _ in trials:
         assert list(settings) == list(AXES)
-        assert [type(one) for one in settings.values()][:4] == [float, float, int, int]
+        assert [type(value) for value in settings.values()][:4] == [float, float, int, int]
         assert 1e-4 <= settings["rate"] <= 1e-1
         assert 0 <= settings["share"] <= 2
         assert 1 <= settings["layers"] <= 4
@@ -56,22 +56,22 @@ def test_a_logarithmic_scale_is_drawn_evenly_by_factors() -> None:
     """Of first draws, a third lies in each decade; on an even scale hardly one would lie below 1e-3."""
     drawn = [propose(AXES, [], seed, 1) for seed in range(90)]
 
-    below = sum(one is not None and one["rate"] < 1e-3 for one in drawn)
+    below = sum(settings is not None and settings["rate"] < 1e-3 for settings in drawn)
     assert 15 <= below <= 45
 
 
-def test_it_depends_on_trials_seed_and_number_and_on_nothing_else(found) -> None:
-    assert search(12) == found[:13]
-    assert propose(AXES, found[:5], 0, 6) == found[5][0]
-    assert propose(AXES, found[:5], 1, 6) != found[5][0]
-    assert propose(AXES, found[:5], 0, 7) != found[5][0]
-    other = [(settings, None if value is None else -value) for settings, value in found]
-    assert propose(AXES, other, 0, 42) != propose(AXES, found, 0, 42)
+def test_it_depends_on_trials_seed_and_number_and_on_nothing_else(trials) -> None:
+    assert search(12) == trials[:13]
+    assert propose(AXES, trials[:5], 0, 6) == trials[5][0]
+    assert propose(AXES, trials[:5], 1, 6) != trials[5][0]
+    assert propose(AXES, trials[:5], 0, 7) != trials[5][0]
+    other = [(settings, None if value is None else -value) for settings, value in trials]
+    assert propose(AXES, other, 0, 42) != propose(AXES, trials, 0, 42)
 
 
-def test_it_learns_from_the_trials(found) -> None:
+def test_it_learns_from_the_trials(trials) -> None:
     """Later trials are better than the ten random ones, and seldom among those that failed."""
-    early, late = found[1:11], found[-15:]
+    early, late = trials[1:11], trials[-15:]
 
     def mean(trials) -> float:
         values = [value for _, value in trials if value is not None]
@@ -85,11 +85,11 @@ def test_nothing_is_proposed_twice_and_a_small_space_ends() -> None:
     axes: dict[str, Axis] = {"a": Choices((1, 2)), "b": Range(low=1, high=3)}
     done: list[tuple[Settings, float | None]] = []
 
-    while (found := propose(axes, done, 0, len(done) + 1)) is not None:
-        done.append((found, float(found["b"])))
+    while (settings := propose(axes, done, 0, len(done) + 1)) is not None:
+        done.append((settings, float(settings["b"])))
 
     every = [{"a": a, "b": b} for a, b in itertools.product((1, 2), (1, 2, 3))]
-    assert sorted((one for one, _ in done), key=str) == sorted(every, key=str)
+    assert sorted((settings for settings, _ in done), key=str) == sorted(every, key=str)
 
 
 def test_a_space_with_plenty_left_does_not_end_because_all_is_clear() -> None:
@@ -97,10 +97,10 @@ def test_a_space_with_plenty_left_does_not_end_because_all_is_clear() -> None:
     axes: dict[str, Axis] = {"itself": Choices((0.0, 0.01, 0.1, 0.3, 1.0, 3.0)), "window": Range(low=1, high=30)}
     done: list[tuple[Settings, float | None]] = []
 
-    for at in range(1, 41):
-        found = propose(axes, done, 0, at)
-        assert found is not None
-        done.append((found, -1.0 * found["window"] - 5 * found["itself"]))
+    for trial in range(1, 41):
+        settings = propose(axes, done, 0, trial)
+        assert settings is not None
+        done.append((settings, -1.0 * settings["window"] - 5 * settings["itself"]))
 
     assert ({"itself": 0.0, "window": 1}, -1.0) in done
 

@@ -31,12 +31,12 @@ QUICK += ["training.epochs=2", "training.batch_size=64", "training.precision=flo
 
 
 def without_seconds(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "trials": [{**one, "seconds": 0} for one in document["trials"]]}
+    return {**document, "trials": [{**trial, "seconds": 0} for trial in document["trials"]]}
 
 
 def stored(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((out / "trials.json").read_text(encoding="utf-8"))
-    return found
+    document: dict[str, Any] = json.loads((out / "trials.json").read_text(encoding="utf-8"))
+    return document
 
 
 @pytest.fixture
@@ -56,20 +56,20 @@ def test_what_a_search_leaves_behind(dataset, counted, tmp_path) -> None:
     document = stored(counted)
     trials, best = document["trials"], document["best"]
 
-    assert {one.name for one in counted.iterdir()} == {"trials.json", "recipe.toml", "best.toml", "trials"}
-    assert [one["number"] for one in trials] == [1, 2, 3, 4, 5]
-    assert {one["state"] for one in trials} == {"finished"}
+    assert {path.name for path in counted.iterdir()} == {"trials.json", "recipe.toml", "best.toml", "trials"}
+    assert [trial["number"] for trial in trials] == [1, 2, 3, 4, 5]
+    assert {trial["state"] for trial in trials} == {"finished"}
     assert trials[0]["settings"] == {"baseline.itself": 1.0, "baseline.window": 20}
     assert set(trials[0]["versions"]) == {"hiersrec", "optuna", "torch", "numpy"}
-    assert trials[best - 1]["valid"]["mrr@20"] == max(one["valid"]["mrr@20"] for one in trials)
+    assert trials[best - 1]["valid"]["mrr@20"] == max(trial["valid"]["mrr@20"] for trial in trials)
     assert document["gain"]["hits@20"] == trials[best - 1]["valid"]["hits@20"] - trials[0]["valid"]["hits@20"]
     assert (document["study"]["seed"], document["study"]["recipe"]["baseline"]["window"]) == (0, 20)
     assert [(counted / "trials" / str(n) / "model.safetensors").is_file() for n in range(1, 6)] == [
         n == best for n in range(1, 6)
     ]
-    found = read_recipe(counted / "best.toml")
-    assert found == open_run(counted / "trials" / str(best)).recipe
-    train(dataset, found, tmp_path / "run", SilentCallback())
+    best_recipe = read_recipe(counted / "best.toml")
+    assert best_recipe == open_run(counted / "trials" / str(best)).recipe
+    train(dataset, best_recipe, tmp_path / "run", SilentCallback())
 
 
 def test_the_same_seed_gives_the_same_search_and_another_one_does_not(dataset, counted, tmp_path) -> None:
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_search_and_another_one_does_not(dataset, c
 
     assert without_seconds(same) == without_seconds(stored(counted))
     assert other["trials"][0]["valid"] == same["trials"][0]["valid"]
-    assert [one["settings"] for one in other["trials"][1:]] != [one["settings"] for one in same["trials"][1:]]
+    assert [trial["settings"] for trial in other["trials"][1:]] != [trial["settings"] for trial in same["trials"][1:]]
 
 
 def test_the_test_split_is_never_opened(dataset, counted, tmp_path) -> None:
@@ -86,16 +86,16 @@ def test_the_test_split_is_never_opened(dataset, counted, tmp_path) -> None:
     without = Dataset.open(folder)
     shutil.rmtree(folder / "test")
 
-    found = tune(without, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
+    document = tune(without, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
 
-    assert without_seconds(found) == without_seconds(stored(counted))
+    assert without_seconds(document) == without_seconds(stored(counted))
 
 
 def test_more_trials_go_on_where_fewer_ended(dataset, counted, tmp_path) -> None:
     for trials in (1, 3, 2, 5):
-        found = tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=trials)
+        document = tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=trials)
 
-    assert without_seconds(found) == without_seconds(stored(counted))
+    assert without_seconds(document) == without_seconds(stored(counted))
 
 
 def test_a_search_of_a_model_that_is_killed_ends_as_one_that_was_not(dataset, model, tmp_path) -> None:
@@ -105,22 +105,24 @@ def test_a_search_of_a_model_that_is_killed_ends_as_one_that_was_not(dataset, mo
     kills = 0
     while kills < 20:
         try:
-            found = tune(dataset, model, QUICK, out, Stopping(3 + 3 * kills), trials=4)
+            document = tune(dataset, model, QUICK, out, Stopping(3 + 3 * kills), trials=4)
             break
         except Stop:
             kills += 1
-            states = [one["state"] for one in stored(out)["trials"]]
+            states = [trial["state"] for trial in stored(out)["trials"]]
             assert states.count("running") == 1
 
     assert kills >= 2
-    assert without_seconds(found) == without_seconds(alone)
-    failed = [one for one in found["trials"] if one["state"] == "failed"]
-    assert [one["settings"]["encoder.heads"] for one in failed] == [3] * len(failed)
-    assert all("heads must divide the input width 20, got 3" in one["reason"] for one in failed)
+    assert without_seconds(document) == without_seconds(alone)
+    failed = [trial for trial in document["trials"] if trial["state"] == "failed"]
+    assert [trial["settings"]["encoder.heads"] for trial in failed] == [3] * len(failed)
+    assert all("heads must divide the input width 20, got 3" in trial["reason"] for trial in failed)
     assert 0 < len(failed) < 4
-    assert [one["epochs"] for one in found["trials"]] == [0 if one in failed else 2 for one in found["trials"]]
-    assert open_run(out / "trials" / str(found["best"])).document["best"]["valid_mrr@20"] == max(
-        one["valid"]["mrr@20"] for one in found["trials"] if one["valid"]
+    assert [trial["epochs"] for trial in document["trials"]] == [
+        0 if trial in failed else 2 for trial in document["trials"]
+    ]
+    assert open_run(out / "trials" / str(document["best"])).document["best"]["valid_mrr@20"] == max(
+        trial["valid"]["mrr@20"] for trial in document["trials"] if trial["valid"]
     )
     assert not list(out.rglob("state"))
 
@@ -135,10 +137,20 @@ OTHERS = [
 @pytest.mark.parametrize(("change", "message"), OTHERS)
 def test_a_search_goes_on_with_its_own_settings_only(dataset, counted, change, message) -> None:
     before = stored(counted)
-    given = {"path": COUNTED, "overrides": [], "seed": 0, **change}
+    arguments = {"path": COUNTED, "overrides": [], "seed": 0, **change}
 
-    with pytest.raises(BadFolder, match=rf"holds a search with {message} .*trials\.json\. Go on with the same command"):
-        tune(dataset, given["path"], given["overrides"], counted, SilentCallback(), trials=6, seed=given["seed"])
+    with pytest.raises(
+        BadFolder, match=rf"has a search with {message} .*trials\.json\. Continue with the same command"
+    ):
+        tune(
+            dataset,
+            arguments["path"],
+            arguments["overrides"],
+            counted,
+            SilentCallback(),
+            trials=6,
+            seed=arguments["seed"],
+        )
 
     assert stored(counted) == before
 
@@ -148,7 +160,7 @@ def test_a_search_goes_on_with_its_own_dataset_only(dataset, counted, name) -> N
     document = json.loads(json.dumps(dataset.document))
     document["files"][name]["sha256"] = "0" * 64
 
-    with pytest.raises(BadFolder, match="holds a search with another dataset"):
+    with pytest.raises(BadFolder, match="has a search with another dataset"):
         tune(Dataset(dataset.folder, document), COUNTED, [], counted, SilentCallback(), trials=6)
 
 
@@ -160,7 +172,9 @@ def test_a_folder_of_something_else_or_a_damaged_one_is_left_alone(dataset, coun
     (newer / "trials.json").write_text(json.dumps({**stored(counted), "format_version": 99}), encoding="utf-8")
 
     for out in (tmp_path, tmp_path / "letters.txt"):
-        with pytest.raises(BadFolder, match=r"exists and holds no search \(no trials\.json\)\. Choose another --out"):
+        with pytest.raises(
+            BadFolder, match=r"exists and is not a search \(it has no trials\.json\)\. Choose another --out"
+        ):
             tune(dataset, COUNTED, [], out, SilentCallback())
     with pytest.raises(BadFolder, match=r"trials\.json is damaged .* Choose another --out"):
         tune(dataset, COUNTED, [], damaged, SilentCallback())
@@ -184,9 +198,9 @@ def test_a_kill_before_the_first_trial_is_no_obstacle(dataset, counted, tmp_path
     with pytest.raises(Stop):
         tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
     monkeypatch.undo()
-    found = tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
+    document = tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
 
-    assert without_seconds(found) == without_seconds(stored(counted))
+    assert without_seconds(document) == without_seconds(stored(counted))
 
 
 def test_a_search_whose_trials_all_fail_is_an_error(dataset, model, tmp_path) -> None:
@@ -194,9 +208,7 @@ def test_a_search_whose_trials_all_fail_is_an_error(dataset, model, tmp_path) ->
     path.write_text(MODEL.replace("[2, 3, 4]", "[3, 6, 7]") + "[encoder]\nheads = 3\n", encoding="utf-8")
 
     for _ in range(2):
-        with pytest.raises(
-            BadRecipe, match=r"All 2 trials failed, the first because: .*heads must divide.* Mend the r"
-        ):
+        with pytest.raises(BadRecipe, match=r"All 2 trials failed, the first because: .*heads must divide.* Fix the r"):
             tune(dataset, path, QUICK, tmp_path / "out", SilentCallback(), trials=2)
 
 
@@ -208,7 +220,7 @@ def test_a_fault_that_is_not_of_the_settings_ends_the_search(dataset, tmp_path, 
     with pytest.raises(BadFolder, match="the disk is gone"):
         tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback())
 
-    assert [one["state"] for one in stored(tmp_path / "out")["trials"]] == ["running"]
+    assert [trial["state"] for trial in stored(tmp_path / "out")["trials"]] == ["running"]
 
 
 def test_nothing_is_written_for_a_wrong_call(dataset, recipe, tmp_path) -> None:
@@ -229,19 +241,23 @@ def test_it_tells_of_all_trials_and_of_the_end_of_the_space(dataset, recipe, tmp
     path = recipe('base = "any/cooccurrence"\n[search]\n"baseline.itself" = [0.0, 1.0]\n')
     callback = Listening()
 
-    found = tune(dataset, path, ["baseline.window=20"], tmp_path / "out", callback, trials=7)
+    document = tune(dataset, path, ["baseline.window=20"], tmp_path / "out", callback, trials=7)
     tune(dataset, path, ["baseline.window=20"], tmp_path / "out", callback, trials=7)
 
-    assert len(found["trials"]) == 2
+    assert len(document["trials"]) == 2
     assert callback.said[0] == "tune: trial 1 of 7: baseline.itself 1"
     assert callback.said[1] == "trial 1/7: train: fitting cooccurrence"
     assert callback.said[3].startswith("tune: trial 1 of 7: validation MRR@20 0.")
     assert "; best 0." in callback.said[3]
-    assert callback.said[3].endswith(" s to go")
+    assert callback.said[3].endswith(" s left")
     assert ("trial 2/7: validation", callback.titles[-1][1]) in callback.titles
-    ends = [one for one in callback.said if "proposals in a row were tried before: the search ends after 2 tri" in one]
+    ends = [
+        line
+        for line in callback.said
+        if "proposals in a row repeat earlier trials: the search ends after 2 tri" in line
+    ]
     assert len(ends) == 2
-    assert "tune: going on after 2 of 7 trials" in callback.said
+    assert "tune: resuming after 2 of 7 trials" in callback.said
 
 
 def test_it_tells_what_takes_no_part(dataset, tmp_path, monkeypatch) -> None:
@@ -250,7 +266,7 @@ def test_it_tells_what_takes_no_part(dataset, tmp_path, monkeypatch) -> None:
     )
     callback = Listening()
 
-    found = tune(dataset, RECIPES / "any" / "single_task.toml", [], tmp_path / "out", callback, trials=3)
+    document = tune(dataset, RECIPES / "any" / "single_task.toml", [], tmp_path / "out", callback, trials=3)
 
-    assert callback.said[0] == "tune: the recipe has no tasks.category.weight, which takes no part"
-    assert found["best"] == 1, "of equals the first, which is the recipe as it stands"
+    assert callback.said[0] == "tune: skipping [search] tasks.category.weight: the recipe has no such setting"
+    assert document["best"] == 1, "of equal trials the first, which is the unchanged recipe"

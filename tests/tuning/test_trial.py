@@ -20,42 +20,42 @@ COUNTED = read_recipe(find_recipe("cooccurrence", "toy"), ["baseline.window=2"])
 
 
 def test_a_baseline_that_counts_is_measured_on_the_validation_sessions(dataset, tmp_path) -> None:
-    found = run(dataset, COUNTED, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, COUNTED, tmp_path / "run", SilentCallback())
 
     expected = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics
-    assert found.valid == {name: expected[name] for name in ("mrr@20", "hits@20")}
-    assert (found.epochs, found.seconds > 0) == (0, True)
+    assert outcome.valid == {name: expected[name] for name in ("mrr@20", "hits@20")}
+    assert (outcome.epochs, outcome.seconds > 0) == (0, True)
 
 
 def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
-    found = run(dataset, MODEL, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentCallback())
 
     document = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     measured = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics
-    assert found.valid["mrr@20"] == document["best"]["valid_mrr@20"]
-    assert found.valid == pytest.approx({name: measured[name] for name in ("mrr@20", "hits@20")})
+    assert outcome.valid["mrr@20"] == document["best"]["valid_mrr@20"]
+    assert outcome.valid == pytest.approx({name: measured[name] for name in ("mrr@20", "hits@20")})
     history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text("utf-8").splitlines()]
-    assert found.epochs == len(history) == 3
-    assert found.seconds == sum(one["train_s"] + one["valid_s"] for one in history)
+    assert outcome.epochs == len(history) == 3
+    assert outcome.seconds == sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
 
 
 @pytest.mark.parametrize("at", [1, 9])
-def test_a_training_that_was_killed_goes_on(dataset, tmp_path, at) -> None:
+def test_a_training_that_was_killed_goes_on(dataset, tmp_path, step) -> None:
     alone = run(dataset, MODEL, tmp_path / "alone", SilentCallback())
     with pytest.raises(Stop):
-        run(dataset, MODEL, tmp_path / "run", Stopping(at))
+        run(dataset, MODEL, tmp_path / "run", Stopping(step))
 
-    found = run(dataset, MODEL, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentCallback())
 
-    assert (found.valid, found.epochs) == (alone.valid, alone.epochs)
+    assert (outcome.valid, outcome.epochs) == (alone.valid, alone.epochs)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "alone")]
     assert weights[0] == weights[1]
 
 
 def test_a_run_that_was_sealed_before_the_kill_is_only_read(dataset, tmp_path) -> None:
-    found = run(dataset, MODEL, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentCallback())
 
-    assert run(dataset, MODEL, tmp_path / "run", Stopping(1)) == found
+    assert run(dataset, MODEL, tmp_path / "run", Stopping(1)) == outcome
 
 
 def test_what_a_kill_left_before_the_recipe_was_written_is_swept_away(dataset, tmp_path) -> None:
@@ -78,7 +78,7 @@ def test_slim_keeps_the_facts_and_the_weights_only_when_told(dataset, tmp_path) 
 
     for _ in range(2):  # a kill may come between, and a trial may have left no folder
         slim(out, keep_weights=False)
-    assert {one.name for one in out.iterdir()} == {"run.json", "recipe.toml", "history.jsonl", "MODEL_CARD.md"}
+    assert {path.name for path in out.iterdir()} == {"run.json", "recipe.toml", "history.jsonl", "MODEL_CARD.md"}
     with pytest.raises(BadFolder, match="is missing"):
         open_run(out)
     slim(tmp_path / "none", keep_weights=False)

@@ -1,4 +1,4 @@
-"""trials.json: what a search is, and what each of its trials gave. All of a search that must outlive a kill."""
+"""trials.json: the search and the result of each trial; all that is needed to resume it."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -16,7 +16,7 @@ TRIALS = "trials.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One trial; number 1 is the recipe as it stands."""
+    """One trial; number 1 is the unchanged recipe."""
 
     number: int
     state: Literal["running", "finished", "failed"]
@@ -31,9 +31,9 @@ class Trial:
 
 
 def best_of(trials: list[Trial]) -> Trial | None:
-    """The finished trial with the best validation MRR@20, the first of equals; None if none is finished."""
-    finished = [one for one in trials if one.state == "finished"]
-    return max(finished, key=lambda one: one.valid[METRICS[0]], default=None)
+    """The finished trial with the best validation MRR@20 (ties: the first); None if none is finished."""
+    finished = [trial for trial in trials if trial.state == "finished"]
+    return max(finished, key=lambda trial: trial.valid[METRICS[0]], default=None)
 
 
 def write(out: Path, study: dict[str, Any], trials: list[Trial]) -> dict[str, Any]:
@@ -48,33 +48,33 @@ def write(out: Path, study: dict[str, Any], trials: list[Trial]) -> dict[str, An
         "study": study,
         "best": best.number if best else None,
         "gain": gain,
-        "trials": [asdict(one) for one in trials],
+        "trials": [asdict(trial) for trial in trials],
     }
     write_text(out / TRIALS, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return document
 
 
 def read(out: Path, study: dict[str, Any]) -> list[Trial]:
-    """The trials in OUT so far, none if there is no search yet.
+    """The trials in OUT so far; empty if there is no search yet.
 
-    Raises BadFolder if `out` holds something else, or a search that differs in recipe, space, dataset or seed.
+    Raises BadFolder if `out` is something else, or a search with another recipe, space, dataset or seed.
     """
     path = out / TRIALS
     if not path.is_file():
-        if out.exists() and (not out.is_dir() or any(not one.name.startswith(f".{TRIALS}.") for one in out.iterdir())):
-            raise BadFolder(f"{out} exists and holds no search (no {TRIALS}). Choose another --out.")
+        if out.exists() and (not out.is_dir() or any(not f.name.startswith(f".{TRIALS}.") for f in out.iterdir())):
+            raise BadFolder(f"{out} exists and is not a search (it has no {TRIALS}). Choose another --out.")
         return []
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         version, old = document["format_version"], document["study"]
-        trials = [Trial(**one) for one in document["trials"]] if version <= FORMAT_VERSION else []
+        trials = [Trial(**trial) for trial in document["trials"]] if version <= FORMAT_VERSION else []
     except (ValueError, KeyError, TypeError) as error:
         raise BadFolder(f"{path} is damaged ({error}). Choose another --out.") from error
     if version > FORMAT_VERSION:
         raise BadFolder(f"{path} has format version {version}; this hiersrec reads up to {FORMAT_VERSION}. Update it.")
     if others := [name for name in study if old.get(name) != study[name]]:
         raise BadFolder(
-            f"{out} holds a search with another {' and '.join(others)}: see {path}. Go on with the same command as "
-            "before, save for --trials, or choose another --out."
+            f"{out} has a search with another {' and '.join(others)}: see {path}. Continue with the same command as "
+            "before (only --trials may differ), or choose another --out."
         )
     return trials

@@ -1,12 +1,12 @@
-"""`hiersrec tune`: a recipe's [search], tried setting by setting on a dataset folder; resumable at any moment.
+"""`hiersrec tune`: search the settings in a recipe's [search] on a dataset folder; it can be stopped and resumed.
 
-OUT/trials.json    what is searched, and settings, validation metrics, epochs and seconds of each trial; the state
-OUT/recipe.toml    the recipe as it stands, every setting spelled out: what the settings of a trial go over
+OUT/trials.json    the search, and settings, validation metrics, epochs and seconds of each trial; its whole state
+OUT/recipe.toml    the unchanged recipe with all defaults, which the settings of a trial override
 OUT/best.toml      the best recipe so far, ready for `hiersrec train --recipe`
 OUT/trials/NUMBER  the run folder of each trial; only the best one keeps its weights
 
-The search itself sees validation metrics alone: it is handed a function that measures settings, and no sessions. That
-function trains and measures on Dataset.training(), which has no way to the test split.
+The search sees only validation metrics: it gets a function that evaluates settings, and no sessions. That function uses
+Dataset.training(), which has no access to the test split.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import write_text
 from hiersrec.training.callbacks import Callback
 from hiersrec.tuning import record, sampler, trial
-from hiersrec.tuning.progress import Numbered, told
+from hiersrec.tuning.progress import Prefixed, settings_line
 from hiersrec.tuning.record import Trial
 from hiersrec.tuning.space import Choices, Settings, Space, read_space, with_settings
 from hiersrec.tuning.trial import METRICS, Outcome
@@ -43,10 +43,10 @@ def tune(
     trials: int = 20,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Search the settings of the recipe file `path`, all `trials` counted, into `out`; returns trials.json.
+    """Search the settings of the recipe file `path`; writes into `out` and returns trials.json.
 
-    A search that lies in `out` already goes on, up to `trials` in all. Raises BadRecipe if the [search] is missing or
-    wrong or every trial failed, BadFolder if `out` holds something else, MissingExtra without Optuna.
+    An earlier search in `out` is continued, up to `trials` in total. Raises BadRecipe if the [search] is missing or
+    wrong or every trial failed, BadFolder if `out` is something else, MissingExtra without Optuna.
     """
     for name, value, least in (("--trials", trials, 1), ("--seed", seed, 0)):
         if value < least:
@@ -56,125 +56,123 @@ def tune(
     recipe = read_recipe(path, overrides)
     study = {
         "recipe": tomllib.loads(write_recipe(recipe)),
-        "search": {place: _plain(axis) for place, axis in space.axes.items()},
+        "search": {key: _plain(axis) for key, axis in space.axes.items()},
         "dataset": {"name": dataset.name, "fingerprint": _fingerprint(dataset)},
         "seed": seed,
     }
-    found = record.read(out, study)
-    for place in space.passed_over:
-        callback.say(f"tune: the recipe has no {place}, which takes no part")
+    done = record.read(out, study)
+    for key in space.skipped:
+        callback.say(f"tune: skipping [search] {key}: the recipe has no such setting")
     out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(".*.part"):
-        left.unlink()  # of a process that was killed while it wrote
-    record.write(out, study, found)  # first: a folder without it is not taken for a search
+    for partial in out.glob(".*.part"):
+        partial.unlink()  # of a process that was killed while writing
+    record.write(out, study, done)  # first: a folder without it is not recognized as a search
     write_text(out / RECIPE, write_recipe(recipe))  # a copy: the file may be edited before the last trial
 
-    def measure(one: Trial) -> Outcome:
-        title = f"trial {one.number}/{trials}"
-        return trial.run(
-            dataset, with_settings(out / RECIPE, one.settings), _folder(out, one), Numbered(callback, title)
-        )
+    def measure(new: Trial) -> Outcome:
+        chosen = with_settings(out / RECIPE, new.settings)
+        return trial.run(dataset, chosen, _folder(out, new), Prefixed(callback, f"trial {new.number}/{trials}"))
 
-    def keep(all_of_them: list[Trial]) -> None:
-        _keep(out, study, all_of_them)
+    def save(done: list[Trial]) -> None:
+        _save(out, study, done)
 
-    found = _search(space, found, measure, keep, callback, trials, seed)
-    if record.best_of(found) is None:
+    done = _search(space, done, measure, save, callback, trials, seed)
+    if record.best_of(done) is None:
         raise BadRecipe(
-            f"All {len(found)} trials failed, the first because: {found[0].reason} Mend the recipe or its [search], "
-            f"and choose another --out than {out}."
+            f"All {len(done)} trials failed, the first because: {done[0].reason} Fix the recipe or its [search], and "
+            f"choose another --out than {out}."
         )
-    return record.write(out, study, found)
+    return record.write(out, study, done)
 
 
 def _search(
     space: Space,
-    found: list[Trial],
+    trials: list[Trial],
     measure: Callable[[Trial], Outcome],
-    keep: Callable[[list[Trial]], None],
+    save: Callable[[list[Trial]], None],
     callback: Callback,
-    trials: int,
+    total: int,
     seed: int,
 ) -> list[Trial]:
-    """All trials, those `found` included; `keep` is told of each before it begins and when it has ended."""
-    if found:
-        ended = sum(one.state != "running" for one in found)
-        callback.say(f"tune: going on after {ended} of {max(trials, ended)} trials")
-    keep(found)
-    while sum(one.state != "running" for one in found) < trials:
-        if not found or found[-1].state != "running":
-            settings = space.own if not found else _proposed(space, found, seed)
+    """All trials, earlier ones included, until `total` have ended; `save` is called when one begins and ends."""
+    if trials:
+        ended = sum(trial.state != "running" for trial in trials)
+        callback.say(f"tune: resuming after {ended} of {max(total, ended)} trials")
+    save(trials)
+    while sum(trial.state != "running" for trial in trials) < total:
+        if not trials or trials[-1].state != "running":
+            settings = space.own if not trials else _proposed(space, trials, seed)
             if settings is None:
                 callback.say(
-                    f"tune: {sampler.ATTEMPTS} proposals in a row were tried before: the search ends after "
-                    f"{len(found)} trials"
+                    f"tune: {sampler.ATTEMPTS} proposals in a row repeat earlier trials: the search ends after "
+                    f"{len(trials)} trials"
                 )
                 break
-            found = [*found, Trial(number=len(found) + 1, state="running", settings=settings, versions=_versions())]
-            keep(found)
-        callback.say(f"tune: trial {found[-1].number} of {trials}: {told(found[-1].settings)}")
-        found = [*found[:-1], _ended(found[-1], measure)]
-        keep(found)
-        callback.say(_news(found, trials))
-    return found
+            trials = [*trials, Trial(number=len(trials) + 1, state="running", settings=settings, versions=_versions())]
+            save(trials)
+        callback.say(f"tune: trial {trials[-1].number} of {total}: {settings_line(trials[-1].settings)}")
+        trials = [*trials[:-1], _ended(trials[-1], measure)]
+        save(trials)
+        callback.say(_news(trials, total))
+    return trials
 
 
-def _proposed(space: Space, found: list[Trial], seed: int) -> Settings | None:
-    done = [(one.settings, one.valid.get(METRICS[0])) for one in found]
-    return sampler.propose(space.axes, done, seed, len(found) + 1)
+def _proposed(space: Space, trials: list[Trial], seed: int) -> Settings | None:
+    done = [(trial.settings, trial.valid.get(METRICS[0])) for trial in trials]
+    return sampler.propose(space.axes, done, seed, len(trials) + 1)
 
 
-def _ended(one: Trial, measure: Callable[[Trial], Outcome]) -> Trial:
+def _ended(running: Trial, measure: Callable[[Trial], Outcome]) -> Trial:
     try:
-        outcome = measure(one)
+        outcome = measure(running)
     except BadFolder:
         raise  # not the fault of the settings
     except HiersrecError as error:
-        return replace(one, state="failed", reason=str(error))
-    return replace(one, state="finished", **asdict(outcome))
+        return replace(running, state="failed", reason=str(error))
+    return replace(running, state="finished", **asdict(outcome))
 
 
-def _keep(out: Path, study: dict[str, Any], trials: list[Trial]) -> None:
-    """Write trials.json and best.toml, then drop the weights of every ended trial but the best."""
+def _save(out: Path, study: dict[str, Any], trials: list[Trial]) -> None:
+    """Write trials.json and best.toml, then delete the weights of all ended trials but the best."""
     best = record.best_of(trials)
     if best:
         write_text(out / BEST, write_recipe(with_settings(out / RECIPE, best.settings)))
     record.write(out, study, trials)
-    for one in trials:
-        if one.state != "running":
-            trial.slim(_folder(out, one), keep_weights=one is best)
+    for ended in trials:
+        if ended.state != "running":
+            trial.slim(_folder(out, ended), keep_weights=ended is best)
 
 
-def _folder(out: Path, one: Trial) -> Path:
-    return out / "trials" / str(one.number)
+def _folder(out: Path, trial: Trial) -> Path:
+    return out / "trials" / str(trial.number)
 
 
-def _news(trials: list[Trial], of: int) -> str:
-    """How the trial that has just ended went, and how long the rest may take."""
+def _news(trials: list[Trial], total: int) -> str:
+    """Result of the trial that has just ended, and an estimate of the remaining time."""
     last, best = trials[-1], record.best_of(trials)
-    went = f"failed: {last.reason.rstrip('.')}"
+    result = f"failed: {last.reason.rstrip('.')}"
     if last.state == "finished":
         values = ", ".join(f"{name.upper()} {last.valid[name]:.4f}" for name in METRICS)
         epochs = f"{last.epochs} epochs, " if last.epochs else ""
-        went = f"validation {values} in {epochs}{last.seconds:.0f} s"
-    text = f"tune: trial {last.number} of {of}: {went}"
+        result = f"validation {values} in {epochs}{last.seconds:.0f} s"
+    text = f"tune: trial {last.number} of {total}: {result}"
     if best:
         text += f"; best {best.valid[METRICS[0]]:.4f}, trial {best.number}"
-    if left := of - len(trials):
-        text += f"; about {left * sum(one.seconds for one in trials) / len(trials):,.0f} s to go"
+    if remaining := total - len(trials):
+        text += f"; about {remaining * sum(trial.seconds for trial in trials) / len(trials):,.0f} s left"
     return text
 
 
 def _plain(axis: Any) -> Any:
-    """An axis as JSON has it."""
+    """An axis in the form that JSON gives back."""
     return json.loads(json.dumps(axis.values if isinstance(axis, Choices) else asdict(axis)))
 
 
 def _fingerprint(dataset: Dataset) -> str:
-    """Checksum of all that a search may see of a dataset: catalogue, training and validation sessions."""
+    """Checksum of the files that a search reads: catalogue, training and validation sessions."""
     files = {name: facts["sha256"] for name, facts in dataset.document["files"].items()}
-    seen = {name: found for name, found in files.items() if not name.startswith("test/")}
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    read = {name: checksum for name, checksum in files.items() if not name.startswith("test/")}
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One trial: a recipe, trained as `hiersrec train` does, and its worth on the validation sessions."""
+"""One trial: train a recipe as `hiersrec train` does, and evaluate it on the validation sessions."""
 
 import json
 import shutil
@@ -19,42 +19,44 @@ METRICS = ("mrr@20", "hits@20")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a trial was worth: metrics of the validation sessions, of the best epoch where there are epochs."""
+    """Result of a trial: metrics of the validation sessions, at the best epoch if there are epochs."""
 
     valid: dict[str, float]
     epochs: int
-    """Epochs trained; 0 for a baseline that counts."""
+    """Epochs trained; 0 for a baseline without [training]."""
     seconds: float
-    """Of training and validation; of trainings that were resumed, all parts."""
+    """Time of training and validation, including the parts before a stop."""
 
 
 def run(dataset: Dataset, recipe: Recipe, out: Path, callback: Callback) -> Outcome:
-    """Train the recipe into the run folder `out`, or go on where a kill left it, and measure it on validation sessions.
+    """Train the recipe into the run folder `out`, or resume that, and evaluate it on the validation sessions.
 
     Raises what training/fit.train and evaluation/evaluate.evaluate raise.
     """
     started = time.monotonic()
     if not (out / SEALS["run"]).is_file():
-        begun = (out / RECIPE).is_file()
-        if not begun:
-            shutil.rmtree(out, ignore_errors=True)  # what a kill left of the first moment
-        train(dataset, recipe, out, callback, resume=begun)
+        resume = (out / RECIPE).is_file()
+        if not resume:
+            shutil.rmtree(out, ignore_errors=True)  # what a process left that was killed at once
+        train(dataset, recipe, out, callback, resume=resume)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     if not history:
-        return Outcome(valid=_measured(dataset.training(), out, callback), epochs=0, seconds=time.monotonic() - started)
-    best = max(history, key=lambda one: one["valid"][METRICS[0]])  # the first of equals, as training has it
-    seconds = sum(one["train_s"] + one["valid_s"] for one in history)
+        return Outcome(
+            valid=_evaluated(dataset.training(), out, callback), epochs=0, seconds=time.monotonic() - started
+        )
+    best = max(history, key=lambda epoch: epoch["valid"][METRICS[0]])  # ties: the first, as in training
+    seconds = sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
     return Outcome(valid={name: best["valid"][name] for name in METRICS}, epochs=len(history), seconds=seconds)
 
 
-def _measured(data: TrainingData, run: Path, callback: Callback) -> dict[str, float]:
-    with stretch(callback, "validation") as seen:
-        metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, progress=seen).metrics
+def _evaluated(data: TrainingData, run: Path, callback: Callback) -> dict[str, float]:
+    with stretch(callback, "validation") as progress:
+        metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, progress=progress).metrics
     return {name: metrics[name] for name in METRICS}
 
 
 def slim(folder: Path, keep_weights: bool) -> None:
-    """Remove what the run folder of a trial no longer needs; without weights, recipe and history remain."""
+    """Delete the checkpoint from the run folder of a trial, and without `keep_weights` all but recipe and history."""
     shutil.rmtree(folder / STATE, ignore_errors=True)
     if not keep_weights:
         (folder / WEIGHTS).unlink(missing_ok=True)
