@@ -169,7 +169,7 @@ MISTAKES = [
     (
         f"{COUNTED}[search]\nbaseline.window = [1, 3]\n",
         "[search] baseline.window must include 20, the value of the unchanged recipe, which is tried first. Widen it, "
-        "change the recipe, or hold the setting with --set baseline.window=20.",
+        "change the recipe, or fix the setting with --set baseline.window=20.",
     ),
     (f"{COUNTED}[search]\n'baseline.window' = {{ low = 1, high = 3 }}\n", "baseline.window must include 20"),
     (

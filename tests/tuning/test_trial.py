@@ -39,7 +39,7 @@ def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
     assert outcome.seconds == sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
 
 
-@pytest.mark.parametrize("at", [1, 9])
+@pytest.mark.parametrize("step", [1, 9])
 def test_a_training_that_was_killed_goes_on(dataset, tmp_path, step) -> None:
     alone = run(dataset, MODEL, tmp_path / "alone", SilentCallback())
     with pytest.raises(Stop):
