@@ -16,11 +16,11 @@ def data() -> TrainingData:
 
 def slow_scores(session: list[int], window: int, itself: float) -> np.ndarray:
     """The formula of the module, one pair of positions after another."""
-    count = np.bincount([item for one in SESSIONS for item in one], minlength=NUM_ITEMS + 1)
+    count = np.bincount([item for session in SESSIONS for item in session], minlength=NUM_ITEMS + 1)
     near = itself * np.eye(NUM_ITEMS + 1)
-    for one in SESSIONS:
-        for a, first in enumerate(one):
-            for b, second in enumerate(one):
+    for session in SESSIONS:
+        for a, first in enumerate(session):
+            for b, second in enumerate(session):
                 if 1 <= abs(a - b) <= window:
                     near[first, second] += 1 / (1 + abs(a - b)) / count[first]
     return sum(near[item] / place for place, item in enumerate(session[::-1][:window], start=1))
@@ -29,18 +29,18 @@ def slow_scores(session: list[int], window: int, itself: float) -> np.ndarray:
 @pytest.mark.parametrize("config", [Config(), Config(window=2), Config(itself=0), Config(window=3, itself=0.25)])
 def test_against_the_formula(config) -> None:
     scorer = fit(config, data())
-    asked = [[5], [5, 6], [2, 5, 5, 40], walks(1, seed=9)[0]]
-    found = scorer.score(whole_sessions(asked, scorer.max_length)).items
-    for row, session in zip(found, asked, strict=True):
+    sessions = [[5], [5, 6], [2, 5, 5, 40], walks(1, seed=9)[0]]
+    scores = scorer.score(whole_sessions(sessions, scorer.max_length)).items
+    for row, session in zip(scores, sessions, strict=True):
         np.testing.assert_allclose(row[1:], slow_scores(session, config.window, config.itself)[1:], rtol=1e-5)
 
 
 def test_every_setting_changes_something() -> None:
     shop = toy()
-    asked = whole_sessions(walks(5, seed=5), 20)
-    usual = fit(Config(), shop.data).score(asked).items
-    assert (fit(Config(window=2), shop.data).score(asked).items != usual).any()
-    assert (fit(Config(itself=0.5), shop.data).score(asked).items != usual).any()
+    sessions = whole_sessions(walks(5, seed=5), 20)
+    usual = fit(Config(), shop.data).score(sessions).items
+    assert (fit(Config(window=2), shop.data).score(sessions).items != usual).any()
+    assert (fit(Config(itself=0.5), shop.data).score(sessions).items != usual).any()
 
 
 def test_validation_and_test_sessions_are_not_counted() -> None:

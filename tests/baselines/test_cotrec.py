@@ -50,7 +50,7 @@ def numpys(part: torch.nn.Module, name: str = "weight") -> Vector:
 
 
 def unit(vector: Vector) -> Vector:
-    length = math.sqrt(sum(one * one for one in vector))
+    length = math.sqrt(sum(value * value for value in vector))
     return vector / length if length else vector
 
 
@@ -66,8 +66,8 @@ def kl(p: Vector, q: Vector) -> float:
 def matrix(sessions: Sessions, num_items: int) -> Vector:
     """(N, N): 1 on the diagonal, and 1 more for each time the column's item followed the row's; columns sum to 1."""
     counts = np.eye(num_items)
-    for at in range(len(sessions)):
-        for item, following in pairwise(sessions[at].tolist()):
+    for number in range(len(sessions)):
+        for item, following in pairwise(sessions[number].tolist()):
             counts[item - 1, following - 1] += 1
     return counts / counts.sum(0)
 
@@ -75,11 +75,11 @@ def matrix(sessions: Sessions, num_items: int) -> Vector:
 def items_by_hand(net: Cotrec, adjacency: Vector) -> Vector:
     """x of all items, (N, D)."""
     layer = numpys(net, "table")
-    found = [layer]
+    layers = [layer]
     for linear in net.item_layers:
         layer = adjacency @ (layer @ numpys(linear).T)
-        found.append(np.array([unit(row) for row in layer]))
-    return sum(found) / len(found)
+        layers.append(np.array([unit(row) for row in layer]))
+    return sum(layers) / len(layers)
 
 
 def session_by_hand(net: Cotrec, vectors: Vector, session: list[int]) -> Vector:
@@ -87,8 +87,8 @@ def session_by_hand(net: Cotrec, vectors: Vector, session: list[int]) -> Vector:
     own = [vectors[item - 1] for item in session]
     mean = sum(own) / len(own)
     u = np.zeros(vectors.shape[1])
-    for at, x in enumerate(own):
-        position = numpys(net, "positions")[len(session) - 1 - at]
+    for number, x in enumerate(own):
+        position = numpys(net, "positions")[len(session) - 1 - number]
         placed = np.tanh(numpys(net.place) @ np.concatenate([position, x]))
         inner = numpys(net.key) @ placed + numpys(net.key, "bias") + numpys(net.query) @ mean
         u += (numpys(net.weigh) @ (1 / (1 + np.exp(-inner)))) * x
@@ -97,19 +97,19 @@ def session_by_hand(net: Cotrec, vectors: Vector, session: list[int]) -> Vector:
 
 def likeness_by_hand(sessions: list[list[int]]) -> Vector:
     sets = [set(session) for session in sessions]
-    found = np.array([[len(one & other) / len(one | other) for other in sets] for one in sets])
-    return found / found.sum(1, keepdims=True)
+    overlaps = np.array([[len(one & other) / len(one | other) for other in sets] for one in sets])
+    return overlaps / overlaps.sum(1, keepdims=True)
 
 
 def sessions_by_hand(net: Cotrec, sessions: list[list[int]]) -> Vector:
     """The session view, (B, D)."""
     table = numpys(net, "table")
     layer = np.array([sum(table[item - 1] for item in session) / len(session) for session in sessions])
-    found = [layer]
+    layers = [layer]
     for linear in net.session_layers:
         layer = likeness_by_hand(sessions) @ layer @ numpys(linear).T
-        found.append(np.array([unit(row) for row in layer]))
-    return sum(found) / len(found)
+        layers.append(np.array([unit(row) for row in layer]))
+    return sum(layers) / len(layers)
 
 
 def adversarial_by_hand(first: Vector, second: Vector, vectors: Vector, classes: list[int], epsilon: float) -> float:
@@ -171,10 +171,10 @@ def test_scores_equal_the_slow_twin() -> None:
     data = toy(40, 2).data
     net = model()
     vectors = items_by_hand(net, matrix(data.train, NUM_ITEMS))
-    found = net(*tensors(SESSIONS))["item"]
+    scores = net(*tensors(SESSIONS))["item"]
 
-    assert found.shape == (len(SESSIONS), NUM_ITEMS)
-    for row, session in zip(found.detach().numpy(), SESSIONS, strict=True):
+    assert scores.shape == (len(SESSIONS), NUM_ITEMS)
+    for row, session in zip(scores.detach().numpy(), SESSIONS, strict=True):
         expected = [session_by_hand(net, vectors, session) @ unit(x) for x in vectors]
         np.testing.assert_allclose(row, expected, rtol=1e-6, atol=1e-6)
 
@@ -183,11 +183,11 @@ def test_losses_equal_the_slow_twin(monkeypatch) -> None:
     data = toy(40, 2).data
     net = model()
     chosen = torch.from_numpy(np.random.default_rng(3).integers(NUM_ITEMS, size=(2, len(SESSIONS), 2 * losses.PICKS)))
-    asked: list[tuple[Tensor, Tensor]] = []
+    calls: list[tuple[Tensor, Tensor]] = []
 
     def fixed(state: Tensor, vectors: Tensor) -> Tensor:
-        asked.append((state, vectors))
-        return chosen[len(asked) - 1]
+        calls.append((state, vectors))
+        return chosen[len(calls) - 1]
 
     monkeypatch.setattr(cotrec, "picks", fixed)
     total, parts = net.loss(*tensors(SESSIONS), TARGETS)
@@ -198,25 +198,25 @@ def test_losses_equal_the_slow_twin(monkeypatch) -> None:
     classes, last = (TARGETS.items - 1).tolist(), [session[-1] - 1 for session in SESSIONS]
     item = -np.mean([math.log(softmax(units @ s)[target]) for s, target in zip(first, classes, strict=True)])
     # The session view picks for the item view, which picks for the session view.
-    for (state, those), (expected, these) in zip(asked, [(second, table), (first, units)], strict=True):
+    for (state, actual), (expected, table_expected) in zip(calls, [(second, table), (first, units)], strict=True):
         np.testing.assert_allclose(state.detach(), expected, rtol=1e-6, atol=1e-7)
-        np.testing.assert_allclose(those.detach(), these, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(actual.detach(), table_expected, rtol=1e-6, atol=1e-7)
     contrast = contrast_by_hand(first, units, last, chosen[0].tolist())
     contrast += contrast_by_hand(second, table, last, chosen[1].tolist())
     adversarial = adversarial_by_hand(first, second, units, classes, net.config.epsilon)
 
     assert list(parts) == ["item", "contrast", "adversarial"]
-    assert [float(one) for one in parts.values()] == pytest.approx([item, contrast, adversarial], rel=1e-5)
+    assert [float(part) for part in parts.values()] == pytest.approx([item, contrast, adversarial], rel=1e-5)
     assert float(total.detach()) == pytest.approx(item + 0.1 * contrast + 0.5 * adversarial, rel=1e-5)
 
 
 def test_adversarial_gradients_are_those_of_the_plain_form(monkeypatch) -> None:
     monkeypatch.setattr(losses, "ROWS", 2)
     classes = torch.tensor([4, 0, 6, 2, 4])
-    leaves = [random(5, 3, seed=one).requires_grad_() for one in (1, 2)] + [random(7, 3).requires_grad_()]
-    twins = [one.detach().clone().requires_grad_() for one in leaves]
-    found = losses.adversarial(*leaves, classes, 0.8)
-    (3 * found).backward()
+    leaves = [random(5, 3, seed=seed).requires_grad_() for seed in (1, 2)] + [random(7, 3).requires_grad_()]
+    twins = [leaf.detach().clone().requires_grad_() for leaf in leaves]
+    loss = losses.adversarial(*leaves, classes, 0.8)
+    (3 * loss).backward()
     first, second, vectors = twins
     moves = []
     for state in (first, second):
@@ -230,9 +230,9 @@ def test_adversarial_gradients_are_those_of_the_plain_form(monkeypatch) -> None:
         )
     (3 * expected).backward()
 
-    assert float(found.detach()) == pytest.approx(float(expected.detach()))
-    for one, twin in zip(leaves, twins, strict=True):
-        torch.testing.assert_close(one.grad, twin.grad)
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()))
+    for leaf, twin in zip(leaves, twins, strict=True):
+        torch.testing.assert_close(leaf.grad, twin.grad)
 
 
 def test_adversarial_in_bf16_is_near_and_nothing_overflows() -> None:
@@ -267,12 +267,12 @@ def test_negatives_of_a_large_catalogue_come_from_the_best_of_a_draw(monkeypatch
     state, vectors = random(40, 5), random(8000, 5, seed=1)
     rank = (state @ vectors.T).argsort(1, descending=True).argsort(1)
     torch.manual_seed(0)
-    found = torch.stack([rank.gather(1, losses.picks(state, vectors)) for _ in range(60)])
+    ranks = torch.stack([rank.gather(1, losses.picks(state, vectors)) for _ in range(60)])
 
-    assert found[..., :10].sort().values.eq(torch.arange(10)).all()
-    assert int(found[..., 10:].min()) >= 10
-    assert float(found[..., 10:].double().mean()) == pytest.approx(200, rel=0.1)
-    assert int(found[..., 10:].max()) < 800
+    assert ranks[..., :10].sort().values.eq(torch.arange(10)).all()
+    assert int(ranks[..., 10:].min()) >= 10
+    assert float(ranks[..., 10:].double().mean()) == pytest.approx(200, rel=0.1)
+    assert int(ranks[..., 10:].max()) < 800
 
 
 def test_random_negatives_follow_torchs_random_state() -> None:
@@ -290,22 +290,22 @@ def test_a_session_scores_the_same_alone_and_padded() -> None:
     net = model().eval()
     together = net(*tensors(SESSIONS, pad=4))["item"]
 
-    for at, session in enumerate(SESSIONS):
-        torch.testing.assert_close(net(*tensors([session]))["item"][0], together[at])
+    for row, session in enumerate(SESSIONS):
+        torch.testing.assert_close(net(*tensors([session]))["item"][0], together[row])
 
 
 def test_order_and_repeats_matter() -> None:
     net = model()
-    found = net(*tensors([[1, 2], [2, 1], [1, 1, 2]]))["item"]
+    scores = net(*tensors([[1, 2], [2, 1], [1, 1, 2]]))["item"]
 
-    assert not torch.allclose(found[0], found[1])
-    assert not torch.allclose(found[0], found[2])
+    assert not torch.allclose(scores[0], scores[1])
+    assert not torch.allclose(scores[0], scores[2])
 
 
 def without_gradient(**settings: float) -> set[str]:
     net = model(**settings)
     net.loss(*tensors(SESSIONS), TARGETS)[0].backward()
-    return {name for name, one in net.named_parameters() if one.grad is None or not one.grad.any()}
+    return {name for name, weights in net.named_parameters() if weights.grad is None or not weights.grad.any()}
 
 
 def test_gradients_reach_every_parameter_through_each_part() -> None:
@@ -337,7 +337,7 @@ def test_each_setting_changes_the_weights_or_the_loss(name) -> None:
         net = model(**settings)
         torch.manual_seed(1)
         loss = float(net.loss(*tensors(SESSIONS), TARGETS)[0].detach())
-        return [one.shape for one in net.parameters()], loss
+        return [weights.shape for weights in net.parameters()], loss
 
     assert outcome() == outcome()
     assert outcome() != outcome(**{name: OTHERS[name]})
@@ -373,16 +373,16 @@ def test_items_are_convolved_once_for_evaluation_and_anew_after_a_step(monkeypat
     def scores() -> Tensor:
         net.eval()  # as scoring does for each batch, in the middle of a training
         with torch.inference_mode():
-            found = net(*tensors(SESSIONS))["item"]
+            scores = net(*tensors(SESSIONS))["item"]
         net.train()
-        return found
+        return scores
 
     before = [scores(), scores()]
     assert len(calls) == net.config.layers
     net.loss(*tensors(SESSIONS), TARGETS)[0].backward()
     with torch.no_grad():
-        for one in net.parameters():
-            one -= one.grad
+        for weights in net.parameters():
+            weights -= weights.grad
     after = scores()
     fresh = copy.deepcopy(net)
     fresh.forget()

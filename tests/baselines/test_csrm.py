@@ -21,11 +21,11 @@ WITHOUT_DROPOUT = Config(width=6, neighbours=4, input_dropout=0, output_dropout=
 def model(config: Config = WITHOUT_DROPOUT, memory: int = 0) -> Csrm:
     """A model that has `memory` random vectors in its memory, with item vectors large enough to matter."""
     torch.manual_seed(0)
-    made = csrm.build(config, toy(5, 2).data.catalog, None)
-    nn.init.normal_(made.items.weight)
-    made.memory[:memory] = torch.randn(memory, config.width)
-    made.written.fill_(memory)
-    return made
+    net = csrm.build(config, toy(5, 2).data.catalog, None)
+    nn.init.normal_(net.items.weight)
+    net.memory[:memory] = torch.randn(memory, config.width)
+    net.written.fill_(memory)
+    return net
 
 
 def tensors(sessions: list[list[int]], pad: int = 0) -> tuple[Tensor, Tensor]:
@@ -55,22 +55,22 @@ def standardised(vector: np.ndarray) -> np.ndarray:
 def states(gru: nn.Module, vectors: np.ndarray) -> np.ndarray:
     """States of a GRU, step by step."""
     state = np.zeros(vectors.shape[1])
-    found = []
+    states = []
     for vector in vectors:
-        given = numpys(gru, "weight_ih_l0") @ vector + numpys(gru, "bias_ih_l0")
+        gates = numpys(gru, "weight_ih_l0") @ vector + numpys(gru, "bias_ih_l0")
         own = numpys(gru, "weight_hh_l0") @ state + numpys(gru, "bias_hh_l0")
-        (reset, keep, new), (own_reset, own_keep, own_new) = np.split(given, 3), np.split(own, 3)
+        (reset, keep, new), (own_reset, own_keep, own_new) = np.split(gates, 3), np.split(own, 3)
         fresh = np.tanh(new + sigmoid(reset + own_reset) * own_new)
         state = fresh + sigmoid(keep + own_keep) * (state - fresh)
-        found.append(state)
-    return np.array(found)
+        states.append(state)
+    return np.array(states)
 
 
 def local_by_hand(net: Csrm, session: list[int]) -> np.ndarray:
     """Vector l of a session."""
     read = states(net.local, numpys(net.items)[session])
     query = numpys(net.query) @ read[-1]
-    energies = [(numpys(net.score) @ sigmoid(query + numpys(net.key) @ one)).item() for one in read]
+    energies = [(numpys(net.score) @ sigmoid(query + numpys(net.key) @ state)).item() for state in read]
     return softmax(energies) @ read
 
 
@@ -78,14 +78,14 @@ def by_hand(net: Csrm, session: list[int], neighbours: int) -> np.ndarray:
     """Scores of all items as the top of csrm.py has them, in float64."""
     local, overall = local_by_hand(net, session), states(net.overall, numpys(net.items)[session])[-1]
     held = net.memory[: int(net.written)].double().numpy()
-    found = local
+    memory = local
     if len(held):
-        cosines = [float(local @ one) / np.linalg.norm(local) / np.linalg.norm(one) for one in held]
-        nearest = sorted(range(len(held)), key=lambda at: -cosines[at])[:neighbours]
-        found = softmax([cosines[at] for at in nearest]) @ held[nearest]
-    local, found, overall = standardised(local), standardised(found), standardised(overall)
-    gate = sigmoid(numpys(net.gate) @ np.concatenate([local, found, overall]))
-    mixed = gate * np.concatenate([local, overall]) + (1 - gate) * np.concatenate([found, found])
+        cosines = [float(local @ vector) / np.linalg.norm(local) / np.linalg.norm(vector) for vector in held]
+        nearest = sorted(range(len(held)), key=lambda slot: -cosines[slot])[:neighbours]
+        memory = softmax([cosines[slot] for slot in nearest]) @ held[nearest]
+    local, memory, overall = standardised(local), standardised(memory), standardised(overall)
+    gate = sigmoid(numpys(net.gate) @ np.concatenate([local, memory, overall]))
+    mixed = gate * np.concatenate([local, overall]) + (1 - gate) * np.concatenate([memory, memory])
     return numpys(net.items)[1:] @ (numpys(net.out) @ mixed)
 
 
@@ -93,11 +93,11 @@ def by_hand(net: Csrm, session: list[int], neighbours: int) -> np.ndarray:
 def test_scores_are_what_loops_say(memory) -> None:
     net = model(memory=memory).eval()
 
-    found = net(*tensors(SESSIONS))["item"].detach().numpy()
+    scores = net(*tensors(SESSIONS))["item"].detach().numpy()
 
-    assert found.shape == (len(SESSIONS), NUM_ITEMS)
+    assert scores.shape == (len(SESSIONS), NUM_ITEMS)
     for row, session in enumerate(SESSIONS):
-        np.testing.assert_allclose(found[row], by_hand(net, session, 4), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(scores[row], by_hand(net, session, 4), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("memory", [0, 20])
@@ -110,9 +110,9 @@ def test_the_loss_is_the_cross_entropy_of_the_scores_and_reaches_every_weight(me
 
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert parts == {"item": loss.detach()}
-    for name, one in net.named_parameters():
-        assert one.grad is not None, name
-        assert one.grad.abs().sum() > 0, name
+    for name, weights in net.named_parameters():
+        assert weights.grad is not None, name
+        assert weights.grad.abs().sum() > 0, name
 
 
 def test_the_batch_enters_the_memory_only_after_it_has_searched() -> None:
@@ -136,9 +136,9 @@ def test_no_gradient_runs_through_the_memory() -> None:
     twin.loss(*tensors(SESSIONS), TARGETS)[0].backward()
 
     assert not net.memory.requires_grad
-    for (name, one), other in zip(net.named_parameters(), twin.parameters(), strict=True):
-        assert one.grad is not None, name
-        torch.testing.assert_close(one.grad, other.grad, msg=name)
+    for (name, weights), other in zip(net.named_parameters(), twin.parameters(), strict=True):
+        assert weights.grad is not None, name
+        torch.testing.assert_close(weights.grad, other.grad, msg=name)
 
 
 def test_the_memory_is_a_queue_that_forgets_the_oldest_first(monkeypatch) -> None:
@@ -150,8 +150,8 @@ def test_the_memory_is_a_queue_that_forgets_the_oldest_first(monkeypatch) -> Non
 
     expected = [local_by_hand(net, session) for session in SESSIONS * 3]
     assert int(net.written) == 18
-    for at in range(10, 18):
-        np.testing.assert_allclose(net.memory[at % 8].numpy(), expected[at], rtol=1e-4, atol=1e-6)
+    for slot in range(10, 18):
+        np.testing.assert_allclose(net.memory[slot % 8].numpy(), expected[slot], rtol=1e-4, atol=1e-6)
 
 
 def test_a_batch_larger_than_the_memory_leaves_its_newest(monkeypatch) -> None:
@@ -160,14 +160,14 @@ def test_a_batch_larger_than_the_memory_leaves_its_newest(monkeypatch) -> None:
 
     net.loss(*tensors(SESSIONS), TARGETS)
 
-    for at in range(4):
-        expected = local_by_hand(net, SESSIONS[2 + at])
-        np.testing.assert_allclose(net.memory[at].numpy(), expected, rtol=1e-4, atol=1e-6)
+    for slot in range(4):
+        expected = local_by_hand(net, SESSIONS[2 + slot])
+        np.testing.assert_allclose(net.memory[slot].numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_outside_of_training_the_memory_stays() -> None:
     net = model(memory=5).eval()
-    before = {name: one.clone() for name, one in net.state_dict().items()}
+    before = {name: values.clone() for name, values in net.state_dict().items()}
 
     first = net(*tensors(SESSIONS))["item"]
     net.loss(*tensors(SESSIONS), TARGETS)
@@ -175,8 +175,8 @@ def test_outside_of_training_the_memory_stays() -> None:
 
     assert torch.equal(first, again)
     assert before["written"] == 5
-    for name, one in net.state_dict().items():
-        assert torch.equal(before[name], one), name
+    for name, values in net.state_dict().items():
+        assert torch.equal(before[name], values), name
 
 
 def test_padding_changes_nothing() -> None:
@@ -191,14 +191,14 @@ def test_under_bf16_the_search_stays_exact() -> None:
 
     expected = net._search(local)
     with torch.autocast("cpu", torch.bfloat16):
-        found = net._search(local)
+        result = net._search(local)
 
-    assert torch.equal(expected, found)
+    assert torch.equal(expected, result)
 
 
 def test_every_setting_changes_something() -> None:
-    given = tensors(SESSIONS)
-    base = model(memory=20)(*given)["item"]
+    inputs = tensors(SESSIONS)
+    base = model(memory=20)(*inputs)["item"]
 
     assert model(Config(width=3)).memory.shape == (csrm.MEMORY, 3)
     assert model(Config(max_length=7)).max_length == 7
@@ -207,4 +207,4 @@ def test_every_setting_changes_something() -> None:
         Config(width=6, neighbours=4, input_dropout=0.5, output_dropout=0),
         Config(width=6, neighbours=4, input_dropout=0, output_dropout=0.5),
     ):
-        assert not torch.allclose(base, model(changed, memory=20)(*given)["item"]), changed
+        assert not torch.allclose(base, model(changed, memory=20)(*inputs)["item"]), changed

@@ -66,7 +66,7 @@ class Pair:
 
 
 def idf(item: int, among: list[list[int]]) -> float:
-    return math.log(len(among) / sum(item in one for one in among))
+    return math.log(len(among) / sum(item in session for session in among))
 
 
 def faded(kind: str, place: int, length: int) -> float:
@@ -86,7 +86,9 @@ def similarity(name: str, config: Any, pair: Pair) -> float:
     if name == "vsknn":
         return pair.weigh({i: faded(config.weight, place, length) for i, place in places.items()}) / len(places)
     weights = {i: math.exp((place - length) / config.lambda_spw) for i, place in places.items()}
-    cosine = pair.weigh(weights) / math.sqrt(sum(one**2 for one in weights.values())) / math.sqrt(len(set(pair.n)))
+    cosine = (
+        pair.weigh(weights) / math.sqrt(sum(weight**2 for weight in weights.values())) / math.sqrt(len(set(pair.n)))
+    )
     return cosine * math.exp(-pair.age / config.lambda_snh)
 
 
@@ -109,11 +111,11 @@ def slow_scores(name: str, config: Any, session: list[int], among: list[list[int
     candidates = [pair for pair in pairs if pair.shared][-config.sample :]
     # Rounding: what is equal on paper must tie.
     ranked = sorted(candidates, key=lambda pair: (-round(similarity(name, config, pair), 12), -pair.number))
-    found = np.zeros(NUM_ITEMS + 1)
+    scores = np.zeros(NUM_ITEMS + 1)
     for pair in ranked[: config.k]:
         for item in set(pair.n):
-            found[item] += similarity(name, config, pair) * says(name, config, pair, item)
-    return found
+            scores[item] += similarity(name, config, pair) * says(name, config, pair, item)
+    return scores
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -131,15 +133,15 @@ def test_against_the_formula(name, seed) -> None:
 def test_every_setting_changes_something(name) -> None:
     shop, module = toy(), registry.load("baselines", name)
     usual = module.Config(k=40, sample=300)
-    asked = whole_sessions([*walks(5, seed=5), list(range(1, 25))], 100)
-    expected = module.fit(usual, shop.data).score(asked).items
+    batch = whole_sessions([*walks(5, seed=5), list(range(1, 25))], 100)
+    expected = module.fit(usual, shop.data).score(batch).items
     settings = {"k": [10], "sample": [30], **RANDOM_SETTINGS[name]}
 
     for key, values in settings.items():
         for value in values:
             if value != getattr(usual, key):
-                found = module.fit(replace(usual, **{key: value}), shop.data).score(asked).items
-                assert (found != expected).any(), (key, value)
+                changed = module.fit(replace(usual, **{key: value}), shop.data).score(batch).items
+                assert (changed != expected).any(), (key, value)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -207,29 +209,29 @@ def test_sessions_that_nothing_is_known_of(name) -> None:
     """Empty, and of an item that no training session has."""
     scorer = fitted(name, [[1, 2], [2, 3]])
 
-    found = scorer.score(Batch(np.array([[0, 0], [1, 2], [40, 0]], np.int32), np.array([0, 2, 1], np.int32))).items
+    result = scorer.score(Batch(np.array([[0, 0], [1, 2], [40, 0]], np.int32), np.array([0, 2, 1], np.int32))).items
 
-    assert (found[:, 0] == -np.inf).all()
-    assert np.isfinite(found[:, 1:]).all()
-    np.testing.assert_array_equal(found[1], scores(scorer, [[1, 2]])[0])
+    assert (result[:, 0] == -np.inf).all()
+    assert np.isfinite(result[:, 1:]).all()
+    np.testing.assert_array_equal(result[1], scores(scorer, [[1, 2]])[0])
     if name in BASELINES:
-        assert (found[[0, 2], 1:] == 0).all()
+        assert (result[[0, 2], 1:] == 0).all()
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_validation_sessions_are_no_neighbours(name) -> None:
     shop, module = toy(), registry.load("baselines", name)
     other = TrainingData(shop.data.catalog, shop.data.train, Sessions.from_lists([[1, 48]] * 50))
-    asked = whole_sessions([[1], [48, 2]], 10)
+    batch = whole_sessions([[1], [48, 2]], 10)
 
-    first, second = (module.fit(module.Config(), data).score(asked).items for data in (shop.data, other))
+    first, second = (module.fit(module.Config(), data).score(batch).items for data in (shop.data, other))
 
     np.testing.assert_array_equal(first, second)
 
 
 def test_session_popularity_counts_in_the_session_then_in_training() -> None:
     scorer = fitted("session_popularity")
-    count = np.bincount([item for one in TRAIN for item in one], minlength=NUM_ITEMS + 1)
+    count = np.bincount([item for session in TRAIN for item in session], minlength=NUM_ITEMS + 1)
 
     for session in ([7], [3, 9, 3], [30, 2, 2, 30, 30, 9], [5] * 99):
         expected = sorted(range(1, NUM_ITEMS + 1), key=lambda item: (-session.count(item), -count[item], item))

@@ -35,8 +35,8 @@ def numpys(part: torch.nn.Module, name: str) -> np.ndarray:
 
 
 def linear(layer: torch.nn.Module, vector: np.ndarray) -> np.ndarray:
-    found = numpys(layer, "weight") @ vector
-    return found + numpys(layer, "bias") if layer.bias is not None else found
+    product = numpys(layer, "weight") @ vector
+    return product + numpys(layer, "bias") if layer.bias is not None else product
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
@@ -56,23 +56,23 @@ def by_hand(net: Tagnn, session: list[int]) -> list[float]:
     for item in session:
         around = []
         for layer, near in [
-            (net.predecessors, [one for one, other in sorted(edges) if other == item]),
-            (net.successors, [other for one, other in sorted(edges) if one == item]),
+            (net.predecessors, [before for before, after in sorted(edges) if after == item]),
+            (net.successors, [after for before, after in sorted(edges) if before == item]),
         ]:
-            found = [linear(layer, table[one]) for one in near]
-            around.append(np.mean(found, axis=0) if found else np.zeros(table.shape[1]))
-        given = numpys(net.cell, "weight_ih") @ np.concatenate(around) + numpys(net.cell, "bias_ih")
+            vectors = [linear(layer, table[node]) for node in near]
+            around.append(np.mean(vectors, axis=0) if vectors else np.zeros(table.shape[1]))
+        gates = numpys(net.cell, "weight_ih") @ np.concatenate(around) + numpys(net.cell, "bias_ih")
         own = numpys(net.cell, "weight_hh") @ table[item] + numpys(net.cell, "bias_hh")
-        (reset, keep, new), (own_reset, own_keep, own_new) = np.split(given, 3), np.split(own, 3)
+        (reset, keep, new), (own_reset, own_keep, own_new) = np.split(gates, 3), np.split(own, 3)
         state = np.tanh(new + sigmoid(reset + own_reset) * own_new)
         states[item] = state + sigmoid(keep + own_keep) * (table[item] - state)
     read = np.array([states[item] for item in session])
     query = linear(net.query, read[-1])
-    alpha = softmax([float(linear(net.score, sigmoid(query + linear(net.key, one)))[0]) for one in read])
+    alpha = softmax([float(linear(net.score, sigmoid(query + linear(net.key, state)))[0]) for state in read])
     session_vector = linear(net.out, np.concatenate([alpha @ read, read[-1]]))
     scores = []
     for item in table[1:]:
-        beta = softmax([float(item @ linear(net.target, one)) for one in read])
+        beta = softmax([float(item @ linear(net.target, state)) for state in read])
         scores.append(float((session_vector + beta @ read) @ item))
     return scores
 
@@ -80,11 +80,11 @@ def by_hand(net: Tagnn, session: list[int]) -> list[float]:
 def test_scores_are_what_loops_over_positions_say() -> None:
     net = model()
 
-    found = net(*tensors(SESSIONS))["item"]
+    scores = net(*tensors(SESSIONS))["item"]
 
-    assert found.shape == (len(SESSIONS), NUM_ITEMS)
+    assert scores.shape == (len(SESSIONS), NUM_ITEMS)
     for row, session in enumerate(SESSIONS):
-        np.testing.assert_allclose(found[row].detach().numpy(), by_hand(net, session), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(scores[row].detach().numpy(), by_hand(net, session), rtol=1e-5, atol=1e-6)
 
 
 def test_the_loss_is_minus_the_mean_log_probability() -> None:
@@ -93,7 +93,9 @@ def test_the_loss_is_minus_the_mean_log_probability() -> None:
 
     loss, parts = net.loss(*tensors(SESSIONS), Targets(torch.tensor(targets)))
 
-    expected = [-math.log(softmax(by_hand(net, one))[item - 1]) for one, item in zip(SESSIONS, targets, strict=True)]
+    expected = [
+        -math.log(softmax(by_hand(net, session))[item - 1]) for session, item in zip(SESSIONS, targets, strict=True)
+    ]
     assert loss.item() == pytest.approx(np.mean(expected), rel=1e-5)
     assert parts == {"item": loss.detach()}
 
@@ -101,16 +103,16 @@ def test_the_loss_is_minus_the_mean_log_probability() -> None:
 def test_its_gradients_are_those_of_its_scores() -> None:
     """The loss has gradients of its own (_target_attention.py); those of the scores are torch's."""
     net = model()
-    given, targets = tensors(SESSIONS), torch.tensor([7, 1, 3, 48, 2, 9])
+    inputs, targets = tensors(SESSIONS), torch.tensor([7, 1, 3, 48, 2, 9])
 
-    net.loss(*given, Targets(targets))[0].backward()
-    ours = {name: one.grad.clone() for name, one in net.named_parameters()}
+    net.loss(*inputs, Targets(targets))[0].backward()
+    ours = {name: weights.grad.clone() for name, weights in net.named_parameters()}
     net.zero_grad()
-    torch.nn.functional.cross_entropy(net(*given)["item"], targets - 1).backward()
+    torch.nn.functional.cross_entropy(net(*inputs)["item"], targets - 1).backward()
 
-    for name, one in net.named_parameters():
-        assert one.grad.abs().sum() > 0, name
-        torch.testing.assert_close(ours[name], one.grad, rtol=1e-4, atol=1e-7)
+    for name, weights in net.named_parameters():
+        assert weights.grad.abs().sum() > 0, name
+        torch.testing.assert_close(ours[name], weights.grad, rtol=1e-4, atol=1e-7)
 
 
 def test_a_graph_has_one_node_an_item_and_one_edge_a_pair() -> None:
@@ -130,10 +132,10 @@ def test_padding_changes_nothing() -> None:
 
 def test_each_repeat_of_an_item_counts() -> None:
     net = model()
-    found = net(*tensors([[1, 2, 1, 2], [1, 2, 1, 2, 1, 2, 1, 2], [1, 1, 2, 1, 2]]))["item"]
+    scores = net(*tensors([[1, 2, 1, 2], [1, 2, 1, 2, 1, 2, 1, 2], [1, 1, 2, 1, 2]]))["item"]
 
-    torch.testing.assert_close(found[0], found[1])  # the same graph and shares
-    assert not torch.allclose(found[0], found[2])
+    torch.testing.assert_close(scores[0], scores[1])  # the same graph and shares
+    assert not torch.allclose(scores[0], scores[2])
 
 
 def test_every_setting_changes_something() -> None:

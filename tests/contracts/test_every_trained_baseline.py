@@ -22,7 +22,7 @@ def model(request) -> Trainable:
     return untrained(BASELINES[request.param], shop().data)
 
 
-def given(model: Trainable, count: int = 40) -> tuple[torch.Tensor, torch.Tensor, Targets]:
+def batch_for(model: Trainable, count: int = 40) -> tuple[torch.Tensor, torch.Tensor, Targets]:
     """A batch of prefixes and what follows them."""
     sessions = [walk for walk in walks(count, seed=5) if len(walk) > 1]
     batch = whole_sessions([walk[:-1] for walk in sessions], model.max_length)
@@ -39,9 +39,9 @@ def test_gradients_reach_every_parameter(model) -> None:
     loss = torch.zeros(())
     for _ in range(2):  # a memory is empty at first
         model.train()
-        model.loss(*given(model))
+        model.loss(*batch_for(model))
         model.eval()
-        loss = loss + model.loss(*given(model))[0]
+        loss = loss + model.loss(*batch_for(model))[0]
     loss.backward()
 
     asleep = [name for name, one in model.named_parameters() if one.grad is None or one.grad.abs().max() == 0]
@@ -50,7 +50,7 @@ def test_gradients_reach_every_parameter(model) -> None:
 
 
 def test_the_loss_is_a_number_and_so_is_each_part(model) -> None:
-    loss, each = model.loss(*given(model))
+    loss, each = model.loss(*batch_for(model))
 
     assert loss.shape == ()
     assert torch.isfinite(loss)
@@ -62,7 +62,7 @@ def test_the_loss_is_a_number_and_so_is_each_part(model) -> None:
 def test_gradients_are_the_same_on_two_threads_however_often(name) -> None:
     """At full width, where torch divides the work: sums must not depend on which thread comes first."""
     full = untrained(read_recipe(RECIPES / f"{name}.toml"), shop().data)
-    batch = given(full, 200)
+    batch = batch_for(full, 200)
 
     def gradients() -> list[torch.Tensor]:
         torch.manual_seed(0)
@@ -81,7 +81,7 @@ def test_gradients_are_the_same_on_two_threads_however_often(name) -> None:
 
 
 def test_it_learns_one_batch_by_heart(model) -> None:
-    batch = given(model, 12)
+    batch = batch_for(model, 12)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     losses = []
     for _ in range(60):
@@ -95,11 +95,11 @@ def test_it_learns_one_batch_by_heart(model) -> None:
 
 
 def test_scoring_leaves_its_state_alone(model) -> None:
-    model.loss(*given(model))
+    model.loss(*batch_for(model))
     before = {name: value.clone() for name, value in model.state_dict().items()}
 
     model.eval()
     with torch.inference_mode():
-        model(*given(model)[:2])
+        model(*batch_for(model)[:2])
 
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

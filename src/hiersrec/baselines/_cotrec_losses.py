@@ -7,44 +7,44 @@ from torch import Tensor
 from torch.nn import functional
 
 ROWS = 64
-"""Sessions whose scores of all items are looked at together, so that they stay in the cache."""
+"""Sessions whose scores of all items are handled together, so that they stay in the cache."""
 PICKS = 10
 """Positives, and negatives, of a session (the code's)."""
 POOL = 5000
-"""How many best items negatives come from (the code's)."""
+"""Negatives come from this many best items (the code's)."""
 DRAWN = 1024
-"""Items of a step among which negatives are sought; they stand for a larger catalogue."""
+"""Items sampled per step to find negatives in, instead of a larger catalogue."""
 TEMPERATURE = 0.2
-"""Of the contrast (the code's)."""
+"""Temperature of the contrast (the code's)."""
 BLOCK = 64
 """Items of a block in the search for the best ones."""
 
 
 @torch.no_grad()
 def picks(state: Tensor, vectors: Tensor) -> Tensor:
-    """For the other view, (B, 2 * PICKS) items from 0: a view's best ones, then random ones out of its best POOL.
+    """Examples for the other view, (B, 2 * PICKS) items from 0: a view's best items, then random ones of its best POOL.
 
-    state (B, D) and vectors (N, D) are the view's own, N at least 2 * PICKS. Of a larger catalogue than DRAWN, the best
-    of DRAWN items stand for the best POOL, since to sort it for each session would cost more than all the rest. All
-    sessions get the same ranks, as in the code. Draws from torch's random state.
+    state (B, D) and vectors (N, D) are the view's own, N at least 2 * PICKS. In a catalogue larger than DRAWN, the best
+    of DRAWN items replace the best POOL, since sorting it for each session would cost more than everything else. All
+    sessions get the same ranks, as in the code. Uses torch's random state.
     """
     num_items = len(vectors)
     drawn = torch.randperm(num_items, device=vectors.device)[:DRAWN]
     share = (min(POOL, num_items) - PICKS) / num_items
     pool = min(round(len(drawn) * share), len(drawn) - PICKS)
     ranks = torch.randint(pool, (PICKS,), device=vectors.device)
-    found = []
+    chosen = []
     for start in range(0, len(state), ROWS):
         scores = (state[start : start + ROWS] @ vectors.T).float()  # (R, N)
         best = _best(scores)
-        scores.scatter_(1, best, -torch.inf)  # a positive is no negative
+        scores.scatter_(1, best, -torch.inf)  # a positive is not a negative
         order = scores[:, drawn].topk(pool).indices[:, ranks]
-        found.append(torch.cat([best, drawn[order]], 1))  # (R, 2 * PICKS)
-    return torch.cat(found)
+        chosen.append(torch.cat([best, drawn[order]], 1))  # (R, 2 * PICKS)
+    return torch.cat(chosen)
 
 
 def _best(scores: Tensor) -> Tensor:
-    """The PICKS best columns of (R, N). They lie in the blocks with the best maxima, so few are compared."""
+    """The PICKS best columns of (R, N). They are in the blocks with the best maxima, so few are compared."""
     whole = scores.shape[1] // BLOCK * BLOCK
     if whole < PICKS * BLOCK:
         return scores.topk(PICKS).indices
@@ -90,9 +90,8 @@ class _Adversarial(torch.autograd.Function):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else vectors.dtype
         states, table = [first.to(dtype), second.to(dtype)], vectors.to(dtype)
         probs = [_softmax(state, table) for state in states]
-        moves = [
-            _move(prob, state, classes, epsilon).to(dtype) for prob, state in zip(probs, states, strict=True)
-        ]  # (N, D) each
+        pairs = zip(probs, states, strict=True)
+        moves = [_move(prob, state, classes, epsilon).to(dtype) for prob, state in pairs]  # (N, D) each
         total = torch.zeros((), device=vectors.device, dtype=vectors.dtype)
         at_states, at_table = [], torch.zeros_like(vectors)
         for state, prob, move in zip(states, probs, reversed(moves), strict=True):
@@ -128,14 +127,14 @@ def _move(prob: Tensor, state: Tensor, classes: Tensor, epsilon: float) -> Tenso
 def _diverge(state: Tensor, prob: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
     """The divergence of one view, and its gradient (B, D) through d; leaves the gradient at the logits in `prob`.
 
-    Sums over the sessions. In place, since each array of (R, N) numbers costs a way to the memory and back.
+    Sums over the sessions. In place, since each (R, N) array costs a round trip to memory.
     """
     total = torch.zeros((), device=state.device, dtype=torch.promote_types(state.dtype, torch.float32))
     at_state = torch.empty_like(state)
     for start in range(0, len(state), ROWS):
         rows = slice(start, start + ROWS)
         before = _at_least_float32(prob[rows])  # (R, N)
-        before = before / before.sum(1, keepdim=True)  # rounded to bf16 it may be off by half a percent, all one way
+        before = before / before.sum(1, keepdim=True)  # in bf16 the sum may be off by half a percent
         shift = _at_least_float32(state[rows] @ move.T)
         top = shift.amax(1, keepdim=True)
         after = (shift - top).exp_().mul_(before)

@@ -1,17 +1,18 @@
-"""Training sessions that share items with a session: what all session kNN baselines are made of.
+"""Training sessions that share items with a session: the common part of all session kNN baselines.
 
     candidates  the `sample` newest of the training sessions that share an item with the session
     neighbours  the k most similar candidates; where similarities tie, the newer one
-    score(j)    sum, over the neighbours that hold item j, of what each of them says for j
+    score(j)    sum, over the neighbours that contain item j, of their votes for j
 
-The search is exact. A baseline says how similar a candidate is, and how much a neighbour says for an item.
+The search is exact. Each baseline defines the similarity of a candidate and the vote of a neighbour for an item.
 
-Newest is last in the dataset folder, whose sessions lie in the order of time; where the data has no times, in the order
-of their ids. An item that comes more than once in a session counts once, at its last place; places start at 1. Sessions
-are answered one by one, so that no other session of a batch can play a part. Sums are float64, rounded to float32 at
-the end. A training session that lacks the session's items says nothing, and an item that no neighbour holds gets 0.
+The newest session is the last in the dataset folder, whose sessions are sorted by time; if the data has no times, by
+their ids. An item that occurs several times in a session counts once, at its last place; places start at 1. Sessions
+are scored one by one, so that no other session of a batch has an effect. Sums are float64, rounded to float32 at the
+end. An item that no neighbour contains gets 0.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +24,7 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Float32, Float64, Int32, Int64, Scores
 
 HISTORY = 100
-"""Newest items of a session that are looked at."""
+"""Newest items of a session that are used."""
 
 
 class Distinct(NamedTuple):
@@ -51,10 +52,10 @@ class NeighbourSessions(NamedTuple):
 class Index:
     """Training sessions by number and by item.
 
-    Session s holds, by number, items[offsets[s] : offsets[s + 1]] (E,) int32, at `places` (E,) int32. Item i is held by
-    holders[starts[i] : starts[i + 1]] int64, oldest first, at `holder_places` int32: only its `sample` newest holders,
-    since no older one can be among the `sample` newest of all candidates. held_by: (N + 1,) int64, holders without
-    that limit.
+    Session s contains items[offsets[s] : offsets[s + 1]] (E,) int32, sorted by number, at `places` (E,) int32. Item i
+    is in the sessions holders[starts[i] : starts[i + 1]] int64, oldest first, at `holder_places` int32: only the
+    `sample` newest, since no older one can be among the `sample` newest of all candidates. held_by: (N + 1,) int64,
+    number of sessions without that limit.
     """
 
     items: Int32
@@ -69,17 +70,12 @@ class Index:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
-    def num_items(self) -> int:
-        """N of the catalogue."""
-        return len(self.held_by) - 1
-
     def candidates(self, session: Distinct, weights: Float64) -> NeighbourSessions:
         """The candidates of a session, whose items have `weights` (U,)."""
         spans = [slice(self.starts[item], self.starts[item + 1]) for item in session.items.tolist()]
-        holders = np.concatenate([self.holders[one] for one in spans])  # (M,): one for each shared item
-        places = np.concatenate([self.holder_places[one] for one in spans])  # (M,)
-        item = np.repeat(np.arange(len(spans)), [one.stop - one.start for one in spans])  # (M,)
+        holders = np.concatenate([self.holders[span] for span in spans])  # (M,): one for each shared item
+        places = np.concatenate([self.holder_places[span] for span in spans])  # (M,)
+        item = np.repeat(np.arange(len(spans)), [span.stop - span.start for span in spans])  # (M,)
         order = np.argsort(holders, kind="stable")  # keeps the session's order where one training session shares more
         holders, places, item = holders[order], places[order], item[order]
         first = np.flatnonzero(np.diff(holders, prepend=-1))[-self.sample :]  # (C,): where a candidate's items begin
@@ -94,12 +90,12 @@ class Index:
         """All items of some training sessions: (items, places, owner) (M,), owner being an index into `sessions`."""
         sizes = self.offsets[sessions + 1] - self.offsets[sessions]
         owner = np.repeat(np.arange(len(sessions)), sizes)
-        at = np.arange(len(owner)) + (self.offsets[sessions] - np.cumsum(sizes) + sizes)[owner]
-        return self.items[at], self.places[at], owner
+        flat = np.arange(len(owner)) + (self.offsets[sessions] - np.cumsum(sizes) + sizes)[owner]
+        return self.items[flat], self.places[flat], owner
 
-    def sum_up(self, items: Int32, says: Float64) -> Float64:
-        """(N + 1,): sum of `says` (M,) for each item of `items` (M,)."""
-        return np.bincount(items, says, minlength=len(self.held_by)).astype(np.float64, copy=False)
+    def sum_up(self, items: Int32, votes: Float64) -> Float64:
+        """(N + 1,): sum of `votes` (M,) for each item of `items` (M,)."""
+        return np.bincount(items, votes, minlength=len(self.held_by)).astype(np.float64, copy=False)
 
     @cached_property
     def sizes(self) -> Int64:
@@ -111,12 +107,27 @@ class Index:
         return np.arange(len(self))[::-1] / max(1, len(self) - 1)
 
     def idf(self) -> Float64:
-        """(N + 1,): ln(training sessions / training sessions that hold the item); 0 where none does."""
+        """(N + 1,): ln(training sessions / training sessions that contain the item); 0 where none does."""
         return np.log(len(self) / np.where(self.held_by > 0, self.held_by, len(self)))
 
+
+@dataclass(frozen=True)
+class KnnScorer:
+    """Scores each session by a function of its distinct items -> (N + 1,) float64; without items all scores are 0."""
+
+    index: Index
+    answer: Callable[[Distinct], Float64]
+    max_length = HISTORY
+
+    def score(self, batch: Batch) -> Scores:
+        items: Float32 = np.zeros((len(batch), len(self.index.held_by)), np.float32)
+        for row in np.flatnonzero(batch.lengths):
+            items[row] = self.answer(_distinct(batch.items[row, : batch.lengths[row]]))
+        items[:, 0] = -np.inf
+        return Scores(items, {})
+
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same index."""
-        return {"items": self.items, "places": self.places, "offsets": self.offsets}
+        return {"items": self.index.items, "places": self.index.places, "offsets": self.index.offsets}
 
 
 def count(sessions: Sessions) -> dict[str, np.ndarray]:
@@ -124,10 +135,10 @@ def count(sessions: Sessions) -> dict[str, np.ndarray]:
     length = np.diff(sessions.offsets)
     session = np.repeat(np.arange(len(sessions)), length)
     pairs = np.stack([session, np.asarray(sessions.items)])[:, ::-1]
-    found, last = np.unique(pairs, axis=1, return_index=True)
-    offsets = np.searchsorted(found[0], np.arange(len(sessions) + 1))
-    places = len(session) - last - np.asarray(sessions.offsets)[found[0]]
-    return {"items": found[1].astype(np.int32), "places": places.astype(np.int32), "offsets": offsets.astype(np.int64)}
+    (owners, items), last = np.unique(pairs, axis=1, return_index=True)
+    offsets = np.searchsorted(owners, np.arange(len(sessions) + 1))
+    places = len(session) - last - np.asarray(sessions.offsets)[owners]
+    return {"items": items.astype(np.int32), "places": places.astype(np.int32), "offsets": offsets.astype(np.int64)}
 
 
 def load(state: dict[str, np.ndarray], num_items: int, sample: int) -> Index:
@@ -136,8 +147,8 @@ def load(state: dict[str, np.ndarray], num_items: int, sample: int) -> Index:
     session = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     held_by = np.bincount(items, minlength=num_items + 1)
     by_item = np.argsort(items, kind="stable")
-    to_come = np.cumsum(held_by)[items[by_item]] - np.arange(len(items))  # 1 for an item's newest holder
-    by_item = by_item[to_come <= sample]
+    age = np.cumsum(held_by)[items[by_item]] - np.arange(len(items))  # 1 for an item's newest holder
+    by_item = by_item[age <= sample]
     starts = np.concatenate([[0], np.cumsum(np.minimum(held_by, sample))])
     return Index(items, places, offsets, session[by_item], places[by_item], starts, held_by, sample)
 
@@ -147,13 +158,30 @@ def most_similar(similarity: Float64, k: int) -> Int64:
     return np.argsort(similarity, kind="stable")[-k:]
 
 
-def score_each(batch: Batch, num_items: int, answer: Callable[[Distinct], Float64]) -> Scores:
-    """The scores of a batch, from an answer (N + 1,) to each session; a session without items gets 0 everywhere."""
-    items: Float32 = np.zeros((len(batch), num_items + 1), np.float32)
-    for row in np.flatnonzero(batch.lengths):
-        items[row] = answer(_distinct(batch.items[row, : batch.lengths[row]]))
-    items[:, 0] = -np.inf
-    return Scores(items, {})
+def time_aware(
+    index: Index,
+    k: int,
+    lambda_spw: float,
+    lambda_snh: float,
+    lambda_inh: float,
+    lambda_ipw: float = math.inf,
+    idf: float = 0.0,
+) -> KnnScorer:
+    """STAN, or VSTAN with the last two settings; the formulas are in stan.py and vstan.py."""
+    factor = np.exp(-index.ages() / lambda_snh) / np.sqrt(index.sizes)  # (S,)
+    boost = 1 + idf * index.idf()  # (N + 1,)
+
+    def answer(session: Distinct) -> Float64:
+        weights = np.exp((session.places - session.length) / lambda_spw)
+        candidates = index.candidates(session, weights / np.sqrt((weights**2).sum()))
+        similarity = candidates.weight * factor[candidates.sessions]
+        kept = most_similar(similarity, k)
+        votes = similarity[kept] * np.exp((candidates.newest[kept] - session.length) / lambda_ipw)
+        items, places, owner = index.held(candidates.sessions[kept])
+        fading = np.exp(-np.abs(places - candidates.last[kept][owner]) / lambda_inh)
+        return index.sum_up(items, votes[owner] * fading) * boost
+
+    return KnnScorer(index, answer)
 
 
 def _distinct(session: Int32) -> Distinct:

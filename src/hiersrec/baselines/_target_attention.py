@@ -1,16 +1,16 @@
-"""Scores for which every item reads the session anew (TAGNN), and their softmax cross-entropy over all items.
+"""Scores in which every item attends to the session separately (TAGNN), and their softmax cross-entropy over all items.
 
-Item v looks at the n nodes of a session, whose item occurs c_i times in it:
+Item v attends to the n nodes of a session, whose items occur c_i times in it:
 
     score_v = u . v + sum_i beta_i (h_i . v)        beta = softmax_i(k_i . v + log c_i)
 
-A softmax sees differences only, and its weights sum to one. So the first node is the zero that the others are measured
-from, and n nodes cost 2 n - 1 products with the table of items, not 2 n + 1:
+A softmax depends only on differences, and its weights sum to one. So the first node is the origin of the others, and n
+nodes cost 2 n - 1 products with the table of items, not 2 n + 1:
 
     score_v = (u + h_0) . v + sum_{i > 0} beta_i (h_i - h_0) . v
 
-That is still a number for each session, node and item. So scores are made for a few sessions at a time, all with the
-same number of nodes: nothing is padded. The loss is written by hand as in model/losses.py: gradients come straight from
+That is still a number for each session, node and item. So scores are computed for a few sessions at a time, all with
+the same number of nodes: nothing is padded. The loss is hand-written as in model/losses.py: gradients are computed from
 the scores while these are in the cache, in the precision of the matrix products; sums are in float32.
 """
 
@@ -26,12 +26,12 @@ LINES = 64
 """Rows of attention scores at a time: 6 MB at 43 K items in bf16, so that they stay in the last-level cache."""
 
 KEPT = 1024
-"""Most rows of gradients of scores that are held at a time: 88 MB at 43 K items in bf16."""
+"""Most rows of score gradients in memory at a time: 88 MB at 43 K items in bf16."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What B sessions show to every item. M is the number of their nodes, without the first one of each."""
+    """The input of the attention for B sessions. M is the number of their nodes, without the first one of each."""
 
     lines: Tensor
     """(2 M + B, D): k_i - k_0 of the nodes, session by session; h_i - h_0 of the same; u + h_0 of the sessions."""
@@ -43,20 +43,20 @@ class Reading:
 
 def scores(reading: Reading, items: Tensor) -> Tensor:
     """Scores of all items (N, D) for every session -> (B, N), of the items' dtype."""
-    found = torch.empty(len(reading.nodes), len(items), dtype=items.dtype, device=items.device)
+    result = torch.empty(len(reading.nodes), len(items), dtype=items.dtype, device=items.device)
     for chunk in _chunks(reading.nodes):
         keys, others = chunk.taken(reading.lines)
         attention = _attention(keys, reading.log_counts[chunk.places], items, chunk)  # (m, R, N)
         by_node, own = chunk.parted(others @ items.T)
-        found[chunk.rows] = (own + (attention * by_node).sum(0)).to(items.dtype)
-    return found
+        result[chunk.rows] = (own + (attention * by_node).sum(0)).to(items.dtype)
+    return result
 
 
 def cross_entropy(reading: Reading, items: Tensor, classes: Tensor) -> Tensor:
     """Softmax cross-entropy of `scores`, mean over the sessions -> scalar float32.
 
-    items (N, D); classes (B,) int64. Products run in autocast's dtype where that is on. The logarithms of counts get no
-    gradient, and second derivatives are not defined.
+    items (N, D); classes (B,) int64. Products run in autocast's dtype where that is on. Log counts get no gradient, and
+    second derivatives are not defined.
     """
     lines, log_counts, nodes = reading.lines, reading.log_counts, reading.nodes
     loss = _CrossEntropy.apply(lines, items, log_counts, nodes, classes)  # type: ignore[no-untyped-call]
@@ -96,10 +96,10 @@ def _chunks(nodes: Tensor) -> Iterator[_Chunk]:
 
 
 def _packs(nodes: Tensor) -> Iterator[list[_Chunk]]:
-    """Chunks in lists that have at most KEPT lines; a chunk with more stands alone."""
+    """Chunks in lists of at most KEPT lines; a chunk with more is a list of its own."""
     pack: list[_Chunk] = []
     for chunk in _chunks(nodes):
-        if pack and sum(len(one.lines) for one in [*pack, chunk]) > KEPT:
+        if pack and sum(len(other.lines) for other in [*pack, chunk]) > KEPT:
             yield pack
             pack = []
         pack.append(chunk)
@@ -113,7 +113,7 @@ def _attention(keys: Tensor, log_counts: Tensor, items: Tensor, chunk: _Chunk) -
 
 
 class _CrossEntropy(torch.autograd.Function):
-    """The gradients are made in the forward pass, for one pack after another, so that few scores are ever held."""
+    """Gradients are computed in the forward pass, one pack at a time, so that few scores are in memory."""
 
     @staticmethod
     def forward(ctx: Any, lines: Tensor, items: Tensor, log_counts: Tensor, nodes: Tensor, classes: Tensor) -> Tensor:
@@ -122,13 +122,13 @@ class _CrossEntropy(torch.autograd.Function):
         left, right, log_counts = lines.to(dtype), items.to(dtype), log_counts.to(dtype)
         loss = torch.zeros((), device=lines.device)
         of_lines = torch.empty(lines.shape, device=lines.device)
-        of_items = torch.zeros(right.T.shape, device=lines.device)  # (D, N): this way round the products are faster
+        of_items = torch.zeros(right.T.shape, device=lines.device)  # (D, N): products are faster in this layout
         with torch.autocast(device, enabled=False):
             for pack in _packs(nodes):
                 index = torch.cat([chunk.lines for chunk in pack])
                 residual = torch.empty(len(index), len(right), dtype=dtype, device=lines.device)
-                into = torch.split(residual, [len(chunk.lines) for chunk in pack])
-                for chunk, part in zip(pack, into, strict=True):
+                parts = torch.split(residual, [len(chunk.lines) for chunk in pack])
+                for chunk, part in zip(pack, parts, strict=True):
                     counts, target = log_counts[chunk.places], classes[chunk.rows]
                     loss += _residual(chunk, *chunk.taken(left), counts, right, target, part) / len(nodes)
                 residual_left = left[index]

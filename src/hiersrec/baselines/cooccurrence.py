@@ -1,13 +1,13 @@
-"""Co-occurrence: items that stood near the session's items in training sessions.
+"""Co-occurrence: items that were near the session's items in training sessions.
 
     near(i, j) = itself * [i = j]
                  + 1 / count(i) * sum, over all pairs of positions of i and j in one training session that are at most
                    `window` apart, of 1 / (1 + distance), in both directions
     score(j)   = sum, over the newest `window` items of the session, of near(item, j) / place    (place 1 is the newest)
 
-count(i) is the number of interactions of i in training. Item-to-item counting of this kind is older than any model here
-and hard to beat: many people come back to an item that they have just seen, which is what `itself` stands for. Most of
-what the weights by distance and place do is to break ties between small counts.
+count(i) is the number of interactions of i in training. Such item-to-item counts are older than any model here and hard
+to beat: many people come back to an item that they have just seen, which `itself` models. The weights by distance and
+place mostly break ties between small counts.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Config:
     """Settings of item co-occurrence."""
 
     window: Annotated[int, Ge(1)] = 20
-    """Greatest distance of two positions that count as near; also how many newest items of a session are looked at."""
+    """Greatest distance of two positions that count as near; also the number of newest session items used."""
     itself: Annotated[float, Ge(0)] = 1.0
-    """How near an item is to itself; 0 leaves plain co-occurrence, which hardly lists what was seen already."""
+    """How near an item is to itself; 0 is plain co-occurrence, which rarely lists items already seen."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class Cooccurrence:
     max_length: int
 
     def score(self, batch: Batch) -> Scores:
-        """Sum of the rows of `near` of the session's items, the newest weighing most."""
         rows, positions = np.nonzero(np.arange(batch.items.shape[1]) < batch.lengths[:, None])
         weights = (1 / (batch.lengths[rows] - positions)).astype(np.float32)
         shape = (len(batch), self.near.shape[0])
@@ -51,7 +50,6 @@ class Cooccurrence:
         return Scores(items, {})
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same scorer."""
         return {"values": self.near.data, "columns": self.near.indices, "starts": self.near.indptr}
 
 

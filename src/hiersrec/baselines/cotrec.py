@@ -1,4 +1,4 @@
-"""COTREC: two graphs, of items and of sessions, whose views of the data teach each other; the item view recommends.
+"""COTREC: two graphs, of items and of sessions, whose views supervise each other; the item view recommends.
 
 Paper: Xia et al., Self-Supervised Graph Co-Training for Session-based Recommendation, CIKM 2021, arxiv.org/abs/
 2108.10560. Official code: github.com/xiaxin1998/COTREC. Item view: A_ij is how often j followed i in training,
@@ -12,19 +12,19 @@ Paper: Xia et al., Self-Supervised Graph Co-Training for Session-based Recommend
 
 Session view: the mean of X_0 over a session, then the same layers over the row-normalised likeness of the batch's
 sessions, averaged the same way. Loss = cross-entropy of the item view + beta * contrast + alpha * adversarial, for
-which see _cotrec_losses.py. Only the item view scores, so the graph of a batch has no way into evaluation.
+which see _cotrec_losses.py. Only the item view scores, so the graph of a batch has no effect in evaluation.
 
-A session of one item is its own best match, since u is a multiple of x, and longer ones hardly differ: the first rank
-goes to the newest item. That suits shops, where many come back; on Wikispeedia, where nobody does, it costs two fifths
-of MRR (validation MRR@20 0.13, or 0.22 without the seen items).
+A session of one item matches that item best, since u is a multiple of x, and longer ones are similar: the newest item
+gets the first rank. That suits shops, where many come back; on Wikispeedia, where nobody does, it costs two fifths of
+MRR (validation MRR@20 0.13, or 0.22 without the seen items).
 
 Follows the code where it differs from the paper (columns, not rows, of A + I sum to 1; a read-out without softmax).
-Faults of the code that are not copied: no layer's weights are learnt (they are no parameters of its module, and the
+Faults of the code that are not copied: no layer's weights are learnt (they are not parameters of its module, and the
 session view is detached as well); the positives of a session are the best items of a *column* of the sessions' matrix,
-which fits since batch and width are both 100, and then fall to other sessions by a reshape; of the adversarial loss
-only the target's term is left, by a rounding of its mask; the last batch repeats samples. Deviations: the losses are
-means over sessions, so the code's beta and alpha count a hundred times here; moves start at the items, not at those of
-the step before; every item is its own neighbour, in the code only those that something followed; negatives, see
+which has the right size because batch and width are both 100, and go to other sessions by a reshape; of the adversarial
+loss only the target's term is left, because its mask is rounded; the last batch repeats samples. Deviations: the losses
+are means over sessions, so the code's beta and alpha count a hundred times here; moves start at the items, not at those
+of the step before; every item is its own neighbour, in the code only those that have a follower; negatives, see
 `picks`.
 
 Reported on Diginetica, HITS@20 / MRR@20 in percent. [R] read at the source, [M] from memory. 54.18 / 19.07 on the
@@ -57,7 +57,7 @@ class Config:
     width: Annotated[int, Ge(1)] = 100
     """Width of all vectors."""
     layers: Annotated[int, Ge(1)] = 2
-    """Of each view's graph."""
+    """Layers of each view's graph."""
     scale: Annotated[float, Gt(0)] = 10.0
     """Factor of the cosine, one over its temperature."""
     contrast_weight: Annotated[float, Ge(0)] = 0.1
@@ -67,11 +67,11 @@ class Config:
     epsilon: Annotated[float, Gt(0)] = 0.5
     """Length of the adversarial moves."""
     max_length: Annotated[int, Ge(1)] = 50
-    """Longest session; of longer ones the newest items are kept."""
+    """Most items of a session; the newest are kept."""
 
 
 def build(config: Config, catalog: Catalog, train: Sessions | None) -> "Cotrec":
-    """The untrained model; its item graph is taken from `train`, or comes with the weights where that is None.
+    """The untrained model; its item graph is built from `train`, or loaded with the weights if that is None.
 
     Raises BadInput for a catalogue that is too small for the contrast.
     """
@@ -84,7 +84,7 @@ def build(config: Config, catalog: Catalog, train: Sessions | None) -> "Cotrec":
 
 
 class Cotrec(Trainable):
-    """Both views."""
+    """Item view and session view; see the top of the file."""
 
     vectors: Tensor | None
 
@@ -101,10 +101,10 @@ class Cotrec(Trainable):
         self.key = nn.Linear(width, width)  # G_1, g
         self.query = nn.Linear(width, width, bias=False)  # G_2
         self.weigh = nn.Linear(width, 1, bias=False)  # w_2
-        for one in self.parameters():
-            nn.init.uniform_(one, -(width**-0.5), width**-0.5)
+        for weights in self.parameters():
+            nn.init.uniform_(weights, -(width**-0.5), width**-0.5)
         self.graph = ItemGraph(num_items, None if train is None else followers(num_items, train))
-        # x of all items, for evaluation, which asks for it batch after batch.
+        # x of all items, cached for evaluation, which needs it in every batch.
         self.register_buffer("vectors", None, persistent=False)
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
 
@@ -132,10 +132,10 @@ class Cotrec(Trainable):
         if config.adversarial_weight:
             parts["adversarial"] = adversarial(first, second, unit, classes, config.epsilon)
             total = total + config.adversarial_weight * parts["adversarial"]
-        return total, {name: one.detach() for name, one in parts.items()}
+        return total, {name: part.detach() for name, part in parts.items()}
 
     def forget(self) -> None:
-        """Drop what was kept for evaluation: the weights change."""
+        """Clear the cache of evaluation, because the weights change."""
         self.vectors = None
 
     def _vectors(self) -> Tensor:
@@ -155,21 +155,21 @@ class Cotrec(Trainable):
         return total / (len(self.item_layers) + 1)
 
     def _item_view(self, vectors: Tensor, items: Tensor, lengths: Tensor) -> Tensor:
-        """Sessions (B, T) as the item view has them, of length `scale`: (B, D)."""
-        mask, found = _gather(vectors, items, lengths)
-        mean = found.sum(1) / lengths[:, None]  # (B, D)
+        """Vectors of the sessions (B, T) in the item view, of length `scale`: (B, D)."""
+        mask, session = _gather(vectors, items, lengths)
+        mean = session.sum(1) / lengths[:, None]  # (B, D)
         age = (lengths[:, None] - 1 - torch.arange(items.shape[1], device=items.device)).clamp(min=0)  # (B, T)
         # Not positions[age]: on several threads the gradient of indexing adds up in no fixed order.
         positions = functional.embedding(age, self.positions)
-        placed = torch.tanh(self.place(torch.cat([positions, found], -1)))  # (B, T, D)
+        placed = torch.tanh(self.place(torch.cat([positions, session], -1)))  # (B, T, D)
         weights = self.weigh(torch.sigmoid(self.key(placed) + self.query(mean)[:, None])) * mask[..., None]
-        return self.config.scale * functional.normalize((weights * found).sum(1), dim=1)
+        return self.config.scale * functional.normalize((weights * session).sum(1), dim=1)
 
     def _session_view(self, items: Tensor, lengths: Tensor) -> Tensor:
-        """The same sessions as their graph has them: (B, D)."""
-        _, found = _gather(self.table, items, lengths)
-        near = overlap(items, lengths).to(found.dtype)
-        layer = total = found.sum(1) / lengths[:, None]
+        """Vectors of the same sessions in the session view: (B, D)."""
+        _, session = _gather(self.table, items, lengths)
+        near = overlap(items, lengths).to(session.dtype)
+        layer = total = session.sum(1) / lengths[:, None]
         for linear in self.session_layers:
             layer = near @ linear(layer)
             total = total + functional.normalize(layer.to(total.dtype), dim=1)
@@ -187,5 +187,4 @@ def _layers(config: Config) -> nn.ModuleList:
 def _gather(vectors: Tensor, items: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Mask (B, T), and the vectors (B, T, D) of a session's items, zero at padding."""
     mask = torch.arange(items.shape[1], device=items.device) < lengths[:, None]  # (B, T)
-    found = functional.embedding((items - 1).clamp(min=0), vectors)
-    return mask, found * mask[..., None]
+    return mask, functional.embedding((items - 1).clamp(min=0), vectors) * mask[..., None]

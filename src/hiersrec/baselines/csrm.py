@@ -1,4 +1,4 @@
-"""CSRM: NARM's two readings of a session, and a third vector made of sessions like it that training saw last.
+"""CSRM: NARM's two session vectors, and a third one from similar sessions that training saw last.
 
 Paper: Wang et al., A Collaborative Session-based Recommendation Approach with Parallel Memory Modules, SIGIR 2019,
 doi.org/10.1145/3331184.3331210. Official code: github.com/wmeirui/CSRM_SIGIR2019. For the session x_1 .. x_t:
@@ -9,11 +9,11 @@ doi.org/10.1145/3331184.3331210. Official code: github.com/wmeirui/CSRM_SIGIR201
     f   = sigmoid(w_l . l' + w_m . m' + w_g . g')                    (': standardised over the D features)
     state = B dropout(f [l' ; g'] + (1 - f) [m' ; m'])               (score_k = E_k . state)
 
-The memory is a queue of the last 10,000 vectors l of training, through which no gradient runs. A batch searches it and
-is then appended; where it is empty, m = l.
+The memory is a queue of the last 10,000 vectors l of training, without gradient. A batch searches it and is then
+appended; while it is empty, m = l.
 
-Deviations from the code. The memory is kept with the weights and never changes outside of training: the code appends
-validation and test sessions too, where a longer prefix of a session, which holds the target, may come before a shorter
+Deviations from the code. The memory is saved with the weights and only changes in training: the code also appends
+validation and test sessions, where a longer prefix of a session, which contains the target, may come before a shorter
 one. It is not emptied between epochs. Training is shuffled, the code's is not. torch.nn.GRU resets after the product
 with the recurrent weights, the code before. As in the code: the gates' biases start at one, weights are normal with
 variance 2 / (rows of the matrix).
@@ -21,7 +21,7 @@ variance 2 / (rows of the matrix).
 The loss of a training batch depends on the batches before it; scores depend on the session alone.
 
 Reported on Diginetica, HITS@20 / MRR@20 in percent. About 50.6 / 16.4 on the standard split, from memory (51.69 / 16.92
-circulates too); 42.58 / 14.21 on session-rec's five windows [read at the source, rn5l/session-rec,
+is also in circulation); 42.58 / 14.21 on session-rec's five windows [read at the source, rn5l/session-rec,
 docs/umuai/tables_window]; 28.04 / 7.30 on the HierSRec paper's own file, read at the source.
 """
 
@@ -50,17 +50,17 @@ class Config:
     width: Annotated[int, Ge(1)] = 100
     """D, of item vectors and of each state."""
     max_length: Annotated[int, Ge(1)] = 50
-    """Longest session; of longer ones the newest items are kept."""
+    """Most items of a session; the newest are kept."""
     neighbours: Annotated[int, Ge(1)] = 256
-    """Vectors of the memory that are read; the code's name is memory_size."""
+    """Vectors of the memory that are read; memory_size in the code."""
     input_dropout: Annotated[float, Ge(0), Lt(1)] = 0.25
-    """On the item vectors."""
+    """Dropout of the item vectors."""
     output_dropout: Annotated[float, Ge(0), Lt(1)] = 0.5
-    """On the gated state, before B."""
+    """Dropout of the gated state, before B."""
 
 
 def build(config: Config, catalog: Catalog, train: Sessions | None) -> "Csrm":
-    """The untrained model; of the training sessions it takes examples only."""
+    """The untrained model; the training sessions are not needed to build it."""
     del train
     return Csrm(config, catalog.num_items)
 
@@ -69,9 +69,9 @@ class Csrm(Trainable):
     """Two encoders, memory and gate; see the top of the file."""
 
     memory: Tensor
-    """(MEMORY, D) float32: the vectors, in a ring."""
+    """(MEMORY, D) float32: ring buffer of the vectors."""
     written: Tensor
-    """() int64: how many were ever written."""
+    """() int64: number of vectors ever written."""
 
     def __init__(self, config: Config, num_items: int) -> None:
         super().__init__()
@@ -93,17 +93,11 @@ class Csrm(Trainable):
         self._start()
 
     def _start(self) -> None:
-        """Weights as the code draws them."""
+        """Initialize the weights as the code does."""
         nn.init.normal_(self.items.weight, std=(2 / len(self.items.weight)) ** 0.5)
         width = self.out.out_features
-        for layer, rows in [
-            (self.query, width),
-            (self.key, width),
-            (self.score, 1),
-            (self.gate, width),
-            (self.out, width),
-        ]:
-            nn.init.normal_(layer.weight, std=(2 / rows) ** 0.5)
+        for layer in (self.query, self.key, self.score, self.gate, self.out):
+            nn.init.normal_(layer.weight, std=(2 / (1 if layer is self.score else width)) ** 0.5)
         for gru in (self.overall, self.local):
             for name, biases in gru.named_parameters():
                 if name.startswith("bias"):
@@ -117,7 +111,7 @@ class Csrm(Trainable):
         return {"item": self._state(local, overall) @ self.items.weight[1:].T}
 
     def loss(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross-entropy of the next item. In training mode, the batch then enters the memory."""
+        """Cross-entropy of the next item. In training mode, the batch is then added to the memory."""
         local, overall = self._encode(items, lengths)
         loss = cross_entropy(self._state(local, overall), self.items.weight[1:], None, targets.items - 1)
         if self.training:
@@ -129,28 +123,27 @@ class Csrm(Trainable):
         vectors = self.input_dropout(self.items(items))  # (B, T, D)
         row = torch.arange(len(items), device=items.device)
         overall = self.overall(vectors)[0][row, lengths - 1]  # (B, D)
-        states = self.local(vectors)[0]  # (B, T, D); padding stands last, where no real item reads it
+        states = self.local(vectors)[0]  # (B, T, D); padding is last, where no real item reads it
         energy = self.score(torch.sigmoid(self.query(states[row, lengths - 1])[:, None] + self.key(states)))[..., 0]
         weights = energy.masked_fill(items == 0, -torch.inf).softmax(-1)  # (B, T)
         return (weights[:, None] @ states)[:, 0].float(), overall.float()
 
     def _state(self, local: Tensor, overall: Tensor) -> Tensor:
-        """What is multiplied with the item vectors, (B, D)."""
+        """The session vector for the product with the item vectors, (B, D)."""
         memory = self._search(local)
-        local, memory, overall = (
-            functional.layer_norm(one, one.shape[-1:], eps=1e-10) for one in (local, memory, overall)
-        )
+        vectors = (local, memory, overall)
+        local, memory, overall = (functional.layer_norm(vector, vector.shape[-1:], eps=1e-10) for vector in vectors)
         gate = torch.sigmoid(self.gate(torch.cat([local, memory, overall], -1)))  # (B, 1)
         both = gate * torch.cat([local, overall], -1) + (1 - gate) * torch.cat([memory, memory], -1)  # (B, 2 D)
         state: Tensor = self.out(self.output_dropout(both))
         return state
 
     def _search(self, local: Tensor) -> Tensor:
-        """m: local (B, D) float32 -> (B, D) float32. In float32 throughout: bf16 knows too few different cosines."""
+        """m: local (B, D) float32 -> (B, D) float32. In float32, since bf16 has too few distinct cosines."""
         held = min(int(self.written), MEMORY)
         if not held:
             return local
-        memory = self.memory[:held].clone()  # the backward pass needs it as it is now
+        memory = self.memory[:held].clone()  # unchanged for the backward pass
         with torch.autocast(local.device.type, enabled=False):
             cosine = functional.normalize(local) @ functional.normalize(memory).T  # (B, held)
             best = cosine.topk(min(self.neighbours, held))
@@ -158,7 +151,7 @@ class Csrm(Trainable):
             return weights @ memory
 
     def _remember(self, local: Tensor) -> None:
-        """Append (B, D) to the queue, in place of the oldest."""
+        """Append (B, D) to the queue, overwriting the oldest."""
         newest = local.detach()[-MEMORY:]
         places = (self.written + torch.arange(len(newest), device=local.device)) % MEMORY
         self.memory[places] = newest

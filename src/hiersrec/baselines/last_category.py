@@ -1,15 +1,15 @@
-"""Category of the last item: stay on the shelf, most popular first.
+"""Category of the last item: items of the same category, most popular first.
 
     items       first those that share the deepest category of the last item, then those that share the next coarser
                 one, ..., then all others; within each group by interactions in training
     categories  those of the session, newest first; then all others by interactions in training
 
 The second is the heuristic ("historical categories of the session") to which the paper compares its category task in
-table 4a. Both orders are written as whole numbers small enough to be exact in float32:
+table 4a. Both orders are written as integers that are exact in float32:
 
     score(item) = depth shared with the last item * (levels of popularity) + popularity level of the item
 
-where a popularity level is the place of a count among the distinct counts, so only equal counts tie.
+where a popularity level is the rank of a count among the distinct counts, so only equal counts tie.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ HISTORY = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Nothing to set."""
+    """No settings."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class LastCategory:
     max_length = HISTORY
 
     def score(self, batch: Batch) -> Scores:
-        """Items by shared depth with the last item, categories by their last place in the session."""
         last = batch.items[np.arange(len(batch)), batch.lengths - 1]
         depth = np.zeros((len(batch), len(self.nodes)), np.float32)
         for level in range(len(self.known)):
@@ -55,17 +54,17 @@ class LastCategory:
 
     @cached_property
     def _popularity(self) -> Float32:
-        """(N + 1,) float32, place of each item's count."""
-        return _places(self.counts)
+        """(N + 1,) float32, rank of each item's count."""
+        return _ranks(self.counts)
 
     @cached_property
     def _category_popularity(self) -> list[Float32]:
-        """For each level (C + 1,) float32, place of each category's count."""
+        """For each level (C + 1,) float32, rank of each category's count."""
         counts = (
             np.bincount(self.nodes[:, level], weights=self.counts, minlength=known + 1)
             for level, known in enumerate(self.known)
         )
-        return [_places(one.astype(np.int64)) for one in counts]
+        return [_ranks(level_counts.astype(np.int64)) for level_counts in counts]
 
     def _categories(self, batch: Batch, level: int) -> Float32:
         """(B, C + 1) float32."""
@@ -79,7 +78,6 @@ class LastCategory:
         return scores
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same scorer."""
         return {"counts": self.counts}
 
 
@@ -95,6 +93,6 @@ def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> Last
     return LastCategory(nodes, known, state["counts"])
 
 
-def _places(counts: Int64) -> Float32:
-    """Place of each count among the distinct counts, from 0: float32, exact up to 16 million distinct ones."""
+def _ranks(counts: Int64) -> Float32:
+    """Rank of each count among the distinct counts, from 0: float32, exact up to 16 million distinct ones."""
     return np.unique(counts, return_inverse=True)[1].astype(np.float32)

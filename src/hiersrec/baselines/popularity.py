@@ -2,7 +2,7 @@
 
     score(item) = interactions of the item in the training sessions
 
-The floor below every baseline: a model that can't beat it has learnt nothing about sessions.
+The weakest baseline: a model that can't beat it has learnt nothing about sessions.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from hiersrec.types import Batch, Float32, Scores
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Nothing to set."""
+    """No settings."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,11 @@ class Popularity:
     max_length = 1
 
     def score(self, batch: Batch) -> Scores:
-        """The same scores for every session."""
         items = np.tile(self.counts, (len(batch), 1))
         items[:, 0] = -np.inf
         return Scores(items, {})
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same scorer."""
         return {"counts": self.counts}
 
 

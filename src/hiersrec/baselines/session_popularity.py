@@ -1,11 +1,11 @@
-"""Session popularity: what the session itself holds most often, then what training holds most often.
+"""Session popularity: the most frequent items of the session first, then the most frequent items of training.
 
-    score(item) = times the item is in the session * (levels of popularity) + popularity level of the item
+    score(item) = count of the item in the session * (levels of popularity) + popularity level of the item
 
-where a popularity level is the place of a count of training interactions among the distinct counts, so that only equal
-counts tie. These are whole numbers, exact in float32. S-POP of Hidasi et al., Session-based Recommendations with
-Recurrent Neural Networks, ICLR 2016, arxiv.org/abs/1511.06939, which breaks ties by global popularity too. It knows no
-item before the session does, so it tells how much a data set repeats itself.
+where a popularity level is the rank of a count of training interactions among the distinct counts, so that only equal
+counts tie. These are integers, exact in float32. S-POP of Hidasi et al., Session-based Recommendations with
+Recurrent Neural Networks, ICLR 2016, arxiv.org/abs/1511.06939, which also breaks ties by global popularity. It shows
+how much a dataset repeats itself.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ HISTORY = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Nothing to set."""
+    """No settings."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,6 @@ class SessionPopularity:
     max_length = HISTORY
 
     def score(self, batch: Batch) -> Scores:
-        """Count in the session; where it is equal, popularity in training."""
         rows, positions = np.nonzero(np.arange(batch.items.shape[1]) < batch.lengths[:, None])
         items = np.tile(self._popularity, (len(batch), 1))
         np.add.at(items, (rows, batch.items[rows, positions]), self._popularity.max() + 1)
@@ -43,11 +42,10 @@ class SessionPopularity:
 
     @cached_property
     def _popularity(self) -> Float32:
-        """(N + 1,) float32, place of each item's count among the distinct counts, from 0."""
+        """(N + 1,) float32, rank of each item's count among the distinct counts, from 0."""
         return np.unique(self.counts, return_inverse=True)[1].astype(np.float32)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same scorer."""
         return {"counts": self.counts}
 
 

@@ -1,8 +1,8 @@
-"""TAGNN: a graph of the session's items, and for every item that might come next another reading of that graph.
+"""TAGNN: a graph of the session's items, to which every candidate item attends separately.
 
 Paper: Yu et al., TAGNN: Target Attentive Graph Neural Networks for Session-based Recommendation, SIGIR 2020,
 arxiv.org/abs/2005.02844. Official code: github.com/CRIPAC-DIG/TAGNN. The nodes are the session's different items, with
-vectors x_i; an edge runs from each item to the one after it, once however often that happened:
+vectors x_i; an edge runs from each item to the next one, once for any number of times:
 
     a_i   = [mean over i's predecessors of W_in x ; mean over i's successors of W_out x]     (each + b, 0 without any)
     h_i   = GRU cell(input a_i, state x_i)                                                 (one step of SR-GNN)
@@ -11,10 +11,10 @@ vectors x_i; an edge runs from each item to the one after it, once however often
     beta  = softmax over positions(v . W_t h_i)                                           (v: vector of any item)
     score_v = (u + sum_i beta_i h_i) . v
 
-A repeated item is one node, but weighs in both softmaxes as often as it occurs, as in the code. Deviations: both
-softmaxes end with the session, the code's run over its padding too, so that its scores depend on the longest session of
-the data set; sessions are cut to the newest `max_length` items; the second biases of a_i are left out, which those of
-the GRU cell hold already; no drop of the learning rate after every third epoch, but the schedules of [training]. As in
+A repeated item is one node, but counts in both softmaxes as often as it occurs, as in the code. Deviations: both
+softmaxes end with the session, the code's include its padding, so that its scores depend on the longest session of the
+dataset; sessions are cut to the newest `max_length` items; the second biases of a_i are left out, since the GRU cell
+has its own; the schedules of [training] replace the drop of the learning rate after every third epoch. As in
 the code: no dropout, weights uniform within 1 / sqrt(D), L2 of 1e-5 (training.weight_decay).
 
 Reported on Diginetica, HITS@20 / MRR@20 in percent. 51.31 / 18.03 on the standard split, from memory of the paper's
@@ -42,11 +42,11 @@ class Config:
     width: Annotated[int, Ge(1)] = 100
     """D, of item vectors and states."""
     max_length: Annotated[int, Ge(1)] = 50
-    """Longest session; of longer ones the newest items are kept."""
+    """Most items of a session; the newest are kept."""
 
 
 def build(config: Config, catalog: Catalog, train: Sessions | None) -> "Tagnn":
-    """The untrained model; of the training sessions it takes examples only."""
+    """The untrained model; the training sessions are not needed to build it."""
     del train
     return Tagnn(catalog.num_items, config.width, config.max_length)
 
@@ -80,14 +80,14 @@ class Tagnn(Trainable):
 
     def _read(self, items: Tensor, lengths: Tensor) -> Reading:
         node, counts, edges = graph(items)
-        vectors = self.items(items)  # (B, T, D); only those at first places of items are read
+        vectors = self.items(items)  # (B, T, D); only those at the first place of an item are read
         before = edges.transpose(1, 2) / edges.sum(1).clamp(min=1)[:, :, None]  # (B, T, T): mean over predecessors
         after = edges / edges.sum(2).clamp(min=1)[:, :, None]
         around = torch.cat([before @ self.predecessors(vectors), after @ self.successors(vectors)], -1)  # (B, T, 2 D)
         states = self.cell(around.flatten(0, 1), vectors.flatten(0, 1)).view(vectors.shape)  # (B, T, D)
         row = torch.arange(len(items), device=items.device)
         last = states[row, node[row, lengths - 1]]  # (B, D)
-        log_counts = counts.log()  # (B, T): minus infinity where no node is
+        log_counts = counts.log()  # (B, T): minus infinity where there is no node
         energy = self.score(torch.sigmoid(self.query(last)[:, None] + self.key(states)))[..., 0]  # (B, T)
         alpha = (energy + log_counts).softmax(-1)
         session = self.out(torch.cat([(alpha[:, None] @ states)[:, 0], last], -1))  # (B, D)
@@ -98,10 +98,10 @@ class Tagnn(Trainable):
 
 
 def graph(items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Graphs of sessions (B, T), whose nodes stand at the first place of each item.
+    """Graphs of sessions (B, T); a node is at the first place of its item.
 
-    Returns the node of each position (B, T) int64; how often each node's item occurs (B, T) float32, 0 where none is;
-    and the edges (B, T, T) float32, 1 where an item came right before another. Padding has node 0, which means nothing.
+    Returns the node of each position (B, T) int64; how often each node's item occurs (B, T) float32, 0 without a node;
+    and the edges (B, T, T) float32, 1 where an item came right before another. The node of padding is 0, meaningless.
     """
     real = items > 0
     same = (items[:, :, None] == items[:, None]) & real[:, None]  # (B, T, T)

@@ -5,14 +5,14 @@ Code of the authors: github.com/rn5l/session-rec (with idf, the variant that it 
 s, place_i the last place of item i in it, steps back from the newest item counted from 1 (step_i = t - place_i + 1):
 
     similarity(s, n) = (sum, over the items i that s and n share, of weight(i)) / (distinct items of s)
-    score(j)         = sum, over the neighbours n that hold j, of
+    score(j)         = sum, over the neighbours n that contain j, of
                        similarity(s, n) * decay(step of the newest item that s and n share) * (1 + idf * idf_j)
-    idf_j            = ln(training sessions / training sessions that hold j)
+    idf_j            = ln(training sessions / training sessions that contain j)
 
     weight(i)   div  place_i / t      quadratic  (place_i / t)^2      linear  max(0, 1 - (step_i - 1) / 10)
     decay(step) div  1 / step         quadratic  1 / step^2           linear  max(0, 1 - step / 10)
 
-What candidates and neighbours are says `_neighbours.py`. Deviations from session-rec: idf_j counts sessions, not
+See `_neighbours.py` for candidates and neighbours. Deviations from session-rec: idf_j counts sessions, not
 clicks, so that it is never negative. Its linear decay turns negative after ten steps and its linear weight is zero for
 the newest items of a long session; here both fall to zero with the distance from the newest item. Ties between
 neighbours go to the newer session. Its cosine and its logarithmic weights are left out.
@@ -32,11 +32,11 @@ from annotated_types import Ge
 from hiersrec.baselines import _neighbours as near
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.types import Batch, Float64, Int64, Scores
+from hiersrec.types import Float64, Int64
 
 Fading = Literal["div", "linear", "quadratic"]
 
-# Of places (U,) in a session of that length. Whole numbers, so that equal sums are equal; divided by SCALE at the end.
+# Of places (U,) in a session of that length. Integers, so that equal sums are equal; divided by SCALE at the end.
 WEIGHT: dict[Fading, Callable[[Int64, int], Int64]] = {
     "div": lambda places, _: places,
     "linear": lambda places, length: np.maximum(0, 10 - (length - places)),
@@ -63,46 +63,30 @@ class Config:
     sample: Annotated[int, Ge(1)] = 1000
     """Candidates: the newest training sessions that share an item with the session."""
     weight: Fading = "div"
-    """How the weight of the session's items in the similarity fades with their age."""
+    """How the weight of the session's items in the similarity falls with their age."""
     decay: Fading = "div"
-    """How a neighbour's say fades with the age of the newest item that it shares with the session."""
+    """How a neighbour's vote falls with the age of the newest item that it shares with the session."""
     idf: Annotated[float, Ge(0)] = 0.0
-    """How much more a rare item gets; 0 treats all alike."""
+    """How much rare items are boosted; 0 treats all alike."""
 
 
-@dataclass(frozen=True)
-class Vsknn:
-    """The training sessions, the settings, and what rarity does to each item: boost (N + 1,) float64."""
-
-    index: near.Index
-    config: Config
-    boost: Float64
-    max_length = near.HISTORY
-
-    def score(self, batch: Batch) -> Scores:
-        """Sum of the faded similarities of the neighbours that hold an item."""
-        return near.score_each(batch, self.index.num_items, self._answer)
-
-    def _answer(self, session: near.Distinct) -> Float64:
-        weight, scale = WEIGHT[self.config.weight], SCALE[self.config.weight]
-        found = self.index.candidates(session, weight(session.places, session.length).astype(np.float64))
-        kept = near.most_similar(found.weight, self.config.k)
-        similarity = found.weight[kept] / (scale(session.length) * len(session.items))
-        says = similarity * DECAY[self.config.decay](session.length - found.newest[kept] + 1)
-        items, _, owner = self.index.held(found.sessions[kept])
-        return self.index.sum_up(items, says[owner]) * self.boost
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same scorer."""
-        return self.index.state()
-
-
-def fit(config: Config, data: TrainingData) -> Vsknn:
-    """Look up the training sessions of each item."""
+def fit(config: Config, data: TrainingData) -> near.KnnScorer:
+    """Index the training sessions by item."""
     return load(config, data.catalog, near.count(data.train))
 
 
-def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> Vsknn:
+def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> near.KnnScorer:
     """The scorer of a saved state."""
     index = near.load(state, catalog.num_items, config.sample)
-    return Vsknn(index, config, 1 + config.idf * index.idf())
+    weight, scale, decay = WEIGHT[config.weight], SCALE[config.weight], DECAY[config.decay]
+    boost = 1 + config.idf * index.idf()  # (N + 1,)
+
+    def answer(session: near.Distinct) -> Float64:
+        candidates = index.candidates(session, weight(session.places, session.length).astype(np.float64))
+        kept = near.most_similar(candidates.weight, config.k)
+        similarity = candidates.weight[kept] / (scale(session.length) * len(session.items))
+        votes = similarity * decay(session.length - candidates.newest[kept] + 1)
+        items, _, owner = index.held(candidates.sessions[kept])
+        return index.sum_up(items, votes[owner]) * boost
+
+    return near.KnnScorer(index, answer)

@@ -1,4 +1,4 @@
-"""VSTAN: STAN with two habits of VS-KNN, a neighbour's say fades with what it shares, and rare items get more.
+"""VSTAN: STAN with two ideas of VS-KNN: a neighbour's vote falls with the age of what it shares, rare items get more.
 
 Paper: Ludewig, Mauro, Latifi and Jannach, Empirical Analysis of Session-based Recommendation Algorithms, UMUAI 2021,
 arxiv.org/abs/1910.12781. Code of the authors: github.com/rn5l/session-rec. With t the length of the session s, place_i
@@ -7,10 +7,10 @@ the last place of item i in s and place_n(i) in a training session n:
     w_i              = exp((place_i - t) / lambda_spw)
     similarity(s, n) = (sum, over the items i that s and n share, of w_i) / sqrt(sum, over the items of s, of w_i^2)
                        / sqrt(distinct items of n) * exp(-age(n) / lambda_snh)
-    score(j)         = sum, over the neighbours n that hold j, of
+    score(j)         = sum, over the neighbours n that contain j, of
                        similarity(s, n) * exp(-|place_n(j) - place_n(i*)| / lambda_inh)
                        * exp((place_p - t) / lambda_ipw) * (1 + idf * idf_j)
-    idf_j            = ln(training sessions / training sessions that hold j)
+    idf_j            = ln(training sessions / training sessions that contain j)
 
 where i* is the last item of n that is also in s, p the newest item of s that is also in n, and age(n), since no times
 are stored, the share of the training sessions that are newer than n: 0 for the newest, 1 for the oldest. A lambda_snh
@@ -31,12 +31,11 @@ from annotated_types import Ge, Gt
 from hiersrec.baselines import _neighbours as near
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.types import Batch, Float64, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings of VSTAN: the smaller a lambda, the faster what is far counts for nothing."""
+    """Settings of VSTAN: the smaller a lambda, the faster weights fall with distance."""
 
     k: Annotated[int, Ge(1)] = 500
     """Neighbours."""
@@ -49,50 +48,18 @@ class Config:
     lambda_inh: Annotated[float, Gt(0)] = 2.05
     """For a neighbour's items, in places from its last item that is also in the session."""
     lambda_ipw: Annotated[float, Gt(0)] = 1.02
-    """For a neighbour's say, in places of the newest shared item back from the session's newest."""
+    """For a neighbour's vote, in places of the newest shared item back from the session's newest."""
     idf: Annotated[float, Ge(0)] = 5.0
-    """How much more a rare item gets; 0 treats all alike."""
+    """How much rare items are boosted; 0 treats all alike."""
 
 
-@dataclass(frozen=True)
-class Vstan:
-    """The training sessions and the settings.
-
-    factor: (S,) float64, what each training session counts by size and age. boost: (N + 1,) float64, what rarity does.
-    """
-
-    index: near.Index
-    config: Config
-    factor: Float64
-    boost: Float64
-    max_length = near.HISTORY
-
-    def score(self, batch: Batch) -> Scores:
-        """Sum of the faded similarities of the neighbours that hold an item."""
-        return near.score_each(batch, self.index.num_items, self._answer)
-
-    def _answer(self, session: near.Distinct) -> Float64:
-        weights = np.exp((session.places - session.length) / self.config.lambda_spw)
-        found = self.index.candidates(session, weights / np.sqrt((weights**2).sum()))
-        similarity = found.weight * self.factor[found.sessions]
-        kept = near.most_similar(similarity, self.config.k)
-        says = similarity[kept] * np.exp((found.newest[kept] - session.length) / self.config.lambda_ipw)
-        items, places, owner = self.index.held(found.sessions[kept])
-        fading = np.exp(-np.abs(places - found.last[kept][owner]) / self.config.lambda_inh)
-        return self.index.sum_up(items, says[owner] * fading) * self.boost
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which `load` makes the same scorer."""
-        return self.index.state()
-
-
-def fit(config: Config, data: TrainingData) -> Vstan:
-    """Look up the training sessions of each item."""
+def fit(config: Config, data: TrainingData) -> near.KnnScorer:
+    """Index the training sessions by item."""
     return load(config, data.catalog, near.count(data.train))
 
 
-def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> Vstan:
+def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> near.KnnScorer:
     """The scorer of a saved state."""
     index = near.load(state, catalog.num_items, config.sample)
-    factor = np.exp(-index.ages() / config.lambda_snh) / np.sqrt(index.sizes)
-    return Vstan(index, config, factor, 1 + config.idf * index.idf())
+    fading = (config.lambda_spw, config.lambda_snh, config.lambda_inh, config.lambda_ipw)
+    return near.time_aware(index, config.k, *fading, config.idf)
