@@ -16,11 +16,11 @@ def data() -> TrainingData:
 
 def slow_scores(session: list[int], window: int, itself: float) -> np.ndarray:
     """The formula of the module, one pair of positions after another."""
-    count = np.bincount([item for session in SESSIONS for item in session], minlength=NUM_ITEMS + 1)
+    count = np.bincount([item for walk in SESSIONS for item in walk], minlength=NUM_ITEMS + 1)
     near = itself * np.eye(NUM_ITEMS + 1)
-    for session in SESSIONS:
-        for a, first in enumerate(session):
-            for b, second in enumerate(session):
+    for walk in SESSIONS:
+        for a, first in enumerate(walk):
+            for b, second in enumerate(walk):
                 if 1 <= abs(a - b) <= window:
                     near[first, second] += 1 / (1 + abs(a - b)) / count[first]
     return sum(near[item] / place for place, item in enumerate(session[::-1][:window], start=1))
