@@ -17,7 +17,7 @@ from tests.toy import NUM_ITEMS, catalog, toy, walks
 
 BASELINES = ["sknn", "vsknn", "stan", "vstan"]
 TRAIN = [*walks(60, seed=3), [5, 5, 6, 5], [7], [1, 2, 3, 4, 5, 6, 7, 8, 9], [2, 9, 2], *walks(20, seed=4)]
-ASKED = [[5], [5, 6], [2, 5, 5, 40], [9, 2, 9], [*range(1, 30), 3], *walks(6, seed=9)]
+SESSIONS = [[5], [5, 6], [2, 5, 5, 40], [9, 2, 9], [*range(1, 30), 3], *walks(6, seed=9)]
 RANDOM_SETTINGS: dict[str, dict[str, list[Any]]] = {
     "sknn": {},
     "vsknn": {"weight": ["div", "linear", "quadratic"], "decay": ["div", "linear", "quadratic"], "idf": [0, 1.5, 10]},
@@ -123,10 +123,11 @@ def slow_scores(name: str, config: Any, session: list[int], among: list[list[int
 def test_against_the_formula(name, seed) -> None:
     random = np.random.default_rng(seed)
     drawn = {key: values[random.integers(len(values))] for key, values in RANDOM_SETTINGS[name].items()}
-    scorer = fitted(name, k=int(random.integers(1, 12)), sample=int(random.integers(1, 40)), **drawn)
+    drawn |= {"k": int(random.integers(1, 12)), "sample": int(random.integers(1, 40))}
+    config = registry.load("baselines", name).Config(**drawn)
 
-    for row, session in zip(scores(scorer, ASKED), ASKED, strict=True):
-        np.testing.assert_allclose(row[1:], slow_scores(name, scorer.config, session, TRAIN)[1:], rtol=1e-5, atol=1e-9)
+    for row, session in zip(scores(fitted(name, **drawn), SESSIONS), SESSIONS, strict=True):
+        np.testing.assert_allclose(row[1:], slow_scores(name, config, session, TRAIN)[1:], rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -198,10 +199,10 @@ def test_long_sessions_make_no_score_negative_and_keep_their_newest_items(weight
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_repeated_item_counts_once_at_its_last_place(name) -> None:
-    scorer = fitted(name, [[2, 2, 1, 3], [2, 4, 1, 3, 1], [5, 2]])
-    twin = slow_scores(name, scorer.config, [1, 2, 1], [[2, 2, 1, 3], [2, 4, 1, 3, 1], [5, 2]])
+    train = [[2, 2, 1, 3], [2, 4, 1, 3, 1], [5, 2]]
+    twin = slow_scores(name, registry.load("baselines", name).Config(), [1, 2, 1], train)
 
-    np.testing.assert_allclose(scores(scorer, [[1, 2, 1]])[0, 1:], twin[1:], rtol=1e-5)
+    np.testing.assert_allclose(scores(fitted(name, train), [[1, 2, 1]])[0, 1:], twin[1:], rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", [*BASELINES, "session_popularity"])
