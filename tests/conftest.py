@@ -1,6 +1,39 @@
-"""One thread for every numeric library, before any of them loads: tests are small, and sums keep their order."""
+"""What every test process needs before a numeric library loads.
+
+One thread each: tests are small, sums keep their order, and there is a process for each core already. Threads that wait
+sleep, where a test asks for two. Compiled modules are kept, whatever the machine says, as tests start many processes.
+"""
 
 import os
+import sys
+from pathlib import Path
 
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+import pytest
+from hypothesis import settings
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ[name] = "1"
+os.environ["OMP_WAIT_POLICY"] = "passive"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# Nothing is timed: an example may take long where the processor has other work.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory) -> Path:
+    """A small trained run of the toy shop, for all tests that change nothing in it; its dataset is ../data."""
+    from tests.bundles import tiny_run  # loads PyTorch
+
+    return tiny_run(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(toy_run) -> Path:
+    """A bundle of it that ranks the items of the two best categories."""
+    from hiersrec import Candidates
+    from tests.bundles import exported
+
+    return exported(toy_run, toy_run.parent / "bundle", Candidates(policy="category", top=2))
