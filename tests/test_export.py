@@ -14,6 +14,7 @@ from hiersrec import export as _export_part  # the part of that name, not the fu
 from hiersrec.build import RECIPE
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.export import export
+from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL
 from hiersrec.store.dataset import Dataset
@@ -27,14 +28,15 @@ SESSIONS = [[item_id(item) for item in one] for one in walks(40, 7)]
 """One or more items, up to 8."""
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    return tiny_run(tmp_path_factory.mktemp("run"))
+@pytest.fixture
+def known_graph(toy_bundle, monkeypatch) -> None:
+    """The graph of the toy run is the same each time, and to make it takes longer than all else: it is copied."""
 
+    def copied(model: HierarchicalModel, path: Path) -> list[str]:
+        shutil.copyfile(toy_bundle / "encoder.onnx", path)
+        return _export_part.exported.Exported(model).names
 
-@pytest.fixture(scope="module")
-def bundle(run, tmp_path_factory) -> Path:
-    return exported(run, tmp_path_factory.mktemp("bundle") / "bundle", Candidates(policy="category", top=2))
+    monkeypatch.setattr(_export_part.exported, "to_onnx", copied)
 
 
 def document(bundle: Path) -> dict:
@@ -45,11 +47,11 @@ def document(bundle: Path) -> dict:
     "candidates", [ALL, Candidates(policy="category", top=2), Candidates(policy="category", share=0.3)]
 )
 @pytest.mark.parametrize("options", [{}, {"explain": True}, {"exclude_seen": True, "per_category": 2, "deny": ["a0"]}])
-def test_run_and_bundle_answer_alike(run, bundle, candidates, options) -> None:
+def test_run_and_bundle_answer_alike(toy_run, toy_bundle, candidates, options) -> None:
     sessions = [*SESSIONS, [], ["unknown"], [*SESSIONS[0], "unknown", *SESSIONS[1], *SESSIONS[2]]]
 
     ours, theirs = (
-        Recommender.load(one).recommend(sessions, 10, candidates=candidates, **options) for one in (bundle, run)
+        Recommender.load(one).recommend(sessions, 10, candidates=candidates, **options) for one in (toy_bundle, toy_run)
     )
 
     for found, expected in zip(ours, theirs, strict=True):
@@ -96,18 +98,18 @@ def assert_alike(ours: object, theirs: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def folders(run, bundle, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
+def folders(toy_run, toy_bundle, tmp_path_factory) -> dict[str, tuple[Path, Path]]:
     """A run and a bundle of it, with text for ids and with whole numbers from 100."""
     aside = tmp_path_factory.mktemp("numbers")
-    shutil.copytree(run, aside / "run")
+    shutil.copytree(toy_run, aside / "run")
     items = aside / "run" / "catalog" / "items.parquet"
     table = pq.read_table(items)
     pq.write_table(
         table.set_column(table.column_names.index("item_id"), "item_id", pa.array(range(100, 148), pa.int64())), items
     )
-    document = open_seal(run, "run")
+    document = open_seal(toy_run, "run")
     seal(aside / "run", "run", document, [aside / "run" / name for name in document["files"]])
-    return {"text": (run, bundle), "numbers": (aside / "run", exported(aside / "run", aside / "bundle"))}
+    return {"text": (toy_run, toy_bundle), "numbers": (aside / "run", exported(aside / "run", aside / "bundle"))}
 
 
 KNOWN = {
@@ -152,8 +154,8 @@ def test_ids_of_odd_types_are_known_unknown_or_no_ids_for_run_and_bundle_alike(f
                     shop.recommend([[]], deny=one)
 
 
-def test_bundle_json_says_what_it_is(bundle) -> None:
-    found = document(bundle)
+def test_bundle_json_says_what_it_is(toy_bundle) -> None:
+    found = document(toy_bundle)
 
     assert (found["kind"], found["recipe"], found["dataset"], found["num_items"]) == ("bundle", "hiersrec", "toy", 48)
     assert (found["max_length"], found["query_width"], found["slabs"]) == (10, 16, "float32")
@@ -164,15 +166,16 @@ def test_bundle_json_says_what_it_is(bundle) -> None:
     assert found["checked"]["difference"] < 1e-4
     assert len(found["model_version"]) == 12
     assert set(found["files"]) == {
-        path.relative_to(bundle).as_posix()
-        for path in bundle.rglob("*")
+        path.relative_to(toy_bundle).as_posix()
+        for path in toy_bundle.rglob("*")
         if path.is_file() and path.name != "bundle.json"
     }
 
 
-def test_without_the_dataset_random_sessions_do(run, tmp_path) -> None:
+@pytest.mark.usefixtures("known_graph")
+def test_without_the_dataset_random_sessions_do(toy_run, tmp_path) -> None:
     alone = tmp_path / "alone"
-    shutil.copytree(run, alone)
+    shutil.copytree(toy_run, alone)
     sealed = json.loads((alone / "run.json").read_text())
     sealed["dataset"]["path"] = str(tmp_path / "gone")
     del sealed[OWN]
@@ -188,14 +191,14 @@ def test_without_the_dataset_random_sessions_do(run, tmp_path) -> None:
     assert 0 < found["checked"]["int8"]["difference"] < 1
     assert any("lists of 20 stay" in one for one in said)
     answers = Recommender.load(tmp_path / "bundle").recommend(SESSIONS, 5)
-    full = Recommender.load(run).recommend(SESSIONS, 5)
+    full = Recommender.load(toy_run).recommend(SESSIONS, 5)
     same = [one.items[0].item_id == other.items[0].item_id for one, other in zip(answers, full, strict=True)]
     assert sum(same) > 0.8 * len(same)
 
 
-def test_another_dataset_is_refused(run, tmp_path) -> None:
+def test_another_dataset_is_refused(toy_run, tmp_path) -> None:
     other = tmp_path / "data"
-    shutil.copytree(run.parent / "data", other)
+    shutil.copytree(toy_run.parent / "data", other)
     sealed = json.loads((other / "dataset.json").read_text())
     sealed["files"]["catalog/items.parquet"]["sha256"] = "0" * 64
     del sealed[OWN]
@@ -204,51 +207,53 @@ def test_another_dataset_is_refused(run, tmp_path) -> None:
     with pytest.raises(
         BadInput, match=r"data has other items than .* was trained on \(toy\).* with --data, or leave --data out\."
     ):
-        export(run, tmp_path / "bundle", lambda _: None, data=other)
+        export(toy_run, tmp_path / "bundle", lambda _: None, data=other)
 
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_graph_that_differs_is_not_put_in_place(run, tmp_path, monkeypatch) -> None:
+@pytest.mark.usefixtures("known_graph")
+def test_a_graph_that_differs_is_not_put_in_place(toy_run, tmp_path, monkeypatch) -> None:
     true = _export_part.exported.input_vectors
     monkeypatch.setattr(_export_part.exported, "input_vectors", lambda model: np.roll(true(model), 1, axis=0))
 
     with pytest.raises(HiersrecError, match=r"The exported graph differs from the model by .*, at most 0\.0001"):
-        export(run, tmp_path / "bundle", lambda _: None)
+        export(toy_run, tmp_path / "bundle", lambda _: None)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bytes_that_change_the_lists_are_not_put_in_place(run, tmp_path, monkeypatch) -> None:
+@pytest.mark.usefixtures("known_graph")
+def test_bytes_that_change_the_lists_are_not_put_in_place(toy_run, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(_export_part, "LEAST_OVERLAP", 1.01)
 
     with pytest.raises(HiersrecError, match=r"With bytes the encoder keeps .* of the lists of 20.* without --int8\."):
-        export(run, tmp_path / "bundle", lambda _: None, int8_encoder=True)
+        export(toy_run, tmp_path / "bundle", lambda _: None, int8_encoder=True)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_older_bundle_is_replaced_only_when_asked_to(run, bundle, tmp_path, monkeypatch) -> None:
-    shutil.copytree(bundle, tmp_path / "bundle")
+def test_an_older_bundle_is_replaced_only_when_asked_to(toy_run, toy_bundle, tmp_path, monkeypatch) -> None:
+    shutil.copytree(toy_bundle, tmp_path / "bundle")
     with pytest.raises(BadFolder, match=r"exists already\. Choose another --out, or replace it with --overwrite\."):
-        export(run, tmp_path / "bundle", lambda _: None)
+        export(toy_run, tmp_path / "bundle", lambda _: None)
 
     hashed: list[Path] = []
     true = _export_part.folders.sha256
     monkeypatch.setattr(_export_part.folders, "sha256", lambda path: hashed.append(path) or true(path))
 
-    before = document(bundle)
+    before = document(toy_bundle)
     after = export(
-        run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", top=2), overwrite=True
+        toy_run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", top=2), overwrite=True
     )
 
     assert after["model_version"] == before["model_version"], "the same run gives the same bytes"
     assert len([path for path in hashed if tmp_path in path.parents]) == len(after["files"]), "each file once"
 
 
-def test_a_baseline_has_no_export(run, tmp_path) -> None:
+def test_a_baseline_has_no_export(toy_run, tmp_path) -> None:
     popularity = read_recipe(find_recipe("popularity", "toy"))
-    train(Dataset.open(run.parent / "data"), popularity, tmp_path / "run", SilentCallback())
+    train(Dataset.open(toy_run.parent / "data"), popularity, tmp_path / "run", SilentCallback())
 
     with pytest.raises(
         BadRecipe, match=r"holds popularity, a .* Serve the run folder itself, through Recommender\.load"
@@ -263,24 +268,26 @@ def test_an_unknown_type_of_slabs_is_refused_before_anything_is_read(tmp_path) -
         export(tmp_path / "nothing", tmp_path / "bundle", lambda _: None, slabs="int4")
 
 
-def test_a_task_that_reads_the_items_has_no_export(run, tmp_path) -> None:
-    text = (run / RECIPE).read_text(encoding="utf-8")
+def test_a_task_that_reads_the_items_has_no_export(toy_run, tmp_path) -> None:
+    text = (toy_run / RECIPE).read_text(encoding="utf-8")
     category, item = text.index('[[tasks]]\nname = "category"'), text.index('[[tasks]]\nname = "item"')
     end = text.index("[training]")
     category_table = text[category:item].replace("reads = []", 'reads = ["item"]')
     item_table = text[item:end].replace('reads = [\n    "category_*",\n]', "reads = []")
     (tmp_path / "recipe.toml").write_text(text[:category] + item_table + category_table + text[end:], encoding="utf-8")
-    train(Dataset.open(run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", SilentCallback())
+    train(
+        Dataset.open(toy_run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", SilentCallback()
+    )
 
     with pytest.raises(BadRecipe, match="the task 'category_1' reads 'item', the scores of all items"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None)
 
 
-def test_candidates_that_it_cannot_give(run, tmp_path) -> None:
+def test_candidates_that_it_cannot_give(toy_run, tmp_path) -> None:
     with pytest.raises(BadInput, match=r"Random candidates are for `hiersrec evaluate`"):
-        export(run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="random", top=1))
+        export(toy_run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="random", top=1))
 
     made = read_recipe(find_recipe("single_task", "toy"), [*SMALL, "training.epochs=1"])
-    train(Dataset.open(run.parent / "data"), made, tmp_path / "run", SilentCallback())
+    train(Dataset.open(toy_run.parent / "data"), made, tmp_path / "run", SilentCallback())
     with pytest.raises(BadInput, match=r"Candidates by category need predicted categories, and this run predicts none"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", top=1))

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from hiersrec.errors import EXTRAS
-from tests.bundles import exported, tiny_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,31 +31,21 @@ def run_without(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", WITHOUT + code, *arguments], capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    return tiny_run(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
-def bundle(run, tmp_path_factory) -> Path:
-    return exported(run, tmp_path_factory.mktemp("bundle") / "bundle")
-
-
-def test_a_bundle_answers(bundle) -> None:
+def test_a_bundle_answers(toy_bundle) -> None:
     done = run_without(
         "from hiersrec import Recommender\n"
         "answer = Recommender.load(sys.argv[1]).recommend([['a0', 'b0']], 3, explain=True, exclude_seen=True)[0]\n"
         "assert answer.guesses and answer.items[0].reasons\n"
         "print(len(answer.items))",
-        str(bundle),
+        str(toy_bundle),
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
 
 
-def test_the_command_line_answers(bundle) -> None:
+def test_the_command_line_answers(toy_bundle) -> None:
     command = "from hiersrec.cli.app import main; main()"
-    done = run_without(command, "recommend", str(bundle), "--session", "a0,b0", "--k", "3")
+    done = run_without(command, "recommend", str(toy_bundle), "--session", "a0,b0", "--k", "3")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "Next items" in done.stdout
@@ -79,8 +68,8 @@ def test_the_service_can_be_imported() -> None:
         ("demo",),
     ],
 )
-def test_what_needs_more_says_how_to_install_it(arguments, run, tmp_path) -> None:
-    asked = [str(run) if one == "RUN" else one for one in arguments]
+def test_what_needs_more_says_how_to_install_it(arguments, toy_run, tmp_path) -> None:
+    asked = [str(toy_run) if one == "RUN" else one for one in arguments]
     done = run_without(f"import os; os.chdir({str(tmp_path)!r}); from hiersrec.cli.app import main; main()", *asked)
 
     assert done.returncode == 2
@@ -90,13 +79,13 @@ def test_what_needs_more_says_how_to_install_it(arguments, run, tmp_path) -> Non
     assert done.stdout == ""
 
 
-def test_a_run_folder_can_be_loaded_only_with_what_trained_it(run) -> None:
+def test_a_run_folder_can_be_loaded_only_with_what_trained_it(toy_run) -> None:
     done = run_without(
         "from hiersrec import Recommender\n"
         "from hiersrec.errors import MissingExtra\n"
         "try:\n    Recommender.load(sys.argv[1])\n"
         "except MissingExtra as error:\n    print(error)",
-        str(run),
+        str(toy_run),
     )
 
     assert "pip install '.[train]'" in done.stdout

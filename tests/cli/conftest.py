@@ -1,5 +1,7 @@
 """The command line as a function and as a real process, and one finished run."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -44,18 +46,23 @@ def run_process(*args: object) -> Result:
     return Result(process.returncode, out, err)
 
 
-@pytest.fixture
-def hiersrec(capsys, monkeypatch) -> Command:
+def run_here(*args: object) -> Result:
     """`hiersrec ...` in this process, which spares the start."""
-
-    def command(*args: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["hiersrec", *map(str, args)])
-        capsys.readouterr()
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", ["hiersrec", *map(str, args)])
         with pytest.raises(SystemExit) as stop:
             main()
-        return Result(int(stop.value.code or 0), *capsys.readouterr())
+    return Result(int(stop.value.code or 0), out.getvalue(), err.getvalue())
 
-    return command
+
+@pytest.fixture(scope="session")
+def hiersrec() -> Command:
+    return run_here
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +74,7 @@ def shop(tmp_path_factory) -> Path:
 def prepared(shop) -> tuple[Path, Result]:
     """A dataset folder, and what the command said that made it."""
     out = shop / "data"
-    return out, run_process(
+    return out, run_here(
         "prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", out, "--split", "last-days:5", "--json"
     )
 
@@ -78,7 +85,7 @@ def trained(prepared) -> tuple[Path, Result]:
     data, made = prepared
     assert made.code == 0, made.err
     out = data.parent / "run"
-    return out, run_process(
+    return out, run_here(
         "train",
         data,
         "--out",

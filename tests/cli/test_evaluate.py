@@ -11,13 +11,13 @@ from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
 from hiersrec.evaluation.evaluate import EvaluationOptions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
-from tests.cli.conftest import Result, run_process
+from tests.cli.conftest import Result, run_here
 from tests.shop import write_shop
 
 
 @pytest.fixture(scope="module")
 def evaluated(run) -> Result:
-    return run_process("evaluate", run, "--json")
+    return run_here("evaluate", run, "--json")
 
 
 def test_evaluate_prints_what_it_writes(run, evaluated) -> None:

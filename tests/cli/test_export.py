@@ -7,18 +7,13 @@ from typer.testing import CliRunner
 
 from hiersrec.cli.app import app
 from hiersrec.errors import BadInput
-from tests.bundles import tiny_run
+from hiersrec.retrieval.candidates import Candidates
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return tiny_run(tmp_path_factory.mktemp("run"))
-
-
-def test_export_then_recommend(run, tmp_path) -> None:
+def test_export_then_recommend(toy_run, tmp_path) -> None:
     out = tmp_path / "bundle"
     done = CliRunner().invoke(
-        app, ["export", str(run), "--out", str(out), "--share", "0.3", "--slabs", "int8", "--json"]
+        app, ["export", str(toy_run), "--out", str(out), "--share", "0.3", "--slabs", "int8", "--json"]
     )
 
     assert done.exit_code == 0
@@ -33,17 +28,22 @@ def test_export_then_recommend(run, tmp_path) -> None:
     assert answer["candidates"] == 24  # one department of two, more than the share, and the fewest possible
 
 
-def test_it_says_where_it_is_and_what_comes_next(run, tmp_path) -> None:
-    out = tmp_path / "bundle"
-    done = CliRunner().invoke(app, ["export", str(run), "--out", str(out), "--top", "2"])
+def test_it_says_where_it_is_and_what_comes_next(toy_run, tmp_path, monkeypatch) -> None:
+    out, asked = tmp_path / "bundle", []
+    monkeypatch.setattr("hiersrec.export.export", lambda *args, **options: asked.append((args[:2], options)))
+    done = CliRunner().invoke(app, ["export", str(toy_run), "--out", str(out), "--top", "2"])
+
+    [(folders, options)] = asked
+    assert folders == (toy_run, out)
+    assert options["candidates"] == Candidates(policy="category", top=2)
 
     assert done.stdout.startswith(f"Bundle: {out}\nNext: hiersrec recommend {out}")
 
 
-def test_top_and_share_together(run, tmp_path) -> None:
+def test_top_and_share_together(toy_run, tmp_path) -> None:
     with pytest.raises(BadInput, match=r"need top.* or share.*; got both"):
         CliRunner().invoke(
             app,
-            ["export", str(run), "--out", str(tmp_path / "b"), "--top", "2", "--share", "0.1"],
+            ["export", str(toy_run), "--out", str(tmp_path / "b"), "--top", "2", "--share", "0.1"],
             catch_exceptions=False,
         )

@@ -11,20 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundles import exported, tiny_run
 from tests.http.processes import living, replace, serving, started, until
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("shop")
-    return exported(tiny_run(folder), folder / "bundle")
-
-
 @pytest.fixture
-def bundle(made, tmp_path) -> Path:
+def bundle(toy_bundle, tmp_path) -> Path:
     """A copy, to be replaced or spoilt."""
-    return Path(shutil.copytree(made, tmp_path / "bundle"))
+    return Path(shutil.copytree(toy_bundle, tmp_path / "bundle"))
 
 
 def test_a_reload_reaches_workers_that_are_not_ready_and_none_outlives_the_supervisor(bundle, tmp_path) -> None:

@@ -15,14 +15,13 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import OWN, open_seal, seal
 from hiersrec.types import Batch
-from tests.bundles import exported, tiny_run
+from tests.bundles import exported
 from tests.toy import walks
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    made = tmp_path_factory.mktemp("bundle")
-    return exported(tiny_run(made), made / "bundle", slabs="bf16")
+def folder(toy_run, tmp_path_factory) -> Path:
+    return exported(toy_run, tmp_path_factory.mktemp("bundle") / "bundle", slabs="bf16")
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +105,11 @@ def test_a_bundle_that_lost_its_name_while_it_was_to_be_replaced_is_found(folder
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_what_is_no_bundle(folder, tmp_path) -> None:
+def test_what_is_no_bundle(toy_run, tmp_path) -> None:
     with pytest.raises(BadFolder, match=r"There is no bundle folder at .* Make one with `hiersrec export`\."):
         open_bundle(tmp_path / "nothing")
     with pytest.raises(BadFolder, match=r"is not a finished bundle folder: it has no bundle\.json\."):
-        open_bundle(folder.parent / "run")
+        open_bundle(toy_run)
 
 
 def test_a_bundle_that_is_replaced_while_it_is_opened_is_not_mixed_with_the_other(

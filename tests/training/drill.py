@@ -28,6 +28,7 @@ from hiersrec.training.distributed import Processes, joined, leave
 from hiersrec.training.fit import train
 from hiersrec.training.teachers import Teachers
 from tests.model.world import recipe
+from tests.shop import TINY
 from tests.toy import toy
 
 DATA = toy(train=33, test=10).data
@@ -40,6 +41,16 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "taught": ("tasks.item.head=linear",),
     "sampled": ("tasks.item.softmax=sampled",),  # so many draws that each item comes up in each process
 }
+
+QUICK = [
+    *TINY,
+    "training.batch_size=53",
+    "training.precision=float32",
+    "training.epochs=3",
+    "training.learning_rate=0.003",
+]
+"""Settings of the recipe hiersrec for a run folder."""
+STILL = ["inputs.dropout=0", "encoder.dropout=0"]
 
 
 def trained(variant: str, folder: Path, processes: Processes | None = None) -> tuple[HierarchicalModel, Progress]:
@@ -123,6 +134,8 @@ def check(out: Path, dataset: Path) -> None:
             found[variant] = {"bits": bits(model), "history": progress.history}
             if here.first:
                 safetensors.torch.save_model(model, str(out / f"{variant}.safetensors"))
+        still = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL])
+        train(Dataset.open(dataset), still, out / "run", SilentCallback(), processes=here)
         (out / f"{here.rank}.json").write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -25,18 +25,10 @@ from hiersrec.training.distributed import Processes, alone, joined, launcher
 from hiersrec.training.fit import train
 from hiersrec.training.optimizer import optimizers
 from tests.cli.conftest import Result
-from tests.shop import TINY
 from tests.training import drill
+from tests.training.drill import QUICK, STILL
 
 ROOT = Path(__file__).parents[2]
-QUICK = [
-    *TINY,
-    "training.batch_size=53",
-    "training.precision=float32",
-    "training.epochs=3",
-    "training.learning_rate=0.003",
-]
-STILL = ["inputs.dropout=0", "encoder.dropout=0"]
 DROPPING = ["inputs.dropout=0.2", "encoder.dropout=0.2"]
 
 
@@ -145,21 +137,34 @@ def test_a_rival_trains_in_one_process(drilled) -> None:
     assert not (drilled[0] / "rival").exists()
 
 
-def test_the_command_under_torchrun_makes_the_run_of_one_process(dataset, tmp_path) -> None:
-    recipe = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL])
-    train(dataset, recipe, tmp_path / "one", SilentCallback())
+def test_the_run_folder_of_two_processes_is_that_of_one(drilled, dataset, tmp_path) -> None:
+    train(dataset, read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL]), tmp_path / "one", SilentCallback())
 
-    words = ["--recipe", "hiersrec", *sets(*QUICK, *STILL)]
-    made = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "two", *words, "--json")
+    for one, two in zip(history(tmp_path / "one"), history(drilled[0] / "run"), strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        assert two["valid"] == pytest.approx(one["valid"], rel=1e-5)
 
+
+def words(dataset, out: Path) -> list[object]:
+    return ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*QUICK, *DROPPING)]
+
+
+@pytest.fixture(scope="module")
+def whole(dataset, tmp_path_factory) -> tuple[Path, Result]:
+    """A training with dropout, and what the command under torchrun said."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    made = torchrun("hiersrec", *words(dataset, out), "--json")
     assert made.code == 0, made.err
-    assert json.loads(made.out) == json.loads((tmp_path / "two" / "run.json").read_text(encoding="utf-8"))
+    return out, made
+
+
+def test_the_command_under_torchrun_speaks_with_one_voice(whole) -> None:
+    out, made = whole
+
+    assert json.loads(made.out) == json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert made.err.count("train: epoch 2:") == made.err.count("train: wrote") == 1
     assert "2 processes, cpu" in made.err
     assert "Warning" not in made.err
-    for one, two in zip(history(tmp_path / "one"), history(tmp_path / "two"), strict=True):
-        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
-        assert two["valid"] == pytest.approx(one["valid"], rel=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -173,21 +178,15 @@ def killed(dataset, tmp_path_factory) -> Path:
     return out
 
 
-def words(dataset, out: Path) -> list[object]:
-    return ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*QUICK, *DROPPING)]
-
-
-def test_a_killed_training_of_two_goes_on_bit_for_bit(dataset, killed, tmp_path) -> None:
+def test_a_killed_training_of_two_goes_on_bit_for_bit(dataset, whole, killed, tmp_path) -> None:
     """Which also says that two trainings of two processes are one."""
     out = Path(shutil.copytree(killed, tmp_path / "resumed"))
-    whole = torchrun("hiersrec", *words(dataset, tmp_path / "whole"))
     resumed = torchrun("hiersrec", *words(dataset, out), "--resume")
 
-    assert whole.code == 0, whole.err
     assert resumed.code == 0, resumed.err
     assert "resumed at epoch 2" in resumed.err
-    assert (out / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
-    for one, two in zip(history(out), history(tmp_path / "whole"), strict=True):
+    assert (out / "model.safetensors").read_bytes() == (whole[0] / "model.safetensors").read_bytes()
+    for one, two in zip(history(out), history(whole[0]), strict=True):
         assert (one["loss"], one["valid"]) == (two["loss"], two["valid"])
 
 
