@@ -1,4 +1,4 @@
-"""What do trends (model/trend.py) add to a trained model, or to a baseline?
+"""What do trends (model/score_terms/trend.py) add to a trained model, or to a baseline?
 
     score(i) = score_item(i) + weight * trend(i)             or, with --times, score_item(i) * exp(weight * trend(i))
 
@@ -20,7 +20,7 @@ from weighing import weighed
 
 from hiersrec.build import open_run
 from hiersrec.config import ModelRecipe
-from hiersrec.model.trend import trend
+from hiersrec.model.score_terms.trend import trend
 from hiersrec.store.dataset import Dataset
 from hiersrec.types import Batch, Float32, Scorer, Scores
 

@@ -17,7 +17,8 @@ PACKAGE = ROOT / "src" / "hiersrec"
 # A part is a folder or a file of the package. Each floor may import itself and the parts named here.
 CELLAR = {"errors", "types"}
 STORE = {*CELLAR, "store"}
-BUILD = {*STORE, "registry", "config", "recipe_file", "model", "build"}
+SETTINGS = {"errors", "registry", "constraints", "config", "recipe_file"}
+BUILD = {*STORE, *SETTINGS, "model", "build"}
 EVERYTHING = {
     *(
         *BUILD,
@@ -37,18 +38,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
     "registry": {"errors"},
-    "config": set(),
-    "recipe_file": {"errors", "registry", "config"},
+    "constraints": {"errors"},
+    "config": {"constraints"},
+    "recipe_file": SETTINGS,
     "store": CELLAR,
     "prepare": STORE,
     "retrieval": STORE,
     "evaluation": {*STORE, "retrieval"},
-    "model": {*STORE, "registry"},
+    "model": {*STORE, "registry", "constraints", "config"},
     "datasets": {*STORE, "prepare"},
     "baselines": {*STORE, "model"},
     "build": BUILD,
     "training": {*BUILD, "evaluation", "retrieval"},
-    "add_items": {*STORE, "config", "recipe_file", "build", "prepare"},
+    "add_items": {*STORE, *SETTINGS, "build", "prepare"},
     "serving": {*STORE, "registry", "build", "retrieval", "add_items"},
     "export": {*BUILD, "retrieval", "serving"},
     "evaluate_run": {*BUILD, "evaluation", "retrieval"},
@@ -64,7 +66,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 # Members of a registry folder stand alone; what two of them share is a file that begins with an underscore.
-REGISTRIES = ("datasets", "baselines", "model/encoders", "model/tasks", "model/softmax", "reproduce")
+REGISTRIES = (
+    *("datasets", "baselines", "reproduce", "model/encoders", "model/tasks", "model/softmax"),
+    *("model/score_terms", "model/soft_targets"),
+)
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.
 ONLY_IN: dict[str, set[str]] = {

@@ -5,10 +5,9 @@ import dataclasses
 import pytest
 
 from hiersrec import registry
-from hiersrec.build import build_model, build_trainable
+from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe, TaskTable
 from hiersrec.errors import BadRecipe, UnknownName
-from hiersrec.recipe_file import find_recipe, read_recipe
 from tests.model.world import catalog, recipe
 
 
@@ -116,35 +115,7 @@ def test_tasks_that_a_dataset_lacks_take_no_part_and_can_be_read() -> None:
     assert {name: wires.reads for name, wires in wiring.items()} == {"item": ()}
 
 
-def test_all_positions_need_an_encoder_that_looks_back_only() -> None:
-    causal = ("encoder.causal=true", "encoder.positions=forward")
-    every = "training.positions=all"
-
-    with pytest.raises(BadRecipe, match=r'positions = "all".*got transformer.*encoder\.causal = true.*leave positions'):
-        build_trainable(recipe(every, causal[0]), catalog(), None)
-    with pytest.raises(BadRecipe, match=r'positions = "all".*own model, got the rival csrm.*Leave it out'):
-        build_trainable(read_recipe(find_recipe("csrm", "any"), [every]), catalog(), None)
-    build_trainable(recipe(every, *causal), catalog(), None)
-
-
 SAMPLED = "tasks.item.softmax=sampled"
-
-
-def test_a_softmax_that_reads_some_items_alone_goes_with_nothing_that_reads_all() -> None:
-    softmax, name = SAMPLED, "sampled"
-    base = recipe(softmax)
-    category = dataclasses.replace(base.tasks[0], reads=("item",))
-
-    with pytest.raises(BadRecipe, match=rf"category_1 reads 'item', the scores of all items, .* = \"{name}\" does not"):
-        build_model(dataclasses.replace(base, tasks=(base.tasks[1], category)), catalog())
-    with pytest.raises(BadRecipe, match=rf'weight_decay must be 0 with .* = "{name}".*, got 0\.1\. Set it to 0'):
-        build_model(recipe(softmax, "training.weight_decay=0.1"), catalog())
-    with pytest.raises(BadRecipe, match=rf'neighbours must be 0 with .* = "{name}".*, got 4\. Set it to 0'):
-        build_model(recipe(softmax, "inputs.neighbours=4"), catalog())
-    with pytest.raises(BadRecipe, match=rf'repeats needs softmax = "full", got "{name}"\. Change one of the two'):
-        build_model(recipe(softmax, "tasks.item.repeats=true"), catalog())
-    with pytest.raises(BadRecipe, match=rf'smoothing needs softmax = "full", got "{name}"\. Change one of the two'):
-        build_model(recipe(softmax, "tasks.item.smoothing=0.1"), catalog())
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hiersrec import Candidates, Recommender, build
+from hiersrec import Candidates, Recommender
 from hiersrec import export as _export_part  # the part of that name, not the function
 from hiersrec.build import RECIPE
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
@@ -59,7 +59,7 @@ def test_run_and_bundle_answer_alike(toy_run, toy_bundle, candidates, options) -
 
 
 def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(build, "trend", fashion)
+    monkeypatch.setattr("hiersrec.model.score_terms.trend.trend", fashion)
     beyond = (
         "tasks.item.repeats=true",
         "inputs.neighbours=3",
@@ -256,7 +256,8 @@ def test_a_baseline_has_no_export(toy_run, tmp_path) -> None:
     train(Dataset.open(toy_run.parent / "data"), popularity, tmp_path / "run", SilentCallback())
 
     with pytest.raises(
-        BadRecipe, match=r"holds popularity, a .* Serve the run folder itself, through Recommender\.load"
+        BadRecipe,
+        match=r"got the baseline 'popularity'\. Serve the run folder itself",
     ):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None)
 
@@ -279,7 +280,7 @@ def test_a_task_that_reads_the_items_has_no_export(toy_run, tmp_path) -> None:
         Dataset.open(toy_run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", SilentCallback()
     )
 
-    with pytest.raises(BadRecipe, match="the task 'category_1' reads 'item', the scores of all items"):
+    with pytest.raises(BadRecipe, match="excludes the tasks that read the item task"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None)
 
 

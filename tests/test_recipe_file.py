@@ -327,7 +327,7 @@ def test_a_table_of_a_task_changes_the_task_of_that_name_as_an_override_does(rea
     )
     expected = read_recipe(best, overrides)
     assert dataclasses.replace(found, description="") == expected
-    assert found.tasks[1].config.repeats
+    assert found.tasks[1].config.score_terms["repeats"].repeats
     assert expected != read_recipe(best, overrides[:-1])
 
 

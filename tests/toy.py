@@ -147,6 +147,6 @@ def write_toy(folder: Path, sessions: int = 660, seed: int = 0) -> Path:
 
 
 def fashion(num_items: int, train: object) -> np.ndarray:
-    """In place of model.trend.trend, since the toy shop has no fashions: (N,) float32, none of them 0."""
+    """In place of score_terms.trend.trend, since the toy shop has no fashions: (N,) float32, none of them 0."""
     del train
     return np.sin(np.arange(1, num_items + 1)).astype(np.float32)

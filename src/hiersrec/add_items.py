@@ -8,23 +8,20 @@ tree lacked. All else stays as it was, and with it every score of the other item
 import shutil
 import tempfile
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 
-from hiersrec.build import RECIPE, WEIGHTS, open_run
-from hiersrec.config import ModelRecipe, Recipe
+from hiersrec.build import WEIGHTS, Run, facts, grown, open_run, weights_of
+from hiersrec.config import DEFAULT_RECIPE, ModelRecipe
+from hiersrec.constraints import above, check, equals, excludes, is_set, requires
 from hiersrec.errors import BadRecipe
 from hiersrec.prepare.extend_catalog import grow_catalog
-from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.folder import OWN, new_folder, open_seal, seal, write_text
-from hiersrec.types import Float32
+from hiersrec.store.folder import OWN, new_folder, seal, write_text
 
 CARD = "MODEL_CARD.md"
 
@@ -45,12 +42,13 @@ def add_items(
     `items`. `say` gets a line per stage. Raises BadRecipe if the run's model can't score new items,
     BadInput if the items don't fit or none is new, BadFolder if a folder is not what it should be.
     """
-    document = open_seal(run, "run", checksums=True)
-    _refuse(run, read_recipe(run / RECIPE), Catalog.open(run / "catalog"))
+    opened = open_run(run)
+    document = opened.document
+    _refuse(opened)
     with new_folder(out, "run", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
         added = grow_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
-        weights = safetensors.numpy.load_file(run / WEIGHTS)
-        larger = _larger(weights, Catalog.open(folder / "catalog"))
+        weights = weights_of(opened)
+        larger = grown(weights, opened.recipe, Catalog.open(folder / "catalog"))
         safetensors.numpy.save_file(larger, folder / WEIGHTS)
         for name in document["files"]:
             if name != WEIGHTS and not name.startswith("catalog/"):
@@ -61,7 +59,7 @@ def add_items(
             write_text(folder / CARD, f"{card}\n\nAdded later: {total:,} items, which training never saw.\n")
         document = {
             **{name: value for name, value in document.items() if name not in ("kind", "format_version", "files", OWN)},
-            "parameters": document["parameters"] + sum(larger[one].size - weights[one].size for one in weights),
+            "parameters": document["parameters"] + sum(larger[name].size - weights[name].size for name in weights),
             "added_items": total,
         }
         files = [path for path in folder.rglob("*") if path.is_file() and path.name != CARD]
@@ -71,28 +69,27 @@ def add_items(
     return document
 
 
-def _refuse(run: Path, recipe: Recipe, catalog: Catalog) -> None:
-    """Raise BadRecipe if the recipe's model has nothing to score an item by that it was not trained on."""
-    way_out = "Train with --recipe cold_start"
-    if not isinstance(recipe, ModelRecipe):
-        raise BadRecipe(f"{run} holds {recipe.name}, a rival that can't score items it was not fitted on. {way_out}.")
-    if readers := [table.name for table in recipe.tasks if any(fnmatchcase("item", one) for one in table.reads)]:
+def _refuse(run: Run) -> None:
+    """Raise BadRecipe if the run's model has nothing to score an item by that it was not trained on."""
+    way_out = f"Train with --recipe {DEFAULT_RECIPE}, on a dataset prepared with --items."
+    if not isinstance(run.recipe, ModelRecipe):
         raise BadRecipe(
-            f"{run} can't take new items: its task '{readers[0]}' reads the item task, with a weight for each item."
+            f"{run.folder} holds {run.recipe.name}, a baseline that can't score items it was not fitted on. {way_out}"
         )
-    [item] = [table.config for table in recipe.tasks if table.name == "item"]
-    if item.vectors != "id+metadata":
-        raise BadRecipe(
-            f'{run} can\'t score new items: its item task has head = "{item.head}" and vectors = "{item.vectors}", '
-            f"which knows an item only by what was learnt of that item. {way_out}, or with --set "
-            "tasks.item.head=cosine --set tasks.item.vectors=id+metadata --set inputs.id_dropout=0.2."
-        )
-    if not recipe.inputs.content_width(catalog):
-        raise BadRecipe(
-            f"{run} can't score new items: it knows an item by its id alone, as its dataset has {len(catalog.levels)} "
-            f"category levels and {len(catalog.features)} metadata columns, and [inputs] category_width and "
-            "metadata_width say which are used. Prepare with --items, and train with --recipe cold_start."
-        )
+    command = f"add-items to {run.folder}"
+    constraints = (
+        excludes(
+            command, is_set("the tasks that read the item task"), "their weights have a row for each item", way_out
+        ),
+        requires(
+            command,
+            equals("tasks.item.vectors", "id+metadata"),
+            "otherwise an item is known only by what was learnt of that item",
+            way_out,
+        ),
+        requires(command, above("inputs.content_width", 0), "otherwise an item is known only by its id", way_out),
+    )
+    check(constraints, facts(run.recipe, run.catalog))
 
 
 def _as_file(items: Path | pa.Table, folder: Path) -> Path:
@@ -101,15 +98,3 @@ def _as_file(items: Path | pa.Table, folder: Path) -> Path:
         return items
     pq.write_table(items, folder / "new_items.parquet")
     return folder / "new_items.parquet"
-
-
-def _larger(weights: dict[str, Float32], catalog: Catalog) -> dict[str, Float32]:
-    """The weights with rows of zeros for what is new; the tables of items and nodes are the only ones that grow."""
-    rows = {"inputs.item_table.weight": catalog.num_items + 1, "trend": catalog.num_items}
-    rows |= {f"inputs.level_tables.{at}.weight": level.num_nodes + 1 for at, level in enumerate(catalog.levels)}
-    larger = dict(weights)
-    for name, size in rows.items():
-        if name in weights:  # a recipe may leave categories out of the inputs
-            old = weights[name]
-            larger[name] = np.concatenate([old, np.zeros((size - len(old), *old.shape[1:]), old.dtype)])
-    return larger

@@ -1,4 +1,4 @@
-"""Recipe + catalogue -> the scorer it describes, ours or a rival's; run folder -> the scorer that lies in it."""
+"""Recipe + catalogue -> the scorer it describes, ours or a baseline's; run folder -> the scorer that lies in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,26 +6,27 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.numpy
 import safetensors.torch
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from hiersrec import registry
-from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, TaskTable
+from hiersrec import constraints, registry
+from hiersrec.config import TRAINING_CONSTRAINTS, BaselineRecipe, ModelRecipe, Recipe, TaskTable
 from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
+from hiersrec.model import inputs as inputs_module
 from hiersrec.model import pooling
 from hiersrec.model.hierarchical import HierarchicalModel, Wiring
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.repeats import Repeats
-from hiersrec.model.scorer import scorer_of
+from hiersrec.model.score_term import ItemTerm, PositionTerm
+from hiersrec.model.scorer import TrainedScorer, scorer_of
+from hiersrec.model.tasks import item as item_task
 from hiersrec.model.trainable import Trainable
-from hiersrec.model.trend import trend
-from hiersrec.recipe_file import read_recipe
+from hiersrec.recipe_file import read_recipe, settings_of
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
-from hiersrec.types import Scorer
+from hiersrec.types import Float32, Scorer
 
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.toml"
@@ -34,82 +35,69 @@ RECIPE = "recipe.toml"
 def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = None) -> HierarchicalModel:
     """The untrained model of a recipe, its weights drawn from torch's current random state.
 
-    train: the training sessions, of which an item's neighbours and its trend are constants of the model; None where
-    weights are loaded, which hold them.
+    train: the training sessions, of which the model keeps what it needs; None where weights are loaded, which hold it.
+    Raises BadRecipe if settings do not go together (constraints.py) or the catalogue lacks what they need.
     """
+    if "item" not in [table.name for table in recipe.tasks]:
+        raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
+    constraints.check(constraints_of(recipe), facts(recipe, catalog))
     inputs = Inputs(recipe.inputs, catalog, train)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
+    constraints.check(TRAINING_CONSTRAINTS, {**facts(recipe, catalog), "encoder.causal": encoder.causal})
     pooled = pooling.build(recipe.pooling, inputs.width)
     tasks: dict[str, nn.Module] = {}
     wiring: dict[str, Wiring] = {}
-    for at, table in enumerate(recipe.tasks):
+    for position, table in enumerate(recipe.tasks):
         module = registry.load("model.tasks", table.name)
-        above = {one.name for one in recipe.tasks[:at]}
+        earlier = {task.name for task in recipe.tasks[:position]}
         for name, config in module.members(table.config, catalog).items():
             if name in tasks:
                 raise BadRecipe(f"[[tasks]] {table.name}: the task '{name}' is there twice. Remove one of them.")
-            reads = _sources(table, list(tasks), above)  # with "category_*" a level reads the coarser ones
+            reads = _sources(table, list(tasks), earlier)  # with "category_*" a level reads the coarser ones
             tasks[name] = module.build(config, catalog, inputs.width, inputs)
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
-    if "item" not in tasks:
-        raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
-    [item] = [table.config for table in recipe.tasks if table.name == "item"]
-    repeats = Repeats(inputs.width, encoder.max_length) if item.repeats else None
-    model = HierarchicalModel(inputs, encoder, pooled, tasks, wiring, repeats, _trend(item.trend, catalog, train))
-    if model.sparse_parameters():
-        _refuse_beside_sparse_tables(recipe, wiring)
-    return model
-
-
-def _trend(weight: float, catalog: Catalog, train: Sessions | None) -> Tensor | None:
-    """What trends add to the scores, (N,) float32: zeros for weights to be loaded into, where there is no `train`."""
-    if not weight:
-        return None
-    if train is None:
-        return torch.zeros(catalog.num_items)
-    return torch.from_numpy(trend(catalog.num_items, train)) * weight
-
-
-def _refuse_beside_sparse_tables(recipe: ModelRecipe, wiring: Mapping[str, Wiring]) -> None:
-    """Raise BadRecipe for what would read all items at each step, where the item task's softmax reads some alone."""
-    [softmax] = [table.config.softmax for table in recipe.tasks if table.name == "item"]
-    if recipe.inputs.neighbours:
-        raise BadRecipe(
-            f'[inputs] neighbours must be 0 with [[tasks]] item softmax = "{softmax}", whose steps leave most rows of '
-            f'the item table alone, got {recipe.inputs.neighbours}. Set it to 0, or use softmax = "full".'
+    terms: dict[str, ItemTerm | PositionTerm] = {}
+    for name, config in item_task.config_of(recipe).score_terms.items():
+        term = registry.load(item_task.SCORE_TERMS, name).build(
+            config, catalog, inputs.width, encoder.max_length, train
         )
-    if readers := [name for name, wires in wiring.items() if "item" in wires.reads]:
-        raise BadRecipe(
-            f"[[tasks]] {readers[0]} reads 'item', the scores of all items, which item's softmax = \"{softmax}\" does "
-            'not make in training. Use softmax = "full", or leave item out of reads.'
-        )
-    if recipe.training.weight_decay:
-        raise BadRecipe(
-            f'[training] weight_decay must be 0 with [[tasks]] item softmax = "{softmax}", whose steps leave most rows '
-            f'of the item table alone, got {recipe.training.weight_decay}. Set it to 0, or use softmax = "full".'
-        )
+        if term is not None:
+            terms[name] = term
+    return HierarchicalModel(inputs, encoder, pooled, tasks, wiring, terms)
+
+
+def constraints_of(recipe: ModelRecipe) -> list[constraints.Constraint]:
+    """Of the inputs, and of every member of a registry that the recipe names."""
+    item = item_task.config_of(recipe)
+    members = [("model.encoders", recipe.encoder.name), ("model.softmax", item.softmax)]
+    members += [("model.tasks", table.name) for table in recipe.tasks]
+    members += [(item_task.SCORE_TERMS, name) for name in item.score_terms]
+    members += [(item_task.SOFT_TARGETS, name) for name in item.soft_targets]
+    modules = [inputs_module, *(registry.load(folder, name) for folder, name in dict.fromkeys(members))]
+    return [constraint for module in modules for constraint in getattr(module, "CONSTRAINTS", ())]
+
+
+def facts(recipe: ModelRecipe, catalog: Catalog) -> dict[str, Any]:
+    """The settings of a recipe by place, and what follows from them and the catalogue."""
+    names = [table.name for table in recipe.tasks]
+    later = recipe.tasks[names.index("item") + 1 :] if "item" in names else ()
+    reading = [table.name for table in later if any(fnmatchcase("item", pattern) for pattern in table.reads)]
+    return {
+        **settings_of(recipe),
+        "inputs.content_width": recipe.inputs.content_width(catalog),
+        "the tasks that read the item task": reading,
+    }
 
 
 def build_trainable(recipe: Recipe, catalog: Catalog, train: Sessions | None) -> Trainable:
-    """The untrained model of a recipe with [training], ours or a rival's.
+    """The untrained model of a recipe with [training], ours or a baseline's.
 
-    train: the sessions from which a rival takes more than examples; None where weights are loaded, which hold it.
+    train: the sessions from which a baseline takes more than examples; None where weights are loaded, which hold it.
     """
-    every = recipe.training is not None and recipe.training.positions == "all"
     if isinstance(recipe, ModelRecipe):
-        ours = build_model(recipe, catalog, train)
-        if every and not ours.encoder.causal:
-            raise BadRecipe(
-                f'[training] positions = "all" needs an encoder whose states know nothing of later items, got '
-                f'{recipe.encoder.name}. Set encoder.causal = true and encoder.positions = "forward" for a '
-                'transformer, or choose gru, or leave positions at "last".'
-            )
-        return ours
+        return build_model(recipe, catalog, train)
     chosen = recipe.baseline
-    if every:
-        raise BadRecipe(
-            f'[training] positions = "all" is for recipes of our own model, got the rival {chosen.name}. Leave it out.'
-        )
+    constraints.check(TRAINING_CONSTRAINTS, settings_of(recipe))
     model: Trainable = registry.load("baselines", chosen.name).build(chosen.config, catalog, train)
     return model
 
@@ -119,15 +107,15 @@ def _sources(table: TaskTable, earlier: list[str], tables: set[str]) -> tuple[st
 
     A pattern may match none (no categories at all), and so may an earlier table that the dataset has no task for.
     """
-    found: list[str] = []
+    sources: list[str] = []
     for pattern in table.reads:
         matched = [name for name in earlier if fnmatchcase(name, pattern)]
         if not matched and "*" not in pattern and pattern not in tables:
             raise BadRecipe(
                 f"[[tasks]] {table.name} reads '{pattern}', which is no earlier task. {did_you_mean(pattern, earlier)}"
             )
-        found += [name for name in matched if name not in found]
-    return tuple(found)
+        sources += [name for name in matched if name not in sources]
+    return tuple(sources)
 
 
 @dataclass(frozen=True)
@@ -161,3 +149,19 @@ def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
         reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
         raise BadFolder(f"{weights} does not fit its recipe: {reason} Train the run anew.") from error
     return scorer_of(model.eval())
+
+
+def weights_of(run: Run) -> dict[str, Float32]:
+    """What its file of weights holds, by name of the tensor."""
+    assert isinstance(run.scorer, TrainedScorer), "baselines that count have no tensors"
+    return {name: tensor.numpy() for name, tensor in run.scorer.model.state_dict().items()}
+
+
+def grown(weights: Mapping[str, Float32], recipe: Recipe, catalog: Catalog) -> dict[str, Float32]:
+    """Weights for a larger catalogue: zeros in the rows of items and categories that are new."""
+    larger = dict(weights)
+    for name, tensor in build_trainable(recipe, catalog, None).state_dict().items():
+        if tensor.ndim and len(tensor) > len(weights[name]):
+            larger[name] = np.zeros(tensor.shape, weights[name].dtype)
+            larger[name][: len(weights[name])] = weights[name]
+    return larger

@@ -5,9 +5,32 @@ of a registry folder are its own Config, which stands beside it. Config objects 
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Ge, Gt, Le
+
+from hiersrec.constraints import equals, excludes, is_set, requires
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance as Settings
+
+    from hiersrec.model.inputs import Config as InputSettings
+else:
+    Settings = InputSettings = Any
+"""A frozen dataclass: the Config of a member of a registry folder, and that of model/inputs.py."""
+
+DEFAULT_RECIPE = "best"
+"""The recipe that commands take and messages advise."""
+SHAPES = "decides shapes of weights"
+"""Marks settings, in Annotated, which decide how many weights there are and of which shapes."""
+REGISTRY = "registry"
+"""Marks, in a field's metadata, a mapping that holds the Config of each member of a registry folder."""
+
+
+def shaping(config: type) -> set[str]:
+    """Names of the settings of a Config that decide shapes of weights."""
+    hints = get_type_hints(config, include_extras=True)
+    return {name for name, hint in hints.items() if SHAPES in getattr(hint, "__metadata__", ())}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +66,32 @@ class Training:
     """Of initial weights, order of examples and dropout."""
 
 
+TRAINING_CONSTRAINTS = (
+    requires(
+        equals("training.positions", "all"),
+        equals("encoder.causal", True),
+        "states that know later items know the targets",
+        'Choose gru, or a transformer with encoder.causal = true and encoder.positions = "forward"; or leave '
+        'training.positions at "last".',
+    ),
+    excludes(
+        equals("training.positions", "all"),
+        is_set("baseline.name"),
+        "baselines train prefix by prefix",
+    ),
+    excludes(
+        is_set("training.teachers"),
+        is_set("baseline.name"),
+        "baselines have losses of their own",
+    ),
+    requires(
+        equals("training.refit", True),
+        equals("training.newest_share", 1),
+        "refit trains on all sessions, those of validation too",
+    ),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecipeHeader:
     """What stands above the tables of a recipe."""
@@ -50,7 +99,7 @@ class RecipeHeader:
     name: str
     description: str = ""
     """What it is, in a sentence."""
-    pooling: Literal["average", "max", "last", "attention"] = "average"
+    pooling: Annotated[Literal["average", "max", "last", "attention"], SHAPES] = "average"
     """How the states of a session become one vector."""
 
 
@@ -59,7 +108,7 @@ class Component:
     """A member of a registry folder, and its settings."""
 
     name: str
-    config: Any
+    config: Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +124,7 @@ class TaskTable:
     """The paper's lambda_C: a number, or a rule (model/loss_weights.py)."""
     reads_as: Literal["logits", "probs"] = "logits"
     """Feed on raw score vectors (the paper) or on probabilities."""
-    config: Any = None
+    config: Settings = None  # type: ignore[assignment]  # recipe_file.py fills it last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +134,14 @@ class ModelRecipe:
     name: str
     description: str
     pooling: str
-    inputs: Any
+    inputs: InputSettings
     encoder: Component
     tasks: tuple[TaskTable, ...]
     training: Training
+
+    def task(self, name: str) -> TaskTable:
+        """The first table [[tasks]] of that name."""
+        return next(table for table in self.tasks if table.name == name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@
     inputs.npy       (N + 1, D) float32: input vector of each item
     vectors.npy ...  what queries are compared with, in the order of the layout (retrieval/slabs.py)
     layout/          where each item and category lies in it (retrieval/layout.py)
-    explain/AT.npy   M_t (d, C) float32 of the task at that place of bundle.json's "reads"; trend.npy, (N,) float32, is
-                     what of the biases is a trend, if anything
+    explain/         ROW.npy, M_t (d, C) float32 of the task in that row of bundle.json's "reads"; NAME.npy,
+                     (N,) float32, what the score term of that name adds to the biases
     catalog/         ids, titles, categories and counts (store/bundle_catalog.py)
 
 The exported graph is run on real sessions and compared with the model before anything is put in place.
@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 
 from hiersrec import __version__
-from hiersrec.build import Run, open_run
+from hiersrec.build import Run, facts, open_run
 from hiersrec.config import ModelRecipe
+from hiersrec.constraints import check, excludes, is_set
 from hiersrec.errors import BadInput, BadRecipe, HiersrecError, MissingExtra
 from hiersrec.model import exported
 from hiersrec.model.hierarchical import HierarchicalModel
@@ -32,9 +33,8 @@ from hiersrec.model.scorer import ModelScorer
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import top_k
-from hiersrec.retrieval.repeats import added
+from hiersrec.retrieval.session_scores import session_scores
 from hiersrec.retrieval.slabs import Slabs
-from hiersrec.serving.bundle import TREND
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store import folder as folders
 from hiersrec.store.batches import whole_sessions
@@ -74,8 +74,7 @@ def export(
     """
     Slabs.of(np.zeros((1, 1), np.float32), None, slabs)  # refuses an unknown type before anything is read
     opened = open_run(run)
-    recipe = _refuse(opened)
-    model = _model(opened)
+    model, recipe = _model(opened), opened.recipe
     _refuse_candidates(candidates, list(model.wiring))
     batch, source = _sessions(opened, data, model.max_length)
     catalog = opened.catalog
@@ -89,13 +88,13 @@ def export(
         say(f"export: compare with the model on {len(batch)} {source}")
         expected = exported.outputs(model, batch) | {"item": opened.scorer.score(batch).items[:, 1:]}
         encoder = "encoder.onnx"
-        found = _run(folder / encoder, inputs, batch, vectors, biases)
+        found = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
         checked: dict[str, Any] = {"sessions": len(batch), "from": source, "difference": _close(found, expected)}
         if int8_encoder:
             encoder = "encoder.int8.onnx"
             _quantize(folder / "encoder.onnx", folder / encoder)
             (folder / "encoder.onnx").unlink()
-            found = _run(folder / encoder, inputs, batch, vectors, biases)
+            found = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
             checked["int8"] = {"difference": _difference(found, expected), "overlap": _alike(found, expected)}
             say(
                 f"export: with bytes the greatest difference is {checked['int8']['difference']:.2g}, and "
@@ -107,16 +106,16 @@ def export(
         at_place = layout.order - 1
         Slabs.of(vectors[at_place], None if biases is None else biases[at_place], slabs).save(folder)
         (folder / "explain").mkdir()
-        if model.trend is not None:
-            np.save(folder / TREND, model.trend.numpy()[at_place])
+        for name, term in model.item_terms.items():
+            np.save(folder / f"explain/{name}.npy", term().numpy()[at_place])
         for at, read in enumerate(reads.values()):
             np.save(folder / f"explain/{at}.npy", read.matrix)
         pack(catalog, folder / "catalog")
-        facts = folders.facts_of(folder, [path for path in folder.rglob("*") if path.is_file()])
+        file_facts = folders.facts_of(folder, [path for path in folder.rglob("*") if path.is_file()])
         document = {
             "hiersrec": __version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model_version": _version(facts),
+            "model_version": _version(file_facts),
             "run": run.resolve().name,
             "recipe": recipe.name,
             "dataset": opened.document["dataset"]["name"],
@@ -125,37 +124,32 @@ def export(
             "query_width": vectors.shape[1],
             "tasks": [name for name in names if name in model.wiring],
             "reads": [{"task": task, "as": read.reads_as} for task, read in reads.items()],
+            "terms": {
+                "constants": {f"explain/{name}.npy": term.label for name, term in model.item_terms.items()},
+                "positions": {name: term.label for name, term in model.position_terms.items()},
+            },
             "candidates": {"policy": candidates.policy, "top": candidates.top, "share": candidates.share},
             "slabs": slabs,
             "encoder": encoder,
             "checked": checked,
         }
-        folders.write_seal(folder, "bundle", document, facts)
+        folders.write_seal(folder, "bundle", document, file_facts)
         written = folders.open_seal(folder, "bundle")
     say(f"export: wrote {out}")
     return written
 
 
-def _refuse(run: Run) -> ModelRecipe:
-    """The recipe, if its model is one that has a graph and vectors; raises BadRecipe if not."""
-    recipe = run.recipe
-    if not isinstance(recipe, ModelRecipe):
-        raise BadRecipe(
-            f"{run.folder} holds {recipe.name}, a baseline, and only our own model has an export. Serve the run folder "
-            "itself, through Recommender.load."
-        )
-    return recipe
-
-
 def _model(run: Run) -> HierarchicalModel:
+    """The model of a run, if it is one that has a graph and vectors; raises BadRecipe if not."""
+    command, way_out = f"an export of {run.folder}", "Serve the run folder itself, through Recommender.load."
+    if not isinstance(run.recipe, ModelRecipe):
+        raise BadRecipe(f"{command} requires a recipe with [[tasks]], got the baseline '{run.recipe.name}'. {way_out}")
+    all_scores = excludes(
+        command, is_set("the tasks that read the item task"), "they read the scores of all items", way_out
+    )
+    check([all_scores], facts(run.recipe, run.catalog))
     assert isinstance(run.scorer, ModelScorer)
-    model = run.scorer.model
-    if readers := [name for name, wires in model.wiring.items() if "item" in wires.reads]:
-        raise BadRecipe(
-            f"{run.folder}: the task '{readers[0]}' reads 'item', the scores of all items, which an export is there to "
-            "avoid. Serve the run folder itself, through Recommender.load, or train without that in reads."
-        )
-    return model
+    return run.scorer.model
 
 
 def _refuse_candidates(candidates: Candidates, tasks: list[str]) -> None:
@@ -198,24 +192,26 @@ def _of_split(sessions: Sessions, max_length: int) -> Batch:
     return Batch(batch.items[known], batch.lengths[known])
 
 
-def _run(graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: Float32 | None) -> dict[str, Float32]:
-    """What the graph gives, each half of the sessions apart and the first one alone, and the scores of all items."""
-    encoder = OnnxEncoder(graph, inputs, batch.items.shape[1], {})
+def _run(
+    graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: Float32 | None, positions: list[str]
+) -> dict[str, Float32]:
+    """What the graph gives, each half of the sessions apart and the first by itself, and the scores of all items."""
+    encoder = OnnxEncoder(graph, inputs, batch.items.shape[1], {}, {name: name for name in positions})
     parts = []
     for rows in (slice(0, 1), slice(1, 1 + len(batch) // 2), slice(1 + len(batch) // 2, None)):
         lengths = batch.lengths[rows]
         if len(lengths):
             parts.append(encoder.encode(Batch(batch.items[rows, : lengths.max()], lengths)))
-    found = {task: np.concatenate([one.tasks[task][:, 1:] for one in parts]) for task in parts[0].tasks}
-    query = np.concatenate([one.query for one in parts])
+    outputs = {task: np.concatenate([part.tasks[task][:, 1:] for part in parts]) for task in parts[0].tasks}
+    query = np.concatenate([part.query for part in parts])
     items = query @ vectors.T + (0 if biases is None else biases)
-    own, factor = np.concatenate([one.own for one in parts]), np.concatenate([one.factor for one in parts])
-    if parts[0].repeats is not None:
-        width = batch.items.shape[1]
-        found["repeats"] = np.concatenate([_padded(one.repeats, width) for one in parts if one.repeats is not None])
-        for line, mine in zip(items, added(batch, found["repeats"]), strict=True):
-            line[mine.items - 1] += mine.values
-    return found | {"query": query, "own": own, "factor": factor[:, None], "item": items}
+    own, factor = np.concatenate([part.own for part in parts]), np.concatenate([part.factor for part in parts])
+    width = batch.items.shape[1]
+    for name in positions:
+        outputs[name] = np.concatenate([_padded(part.positions[name], width) for part in parts])
+    for line, scores in zip(items, session_scores(batch, [outputs[name] for name in positions]), strict=True):
+        line[scores.items - 1] += scores.values
+    return outputs | {"query": query, "own": own, "factor": factor[:, None], "item": items}
 
 
 def _padded(values: Float32, width: int) -> Float32:

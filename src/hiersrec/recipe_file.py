@@ -20,7 +20,7 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from hiersrec import registry
-from hiersrec.config import BaselineRecipe, Component, ModelRecipe, Recipe, RecipeHeader, TaskTable, Training
+from hiersrec.config import REGISTRY, BaselineRecipe, Component, ModelRecipe, Recipe, RecipeHeader, TaskTable, Training
 from hiersrec.errors import BadRecipe, UnknownName, did_you_mean
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -194,6 +194,20 @@ def write_recipe(recipe: Recipe) -> str:
     return tomli_w.dumps(_plain(dataclasses.asdict(recipe)))
 
 
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Every setting by its place, as --set spells it: "tasks.item.head". Values are as TOML has them."""
+    settings: dict[str, Any] = {}
+    for key, value in tomllib.loads(write_recipe(recipe)).items():
+        tables = {key: value} if isinstance(value, dict) else {}
+        if isinstance(value, list):
+            tables = {f"{key}.{table['name']}": table for table in value}
+        elif not tables:
+            settings[key] = value
+        for place, table in tables.items():
+            settings |= {f"{place}.{name}": inner for name, inner in table.items()}
+    return settings
+
+
 def parse(cls: type[T], table: Any, where: str) -> T:
     """Fill a settings dataclass from a table, strictly. `where` names the table in errors."""
     if not isinstance(table, dict):
@@ -233,14 +247,31 @@ def _choice(folder: str, table: Any, where: str) -> Component:
 
 def _task(table: Any) -> TaskTable:
     name = _named(table, "[[tasks]]")
+    where = f"[[tasks]] {name}"
     config = registry.load("model.tasks", name).Config
-    own = {field.name for field in dataclasses.fields(config)}
-    common = {field.name for field in dataclasses.fields(TaskTable)} - {"config"}
-    _only(table, common | own, f"[[tasks]] {name}")
-    settings = parse(TaskTable, {key: table[key] for key in table if key in common}, f"[[tasks]] {name}")
-    return dataclasses.replace(
-        settings, config=parse(config, {key: table[key] for key in table if key in own}, f"[[tasks]] {name}")
-    )
+    extensions = {field.name: field.metadata[REGISTRY] for field in _fields(config) if REGISTRY in field.metadata}
+    own = {field.name for field in _fields(config)} - extensions.keys()
+    common = {field.name for field in _fields(TaskTable)} - {"config"}
+    members = {
+        extension: {member: registry.load(folder, member).Config for member in registry.names(folder)}
+        for extension, folder in extensions.items()
+    }
+    theirs = {field.name for part in members.values() for member in part.values() for field in _fields(member)}
+    _only(table, common | own | theirs, where)
+
+    def filled(cls: type[T], keys: Iterable[str]) -> T:
+        return parse(cls, {key: table[key] for key in table if key in keys}, where)
+
+    extended = {
+        extension: {member: filled(cls, {field.name for field in _fields(cls)}) for member, cls in part.items()}
+        for extension, part in members.items()
+    }
+    settings = dataclasses.replace(filled(config, own), **extended)
+    return dataclasses.replace(filled(TaskTable, common), config=settings)
+
+
+def _fields(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls)
 
 
 def _override(table: dict[str, Any], override: str) -> None:
@@ -281,8 +312,11 @@ def _tables(table: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """Settings as TOML tables: each Config is laid into the table that names it."""
+    """Settings as TOML tables: each Config is laid into the table that names it, and so are those of its members."""
     if isinstance(value, dict):
         config = value.pop("config", {})
-        return {key: _plain(one) for key, one in {**value, **config}.items() if one is not None}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+        for extension in [key for key, inner in config.items() if isinstance(inner, dict)]:
+            for settings in config.pop(extension).values():
+                config |= settings
+        return {key: _plain(inner) for key, inner in {**value, **config}.items() if inner is not None}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

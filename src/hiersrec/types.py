@@ -68,15 +68,16 @@ def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
 
 @dataclass(frozen=True)
 class ScorePart:
-    """One addend of the scores of K items for one session.
+    """What one source adds to the scores of K items for one session.
 
-    source: "session", "bias", "trend", "repeat", or the name of the task whose prediction is injected ("category_1").
-    value: (K,) float32, what it adds to each item's score.
-    by_class: (K, C) float32 for a task: what each of its known classes (node c + 1) adds; they sum to `value`.
+    source: "session", "bias", the label of a score term ("trend"), or the name of the task whose prediction is injected
+    ("category_1").
+    values: (K,) float32, what it adds to each item's score.
+    by_class: (K, C) float32 for a task: what each of its known classes (node c + 1) adds; they sum to `values`.
     """
 
     source: str
-    value: Float32
+    values: Float32
     by_class: Float32 | None
 
 
@@ -95,8 +96,8 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class Explainer(Protocol):
-    """A scorer that can split its scores into addends."""
+    """A scorer that can split its scores into parts."""
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """Addends of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
+        """Parts of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
         ...

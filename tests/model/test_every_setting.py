@@ -16,7 +16,7 @@ import torch
 
 from hiersrec import registry
 from hiersrec.build import build_model
-from hiersrec.config import Component, ModelRecipe, RecipeHeader, TaskTable, Training
+from hiersrec.config import Component, ModelRecipe, RecipeHeader, TaskTable, Training, shaping
 from hiersrec.model import inputs
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.targets import Targets
@@ -47,9 +47,12 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("encoder", "narm"): {"max_length": 4, "input_dropout": 0.4, "output_dropout": 0.2},
     ("encoder", "stamp"): {"max_length": 4},
     ("tasks", "item"): {
-        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "repeats": True, "smoothing": 0.5},
-        **{"softmax": "sampled", "negatives": 4, "trend": 0.5},
+        **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "softmax": "sampled", "negatives": 4},
     },
+    ("score_terms", "repeats"): {"repeats": True},
+    ("score_terms", "trend"): {"trend": 0.5},
+    ("soft_targets", "smoothing"): {"smoothing": 0.5},
+    ("soft_targets", "teachers"): {},
     ("tasks", "category"): {"level": 1, "head": "cosine", "scale": 3.0},
     ("tasks", "column"): {"column": "brand"},
     ("tasks", "event_type"): {},
@@ -62,6 +65,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
 NO_SETTINGS = {
     "head": {"name", "description"},
     "table": {"name", "config"},
+    "tasks": {"score_terms", "soft_targets"},
     "training": {"teachers", "teachers_share"},
 }
 """No settings, and two about other runs (tests/training/test_teachers.py)."""
@@ -71,7 +75,7 @@ def configs() -> dict[Place, type]:
     """Every Config there is, by its place in a recipe."""
     found: dict[Place, type] = {("head", ""): RecipeHeader, ("inputs", ""): inputs.Config}
     found |= {("table", ""): TaskTable, ("training", ""): Training}
-    for kind in ("encoders", "tasks"):
+    for kind in ("encoders", "tasks", "score_terms", "soft_targets"):
         for name in registry.names(f"model.{kind}"):
             place = "encoder" if kind == "encoders" else kind
             found[place, name] = registry.load(f"model.{kind}", name).Config
@@ -104,6 +108,9 @@ def changed(base: ModelRecipe, place: Place, field: str, value: Any) -> ModelRec
         )
     if kind == "table":
         return dataclasses.replace(base, tasks=(base.tasks[0], dataclasses.replace(base.tasks[1], **change)))
+    if kind in ("score_terms", "soft_targets"):
+        members = getattr(base.task("item").config, kind)
+        change, name = {kind: {**members, name: dataclasses.replace(members[name], **change)}}, "item"
     tables = tuple(
         dataclasses.replace(one, config=dataclasses.replace(one.config, **change)) if one.name == name else one
         for one in base.tasks
@@ -152,6 +159,29 @@ def test_a_setting_of_the_model_changes_it(place, field) -> None:
 
     assert before == effects(base), "the comparison itself must be exact"
     assert before != after
+
+
+@pytest.mark.parametrize(("place", "field"), CASES, ids=[f"{'.'.join(place)} {field}" for place, field in CASES])
+def test_settings_say_whether_they_decide_shapes(place, field) -> None:
+    """A warm start names those where weights do not fit. Rows for positions and for items are carried over."""
+    if place[1] in ("gru", "narm", "stamp", "mean", "column"):
+        pytest.skip("the recipe has another encoder, and no task of columns")
+    base = recipe()
+    value = "attention" if field == "pooling" else OTHERS[place][field]
+
+    other = changed(base, place, field, value)
+    before, after = (model(made, items=two_columns()).state_dict() for made in (base, other))
+
+    own = {"inputs": "inputs.", "encoder": "encoder.", "tasks": "tasks.", "head": "pooling."}.get(place[0], "-")
+    shapes = [
+        {
+            name: tuple(tensor.shape)
+            for name, tensor in state.items()
+            if name.startswith(own) and "positions" not in name
+        }
+        for state in (before, after)
+    ]
+    assert (shapes[0] != shapes[1]) == (field in shaping(configs()[place]))
 
 
 def outcome(settings: Training) -> tuple[Any, ...]:

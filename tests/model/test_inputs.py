@@ -321,8 +321,3 @@ def test_an_item_without_its_id_has_no_neighbours_either() -> None:
     np.testing.assert_allclose(
         inputs.id_vectors(torch.tensor([1, 2])).detach(), mixed_by_hand(inputs)[[1, 2]], rtol=1e-5
     )
-
-
-def test_neighbours_of_ids_need_ids() -> None:
-    with pytest.raises(BadRecipe, match=r"item_width is 0, got neighbours = 2"):
-        Inputs(Config(item_width=0, neighbours=2), catalog())

@@ -10,7 +10,7 @@ from torch.nn import functional
 from hiersrec.model import losses
 from hiersrec.model.loss_weights import Weight
 from hiersrec.model.losses import UNLABELLED, combined, cross_entropy
-from hiersrec.model.repeats import Addends
+from hiersrec.model.score_term import SparseScores
 
 SIZES = [1, 2, 7, 8, 9, 19]
 C, D = 17, 6
@@ -178,11 +178,11 @@ def test_the_losses_are_summed_with_their_weights() -> None:
     assert found.item() == 0.5 * 2 + 0 * 5 + 7
 
 
-def addends(size: int, seed: int = 1) -> Addends:
+def addends(size: int, seed: int = 1) -> SparseScores:
     """Numbers for about a third of all logits, among them those of some right classes."""
     torch.manual_seed(seed)
     rows, classes = (torch.rand(size, C) < 0.33).nonzero(as_tuple=True)
-    return Addends(rows, classes, (3 * torch.randn(len(rows))).requires_grad_())
+    return SparseScores(rows, classes, (3 * torch.randn(len(rows))).requires_grad_())
 
 
 @pytest.mark.usefixtures("block")
@@ -209,7 +209,7 @@ def test_loss_and_gradients_with_addends(size, with_bias) -> None:
 def test_addends_of_tiny_probabilities_count() -> None:
     """The right class and the likeliest one both have one, and the loss is past what float32 holds as a probability."""
     weight = torch.tensor([[100.0], [-100.0], [0.0]])
-    added = Addends(torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([7.0, -20.0]))
+    added = SparseScores(torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([7.0, -20.0]))
 
     found = cross_entropy(torch.ones(1, 1), weight, None, torch.tensor([1]), added)
 

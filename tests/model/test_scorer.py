@@ -112,14 +112,14 @@ def test_the_parts_add_up_to_the_scores(scorer, items, asked) -> None:
     parts = scorer.explain(of, np.array(asked, np.int32))
     scores = scorer.score(of).items[0, asked]
 
-    total = np.sum([part.value for part in parts], axis=0)
-    size = np.sum([np.abs(part.value) for part in parts], axis=0)
+    total = np.sum([part.values for part in parts], axis=0)
+    size = np.sum([np.abs(part.values) for part in parts], axis=0)
     assert (np.abs(total - scores) <= 1e-4 * size).all()
     for part in parts:
-        assert part.value.dtype == np.float32
-        assert part.value.shape == (len(asked),)
+        assert part.values.dtype == np.float32
+        assert part.values.shape == (len(asked),)
         if part.by_class is not None:
-            np.testing.assert_allclose(part.by_class.sum(1), part.value, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(part.by_class.sum(1), part.values, rtol=1e-4, atol=1e-5)
 
 
 @every
@@ -128,7 +128,7 @@ def test_explain_passes_over_the_padding_of_its_session(scorer) -> None:
     padded = Batch(np.pad(tight.items, ((0, 0), (0, 3))), tight.lengths)
 
     for one, other in zip(scorer.explain(padded, asked), scorer.explain(tight, asked), strict=True):
-        np.testing.assert_allclose(one.value, other.value, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(one.values, other.values, rtol=1e-5, atol=1e-6)
 
 
 def test_sources_are_the_tasks_that_the_item_task_reads() -> None:

@@ -110,8 +110,8 @@ def model(made: ModelRecipe, seed: int = 0, items: Catalog | None = None) -> Hie
     found = build_model(made, items or catalog())
     for one in found.projections.values():  # as built, they are zeros
         torch.nn.init.normal_(one.weight, std=0.3)
-    if found.trend is not None:
-        found.trend.normal_()
+    for term in found.item_terms.values():
+        term.get_buffer("values").normal_()
     return found
 
 

@@ -71,15 +71,16 @@ class Whole:
             (query if name == "items" else tasks[name])[0, 1] = value
         place = batch.lengths[:, None] - np.arange(batch.items.shape[1])  # from the end, from 1
         repeats = np.where(real, 7 * (batch.items % 3 - 1) * place, 0).astype(np.float32) if self.repeating else None
-        return Encoded(query.astype(np.float32), tasks, own.astype(np.float32), factor, repeats)
+        positions = {} if repeats is None else {"repeat": repeats}
+        return Encoded(query.astype(np.float32), tasks, own.astype(np.float32), factor, positions)
 
     def score(self, batch: Batch) -> Scores:
         found = self.encode(batch)
         items = found.query @ self.vectors.T + self.biases
-        if found.repeats is not None:
+        if self.repeating:
             for row, session in enumerate(batch.items):
                 for place in range(batch.lengths[row]):
-                    items[row, session[place]] += found.repeats[row, place]
+                    items[row, session[place]] += found.positions["repeat"][row, place]
         items[:, 0] = -np.inf
         return Scores(items.astype(np.float32), found.tasks)
 
@@ -88,7 +89,7 @@ def rankers(whole: Whole, type_: str = "float32") -> tuple[IndexRanker, FullRank
     catalog = whole.catalog
     layout = Layout.of(catalog.item_nodes, [level.num_known for level in catalog.levels], catalog.train_count)
     slabs = Slabs.of(whole.vectors[layout.order], whole.biases[layout.order], type_)
-    return IndexRanker(whole, slabs, layout, catalog), FullRanker(whole, catalog)
+    return IndexRanker(whole, slabs, layout, catalog, {}), FullRanker(whole, catalog)
 
 
 def assert_same(found, expected) -> None:
@@ -186,8 +187,8 @@ def test_explanations_sum_to_the_scores_class_by_class(fed) -> None:
         np.testing.assert_allclose(
             part.by_class, 2 * (whole.vectors[items] @ matrix) * prediction, rtol=1e-5, atol=1e-6
         )
-        np.testing.assert_allclose(part.value, part.by_class.sum(axis=1), rtol=1e-5, atol=1e-5)
-    total = sum(part.value for part in parts)
+        np.testing.assert_allclose(part.values, part.by_class.sum(axis=1), rtol=1e-5, atol=1e-5)
+    total = sum(part.values for part in parts)
     np.testing.assert_allclose(total, whole.vectors[items] @ query + whole.biases[items], rtol=1e-5, atol=1e-4)
 
 
@@ -198,7 +199,7 @@ def test_what_an_item_of_the_session_adds_is_a_part_of_its_score() -> None:
     parts = indexed.explain(batch, np.array([2, 1, 6, 3], np.int32))
 
     assert [part.source for part in parts][:3] == ["session", "bias", "repeat"]
-    assert parts[2].value.tolist() == [7 * 2, 0, -7 * 3, 0]
+    assert parts[2].values.tolist() == [7 * 2, 0, -7 * 3, 0]
     found = indexed.rank(batch, ListRequest(k=99))
     assert_same(found, full.rank(batch, ListRequest(k=99)))
 
@@ -219,21 +220,21 @@ def test_a_trend_is_a_part_of_the_bias_that_is_told_apart() -> None:
     plain, _ = rankers(whole)
     trend = np.arange(ITEMS, dtype=np.float32) % 3
     slabs = replace(plain.slabs, biases=plain.slabs.biases + trend)
-    indexed = IndexRanker(whole, slabs, plain.layout, whole.catalog, trend)
+    indexed = IndexRanker(whole, slabs, plain.layout, whole.catalog, {"trend": trend})
     asked = whole_sessions([[1]], 9), np.array([1, 7, 2], np.int32)
 
     found, before = indexed.explain(*asked), plain.explain(*asked)
 
     assert [part.source for part in found] == ["session", "bias", "trend", *(part.source for part in before[2:])]
-    assert found[1].value.tolist() == before[1].value.tolist()
-    assert found[2].value.tolist() == trend[plain.layout.place[asked[1]]].tolist()
+    assert found[1].values.tolist() == before[1].values.tolist()
+    assert found[2].values.tolist() == trend[plain.layout.place[asked[1]]].tolist()
 
 
 def test_without_biases_that_part_is_zero() -> None:
     indexed, _ = rankers(Whole(world(4), 4))
     indexed.slabs = replace(indexed.slabs, biases=None)
 
-    assert indexed.explain(whole_sessions([[1]], 9), np.array([1, 2], np.int32))[1].value.tolist() == [0, 0]
+    assert indexed.explain(whole_sessions([[1]], 9), np.array([1, 2], np.int32))[1].values.tolist() == [0, 0]
 
 
 def test_random_candidates_and_models_without_categories_are_refused() -> None:

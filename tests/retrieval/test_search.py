@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hiersrec.retrieval import search
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import top_k
-from hiersrec.retrieval.repeats import NOTHING
 from hiersrec.retrieval.search import Scored, best, best_again, first, near, within
+from hiersrec.retrieval.session_scores import NOTHING
 from hiersrec.retrieval.slabs import Slabs
 
 SIZE = 300

@@ -48,7 +48,7 @@ class Explained:
 
     def score(self, batch: Batch) -> Scores:
         rows = [self._parts(batch.items[row, :length]) for row, length in enumerate(batch.lengths)]
-        items = np.stack([sum(part.value for part in parts) for parts in rows])
+        items = np.stack([sum(part.values for part in parts) for parts in rows])
         levels = {
             f"category_{level}": _closed(
                 np.stack([self._logits(batch.items[row, :length], level) for row, length in _rows(batch)])
@@ -61,7 +61,7 @@ class Explained:
         assert len(batch) == 1
         parts = self._parts(batch.items[0, : batch.lengths[0]])
         return [
-            ScorePart(one.source, one.value[items - 1], None if one.by_class is None else one.by_class[items - 1])
+            ScorePart(one.source, one.values[items - 1], None if one.by_class is None else one.by_class[items - 1])
             for one in parts
         ]
 

@@ -127,9 +127,9 @@ def test_trends_need_an_order_of_time_and_are_for_what_comes_next() -> None:
 
     [line] = advice(recipe("tasks.item.trend=0.1"), untimed)
 
-    assert line.startswith("trends take the order of session ids for that of time")
+    assert line.startswith("these sessions have no times, so trends take the order of session ids")
     assert line.endswith("set tasks.item.trend=0.")
     assert advice(recipe("tasks.item.trend=0.1"), timed) == advice(recipe(), untimed) == []
     [line] = advice(recipe("tasks.item.trend=0.1"), same_time)
-    assert "lower what is measured on validation sessions as old as" in line
+    assert "lower the metrics on validation sessions as old as" in line
     assert advice(recipe("tasks.item.trend=0.1", "training.refit=true"), same_time) == advice(recipe(), same_time) == []

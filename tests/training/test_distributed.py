@@ -129,7 +129,8 @@ def known(name: str, value: Tensor) -> Tensor:
 
 def test_a_rival_trains_in_one_process(drilled) -> None:
     expected = [
-        f"'{name}' is a rival of baselines/, which trains in one process, got 2. Start it without torchrun."
+        "training in several processes excludes baseline.name, since CSRM has a memory, and COTREC a loss over pairs "
+        f'of a batch; got "{name}". Start it without torchrun.'
         for name in ("tagnn", "popularity")
     ]
 

@@ -10,7 +10,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from hiersrec import build
 from hiersrec.build import build_trainable, open_run
 from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder, BadRecipe
@@ -266,7 +265,10 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
 def test_a_refit_knows_what_came_last(dataset, tmp_path, monkeypatch) -> None:
     """Trends hang on the order: validation sessions are among the others, or after them."""
     seen = []
-    monkeypatch.setattr(build, "trend", lambda num_items, train: seen.append(train) or fashion(num_items, train))
+    monkeypatch.setattr(
+        "hiersrec.model.score_terms.trend.trend",
+        lambda num_items, train: seen.append(train) or fashion(num_items, train),
+    )
     data = dataset.training()
     made = recipe("training.refit=true", "training.epochs=1", "tasks.item.trend=1.0")
     orders = {"random": data.train.among(data.valid), "latest": data.train.followed_by(data.valid)}
@@ -280,7 +282,7 @@ def test_a_refit_knows_what_came_last(dataset, tmp_path, monkeypatch) -> None:
 
 
 def test_a_refit_takes_all_sessions(dataset, tmp_path) -> None:
-    with pytest.raises(BadRecipe, match=r"newest_share must be 1, got 0.5. Leave one of the two out"):
+    with pytest.raises(BadRecipe, match=r"training\.refit = true requires training\.newest_share 1, .*got 0\.5"):
         train(dataset, recipe("training.refit=true", "training.newest_share=0.5"), tmp_path / "run", SilentCallback())
 
     assert not (tmp_path / "run").exists()

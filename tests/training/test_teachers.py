@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from hiersrec import build
 from hiersrec.build import build_trainable, open_run
 from hiersrec.config import ModelRecipe
 from hiersrec.errors import BadFolder, BadRecipe
@@ -79,7 +78,7 @@ def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs) -> None:
 
 
 def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(build, "trend", fashion)
+    monkeypatch.setattr("hiersrec.model.score_terms.trend.trend", fashion)
     for name, weight in {"with": 1.0, "without": 0.0}.items():
         train(dataset, recipe(f"tasks.item.trend={weight}"), tmp_path / name, SilentCallback())
     step = Step(torch.tensor([[1, 9, 17]]), torch.tensor([3]), Targets(torch.tensor([2])))
@@ -90,7 +89,7 @@ def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monk
     )
 
     assert torch.equal(with_trend, without)
-    assert open_run(tmp_path / "with").scorer.model.trend.all()
+    assert open_run(tmp_path / "with").scorer.model.item_terms["trend"]().all()
 
 
 def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path) -> None:
@@ -177,7 +176,6 @@ def test_a_recipe_without_them_has_none(dataset) -> None:
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["tasks.item.softmax=sampled"], 'need softmax = "full"'),
         (EVERY, "knows later items"),
         (["encoder.max_length=60"], "fewer than the 60"),
     ],
@@ -213,7 +211,7 @@ def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, t
 def test_a_rival_has_no_teachers(dataset, runs, tmp_path) -> None:
     rival = read_recipe(find_recipe("cotrec", "toy"), [named(runs[0])])
 
-    with pytest.raises(BadRecipe, match="'cotrec' is a rival"):
+    with pytest.raises(BadRecipe, match=r'excludes baseline\.name.*got "cotrec"'):
         train(dataset, rival, tmp_path / "out", SilentCallback())
 
 

@@ -3,7 +3,7 @@
 At inference the input vector of an item (eq. 1) is a constant, and so is what the item task compares a query with. So
 the graph starts at input vectors and ends at the query, and the tables lie beside it:
 
-    score_i = query . vector_i + bias_i + trend_i + sum over the positions t with s_t = i of repeats_t
+    score_i = query . vector_i + bias_i + item terms_i + sum over the positions t with s_t = i of position terms_t
     query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)
 
 f(p_t) are the logits of task t or their softmax. `own` is the session's part, and `factor` the length that a cosine
@@ -28,6 +28,7 @@ from hiersrec.errors import MissingExtra
 from hiersrec.model.heads import Head
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.onnx_gru import translation, without_torch_gru
+from hiersrec.model.score_term import position_values
 from hiersrec.types import Batch, Float32
 
 ROWS = 65_536
@@ -42,8 +43,8 @@ class Read(NamedTuple):
 
 
 class Exported(nn.Module):
-    """Vectors (B, T, D) and lengths (B,) from 1 -> query (B, d), own (B, d), factor (B, 1), repeats (B, T) where the
-    item task has such, and logits (B, C) of every task but the item task, in the order of the recipe.
+    """Vectors (B, T, D) and lengths (B,) from 1 -> query (B, d), own (B, d), factor (B, 1), what each position adds
+    (B, T) for each position term, and logits (B, C) of every task but the item task, in the order of the recipe.
 
     No task reads the item task; the caller has seen to that.
     """
@@ -52,7 +53,7 @@ class Exported(nn.Module):
         super().__init__()
         self.model = model
         self.others = [name for name in model.wiring if name != "item"]
-        self.names = ["query", "own", "factor", *([] if model.repeats is None else ["repeats"]), *self.others]
+        self.names = ["query", "own", "factor", *model.position_terms, *self.others]
         """Of what forward gives."""
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
@@ -61,13 +62,13 @@ class Exported(nn.Module):
         mask = torch.arange(vectors.shape[1]) < lengths[:, None]  # (B, T)
         states = model.encoder(vectors, mask)
         session = model.pooling(states, mask)  # (B, D)
-        repeats = [] if model.repeats is None else [model.repeats(states, mask, session)]
+        values = [term[:, 0] for term in position_values(model.position_terms.values(), states, mask, session)]
         logits: dict[str, Tensor] = {}
         for name in self.others:
             logits[name] = model.task(name)(model.state(name, session, logits))
         linear = head.linear(model.state("item", session, logits))  # (B, d)
         factor = head.factor(linear)
-        return linear * factor, head.linear(session) * factor, factor, *repeats, *logits.values()
+        return linear * factor, head.linear(session) * factor, factor, *values, *logits.values()
 
 
 def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
@@ -138,12 +139,12 @@ def input_vectors(model: HierarchicalModel) -> Float32:
 def item_vectors(model: HierarchicalModel) -> tuple[Float32, Float32 | None]:
     """(N, d) vectors and (N,) biases, or None, both float32: score of item i + 1 is query . vector_i + bias_i.
 
-    The biases are those of the head and the trend.
+    The biases are those of the head and the item terms.
     """
     head = _head(model.eval())
     biases = head.biases()
-    if model.trend is not None:
-        biases = model.trend if biases is None else biases + model.trend
+    for term in model.item_terms.values():
+        biases = term() if biases is None else biases + term()
     return _float32(head.vectors()), None if biases is None else _float32(biases)
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.normalize import SHORTEST, unit
-from hiersrec.model.repeats import Addends
+from hiersrec.model.score_term import SparseScores
 from hiersrec.model.targets import Targets
 
 
@@ -23,13 +23,13 @@ class Softmax(Protocol):
     """What every module of `softmax/` builds: an nn.Module that is part of a head and gets that head with each call."""
 
     partial: bool
-    """Whether a step reads the vectors of some items alone: their tables then have sparse gradients."""
+    """Whether a step reads the vectors of some items only: their tables then have sparse gradients."""
 
-    def loss(self, head: "Head", state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
+    def loss(self, head: "Head", state: Tensor, targets: Targets, sparse: SparseScores | None) -> Tensor:
         """Mean of -log P(item), or an estimate of it, for the next items -> scalar float32.
 
-        Addends of some scores, and what is taught, come to the full softmax alone; tasks/item.py and
-        training/teachers.py refuse the others.
+        sparse: numbers that are added to some scores. A softmax that has no place for them, or for soft targets, says
+        so in the CONSTRAINTS of those.
         """
         ...
 
@@ -41,10 +41,6 @@ class Head(nn.Module, ABC):
         super().__init__()
         self.num_classes = num_items
         self.softmax = softmax
-
-    @property
-    def _softmax(self) -> Softmax:
-        return cast("Softmax", self.softmax)
 
     @abstractmethod
     def query(self, state: Tensor) -> Tensor:
@@ -75,9 +71,9 @@ class Head(nn.Module, ABC):
         """(B, D) -> (B, N)."""
         return functional.linear(self.query(state), self.vectors(), self.biases())
 
-    def loss(self, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
+    def loss(self, state: Tensor, targets: Targets, sparse: SparseScores | None = None) -> Tensor:
         """Eq. 6 for the next items, or what the softmax has in its place -> scalar."""
-        return self._softmax.loss(self, state, targets, addends)
+        return cast("Softmax", self.softmax).loss(self, state, targets, sparse)
 
 
 class Rows(nn.Linear):
@@ -101,7 +97,7 @@ class LinearHead(Head):
     def __init__(self, width: int, num_items: int, softmax: nn.Module) -> None:
         super().__init__(num_items, softmax)
         self.fc = Rows(width, num_items)
-        self.fc.sparse = self._softmax.partial
+        self.fc.sparse = cast("Softmax", self.softmax).partial
 
     def query(self, state: Tensor) -> Tensor:
         """The state itself, (B, D)."""

@@ -19,9 +19,10 @@ from hiersrec.model import loss_weights, losses
 from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.pooling import Pooling
-from hiersrec.model.repeats import Addends, Repeats
+from hiersrec.model.score_term import ItemTerm, PositionTerm, SparseScores, by_item, position_values
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable
+from hiersrec.types import Float32, ScorePart
 
 
 @dataclass(frozen=True)
@@ -52,32 +53,20 @@ class Task(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Addend:
-    """One part of the scores of K items: `value` (K,), and what each class of a task adds, (K, C), or None."""
-
-    source: str
-    value: Tensor
-    by_class: Tensor | None
-
-
 class Session(NamedTuple):
     """What the model makes of B sessions, or of their P prefixes."""
 
     final: Tensor
     """z_final (B, D)."""
-    addends: Addends | None
-    """What the sessions' own items add to their scores, where the item task has `repeats`."""
+    sparse: SparseScores | None
+    """What the sessions' own items add to their scores; None where no term does."""
 
 
 class HierarchicalModel(Trainable):
     """Items (B, T) and lengths (B,) -> logits of each task. `tasks` and `wiring` have the same keys, in order.
 
-    repeats: what the sessions' own items add to their scores; None where they add nothing. trend: (N,) float32, what
-    is added to each item's score when training is over (trend.py); None where nothing is.
+    terms: what is added to the item scores, by name; their tensors stand under these names in the file of weights.
     """
-
-    trend: Tensor | None
 
     def __init__(
         self,
@@ -86,8 +75,7 @@ class HierarchicalModel(Trainable):
         pooling: Pooling,
         tasks: Mapping[str, nn.Module],
         wiring: Mapping[str, Wiring],
-        repeats: Repeats | None = None,
-        trend: Tensor | None = None,
+        terms: Mapping[str, ItemTerm | PositionTerm],
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -96,8 +84,8 @@ class HierarchicalModel(Trainable):
         self.pooling = pooling
         self.tasks = nn.ModuleDict(tasks)
         self.wiring = dict(wiring)
-        self.repeats = repeats
-        self.register_buffer("trend", trend)
+        for name, term in terms.items():
+            self.add_module(name, term)
         self.projections = nn.ModuleDict(
             {
                 _edge(source, reader): nn.Linear(self.task(source).num_classes, inputs.width, bias=False)
@@ -134,31 +122,48 @@ class HierarchicalModel(Trainable):
         all in one pass.
         """
         mask = torch.arange(items.shape[1], device=items.device) < lengths[:, None]  # (B, T)
-        states = self.encoder(self.inputs(items), mask)
-        assert self.encoder.causal or not every, "a state that knows later items knows the answers"
-        final = self.pooling.running(states) if every else self.pooling(states, mask)
-        addends = None if self.repeats is None else self.repeats.addends(items, states, mask, final)
+        final, values = self._read(items, mask, every)
+        sparse = by_item(items, mask, sum(values[1:], values[0])) if values else None
         if every:
             real = mask.flatten().nonzero()[:, 0]  # (P,)
             final = final.flatten(0, 1).index_select(0, real)  # (P, D)
-        return Session(final, addends)
+        return Session(final, sparse)
+
+    def _read(self, items: Tensor, mask: Tensor, every: bool) -> tuple[Tensor, list[Tensor]]:
+        """z_final (B, D), or of every position (B, T, D), and what each position adds (B, P, T), by position term."""
+        states = self.encoder(self.inputs(items), mask)
+        assert self.encoder.causal or not every, "a state that knows later items knows the answers"
+        final = self.pooling.running(states) if every else self.pooling(states, mask)
+        return final, position_values(self.position_terms.values(), states, mask, final)
+
+    @property
+    def position_terms(self) -> dict[str, PositionTerm]:
+        """By name."""
+        return {name: term for name, term in self.named_children() if isinstance(term, PositionTerm)}
+
+    @property
+    def item_terms(self) -> dict[str, ItemTerm]:
+        """By name."""
+        return {name: term for name, term in self.named_children() if isinstance(term, ItemTerm)}
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
-        return self.predict(self.encode(items, lengths))
+        logits = self.predict(self.encode(items, lengths))
+        if not self.training:
+            for term in self.item_terms.values():
+                logits["item"] = logits["item"] + term()
+        return logits
 
     def predict(self, session: Session) -> dict[str, Tensor]:
-        """The same from what `encode` gave."""
+        """The logits that are trained: those of `forward` without what item terms add after training."""
         logits: dict[str, Tensor] = {}
         for name in self.wiring:
             logits[name] = self._logits(name, self.state(name, session.final, logits), session)
-        if self.trend is not None and not self.training:  # last: who reads the item task does as it was trained
-            logits["item"] = logits["item"] + self.trend
         return logits
 
     def _logits(self, name: str, state: Tensor, session: Session) -> Tensor:
         logits = self.task(name)(state)
-        return logits if name != "item" or session.addends is None else session.addends.onto(logits)
+        return logits if name != "item" or session.sparse is None else session.sparse.added_to(logits)
 
     def state(self, name: str, session: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
         """What a task reads: z_final (B, D) plus the projected predictions of the tasks it names -> (B, D)."""
@@ -179,7 +184,7 @@ class HierarchicalModel(Trainable):
         for name in self.wiring:
             state = self.state(name, session.final, logits)
             if name == "item":
-                each[name] = self._head.loss(state, targets, session.addends)
+                each[name] = self._head.loss(state, targets, session.sparse)
             else:
                 each[name] = self.task(name).loss(state, targets)
             if name in read:
@@ -200,29 +205,33 @@ class HierarchicalModel(Trainable):
         }
         return {key: values for key, values in found.items() if values}
 
-    def explain(self, session_items: Tensor, items: Tensor) -> list[Addend]:
-        """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> addends.
+    @torch.inference_mode()
+    def explain(self, session_items: Tensor, items: Tensor) -> list[ScorePart]:
+        """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> parts.
 
-        The addends' values sum to the logits of `items`: the session's own part, the head's bias, the trend, what an
-        item adds as one of the session, and for each task that the item task reads, injection_weight * v . Proj(f(p)),
-        class by class.
+        Their values sum to the scores of `items`: the session's own part, the head's bias, each score term, and for
+        each task that the item task reads, injection_weight * v . Proj(f(p)), class by class.
         """
-        lengths = torch.tensor([session_items.shape[1]], device=items.device)
-        session = self.encode(session_items, lengths)
-        logits = self.predict(session)
+        mask = torch.ones_like(session_items, dtype=torch.bool)
+        final, values = self._read(session_items, mask, every=False)
+        logits: dict[str, Tensor] = {}
         wires = self.wiring["item"]
-        vectors, bias = self._head.linear_form(self.state("item", session.final, logits)[0], items)
-        parts = [Addend("session", vectors @ session.final[0], None), Addend("bias", bias, None)]
-        if self.trend is not None:
-            parts.append(Addend("trend", self.trend[items - 1], None))
-        if session.addends is not None:
-            added = (items[:, None] == session.addends.classes + 1) * session.addends.values  # (K, M)
-            parts.append(Addend("repeat", added.sum(1), None))
+        for name in self.wiring:
+            if name == "item":
+                break
+            logits[name] = self.task(name)(self.state(name, final, logits))
+        vectors, bias = self._head.linear_form(self.state("item", final, logits)[0], items)
+        parts = [ScorePart("session", _array(vectors @ final[0]), None), ScorePart("bias", _array(bias), None)]
+        parts += [ScorePart(term.label, _array(term()[items - 1]), None) for term in self.item_terms.values()]
+        for term, of_positions in zip(self.position_terms.values(), values, strict=True):
+            sparse = by_item(session_items, mask, of_positions)
+            total = ((items[:, None] == sparse.classes + 1) * sparse.values).sum(1)  # (K, M) -> (K,)
+            parts.append(ScorePart(term.label, _array(total), None))
         for source in wires.reads:
             projection = self.projections[_edge(source, "item")].get_parameter("weight")  # (D, C)
             prediction = _prediction(logits[source][0], wires.reads_as)  # (C,)
             by_class = self.injection_weights["item"]() * (vectors @ projection) * prediction  # (K, C)
-            parts.append(Addend(source, by_class.sum(1), by_class))
+            parts.append(ScorePart(source, _array(by_class.sum(1)), _array(by_class)))
         return parts
 
 
@@ -236,3 +245,7 @@ def _by_name(of: nn.ModuleDict) -> Mapping[str, loss_weights.Weight]:
 
 def _prediction(logits: Tensor, reads_as: Literal["logits", "probs"]) -> Tensor:
     return logits.softmax(-1) if reads_as == "probs" else logits
+
+
+def _array(values: Tensor) -> Float32:
+    return values.float().cpu().numpy()

@@ -22,6 +22,8 @@ from annotated_types import Ge, Lt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hiersrec.config import SHAPES
+from hiersrec.constraints import above, requires
 from hiersrec.errors import BadRecipe
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.dropout import Dropout
@@ -38,15 +40,15 @@ SHARE = 0.5
 class Config:
     """Table [inputs] of a recipe."""
 
-    item_width: Annotated[int, Ge(0)] = 128
+    item_width: Annotated[int, Ge(0), SHAPES] = 128
     """d_I, width of the item id embedding; 0 leaves ids out of the input."""
-    category_width: Annotated[int, Ge(0)] = 128
+    category_width: Annotated[int, Ge(0), SHAPES] = 128
     """d_C, width of the category embeddings; 0 leaves categories out of the input."""
-    metadata_width: Annotated[int, Ge(0)] = 128
+    metadata_width: Annotated[int, Ge(0), SHAPES] = 128
     """d_M, width of all metadata columns together; 0 leaves metadata out."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Probability of zeroing a number of the input vector."""
-    neighbours: Annotated[int, Ge(0)] = 0
+    neighbours: Annotated[int, Ge(0), SHAPES] = 0
     """Items near an item in training sessions that flow into its E^I, at most so many for each item; 0 for none."""
     id_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step; no part of a
@@ -56,6 +58,13 @@ class Config:
         """Width of E^C and E^M together: 0 where all that is known of the items is their ids."""
         categories = self.category_width if catalog.levels else 0
         return categories + (self.metadata_width if catalog.features else 0)
+
+
+CONSTRAINTS = (
+    requires(
+        above("inputs.neighbours", 0), above("inputs.item_width", 0), "neighbours flow into the item id embedding"
+    ),
+)
 
 
 class Inputs(nn.Module):
@@ -71,11 +80,6 @@ class Inputs(nn.Module):
         self.item_table = _table(catalog.num_items + 1, config.item_width)
         self.item_width = config.item_width
         self.graph: ItemGraph | None = None
-        if config.neighbours and not config.item_width:
-            raise BadRecipe(
-                "[inputs] neighbours flow into the item id embedding, and there is none: item_width is 0, got "
-                f"neighbours = {config.neighbours}. Give item_width, or set neighbours to 0."
-            )
         if config.neighbours:
             edges = None if train is None else nearest(catalog.num_items, train, config.neighbours)
             self.graph = ItemGraph(catalog.num_items + 1, edges)

@@ -13,7 +13,7 @@ from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
 
 from hiersrec.model.loss_weights import Weight
-from hiersrec.model.repeats import Addends
+from hiersrec.model.score_term import SparseScores
 
 UNLABELLED = -1
 """Class of an example that a task does not train on, such as an item whose category is unknown."""
@@ -30,19 +30,18 @@ TINY = 1e-30
 
 
 def cross_entropy(
-    state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor, addends: Addends | None = None
+    state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor, sparse: SparseScores | None = None
 ) -> Tensor:
     """Cross-entropy of softmax(state @ weight.T + bias), mean over the labelled examples (eq. 5, 6) -> scalar float32.
 
-    state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none; addends: numbers
-    that some logits have besides. Products run in
-    autocast's dtype where that is on. Zero where no example has a label. The gradients can be asked for once; second
-    derivatives are not defined.
+    state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none; sparse: numbers
+    that are added to some logits. Products run in autocast's dtype where that is on. Zero where no example has a label.
+    The gradients can be asked for once; second derivatives are not defined.
     """
-    if addends is None:
-        addends = Addends(classes[:0], classes[:0], torch.zeros(0, device=state.device))
-    place, values = addends[:2], addends.values
-    return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes, place, values))  # type: ignore[no-untyped-call]
+    if sparse is None:
+        sparse = SparseScores(classes[:0], classes[:0], torch.zeros(0, device=state.device))
+    index, values = sparse[:2], sparse.values
+    return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes, index, values))  # type: ignore[no-untyped-call]
 
 
 def divisor(labelled: Tensor) -> Tensor:
@@ -86,7 +85,7 @@ class _CrossEntropy(torch.autograd.Function):
         grad_added = torch.empty_like(added)
         loss = torch.zeros((), device=state.device)
         starts = range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right))))
-        bounds = [0] * (len(starts) + 1)  # of the addends of each block
+        bounds = [0] * (len(starts) + 1)  # of the sparse scores of each block
         if len(added):
             edges = torch.tensor([*starts, len(left)], device=state.device)
             bounds = torch.searchsorted(place_added[0], edges).tolist()

@@ -44,15 +44,11 @@ class ModelScorer(TrainedScorer):
         super().__init__(model)
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """Addends of the scores of `items` (K,) for a batch of one session that is not empty."""
+        """Parts of the scores of `items` (K,) for a batch of one session that is not empty."""
         assert len(batch) == 1, "one session at a time"
         session = batch.items[:, : batch.lengths[0]]
         with _inference(self.model):
-            addends = self.model.explain(self._tensor(session), self._tensor(items))
-        return [
-            ScorePart(one.source, _float32(one.value), None if one.by_class is None else _float32(one.by_class))
-            for one in addends
-        ]
+            return self.model.explain(self._tensor(session), self._tensor(items))
 
 
 def scorer_of(model: Trainable) -> TrainedScorer:

@@ -17,7 +17,7 @@ from hiersrec.retrieval import scoring, search
 from hiersrec.retrieval.candidates import Candidates, admits
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.ranking import ListRequest, Ranked, at_most_per_category, finest_nodes
-from hiersrec.retrieval.repeats import NOTHING, Added, added
+from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_scores
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Float32, Int32, Int64, ScorePart, categories
@@ -28,7 +28,7 @@ AT_ONCE = 2**24
 
 @dataclass(frozen=True)
 class Encoded:
-    """What an encoder says of B sessions. An item's score is query . vector + bias, and what it adds as their own."""
+    """What an encoder says of B sessions. An item's score is query . vector + bias, and what its positions add."""
 
     query: Float32
     """(B, d) float32."""
@@ -38,8 +38,8 @@ class Encoded:
     """(B, d) float32: the query less what the read tasks add: sum over t of factor * (M_t @ prediction_t)."""
     factor: Float32
     """(B,) float32."""
-    repeats: Float32 | None = None
-    """(B, T) float32: what each position adds to the score of its item; None where that is nothing."""
+    positions: Mapping[str, Float32]
+    """Label of a score term -> (B, T) float32, what each position adds to the score of its item."""
 
 
 class Encoder(Protocol):
@@ -64,11 +64,11 @@ class IndexRanker:
     """A Ranker (ranking.py) on an encoder, item vectors and their layout."""
 
     def __init__(
-        self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: ItemCatalog, trend: Float32 | None = None
+        self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: ItemCatalog, constants: Mapping[str, Float32]
     ) -> None:
+        """constants: label of a score term -> (N,) float32 in the order of the layout, parts of the slabs' biases."""
         self.encoder, self.slabs, self.layout, self.catalog = encoder, slabs, layout, catalog
-        self.trend = trend
-        """(N,) float32, in place order: what of the biases is a trend; None where nothing is."""
+        self.constants = constants
         self.popularity: Float32 = catalog.train_count[layout.order].astype(np.float32)
         """(N,) float32, in place order: scores for a session of which nothing is known."""
 
@@ -104,11 +104,9 @@ class IndexRanker:
         queries = np.full(len(batch), -1)
         queries[rows] = np.arange(len(rows))
         own = [NOTHING] * len(batch)
-        if found.repeats is not None:
-            for at, one in zip(
-                rows.tolist(), added(looked_at, found.repeats), strict=False
-            ):  # none where none is asked
-                own[at] = one
+        if len(rows):
+            for row, scores in zip(rows.tolist(), session_scores(looked_at, found.positions.values()), strict=True):
+                own[row] = scores
         lists, ranked = [], []
         for turn in _turns([area for area, _ in areas]):
             for row, scored in zip(turn, self._scored(turn, areas, queries, found.query), strict=True):
@@ -177,7 +175,7 @@ class IndexRanker:
             scored.remove(self.layout.place[batch.items[row, : batch.lengths[row]]])
 
     def _best(
-        self, scored: search.Scored, query: Float32 | None, own: Added, wanted: ListRequest
+        self, scored: search.Scored, query: Float32 | None, own: SessionScores, wanted: ListRequest
     ) -> tuple[Int32, Float32]:
         """The list of one session. query: (d,), or None if it is one of which nothing is known."""
 
@@ -192,24 +190,20 @@ class IndexRanker:
         return at_most_per_category(best, finest_nodes(self.catalog), wanted.per_category, k)
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """See Ranker: the session's own part, the bias, the trend, what its items add to their own scores, and the part
-        of each task that the item task reads.
-        """
+        """See Ranker: the session's own part, the bias, each score term, and each task that the item task reads."""
         assert len(batch) == 1, "one session at a time"
         looked_at = scoring.newest(batch, np.zeros(1, np.int64), self.max_length)
         found = self.encoder.encode(looked_at)
         places = self.layout.place[items]
         vectors = self.slabs.vectors[places]  # (K, d)
         biases = self.slabs.biases
+        constants = [ScorePart(label, values[places], None) for label, values in self.constants.items()]
         bias = np.zeros(len(items), np.float32) if biases is None else biases[places]
-        parts = [ScorePart("session", vectors @ found.own[0], None)]
-        if self.trend is None:
-            parts.append(ScorePart("bias", bias, None))
-        else:
-            trend = self.trend[places]
-            parts += [ScorePart("bias", bias - trend, None), ScorePart("trend", trend, None)]
-        if found.repeats is not None:
-            parts.append(ScorePart("repeat", added(looked_at, found.repeats)[0].of(items), None))
+        bias = bias - sum(part.values for part in constants)
+        parts = [ScorePart("session", vectors @ found.own[0], None), ScorePart("bias", bias, None), *constants]
+        for label, values in found.positions.items():
+            [own] = session_scores(looked_at, [values])
+            parts.append(ScorePart(label, own.of(items), None))
         for task, (matrix, fed) in self.encoder.reads.items():
             prediction = found.tasks[task][0, 1:]  # (C,)
             if fed == "probs":

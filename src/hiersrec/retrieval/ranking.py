@@ -69,7 +69,7 @@ class Ranker(Protocol):
         ...
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """Addends of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
+        """Parts of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
         ...
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.order import floor
-from hiersrec.retrieval.repeats import Added
+from hiersrec.retrieval.session_scores import SessionScores
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.types import Bool, Float32, Int32, Int64
 
@@ -86,7 +86,7 @@ def best(scored: Scored, layout: Layout, k: int) -> tuple[Int32, Float32]:
 
 
 def best_again(
-    scored: Scored, layout: Layout, k: int, slabs: Slabs, query: Float32, own: Added
+    scored: Scored, layout: Layout, k: int, slabs: Slabs, query: Float32, own: SessionScores
 ) -> tuple[Int32, Float32]:
     """The same where `scored` is rough: the best of it are scored again in float32 for the query (d,).
 

@@ -16,8 +16,8 @@ from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.folder import open_seal
 from hiersrec.store.memory_map import mapped
 
-TREND = "explain/trend.npy"
-"""What of the biases is a trend, (N,) float32; not there if the run has none."""
+FORMER_CONSTANTS, FORMER_POSITIONS = {"explain/trend.npy": "trend"}, {"repeats": "repeat"}
+"""The score terms that a bundle may have whose document does not name any; those it lacks are passed over."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,12 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     catalog = BundleCatalog(path / "catalog")
     inputs = mapped(path / "inputs.npy")
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
-    encoder = OnnxEncoder(path / document["encoder"], inputs, document["max_length"], reads, threads)
-    trend = mapped(path / TREND) if TREND in document["files"] else None
-    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, trend)
+    terms = document.get("terms", {"constants": FORMER_CONSTANTS, "positions": FORMER_POSITIONS})
+    encoder = OnnxEncoder(
+        path / document["encoder"], inputs, document["max_length"], reads, terms["positions"], threads
+    )
+    constants = {label: mapped(path / name) for name, label in terms["constants"].items() if name in document["files"]}
+    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, constants)
     if open_seal(path, "bundle") != document:  # files of two bundles fit together without a complaint
         raise BadFolder(f"{path} was replaced while it was being opened. Open it again.")
     return Bundle(document, catalog, ranker, Candidates(**document["candidates"]))

@@ -15,18 +15,26 @@ class OnnxEncoder:
     """An Encoder (retrieval/index.py). Processes on one machine share `inputs` where it is a memory map."""
 
     def __init__(
-        self, graph: Path, inputs: Float32, max_length: int, reads: Mapping[str, tuple[Float32, str]], threads: int = 1
+        self,
+        graph: Path,
+        inputs: Float32,
+        max_length: int,
+        reads: Mapping[str, tuple[Float32, str]],
+        positions: Mapping[str, str],
+        threads: int = 1,
     ) -> None:
         """graph: as `model/exported.py` writes it. inputs: (N + 1, D) input vectors of the items.
 
-        reads: how predictions flow into the query, task -> (M_t (d, C), "logits" or "probs"). threads: how many one
-        call may use. Raises MissingExtra if ONNX Runtime is not installed.
+        reads: how predictions flow into the query, task -> (M_t (d, C), "logits" or "probs"). positions: outputs of the
+        graph that say what each position adds, name -> label of the score term. threads: how many one call may use.
+        Raises MissingExtra if ONNX Runtime is not installed.
         """
         self._session = _session(graph, threads)
         self._outputs = [one.name for one in self._session.get_outputs()]
         self._inputs = inputs
         self._max_length = max_length
         self._reads = dict(reads)
+        self._positions = {name: label for name, label in positions.items() if name in self._outputs}
 
     @property
     def max_length(self) -> int:
@@ -43,9 +51,9 @@ class OnnxEncoder:
         given = {"vectors": self._inputs[batch.items], "lengths": batch.lengths.astype(np.int64)}  # (B, T, D), (B,)
         found = dict(zip(self._outputs, self._session.run(None, given), strict=True))
         query, own, factor = (found.pop(name) for name in ("query", "own", "factor"))
-        repeats = found.pop("repeats", None)
+        positions = {label: found.pop(name) for name, label in self._positions.items()}
         tasks = {task: _with_padding(logits) for task, logits in found.items()}
-        return Encoded(query=query, tasks=tasks, own=own, factor=factor[:, 0], repeats=repeats)
+        return Encoded(query=query, tasks=tasks, own=own, factor=factor[:, 0], positions=positions)
 
 
 def _session(graph: Path, threads: int) -> Any:

@@ -45,11 +45,11 @@ def reasons(catalog: ItemCatalog, chances: Mapping[str, Float64], parts: list[Sc
 
     chances: task -> (C + 1,) probabilities of this session. A part with `by_class` is of a task.
     """
-    return [[_reason(catalog, part, at, chances) for part in parts] for at in range(len(parts[0].value))]
+    return [[_reason(catalog, part, at, chances) for part in parts] for at in range(len(parts[0].values))]
 
 
 def _reason(catalog: ItemCatalog, part: ScorePart, at: int, chances: Mapping[str, Float64]) -> Reason:
-    value = float(part.value[at])
+    value = float(part.values[at])
     if part.by_class is None:
         return Reason(part.source, value, [], value)
     names, chance = catalog.labels[part.source].names, chances[part.source]

@@ -11,7 +11,9 @@ import os
 import numpy as np
 import torch
 
+from hiersrec import registry
 from hiersrec.config import ModelRecipe, Recipe
+from hiersrec.model.tasks.item import SCORE_TERMS, config_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import precision
 
@@ -26,7 +28,7 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
     """
     if not isinstance(recipe, ModelRecipe):
         return []
-    [item] = [table.config for table in recipe.tasks if table.name == "item"]
+    item = config_of(recipe)
     width = recipe.inputs.item_width if item.head != "linear" else _width(recipe, data)
     lines = []
     if item.softmax == "full" and not torch.cuda.is_available():
@@ -47,16 +49,9 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
             "[inputs] id_dropout takes no part: it drops the ids of items that are known by categories or metadata "
             "too, and this training has none."
         )
-    if item.trend and not data.timed:
-        lines.append(
-            "trends take the order of session ids for that of time, as these sessions have no times. If it is another, "
-            "set tasks.item.trend=0."
-        )
-    if item.trend and not data.latest and not recipe.training.refit:
-        lines.append(
-            "trends are for what comes next, and lower what is measured on validation sessions as old as the training "
-            "sessions. To see what they are worth, prepare with --validation latest."
-        )
+    for name, settings in item.score_terms.items():
+        if hasattr(term := registry.load(SCORE_TERMS, name), "advice"):
+            lines += term.advice(settings, data, recipe.training.refit)
     needed = memory or 16 * data.catalog.num_items * width
     if needed > (there := memory_of_machine()):
         lines.append(

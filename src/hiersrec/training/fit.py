@@ -21,10 +21,11 @@ import torch
 from hiersrec import registry
 from hiersrec.build import RECIPE, WEIGHTS, build_trainable
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, Training
-from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.constraints import check, excludes, is_set
+from hiersrec.errors import BadFolder
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.trainable import Trainable, parameter_count
-from hiersrec.recipe_file import read_recipe, write_recipe
+from hiersrec.recipe_file import read_recipe, settings_of, write_recipe
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
 from hiersrec.training import allocator, checkpoint, loop
@@ -37,6 +38,18 @@ from hiersrec.training.teachers import Teachers, teachers_of
 from hiersrec.training.warm_start import transfer
 
 STATE = "state"
+ONE_PROCESS = excludes(
+    "training in several processes",
+    is_set("baseline.name"),
+    "CSRM has a memory, and COTREC a loss over pairs of a batch",
+    "Start it without torchrun.",
+)
+OWN_WEIGHTS = excludes(
+    "--init-from",
+    is_set("baseline.name"),
+    "weights are carried over by the names of our own model's tensors",
+    "Give a recipe with [[tasks]], or train without --init-from.",
+)
 
 
 def train(
@@ -60,93 +73,91 @@ def train(
     allocator.few_kernels()  # before advice multiplies anything
     processes = processes or alone()
     callback = callback if processes.first else SilentCallback()
-    text = write_recipe(recipe)
     with processes.together():
-        _refuse_rival(recipe, processes)
+        check([ONE_PROCESS] * (processes.count > 1) + [OWN_WEIGHTS] * (init_from is not None), settings_of(recipe))
         if init_from is not None:
             transfer.refuse_place(init_from, out, "the run to begin from")  # first: _check_out advises --overwrite
         for teacher in () if recipe.training is None else recipe.training.teachers:
             transfer.refuse_place(Path(teacher), out, "one of the teachers")
-        _check_out(dataset, out, text, resume, overwrite)
-        goes_on = (out / RECIPE).is_file() and not overwrite
-        start = transfer.kept(out / STATE) if goes_on else None
-        if init_from is not None and goes_on:
+        _check_out(dataset, out, write_recipe(recipe), resume, overwrite)
+        resumes = (out / RECIPE).is_file() and not overwrite
+        start = transfer.kept(out / STATE) if resumes else None
+        if init_from is not None and resumes:
             transfer.refuse_other(init_from, out, start)
         elif init_from is not None:
-            transfer.refuse(init_from, recipe)
-    if recipe.training is not None:
-        data = _sessions(dataset, recipe.training)
-        with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
-            torch.manual_seed(recipe.training.seed)
-            with processes.together():  # before anything is written: a bad recipe ends here
-                newest = data.train.newest(recipe.training.newest_share)
-                model = build_trainable(recipe, data.catalog, newest)
-                teachers = teachers_of(recipe, model, dataset)
-                for line in advice(recipe, data):
-                    callback.say(f"train: {line}")
-                for name in _without_tasks(recipe, model):
-                    callback.say(f"train: the dataset has nothing for the task '{name}', which takes no part")
-                if start is not None:
-                    transfer.restore(out / STATE, model)
-                elif init_from is not None:
-                    start = transfer.carry(init_from, model, recipe, dataset)
-                    callback.say(f"train: from {init_from}: {transfer.told(start)}")
-            with processes.together():
-                if processes.first:
-                    _begin(dataset, text, out, overwrite, None if start is None else (model, start))
-            progress = loop.fit(model, data, recipe.training, out / STATE, callback, processes, teachers)
-        with processes.together():
-            if processes.first:
-                with new_file(out / WEIGHTS) as aside:
-                    shutil.copyfile(out / STATE / checkpoint.BEST, aside)
-                _finish(dataset, recipe, out, parameter_count(model), progress, _origins(start, teachers))
-    else:
+            transfer.refuse(init_from)
+    if recipe.training is None:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
-        state = _fit_baseline(dataset, recipe, callback)
-        _begin(dataset, text, out, overwrite)
-        with new_file(out / WEIGHTS) as aside:
-            safetensors.numpy.save_file(state, aside)
-        _finish(dataset, recipe, out, sum(one.size for one in state.values()), None, {})
+        _train_by_counting(dataset, recipe, out, callback, overwrite)
+    else:
+        _train_by_gradient(dataset, recipe, recipe.training, out, callback, overwrite, processes, init_from, start)
     callback.say(f"train: wrote {out}")
     return open_seal(out, "run")
 
 
-def _sessions(dataset: Dataset, config: Training) -> TrainingData:
-    """What is trained on, oldest first. Raises BadRecipe for a share of the newest sessions beside `refit`."""
-    data = dataset.training()
-    if not config.refit:
-        return data
-    if config.newest_share != 1:
-        raise BadRecipe(
-            "[training] refit trains on all sessions, validation ones too, so newest_share must be 1, got "
-            f"{config.newest_share}. Leave one of the two out."
-        )
-    every = data.train.followed_by(data.valid) if data.latest else data.train.among(data.valid)
-    return replace(data, train=every)
-
-
-def _refuse_rival(recipe: Recipe, processes: Processes) -> None:
-    """Raise BadRecipe for a rival under several processes: CSRM has a memory, COTREC a loss over pairs of a batch."""
-    if processes.count > 1 and isinstance(recipe, BaselineRecipe):
-        raise BadRecipe(
-            f"'{recipe.name}' is a rival of baselines/, which trains in one process, got {processes.count}. Start it "
-            "without torchrun."
-        )
-
-
-def _without_tasks(recipe: Recipe, model: Trainable) -> list[str]:
-    """Names of the tables [[tasks]] for which the model has no task."""
-    if not (isinstance(recipe, ModelRecipe) and isinstance(model, HierarchicalModel)):
-        return []
-    named = dict.fromkeys(table.name for table in recipe.tasks)
-    return [name for name in named if not any(task.startswith(name) for task in model.wiring)]
-
-
-def _fit_baseline(dataset: Dataset, recipe: BaselineRecipe, callback: Callback) -> dict[str, Any]:
+def _train_by_counting(
+    dataset: Dataset, recipe: BaselineRecipe, out: Path, callback: Callback, overwrite: bool
+) -> None:
     callback.say(f"train: fitting {recipe.baseline.name}")
     scorer = registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, dataset.training())
     state: dict[str, Any] = scorer.state()
-    return state
+    _begin(dataset, recipe, out, overwrite)
+    with new_file(out / WEIGHTS) as path:
+        safetensors.numpy.save_file(state, path)
+    _finish(dataset, recipe, out, sum(array.size for array in state.values()), None, {})
+
+
+def _train_by_gradient(
+    dataset: Dataset,
+    recipe: Recipe,
+    config: Training,
+    out: Path,
+    callback: Callback,
+    overwrite: bool,
+    processes: Processes,
+    init_from: Path | None,
+    start: dict[str, Any] | None,
+) -> None:
+    """start: what a training that is resumed had begun with, where that was another run."""
+    data = _training_data(dataset, config)
+    with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
+        torch.manual_seed(config.seed)
+        with processes.together():  # before anything is written: a bad recipe ends here
+            model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
+            teachers = teachers_of(recipe, model, dataset)
+            for line in [*advice(recipe, data), *_skipped(recipe, model)]:
+                callback.say(f"train: {line}")
+            if start is not None:
+                transfer.restore(out / STATE, model)
+            elif init_from is not None:
+                start = transfer.carry(init_from, model, recipe, dataset)
+                callback.say(f"train: from {init_from}: {transfer.told(start)}")
+        with processes.together():
+            if processes.first:
+                _begin(dataset, recipe, out, overwrite, None if start is None else (model, start))
+        progress = loop.fit(model, data, config, out / STATE, callback, processes, teachers)
+    with processes.together():
+        if processes.first:
+            with new_file(out / WEIGHTS) as path:
+                shutil.copyfile(out / STATE / checkpoint.BEST, path)
+            _finish(dataset, recipe, out, parameter_count(model), progress, _origins(start, teachers))
+
+
+def _training_data(dataset: Dataset, config: Training) -> TrainingData:
+    """What is trained on, oldest first; with `refit` the validation sessions too."""
+    data = dataset.training()
+    if not config.refit:
+        return data
+    return replace(data, train=data.train.followed_by(data.valid) if data.latest else data.train.among(data.valid))
+
+
+def _skipped(recipe: Recipe, model: Trainable) -> list[str]:
+    """A line for each of the tables [[tasks]] for which the model has no task."""
+    if not (isinstance(recipe, ModelRecipe) and isinstance(model, HierarchicalModel)):
+        return []
+    names = dict.fromkeys(table.name for table in recipe.tasks)
+    missing = [name for name in names if not any(task.startswith(name) for task in model.wiring)]
+    return [f"skipping task '{name}': the dataset has no column for it" for name in missing]
 
 
 def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
@@ -184,7 +195,7 @@ def _other_catalog(dataset: Dataset, out: Path) -> str | None:
 
 
 def _begin(
-    dataset: Dataset, recipe: str, out: Path, overwrite: bool, start: tuple[Trainable, dict[str, Any]] | None = None
+    dataset: Dataset, recipe: Recipe, out: Path, overwrite: bool, start: tuple[Trainable, dict[str, Any]] | None = None
 ) -> None:
     """What a run holds from its first moment; the recipe comes last and marks it as begun.
 
@@ -200,7 +211,7 @@ def _begin(
     shutil.copytree(dataset.folder / "catalog", out / "catalog")  # so that the run is enough for inference
     if start is not None:
         transfer.keep(out / STATE, *start)
-    write_text(out / RECIPE, recipe)
+    write_text(out / RECIPE, write_recipe(recipe))
 
 
 def _finish(

@@ -75,7 +75,8 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
     with _counting() as count:
         model = build_model(recipe, data.catalog)
-        model.repeats = None  # how many items come twice hangs on their numbers; it is little beside the rest
+        for name in model.position_terms:  # how many items come twice depends on their numbers; it is little
+            delattr(model, name)
         _empty_buffers(model)
         weights = count.live
         optimizer = optimizers(model, recipe.training)

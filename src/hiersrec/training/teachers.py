@@ -1,4 +1,4 @@
-"""Teachers: finished runs on the same dataset folder, whose predictions are right answers too (model/distillation.py).
+"""Teachers: finished runs on the same dataset folder, whose predictions share in the target (model/soft_targets/).
 
 They say at each step what they hold likely, without dropout; a step takes as much longer as it takes them to say it.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hiersrec.build import WEIGHTS, Run, open_run
-from hiersrec.config import ModelRecipe, Recipe, Training
+from hiersrec.config import Recipe, Training
 from hiersrec.errors import BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
@@ -45,7 +45,7 @@ class Teachers:
 
 
 def _likely(model: HierarchicalModel, step: Step) -> Tensor:
-    """Its probabilities of all items after each prefix of a step: (B, N) float32."""
+    """Its probabilities of all items after each prefix of a step, as it was trained: (B, N) float32."""
     session = model.encode(step.items, step.lengths, step.targets.every)
     return model.predict(session)["item"].float().softmax(-1)
 
@@ -57,7 +57,6 @@ def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers 
     """
     if recipe.training is None or not recipe.training.teachers:
         return None
-    _refuse_pupil(recipe)
     found, told = [], []
     for name in recipe.training.teachers:
         with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
@@ -66,21 +65,6 @@ def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers 
         weights = run.document["files"][WEIGHTS]["sha256"]
         told.append({"path": str(run.folder.resolve()), "recipe": run.recipe.name, "sha256": weights})
     return Teachers(tuple(found), recipe.training.teachers_share, tuple(told))
-
-
-def _refuse_pupil(recipe: Recipe) -> None:
-    """Raise BadRecipe where a loss has no place for what teachers say."""
-    if not isinstance(recipe, ModelRecipe):
-        raise BadRecipe(
-            f"[training] teachers teach recipes with [[tasks]], but '{recipe.name}' is a rival of baselines/. "
-            "Take another recipe, or no teachers."
-        )
-    for task in recipe.tasks:
-        if task.name == "item" and task.config.softmax != "full":
-            raise BadRecipe(
-                f'[training] teachers need softmax = "full" in [[tasks]] item, got "{task.config.softmax}". Change one '
-                "of the two."
-            )
 
 
 def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> HierarchicalModel:
@@ -100,7 +84,6 @@ def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> 
             "good. Name a run that was not, or set training.refit=true."
         )
     teacher = run.scorer.model
-    teacher.trend = None  # what it learnt of the whole time is to be taught; the pupil has its own
     if config.positions == "all" and not teacher.encoder.causal:
         raise BadRecipe(
             f'{where} holds an encoder that knows later items, and with positions = "all" these are the answers. Name '

@@ -136,9 +136,3 @@ def test_its_loss_trains_the_inputs_table_and_the_table_lies_there_alone() -> No
     assert gradient[1:5].abs().sum(1).min() > 0
     assert gradient[[0, 5, 6]].abs().max() == 0  # padding, and nodes that stand for an unknown category
     assert set(dict(task.named_parameters())) == {"project.weight"}
-
-
-def test_a_cosine_without_categories_in_the_input_is_refused() -> None:
-    inputs = Inputs(InputsConfig(category_width=0), catalog())
-    with pytest.raises(BadRecipe, match=r'head = "cosine" compares with the category embeddings.*category_width is 0'):
-        build(Config(level=1, head="cosine"), catalog(), inputs.width, inputs)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Config as InputsConfig
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.targets import Targets
@@ -195,11 +194,6 @@ def test_a_target_without_a_vector_teaches_the_mix_and_nothing_breaks() -> None:
         assert torch.equal(grad.abs().sum(1) > 0, inputs.id_vectors().abs().sum(1) > 0)
 
 
-def test_vectors_that_a_head_cannot_have() -> None:
-    with pytest.raises(BadRecipe, match=r'"id\+metadata" needs head = "cosine", got head = "linear"'):
-        build(Config(head="linear", vectors="id+metadata"), catalog(), WIDTH, inputs_of())
-
-
 def test_on_a_dataset_of_ids_alone_an_item_is_compared_by_its_id_alone() -> None:
     bare = catalog(levels=False, features=False)
     inputs = Inputs(InputsConfig(), bare)
@@ -232,18 +226,3 @@ def test_the_dot_scores_with_the_inputs_table_and_has_no_weights_of_its_own() ->
     assert dict(task.state_dict()) == {}
     assert inputs.item_table.weight.grad[1:].abs().sum(1).min() > 0
     assert state.grad.abs().max() > 0
-
-
-@pytest.mark.parametrize(
-    ("head", "settings", "message"),
-    [
-        ("dot", {}, 'head = "dot" needs an input of item ids alone.* got the width 11 beside item_width 3'),
-        ("dot", {"item_width": 0}, "there are none: .inputs. item_width is 0"),
-        ("cosine", {"item_width": 0}, 'head = "cosine" compares with the item ids .* Use head = "linear"'),
-    ],
-)
-def test_heads_that_the_inputs_can_not_feed(head, settings, message) -> None:
-    widths = {"item_width": 3, "category_width": 4, "metadata_width": 4, **settings}
-
-    with pytest.raises(BadRecipe, match=message):
-        build(Config(head=head), catalog(), WIDTH, Inputs(InputsConfig(**widths), catalog()))

@@ -435,7 +435,7 @@ OTHER_SETTINGS = [
         ["inputs.item_width=6", "tasks.item.smoothing=0.1", "tasks.item.repeats=true"],
         r"recipe: inputs\.item_width is 6",
     ),
-    (["inputs.neighbours=3"], r"recipe: inputs\.neighbours is 'above 0' here and 0 there\. Train"),
+    (["inputs.neighbours=3"], r"recipe: inputs\.neighbours is 3 here and 0 there\. Train"),
     (["pooling=attention"], r"pooling is 'attention' here and 'average' there"),
     (["tasks.item.head=linear"], r"tasks\.item\.head is 'linear' here and 'cosine' there"),
 ]
@@ -464,9 +464,9 @@ def test_rivals_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> 
     train(older, counted, tmp_path / "counted", SilentCallback())
 
     for made, origin, message in (
-        (recipe(), tmp_path / "counted", r"counted holds 'popularity', a rival\. Give a run and a recipe"),
-        (counted, plain_run, r"the recipe is 'popularity', a rival"),
-        (trained, plain_run, r"the recipe is 'cotrec', a rival"),
+        (recipe(), tmp_path / "counted", r"counted holds 'popularity', a baseline\. Give another run"),
+        (counted, plain_run, r'--init-from excludes baseline\.name, since .*; got "popularity"'),
+        (trained, plain_run, r'--init-from excludes baseline\.name, since .*; got "cotrec"'),
     ):
         with pytest.raises(BadRecipe, match=message):
             train(newer, made, tmp_path / "run", SilentCallback(), init_from=origin)
@@ -542,15 +542,15 @@ def test_neighbours_and_trends_are_those_of_the_newer_sessions_and_the_rest_is_c
     )
     torch.manual_seed(5)
     model = build_model(made, newer.catalog, train=newer.training().train)
-    edges, trend = model.inputs.graph.edges.clone(), model.trend.clone()
+    edges, trend = model.inputs.graph.edges.clone(), model.item_terms["trend"]().clone()
 
     facts = transfer.carry(tmp_path / "run", model, made, newer)
 
     _, before = model_of(tmp_path / "run")
     assert torch.equal(model.inputs.graph.edges, edges)
     assert not torch.equal(edges, before.inputs.graph.edges)
-    assert torch.equal(model.trend, trend)
+    assert torch.equal(model.item_terms["trend"](), trend)
     assert model.inputs.neighbour_share.item() == before.inputs.neighbour_share.item()
-    for name, value in before.repeats.named_parameters():
-        assert torch.equal(model.repeats.get_parameter(name), value)
+    for name, value in before.position_terms["repeats"].named_parameters():
+        assert torch.equal(model.position_terms["repeats"].get_parameter(name), value)
     assert facts["new_tensors"] == []

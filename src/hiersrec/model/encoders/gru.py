@@ -24,6 +24,7 @@ from typing import Annotated
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
+from hiersrec.config import SHAPES
 from hiersrec.model.dropout import Dropout
 
 
@@ -31,7 +32,7 @@ from hiersrec.model.dropout import Dropout
 class Config:
     """Table [encoder] of a recipe whose name is "gru"."""
 
-    layers: Annotated[int, Ge(1)] = 1
+    layers: Annotated[int, Ge(1), SHAPES] = 1
     """Number of recurrent layers."""
     max_length: Annotated[int, Ge(1)] = 50
     """Longest session; of longer ones the newest items are kept."""

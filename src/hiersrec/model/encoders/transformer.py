@@ -15,6 +15,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hiersrec.config import SHAPES
 from hiersrec.errors import BadRecipe
 from hiersrec.model.dropout import Dropout, dropout
 
@@ -23,17 +24,17 @@ from hiersrec.model.dropout import Dropout, dropout
 class Config:
     """Table [encoder] of a recipe whose name is "transformer"."""
 
-    layers: Annotated[int, Ge(1)] = 2
+    layers: Annotated[int, Ge(1), SHAPES] = 2
     """Number of blocks."""
     heads: Annotated[int, Ge(1)] = 8
     """Attention heads; they divide the width D."""
-    feedforward: Annotated[int, Ge(1)] = 4
+    feedforward: Annotated[int, Ge(1), SHAPES] = 4
     """Width of the hidden feed-forward layer, in multiples of D."""
     positions: Literal["forward", "reversed"] = "forward"
     """Count positions from the oldest item or from the newest."""
     causal: bool = False
     """Let an item look at itself and the earlier ones alone, as SASRec does, instead of at all."""
-    norm: Literal["post", "pre"] = "post"
+    norm: Annotated[Literal["post", "pre"], SHAPES] = "post"
     """Normalise after each half of a block (Vaswani et al.) or before it."""
     max_length: Annotated[int, Ge(1)] = 50
     """Longest session; of longer ones the newest items are kept."""
@@ -50,6 +51,9 @@ def build(config: Config, width: int) -> "Transformer":
 
 class Transformer(nn.Module):
     """Vectors (B, T, D) and mask (B, T) -> states (B, T, D)."""
+
+    position_rows = ("positions",)
+    """Parameters with a row for each position of a session, for warm starts."""
 
     def __init__(self, config: Config, width: int) -> None:
         super().__init__()

@@ -23,10 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from hiersrec.constraints import equals, excludes, is_set, requires
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
-from hiersrec.model.repeats import Addends
+from hiersrec.model.score_term import SparseScores
 from hiersrec.model.targets import Targets
 from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
@@ -35,6 +36,18 @@ from hiersrec.types import Int64
 POWER = 0.75
 ROWS = 64
 """Rows of logits in float32 at a time: 2 MB with 8192 negatives, so that they stay in the cache."""
+
+SAMPLED, UNREAD = equals("tasks.item.softmax", "sampled"), "its steps leave most rows of the item table unread"
+CONSTRAINTS = (
+    requires(SAMPLED, equals("inputs.neighbours", 0), UNREAD),
+    requires(SAMPLED, equals("training.weight_decay", 0), UNREAD),
+    excludes(
+        SAMPLED,
+        is_set("the tasks that read the item task"),
+        "its steps do not score all items",
+        'Set tasks.item.softmax to "full", or leave item out of their reads.',
+    ),
+)
 
 
 def build(config: Config, catalog: Catalog) -> "Sampled":
@@ -66,10 +79,10 @@ class Sampled(nn.Module):
         register_constant(self, "end", torch.from_numpy(end))
         register_constant(self, "miss", torch.from_numpy(miss))
 
-    def loss(self, head: Head, state: Tensor, targets: Targets, addends: Addends | None = None) -> Tensor:
+    def loss(self, head: Head, state: Tensor, targets: Targets, sparse: SparseScores | None) -> Tensor:
         """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32; draws anew."""
-        assert addends is None, "tasks/item.py refuses repeats"
-        assert targets.taught is None, "training/teachers.py refuses teachers"
+        assert sparse is None, "score terms of positions exclude this softmax"
+        assert targets.taught is None, "so do teachers"
         labelled, items = targets.items > 0, targets.items.clamp(min=1)
         sample, query = self.draw(), head.query(state)
         right = (query.float() * head.vectors(items).float()).sum(-1)  # (B,)

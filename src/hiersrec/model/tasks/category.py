@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
+from hiersrec.config import SHAPES
+from hiersrec.constraints import above, equals, requires
 from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.normalize import unit
@@ -23,12 +25,21 @@ from hiersrec.store.labels import Labels
 class Config:
     """What a [[tasks]] table of the name "category" may say."""
 
-    level: Literal["all"] | Annotated[int, Ge(1)] = "all"
+    level: Annotated[Literal["all"] | Annotated[int, Ge(1)], SHAPES] = "all"
     """Level of the tree, from 1 (coarse); "all" makes one task for each level the dataset has."""
-    head: Literal["linear", "cosine"] = "linear"
+    head: Annotated[Literal["linear", "cosine"], SHAPES] = "linear"
     """The paper's fully connected layer, or the cosine with the input's category embeddings."""
     scale: Annotated[float, Gt(0)] = 14.0
     """Factor of the cosine, one over its temperature; the linear head has none."""
+
+
+CONSTRAINTS = (
+    requires(
+        equals("tasks.category.head", "cosine"),
+        above("inputs.category_width", 0),
+        "it compares with the category embeddings of the inputs",
+    ),
+)
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
@@ -43,18 +54,10 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
 
 
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:
-    """The head for one level; next items whose category at that level is unknown do not train it.
-
-    Raises BadRecipe for a cosine where the inputs have no categories.
-    """
+    """The head for one level; next items whose category at that level is unknown do not train it."""
     labels = catalog.labels[f"category_{config.level}"]
     if config.head == "linear":
         return LinearClasses(width, labels)
-    if not inputs.level_tables:
-        raise BadRecipe(
-            '[[tasks]] category: head = "cosine" compares with the category embeddings of the inputs, and there are '
-            'none: [inputs] category_width is 0. Use head = "linear", or a category_width above 0.'
-        )
     assert config.level != "all", "members() has made one of each"
     return CosineClasses(width, labels, inputs, config.level, config.scale)
 

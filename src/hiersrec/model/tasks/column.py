@@ -1,7 +1,9 @@
 """Next value of a categorical item column, such as the brand: other metadata as auxiliary task (paper, section 1)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from hiersrec.config import SHAPES
 from hiersrec.errors import BadRecipe, did_you_mean
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.tasks._classes import ClassTask, LinearClasses
@@ -13,7 +15,7 @@ from hiersrec.store.labels import COLUMN
 class Config:
     """What a [[tasks]] table of the name "column" may say."""
 
-    column: str = "all"
+    column: Annotated[str, SHAPES] = "all"
     """A categorical column of the items table; "all" makes one task for each of them."""
 
 

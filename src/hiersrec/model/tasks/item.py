@@ -10,43 +10,72 @@ training never saw, is scored through its categories and metadata alone: the pap
 dataset that has neither this is the cosine with E^I_i, as a part of the inputs that a dataset lacks takes no width.
 DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of the inputs does.
 
-`softmax` names a file of model/softmax/: that of the whole catalogue, or one whose steps read some of its items alone.
+`softmax` names a file of model/softmax/: that of the whole catalogue, or one whose steps read some of its items only.
+What else is added to the scores, and who shares in the target, are files of model/score_terms/ and model/soft_targets/,
+whose settings are keys of this table too.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, cast
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt
 from torch import nn
 
 from hiersrec import registry
-from hiersrec.errors import BadRecipe
+from hiersrec.config import REGISTRY, SHAPES, ModelRecipe
+from hiersrec.constraints import above, equals, requires
 from hiersrec.model.heads import CosineHead, DotHead, Head, LinearHead, Softmax
 from hiersrec.model.inputs import Inputs
 from hiersrec.store.catalog import Catalog
+
+SCORE_TERMS = "model.score_terms"
+SOFT_TARGETS = "model.soft_targets"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """What a [[tasks]] table of the name "item" may say."""
 
-    head: Literal["linear", "cosine", "dot"] = "linear"
+    head: Annotated[Literal["linear", "cosine", "dot"], SHAPES] = "linear"
     """The paper's fully connected layer, or the cosine or the product with the input's item table."""
     scale: Annotated[float, Gt(0)] = 14.0
     """Factor of the cosine, one over its temperature; the other heads have none."""
-    vectors: Literal["id", "id+metadata"] = "id"
+    vectors: Annotated[Literal["id", "id+metadata"], SHAPES] = "id"
     """What the cosine compares with: E^I, or E^I and what categories and metadata say of an item."""
     softmax: str = "full"
     """How probabilities come of the scores and are trained: "full" or "sampled"."""
-    repeats: bool = False
-    """Learn what an item of the session itself adds to its own score (model/repeats.py)."""
-    smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Share of the right answer that goes, evenly, to the items of its finest category (model/smoothing.py)."""
-    trend: Annotated[float, Ge(0), Le(1)] = 0.0
-    """Weight of the items' trends, which are added to the scores when training is over: how much more often an item
-    came lately than over all training sessions (model/trend.py). For sessions in the order of time."""
     negatives: Annotated[int, Ge(2)] = 8192
     """Items that "sampled" draws at each step, for the whole batch."""
+    score_terms: Mapping[str, Any] = field(default_factory=dict, metadata={REGISTRY: SCORE_TERMS})
+    """Config of each score term, by name."""
+    soft_targets: Mapping[str, Any] = field(default_factory=dict, metadata={REGISTRY: SOFT_TARGETS})
+    """Config of each soft target, by name."""
+
+
+CONSTRAINTS = (
+    requires(
+        equals("tasks.item.vectors", "id+metadata"),
+        equals("tasks.item.head", "cosine"),
+        "the other heads have a vector of their own for each item",
+    ),
+    requires(
+        equals("tasks.item.head", "cosine", "dot"),
+        above("inputs.item_width", 0),
+        "it compares with the item embeddings of the inputs",
+    ),
+    requires(
+        equals("tasks.item.head", "dot"),
+        equals("inputs.content_width", 0),
+        "states must be as wide as the item embeddings",
+        'Set inputs.category_width and inputs.metadata_width to 0, or tasks.item.head to "cosine".',
+    ),
+)
+
+
+def config_of(recipe: ModelRecipe) -> Config:
+    """The settings of the item task of a recipe."""
+    return cast("Config", recipe.task("item").config)
 
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
@@ -56,11 +85,10 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
 
 
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
-    """The head and the softmax that the recipe names. Raises BadRecipe for what inputs or catalogue can't give.
+    """The head and the softmax that the recipe names.
 
-    A softmax that reads some items alone sets the tables of items to sparse gradients, those of the inputs too.
+    A softmax that reads some items only sets the tables of items to sparse gradients, those of the inputs too.
     """
-    _check(config, width, inputs)
     softmax: nn.Module = registry.load("model.softmax", config.softmax).build(config, catalog)
     if cast("Softmax", softmax).partial:
         inputs.use_sparse_gradients()
@@ -70,27 +98,3 @@ def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
         return DotHead(inputs, softmax)
     with_metadata = config.vectors == "id+metadata" and inputs.content_width > 0
     return CosineHead(width, inputs, config.scale, with_metadata, softmax)
-
-
-def _check(config: Config, width: int, inputs: Inputs) -> None:
-    for name, asked in {"repeats": config.repeats, "smoothing": config.smoothing}.items():
-        if asked and config.softmax != "full":
-            raise BadRecipe(
-                f'[[tasks]] item: {name} needs softmax = "full", got "{config.softmax}". Change one of the two.'
-            )
-    if config.vectors == "id+metadata" and config.head != "cosine":
-        raise BadRecipe(
-            f'[[tasks]] item: vectors = "id+metadata" needs head = "cosine", got head = "{config.head}", which has a '
-            "vector of its own for each item. Change one of the two."
-        )
-    if config.head != "linear" and not inputs.item_width:
-        raise BadRecipe(
-            f'[[tasks]] item: head = "{config.head}" compares with the item ids of the inputs, and there are none: '
-            '[inputs] item_width is 0. Use head = "linear", or an item_width above 0.'
-        )
-    if config.head == "dot" and width != inputs.item_width:
-        raise BadRecipe(
-            '[[tasks]] item: head = "dot" needs an input of item ids alone, so that states are as wide as they '
-            f"are, got the width {width} beside item_width {inputs.item_width}. Set category_width and "
-            'metadata_width to 0, or use head = "cosine".'
-        )

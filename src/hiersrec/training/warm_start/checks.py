@@ -1,25 +1,18 @@
 """Whether a run's weights can be those of another recipe's model on another dataset."""
 
-import tomllib
 from collections.abc import Mapping, Set
 from typing import Any
 
 from torch import Tensor
 
 from hiersrec.build import Run
-from hiersrec.config import ModelRecipe, Recipe
+from hiersrec.config import ModelRecipe, Recipe, shaping
 from hiersrec.errors import BadFolder, BadRecipe
-from hiersrec.recipe_file import write_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.warm_start.remap import Way, fits
 
 Weights = Mapping[str, Tensor]
-NO_SHAPE = (
-    *("dropout", "max_length", "weight", "reads", "reads_as", "scale", "negatives"),
-    *("repeats", "smoothing", "trend"),
-)
-"""Ends of settings that don't decide of which shape the weights of a task or of a layer are."""
 
 
 def refuse_dataset(origin: Run, dataset: Dataset, recipe: ModelRecipe) -> None:
@@ -80,13 +73,11 @@ def _difference(origin: Run, recipe: ModelRecipe) -> str:
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """The settings that make the model, by place, such as "inputs.item_width"."""
-    table = tomllib.loads(write_recipe(recipe))
-    tables = {name: table[name] for name in ("inputs", "encoder")}
-    tables |= {f"tasks.{one['name']}": one for one in table["tasks"]}
-    found = {f"{place}.{key}": value for place, inner in tables.items() for key, value in inner.items()}
-    if found["inputs.neighbours"]:
-        found["inputs.neighbours"] = "above 0"  # how many there are is a constant's size, not a weight's
-    return {"pooling": table["pooling"]} | {
-        place: value for place, value in found.items() if not place.endswith(NO_SHAPE)
-    }
+    """The settings that decide shapes of weights, by place, such as "inputs.item_width"."""
+    assert isinstance(recipe, ModelRecipe), "transfer.refuse was asked"
+    configs = {"inputs": recipe.inputs, "encoder": recipe.encoder.config}
+    configs |= {f"tasks.{table.name}": table.config for table in recipe.tasks}
+    settings: dict[str, Any] = {"pooling": recipe.pooling, "encoder.name": recipe.encoder.name}
+    for place, config in configs.items():
+        settings |= {f"{place}.{name}": getattr(config, name) for name in sorted(shaping(type(config)))}
+    return settings

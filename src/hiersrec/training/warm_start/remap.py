@@ -60,10 +60,10 @@ def ways(run: Run, dataset: Dataset, model: HierarchicalModel, same: dict[str, I
     return found
 
 
-def places(before: int, after: int) -> Int64:
-    """The way of positions of a session: the first ones are the same (the newest ones, where it counts from them)."""
-    at = np.arange(after)
-    return np.where(at < before, at, vocabulary.NEW)
+def positions(before: int, after: int) -> Int64:
+    """The way of a parameter with a row for each position of a session: the same position, or NEW."""
+    position = np.arange(after)
+    return np.where(position < before, position, vocabulary.NEW)
 
 
 def fits(before: Tensor, after: Tensor, way: Way | None) -> bool:

@@ -26,13 +26,11 @@ from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, open_seal
 from hiersrec.training.warm_start.checks import refuse_dataset, refuse_weights
-from hiersrec.training.warm_start.remap import carried, places, same_things, ways
+from hiersrec.training.warm_start.remap import carried, positions, same_things, ways
 from hiersrec.types import CATEGORY, Int64
 
 START = "start.safetensors"
 """In state/: the weights before the first step; its header has the entry `init_from` of run.json."""
-BY_PLACE = ("encoder.positions", "repeats.place")
-"""Tensors with a row for each place of a session."""
 
 
 def recipe_of(run: Path) -> Path:
@@ -54,17 +52,14 @@ def refuse_place(run: Path, out: Path, part: str) -> None:
         raise BadFolder(f"{out} is {part}, and would be gone if the new one fails. Choose another --out.")
 
 
-def refuse(run: Path, recipe: Recipe) -> None:
-    """Raise BadRecipe if the run or the recipe is a rival's, whose tensors nobody here knows by name.
-
-    Raises BadFolder if `run` is no finished one.
-    """
-    for where, one in ((f"{run} holds", read_recipe(recipe_of(run))), ("the recipe is", recipe)):
-        if not isinstance(one, ModelRecipe):
-            raise BadRecipe(
-                f"--init-from takes weights of our own model to our own model, but {where} '{one.name}', a rival. "
-                "Give a run and a recipe with [[tasks]], or train without --init-from."
-            )
+def refuse(run: Path) -> None:
+    """Raise BadRecipe if `run` is a baseline's, whose tensors have other names; BadFolder if it is no finished run."""
+    recipe = read_recipe(recipe_of(run))
+    if not isinstance(recipe, ModelRecipe):
+        raise BadRecipe(
+            f"--init-from takes the weights of a recipe with [[tasks]], but {run} holds '{recipe.name}', a baseline. "
+            "Give another run, or train without --init-from."
+        )
 
 
 def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -76,18 +71,19 @@ def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict
     """
     with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
         origin = open_run(run)
-    assert isinstance(origin.scorer, ModelScorer), "refuse() was asked"
-    assert isinstance(model, HierarchicalModel), "refuse() was asked"
-    assert isinstance(recipe, ModelRecipe), "refuse() was asked"
+    assert isinstance(origin.scorer, ModelScorer), "fit.CONSTRAINTS and refuse() exclude baselines"
+    assert isinstance(model, HierarchicalModel), "fit.CONSTRAINTS and refuse() exclude baselines"
+    assert isinstance(recipe, ModelRecipe), "fit.CONSTRAINTS and refuse() exclude baselines"
     refuse_dataset(origin, dataset, recipe)
     older = origin.scorer.model
     # Parameters alone: an item graph is that of the new sessions.
     before, after = dict(older.named_parameters()), dict(model.named_parameters())
     same = same_things(origin, dataset)
     way = ways(origin, dataset, model, same)
-    for name in BY_PLACE:
-        if name in before and name in after:
-            way[name] = (0, places(len(before[name]), len(after[name])))
+    for module_name, module in model.named_modules():
+        for name in (f"{module_name}.{parameter}" for parameter in getattr(module, "position_rows", ())):
+            if name in before:
+                way[name] = (0, positions(len(before[name]), len(after[name])))
     refuse_weights(origin, recipe, before, after, way, older.wiring.keys() & model.wiring.keys())
     moved = {name: carried(before[name], after[name], way.get(name)) for name in after if name in before}
     model.load_state_dict(moved, strict=False)

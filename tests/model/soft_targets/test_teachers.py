@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from hiersrec.model.distillation import distilled
 from hiersrec.model.losses import cross_entropy
+from hiersrec.model.score_term import SparseScores
+from hiersrec.model.soft_target import soft_loss
+from hiersrec.model.soft_targets.teachers import Distillation
 from hiersrec.model.targets import Targets, Taught
-from tests.model.test_smoothing import ADDENDS, ITEMS, B, N, by_hand, even, given, smoothed
+from tests.model.soft_targets.test_smoothing import ITEMS, SPARSE, B, N, by_hand, even, given, smoothed
 from tests.model.world import batch, model, recipe, tensors
 
 
@@ -16,31 +18,41 @@ def teacher() -> Tensor:
     return torch.randn(B, N).softmax(-1)
 
 
+def distilled(
+    taught: Taught, query: Tensor, vectors: Tensor, biases: Tensor | None, items: Tensor, sparse: SparseScores | None
+) -> Tensor:
+    """What teachers add to the loss."""
+    targets = Targets(items, taught=taught)
+    expected = Distillation()(targets, vectors, biases, sparse)
+    assert expected is not None
+    return soft_loss(expected, targets, query, vectors, biases, sparse)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize("addends", [None, ADDENDS], ids=["plain", "with addends"])
-def test_it_makes_the_loss_that_of_soft_targets(share, biased, addends) -> None:
+@pytest.mark.parametrize("sparse", [None, SPARSE], ids=["plain", "with sparse scores"])
+def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     query, vectors, biases = given(biased)
     scores = query @ vectors.T + (0 if biases is None else biases)
-    if addends is not None:
-        scores = addends.onto(scores)
+    if sparse is not None:
+        scores = sparse.added_to(scores)
 
-    plain = cross_entropy(query, vectors, biases, ITEMS - 1, addends)
-    found = plain + distilled(Taught(teacher(), share), query, vectors, biases, ITEMS, addends)
+    plain = cross_entropy(query, vectors, biases, ITEMS - 1, sparse)
+    found = plain + distilled(Taught(teacher(), share), query, vectors, biases, ITEMS, sparse)
 
     assert found.item() == pytest.approx(by_hand(share, scores.tolist(), teacher().tolist()), rel=1e-5)
 
 
 def test_its_gradient_is_that_of_soft_targets() -> None:
     query, vectors, biases = given(True)
-    values = ADDENDS.values.clone().requires_grad_()
-    addends = ADDENDS._replace(values=values)
-    distilled(Taught(teacher(), 0.3), query, vectors, biases, ITEMS, addends).backward()
+    values = SPARSE.values.clone().requires_grad_()
+    sparse = SPARSE._replace(values=values)
+    distilled(Taught(teacher(), 0.3), query, vectors, biases, ITEMS, sparse).backward()
     found = [one.grad.clone() for one in (query, vectors, biases, values)]
 
     for one in (query, vectors, biases, values):
         one.grad = None
-    scores = addends.onto(query @ vectors.T + biases)
+    scores = sparse.added_to(query @ vectors.T + biases)
     known = ITEMS > 0
     means = (teacher() * scores).sum(1)[known]
     (0.3 * (scores[known, ITEMS[known] - 1] - means)).mean().backward()
@@ -53,15 +65,15 @@ def test_a_teacher_that_is_sure_of_the_right_answer_adds_nothing() -> None:
     query, vectors, biases = given(True)
     sure = torch.nn.functional.one_hot((ITEMS - 1).clamp(min=0), N).float()
 
-    assert distilled(Taught(sure, 0.5), query, vectors, biases, ITEMS, ADDENDS).item() == pytest.approx(0, abs=1e-5)
+    assert distilled(Taught(sure, 0.5), query, vectors, biases, ITEMS, SPARSE).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_a_teacher_that_knows_the_category_alone_is_smoothing() -> None:
     query, vectors, biases = given(True)
 
-    found = distilled(Taught(torch.tensor(even()), 0.4), query, vectors, biases, ITEMS, ADDENDS)
+    found = distilled(Taught(torch.tensor(even()), 0.4), query, vectors, biases, ITEMS, SPARSE)
 
-    assert found.item() == pytest.approx(smoothed(0.4)(query, vectors, biases, ITEMS, ADDENDS).item(), rel=1e-5)
+    assert found.item() == pytest.approx(smoothed(0.4, query, vectors, biases, ITEMS, SPARSE).item(), rel=1e-5)
 
 
 def test_without_a_label_it_is_nothing() -> None:

@@ -8,15 +8,16 @@ from torch import Tensor
 
 from hiersrec.build import build_model
 from hiersrec.model.losses import cross_entropy
-from hiersrec.model.repeats import Addends
-from hiersrec.model.smoothing import Smoothing
+from hiersrec.model.score_term import SparseScores
+from hiersrec.model.soft_target import soft_loss
+from hiersrec.model.soft_targets.smoothing import Smoothing
 from hiersrec.model.targets import Targets
 from tests.model.world import batch, catalog, model, recipe, tensors
 
 NODES = [1, 1, 3, 1, 2, 3, 3]  # of items 1 to 7; item 5 is alone in its category
 B, D, N = 5, 4, len(NODES)
 ITEMS = torch.tensor([1, 3, 5, 0, 7])  # what followed; of the fourth nothing is known
-ADDENDS = Addends(
+SPARSE = SparseScores(
     torch.tensor([0, 0, 1, 3, 4, 4]), torch.tensor([0, 4, 5, 1, 2, 6]), torch.tensor([0.5, -2.0, 1.5, 9.0, 0.25, 0.75])
 )
 
@@ -28,8 +29,12 @@ def given(biased: bool) -> tuple[Tensor, Tensor, Tensor | None]:
     return query.requires_grad_(), vectors.requires_grad_(), biases.requires_grad_() if biased else None
 
 
-def smoothed(share: float) -> Smoothing:
-    return Smoothing(share, torch.tensor(NODES).numpy())
+def smoothed(
+    share: float, query: Tensor, vectors: Tensor, biases: Tensor | None, items: Tensor, sparse: SparseScores | None
+) -> Tensor:
+    """What smoothing adds to the loss."""
+    expected = Smoothing(share, torch.tensor(NODES).numpy())(Targets(items), vectors, biases, sparse)
+    return soft_loss(expected, Targets(items), query, vectors, biases, sparse)
 
 
 def even() -> list[list[float]]:
@@ -53,28 +58,28 @@ def by_hand(share: float, scores: list[list[float]], others: list[list[float]]) 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize("addends", [None, ADDENDS], ids=["plain", "with addends"])
-def test_it_makes_the_loss_that_of_soft_targets(share, biased, addends) -> None:
+@pytest.mark.parametrize("sparse", [None, SPARSE], ids=["plain", "with sparse scores"])
+def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     query, vectors, biases = given(biased)
     scores = query @ vectors.T + (0 if biases is None else biases)
-    if addends is not None:
-        scores = addends.onto(scores)
+    if sparse is not None:
+        scores = sparse.added_to(scores)
 
-    plain = cross_entropy(query, vectors, biases, ITEMS - 1, addends)
-    found = plain + smoothed(share)(query, vectors, biases, ITEMS, addends)
+    plain = cross_entropy(query, vectors, biases, ITEMS - 1, sparse)
+    found = plain + smoothed(share, query, vectors, biases, ITEMS, sparse)
 
     assert found.item() == pytest.approx(by_hand(share, scores.tolist(), even()), rel=1e-5)
 
 
 def test_its_gradient_is_that_of_soft_targets() -> None:
     query, vectors, biases = given(True)
-    values = ADDENDS.values.clone().requires_grad_()
-    smoothed(0.3)(query, vectors, biases, ITEMS, ADDENDS._replace(values=values)).backward()
+    values = SPARSE.values.clone().requires_grad_()
+    smoothed(0.3, query, vectors, biases, ITEMS, SPARSE._replace(values=values)).backward()
     found = [one.grad.clone() for one in (query, vectors, biases, values)]
 
     for one in (query, vectors, biases, values):
         one.grad = None
-    scores = ADDENDS._replace(values=values).onto(query @ vectors.T + biases)
+    scores = SPARSE._replace(values=values).added_to(query @ vectors.T + biases)
     same = torch.tensor(NODES)[:, None] == torch.tensor(NODES)
     known = ITEMS > 0
     means = (scores[known][:, None] * same[ITEMS[known] - 1][:, None])[:, 0].sum(1) / same.sum(1)[ITEMS[known] - 1]
@@ -87,13 +92,13 @@ def test_its_gradient_is_that_of_soft_targets() -> None:
 def test_an_item_alone_in_its_category_has_nothing_to_share() -> None:
     query, vectors, biases = given(True)
 
-    assert smoothed(0.5)(query[2:3], vectors, biases, ITEMS[2:3], None).item() == pytest.approx(0, abs=1e-6)
+    assert smoothed(0.5, query[2:3], vectors, biases, ITEMS[2:3], None).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_without_a_label_it_is_nothing() -> None:
     query, vectors, _ = given(False)
 
-    assert smoothed(0.5)(query, vectors, None, torch.zeros(B, dtype=torch.int64), None) == 0
+    assert smoothed(0.5, query, vectors, None, torch.zeros(B, dtype=torch.int64), None) == 0
 
 
 def test_two_threads_add_up_as_one_does() -> None:
@@ -104,7 +109,8 @@ def test_two_threads_add_up_as_one_does() -> None:
         torch.manual_seed(0)
         query, vectors = torch.randn(4000, 32), torch.randn(3000, 32).requires_grad_()
         items = torch.randint(1, 3001, (4000,))
-        Smoothing(0.1, torch.randint(0, 40, (3000,)).numpy())(query, vectors, None, items, None).backward()
+        expected = Smoothing(0.1, torch.randint(0, 40, (3000,)).numpy())(Targets(items), vectors, None, None)
+        soft_loss(expected, Targets(items), query, vectors, None, None).backward()
         found.append(vectors.grad)
     torch.set_num_threads(before)
 
@@ -116,7 +122,7 @@ def test_it_spreads_over_the_finest_categories() -> None:
     """World: items 9 and 10 share their finest category, 7 and 9 only the one above."""
     made = model(recipe("tasks.item.smoothing=0.5"))
 
-    node = made.task("item").softmax.smoothing.get_buffer("node")
+    node = made.task("item").softmax.soft_targets[0].get_buffer("node")
     assert node[8] == node[9]
     assert node[6] != node[8]
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hiersrec.model.repeats import Addends, Repeats
+from hiersrec.model.score_term import SparseScores, by_item, position_values
+from hiersrec.model.score_terms.repeats import Repeats
 
 D, T, N = 6, 7, 5
 LENGTHS = [4, 7, 1, 6]
@@ -39,20 +40,25 @@ def by_hand(made: Repeats, items: list[int], states: Tensor, final: Tensor) -> d
     return found
 
 
-def as_dicts(addends: Addends, rows: int) -> list[dict[int, float]]:
+def sparse(made: Repeats, items: Tensor, states: Tensor, mask: Tensor, final: Tensor) -> SparseScores:
+    [values] = position_values([made], states, mask, final)
+    return by_item(items, mask, values)
+
+
+def as_dicts(scores: SparseScores, rows: int) -> list[dict[int, float]]:
     """Row -> item -> value; each place is there once."""
     found: list[dict[int, float]] = [{} for _ in range(rows)]
-    for row, item, value in zip(*(one.tolist() for one in addends), strict=True):
+    for row, item, value in zip(*(one.tolist() for one in scores), strict=True):
         assert item + 1 not in found[row]
         found[row][item + 1] = value
     return found
 
 
-def test_addends_of_sessions_are_sums_over_the_positions_of_an_item(made) -> None:
+def test_scores_of_sessions_are_sums_over_the_positions_of_an_item(made) -> None:
     items, states, mask, finals = given()
     final = finals[:, 0]
 
-    found = as_dicts(made.addends(items, states, mask, final), len(items))
+    found = as_dicts(sparse(made, items, states, mask, final), len(items))
 
     for row, length in enumerate(LENGTHS):
         expected = by_hand(made, items[row, :length].tolist(), states[row], final[row])
@@ -60,10 +66,10 @@ def test_addends_of_sessions_are_sums_over_the_positions_of_an_item(made) -> Non
     assert len(found[1]) < LENGTHS[1], "an item came twice"
 
 
-def test_addends_of_every_prefix_are_those_of_the_prefix_alone(made) -> None:
+def test_scores_of_every_prefix_are_those_of_the_prefix_by_itself(made) -> None:
     items, states, mask, finals = given()
 
-    found = as_dicts(made.addends(items, states, mask, finals), sum(LENGTHS))
+    found = as_dicts(sparse(made, items, states, mask, finals), sum(LENGTHS))
 
     row = 0
     for session, length in enumerate(LENGTHS):
@@ -77,26 +83,27 @@ def test_rows_ascend(made) -> None:
     items, states, mask, finals = given()
 
     for final in (finals, finals[:, 0]):
-        assert (made.addends(items, states, mask, final).rows.diff() >= 0).all()
+        assert (sparse(made, items, states, mask, final).rows.diff() >= 0).all()
 
 
 def test_padding_adds_nothing(made) -> None:
     items, states, mask, finals = given()
 
-    values = made(states, mask, finals[:, 0])
+    [values] = position_values([made], states, mask, finals[:, 0])
+    values = values[:, 0]
 
     assert (values[~mask] == 0).all()
     assert (values[mask] != 0).all()
-    short = made.addends(items[:1, :4], states[:1, :4], mask[:1, :4], finals[:1, 0])
-    padded = made.addends(items[:1], states[:1], mask[:1], finals[:1, 0])
+    short = sparse(made, items[:1, :4], states[:1, :4], mask[:1, :4], finals[:1, 0])
+    padded = sparse(made, items[:1], states[:1], mask[:1], finals[:1, 0])
     for one, other in zip(short, padded, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_addends_come_onto_logits_at_their_places() -> None:
+def test_sparse_scores_are_added_to_logits_in_their_places() -> None:
     logits = torch.arange(6.0).reshape(2, 3)
 
-    found = Addends(torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([10.0, -1.0])).onto(logits)
+    found = SparseScores(torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([10.0, -1.0])).added_to(logits)
 
     assert found.tolist() == [[0, 1, 12], [2, 4, 5]]
     assert logits.tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -104,10 +111,10 @@ def test_addends_come_onto_logits_at_their_places() -> None:
 
 def test_in_the_precision_of_training_they_are_near_and_float32(made) -> None:
     items, states, mask, finals = given()
-    exact = made.addends(items, states, mask, finals)
+    exact = sparse(made, items, states, mask, finals)
 
     with torch.autocast("cpu", torch.bfloat16):
-        found = made.addends(items, states, mask, finals)
+        found = sparse(made, items, states, mask, finals)
 
     assert found.values.dtype == torch.float32
     torch.testing.assert_close(found.values, exact.values, rtol=0.05, atol=0.1)
@@ -116,7 +123,7 @@ def test_in_the_precision_of_training_they_are_near_and_float32(made) -> None:
 def test_a_new_one_hardly_changes_a_score() -> None:
     items, states, mask, finals = given()
 
-    assert Repeats(D, 10).addends(items, states, mask, finals[:, 0]).values.abs().max() < 0.2
+    assert sparse(Repeats(D, 10), items, states, mask, finals[:, 0]).values.abs().max() < 0.2
 
 
 def test_threads_do_not_change_the_gradient(made) -> None:
@@ -126,7 +133,7 @@ def test_threads_do_not_change_the_gradient(made) -> None:
         for threads in (1, 2, 2):
             torch.set_num_threads(threads)
             made.zero_grad()
-            made.addends(items, states, mask, finals).values.sum().backward()
+            sparse(made, items, states, mask, finals).values.sum().backward()
             found.append([one.grad.numpy().tobytes() for one in made.parameters()])
     finally:
         torch.set_num_threads(before)
