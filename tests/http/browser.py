@@ -39,12 +39,12 @@ def serving(app: FastAPI) -> Iterator[str]:
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """The Chromium of this system; the test is skipped where there is none."""
-    found = next(filter(None, map(shutil.which, COMMANDS)), None)
-    if found is None:
+    command = next(filter(None, map(shutil.which, COMMANDS)), None)
+    if command is None:
         pytest.skip(f"no browser: none of {', '.join(COMMANDS)} is a command here; `make setup` says more")
     with sync_playwright() as playwright:
         # Chromium refuses its sandbox to root, which is what tests run as in a container; it only sees our own page.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(executable_path=command, args=["--no-sandbox", "--disable-dev-shm-usage"])
         try:
             yield browser
         finally:
@@ -92,8 +92,8 @@ def contrast(page: Page, part: str) -> float:
     """WCAG 2 contrast of the text of the first such part with the ground behind it."""
 
     def luminance(colour: str) -> float:
-        shares = [int(one) / 255 for one in re.findall(r"\d+", colour)[:3]]
-        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in shares]
+        shares = [int(channel) / 255 for channel in re.findall(r"\d+", colour)[:3]]
+        linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in shares]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     colours = page.locator(part).first.evaluate(

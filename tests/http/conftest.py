@@ -13,5 +13,5 @@ def holder(tmp_path) -> Holder:
 
 @pytest.fixture
 def client(holder):
-    with world.client(holder) as made:
-        yield made
+    with world.client(holder) as client:
+        yield client

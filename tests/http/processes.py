@@ -47,30 +47,30 @@ def until(condition: Callable[[], object]) -> None:
 
 def living() -> dict[int, int]:
     """All processes that have not ended -> their parents."""
-    found = {}
+    parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, parent, *_ = stat.read_text().rpartition(")")[2].split()
             if state != "Z":
-                found[int(stat.parent.name)] = int(parent)
-    return found
+                parents[int(stat.parent.name)] = int(parent)
+    return parents
 
 
 @dataclass
 class Service:
-    """Running processes, what they said, and where they answer."""
+    """Running processes, what they lines, and where they answer."""
 
     process: "subprocess.Popen[str]"
-    said: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
-        return "".join(self.said)
+        return "".join(self.lines)
 
     @property
     def port(self) -> int | None:
-        found = re.search(r"Serving .* at http://127\.0\.0\.1:(\d+)", self.text)
-        return int(found[1]) if found else None
+        match = re.search(r"Serving .* at http://127\.0\.0\.1:(\d+)", self.text)
+        return int(match[1]) if match else None
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """One request on a connection of its own."""
@@ -83,8 +83,8 @@ class Service:
     def models(self) -> dict[str, int]:
         """How many workers answer with each version."""
         text = self.ask("GET", "/metrics")[1].decode()
-        found = re.findall(r'^hiersrec_model_workers\{version="(.*)"\} (\d+)', text, re.MULTILINE)
-        return {version: int(count) for version, count in found if count != "0"}
+        counts = re.findall(r'^hiersrec_model_workers\{version="(.*)"\} (\d+)', text, re.MULTILINE)
+        return {version: int(count) for version, count in counts if count != "0"}
 
     def complete(self, times: int = 1) -> bool:
         """Whether all workers answer, for the first time or after so many falls."""
@@ -114,7 +114,7 @@ def started(*args: object, gate: Path | None = None) -> Iterator[Service]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     service = Service(process)
     assert process.stderr is not None
-    listener = threading.Thread(target=lambda: service.said.extend(iter(process.stderr.readline, "")))
+    listener = threading.Thread(target=lambda: service.lines.extend(iter(process.stderr.readline, "")))
     listener.start()
     try:
         yield service

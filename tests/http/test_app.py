@@ -21,13 +21,13 @@ def test_an_answer_is_that_of_the_recommender_and_who_gave_it(holder, client) ->
 
     answer = client.post("/v1/recommend", json={"session": ["a", "zzz", "c"], "k": 3, "explain": True})
 
-    found = answer.json()
+    content = answer.json()
     assert answer.status_code == 200
-    assert {name: found[name] for name in expected} == expected
-    assert found["catalog_size"] == 6
-    assert found["model_version"] == "0123456789ab"
-    assert 0 < found["milliseconds"] < 5_000
-    assert set(found) == {*expected, "catalog_size", "model_version", "milliseconds"}
+    assert {name: content[name] for name in expected} == expected
+    assert content["catalog_size"] == 6
+    assert content["model_version"] == "0123456789ab"
+    assert 0 < content["milliseconds"] < 5_000
+    assert set(content) == {*expected, "catalog_size", "model_version", "milliseconds"}
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_every_option_reaches_the_recommender(holder, client, options) -> None:
     expected = holder.model.recommender.recommend([["a", "c"]], **options)[0].to_dict()
     unlike = holder.model.recommender.recommend([["a", "c"]])[0].to_dict()
 
-    found = client.post("/v1/recommend", json={"session": ["a", "c"], **options}).json()
+    content = client.post("/v1/recommend", json={"session": ["a", "c"], **options}).json()
 
-    assert {name: found[name] for name in expected} == expected
+    assert {name: content[name] for name in expected} == expected
     assert expected != unlike
 
 
@@ -157,7 +157,7 @@ def test_more_than_20_000_items_in_the_lists_of_a_batch_are_refused_and_20_000_a
 
     assert refused.status_code == 422
     assert refused.json()["error"] == (
-        "sessions times k, the items of all lists, is at most 20,000; got 21 times 1000. "
+        "sessions times k, the items of all lists, must be at most 20,000, got 21 times 1000. "
         "Send fewer sessions at once, or a smaller k."
     )
 
@@ -165,7 +165,7 @@ def test_more_than_20_000_items_in_the_lists_of_a_batch_are_refused_and_20_000_a
 def test_a_session_of_10_000_ids_is_answered_by_its_newest(client) -> None:
     answer = client.post("/v1/recommend", json={"session": ["e", "zz"] * 4_999 + ["a", "c"]}).json()
 
-    assert [one["item_id"] for one in answer["session"]] == ["e", "a", "c"]
+    assert [item["item_id"] for item in answer["session"]] == ["e", "a", "c"]
     assert len(answer["unknown_ids"]) == 4_999
 
 
@@ -262,7 +262,7 @@ def test_a_request_behind_a_long_one_is_told_to_come_again_at_its_time_limit(tmp
 
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert refused.json()["error"] == (
-        "The request waited longer than 0.1 seconds, as the server has too much to do. Try again in a second."
+        "The request waited longer than 0.1 seconds, because the server is overloaded. Try again in a second."
     )
     assert late.status_code == 200
 
@@ -291,7 +291,7 @@ def test_a_bug_is_500_for_its_request_and_nothing_leaks(tmp_path, caplog) -> Non
         after = client.post("/v1/recommend", json={"session": ["a"]})
 
     assert answer.status_code == 500
-    assert answer.json() == {"error": "Something broke inside the server; its log says what."}
+    assert answer.json() == {"error": "An error in the server; see its log."}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "the secret of the bug" in caplog.text
     assert after.status_code == 200
@@ -303,7 +303,7 @@ def test_health_and_readiness(holder, client) -> None:
     holder.stopping = True
 
     assert client.get("/healthz").status_code == 200
-    assert client.get("/readyz").json() == {"error": "The server is about to stop."}
+    assert client.get("/readyz").json() == {"error": "The server is stopping."}
 
 
 def test_a_model_that_is_swapped_in_answers_from_then_on(holder, client) -> None:

@@ -18,12 +18,12 @@ class Slow:
         self.calls: list[tuple[list[int], str]] = []
 
     def __call__(self, sessions, options):
-        self.calls.append(([one[0] for one in sessions], options))
+        self.calls.append(([session[0] for session in sessions], options))
         self.begun.set()
         assert self.gate.wait(10)
         if options == "bad" and [13] in sessions:
             raise ValueError("13")
-        return [2 * one[0] for one in sessions]
+        return [2 * session[0] for session in sessions]
 
 
 async def _here() -> bool:
@@ -43,7 +43,7 @@ def _drill(scenario, queue: int = 100, timeout: float = 60) -> tuple[Slow, list[
 
         async def ask(number, options="", gone=_here):
             numbers = number if isinstance(number, list) else [number]
-            task = asyncio.create_task(batcher.ask([[one] for one in numbers], options, gone))
+            task = asyncio.create_task(batcher.ask([[number] for number in numbers], options, gone))
             await asyncio.sleep(0)
             return task
 
@@ -103,7 +103,7 @@ def test_no_more_than_32_sessions_are_computed_together_unless_one_request_has_t
 def test_a_full_queue_refuses_with_503_and_when_to_come_again() -> None:
     async def scenario(slow, ask):
         tasks = [await _first(slow, ask), await ask(2), await ask(3)]
-        with pytest.raises(Problem, match=r"Too many requests wait already \(2\)") as refused:
+        with pytest.raises(Problem, match=r"Too many requests are waiting \(2\)") as refused:
             await (await ask(4))
         slow.gate.set()
         await asyncio.gather(*tasks)

@@ -55,14 +55,14 @@ def bundle(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(bundle) -> Iterator[str]:
-    with serving(make_app(Holder(open_model(bundle)), ServiceSettings())) as found:
-        yield found
+    with serving(make_app(Holder(open_model(bundle)), ServiceSettings())) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -138,19 +138,19 @@ def test_reasons_add_up_and_say_which_category_pulled(page, address, recommender
     [answer] = recommender.recommend([["a2", "b6"]], K, explain=True, candidates=ALL)
     best = answer.items[0]
     assert best.reasons is not None
-    told = [reason for reason in best.reasons if reason.value]
+    parts = [reason for reason in best.reasons if reason.value]
 
     row = page.locator("#all-items > li").first
     row.locator("summary").click()
 
-    adds = [float(one.replace(MINUS, "-")) for one in row.locator("tbody td:nth-child(2)").all_inner_texts()]
-    assert adds == pytest.approx([reason.value for reason in told], abs=0.006)
+    adds = [float(text.replace(MINUS, "-")) for text in row.locator("tbody td:nth-child(2)").all_inner_texts()]
+    assert adds == pytest.approx([reason.value for reason in parts], abs=0.006)
     assert sum(adds) == pytest.approx(best.score, abs=0.03)
-    pulls = sorted((pull for reason in told for pull in reason.strongest), key=lambda pull: -abs(pull.value))[:3]
+    pulls = sorted((pull for reason in parts for pull in reason.strongest), key=lambda pull: -abs(pull.value))[:3]
     expect(row.locator(".pulls > li")).to_have_text(
         [f"{pull.name} {pull.value:+.2f}".replace(" -", f" {MINUS}") for pull in pulls]
     )
-    assert row.locator(".addends > span:not(.zero)").count() == len(told)
+    assert row.locator(".parts > span:not(.zero)").count() == len(parts)
 
 
 def test_candidates_beside_the_full_ranking(page, address, recommender) -> None:
@@ -159,7 +159,8 @@ def test_candidates_beside_the_full_ranking(page, address, recommender) -> None:
     for top in (1, 2):
         page.locator("#top").fill(str(top))
         [full], [few] = (
-            recommender.recommend([["a2"]], K, candidates=one) for one in (ALL, Candidates(policy="category", top=top))
+            recommender.recommend([["a2"]], K, candidates=candidates)
+            for candidates in (ALL, Candidates(policy="category", top=top))
         )
         expect(page.locator("#few-scored")).to_contain_text(f"Scored {few.candidates} of {NUM_ITEMS} items")
         settled(page)
@@ -168,7 +169,7 @@ def test_candidates_beside_the_full_ranking(page, address, recommender) -> None:
         assert page.inner_text("#same") == f"{sum(both)} of {K} the same"
         assert titles(page, "few") == [item.title for item in few.items]
         marks = page.locator("#all-items .mark").all_inner_texts()
-        assert marks == ["in both" if one else "only here" for one in both]
+        assert marks == ["in both" if shared else "only here" for shared in both]
     assert few.candidates == NUM_ITEMS  # both departments
 
 
@@ -185,7 +186,7 @@ def test_a_list_that_popular_items_fill_says_so(page, address) -> None:
     page.goto(shared(address, "a2"))
     page.locator("#top").fill("1")
     expect(page.locator("#few-scored")).to_contain_text(
-        "These are few, so popular items of the likely categories fill the list."
+        "There are few, so popular items of the likely categories fill the list."
     )
     last = page.locator("#few-items > li").last
     expect(last.locator(".mark")).to_have_text("popular in its category: 1,234 training events")
@@ -203,7 +204,7 @@ def test_the_keyboard_alone(page, address) -> None:
     second = options.nth(1).locator("span").first.inner_text()
     page.keyboard.press("ArrowDown")
     expect(options.nth(1)).to_have_attribute("aria-selected", "true")
-    expect(search).to_have_attribute("aria-activedescendant", "found-1")
+    expect(search).to_have_attribute("aria-activedescendant", "match-1")
     page.keyboard.press("Enter")
     expect(chips(page)).to_have_text([second])
     expect(search).to_be_focused()
@@ -254,19 +255,19 @@ def test_back_forward_and_clear(page, address) -> None:
     assert page.url == f"{address}/"
 
 
-def test_what_is_passed_over_is_said(page, address) -> None:
+def test_ignored_items_are_named(page, address) -> None:
     page.goto(shared(address, "nobody's", "a0"))
     settled(page)
-    expect(page.locator("#notes")).to_have_text("Passed over, not in the catalogue: nobody's.")
-    expect(page.locator("#session > li").first).to_have_class("passed")
-    expect(page.locator("#session > li").last).not_to_have_class("passed")
+    expect(page.locator("#notes")).to_have_text("Ignored, not in the catalogue: nobody's.")
+    expect(page.locator("#session > li").first).to_have_class("ignored")
+    expect(page.locator("#session > li").last).not_to_have_class("ignored")
 
     page.goto(shared(address, "nobody's"))
     expect(page.locator("#notes")).to_contain_text("No item of the session is known: these are popular items.")
 
     page.goto(shared(address, *["a0", "b0", "c0", "d0", "e0", "f0", "a1", "b1"]))
-    expect(page.locator("#notes")).to_have_text("The model looks at the last 6 items.")
-    expect(page.locator("#session > li.passed")).to_have_count(2)
+    expect(page.locator("#notes")).to_have_text("The model uses the last 6 items.")
+    expect(page.locator("#session > li.ignored")).to_have_count(2)
 
     page.get_by_role("combobox").press_sequentially("zzz")
     page.get_by_role("option", name="zzz").click()
@@ -296,7 +297,7 @@ def test_a_narrow_phone_in_light_and_dark(browser, address, scheme) -> None:
         expect(page.get_by_role("option").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
         assert page.evaluate("getComputedStyle(document.querySelector('.bar')).transitionDuration") == "0s"
-        for part in ("body", ".card h2", ".quiet", ".title", "#session .passed", "#clear", ".mark", "summary"):
+        for part in ("body", ".card h2", ".quiet", ".title", "#session .ignored", "#clear", ".mark", "summary"):
             assert contrast(page, part) >= 4.5, part
 
 
@@ -304,7 +305,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(browser, bundle) -> None:
     app = make_app(Holder(open_model(bundle)), ServiceSettings(key="secret"))
     with serving(app) as address, visit(browser, address, expected="401 (Unauthorized)") as page:
         page.goto(shared(address, "a2"))
-        field = page.get_by_label("This server asks for an API key")
+        field = page.get_by_label("This server requires an API key")
         expect(field).to_be_focused()
         field.fill("wrong")
         page.keyboard.press("Enter")
@@ -370,4 +371,4 @@ def test_a_model_without_categories_or_reasons(page, address, recommender) -> No
     assert titles(page, "all") == [item.title for item in recommender.recommend([["a2"]], K, candidates=ALL)[0].items]
     for part in ("#guesses", "#compare", "#few"):
         expect(page.locator(part)).to_be_hidden()
-    expect(page.locator(".addends, .pulls, details")).to_have_count(0)
+    expect(page.locator(".parts, .pulls, details")).to_have_count(0)

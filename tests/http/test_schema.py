@@ -22,20 +22,20 @@ CHECKS = [
 def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
     app = make_app(Holder(world.model(tmp_path / "catalog")), ServiceSettings())
     document = schemathesis.openapi.from_asgi("/openapi.json", app)
-    asked = set()
+    tested = set()
 
-    for found in document.get_all_operations():
-        operation = found.ok()
+    for result in document.get_all_operations():
+        operation = result.ok()
         # What breaks the documented rules can only be made up where there are rules to break.
         has_rules = any(True for _ in operation.iter_parameters()) or operation.body
-        wanted = [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if has_rules else [])]
+        modes = [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if has_rules else [])]
 
-        @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in wanted]))
+        @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in modes]))
         @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-        def one(case) -> None:
+        def check(case) -> None:
             case.call_and_validate(checks=CHECKS)
 
-        one()
-        asked.add(operation.path)
+        check()
+        tested.add(operation.path)
 
-    assert len(asked) == 9
+    assert len(tested) == 9

@@ -83,7 +83,7 @@ def test_over_a_bad_bundle_others_answer_for_a_dead_worker_until_none_is_left(bu
         (bundle / "vectors.npy").write_bytes(bytes(len(good)))
         victim, other = service.workers()
         os.kill(victim, signal.SIGKILL)
-        until(lambda: "A worker could not start; it is tried again" in service.text)
+        until(lambda: "A worker could not start; it is retried" in service.text)
         assert service.ask("POST", "/v1/recommend", {"session": ["a0"]})[0] == 200
         assert service.models() == {old: 1}
         assert service.text.count("does not match its checksum") == 1

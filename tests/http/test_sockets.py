@@ -15,10 +15,12 @@ def test_a_host_that_can_be_no_name_is_refused_in_one_sentence(host) -> None:
 
 
 def test_two_that_start_at_once_can_both_bind_and_the_later_to_listen_is_refused() -> None:
-    with bind("127.0.0.1", 0) as one, bind("127.0.0.1", one.getsockname()[1]) as other:
-        listen(one)
-        with pytest.raises(BadInput, match=rf"^Can't serve at 127.0.0.1, port {one.getsockname()[1]}: Address already"):
-            listen(other)
+    with bind("127.0.0.1", 0) as first, bind("127.0.0.1", first.getsockname()[1]) as second:
+        listen(first)
+        with pytest.raises(
+            BadInput, match=rf"^Can't serve at 127.0.0.1, port {first.getsockname()[1]}: Address already"
+        ):
+            listen(second)
 
 
 def test_an_address_is_shown_as_a_browser_takes_it() -> None:

@@ -27,10 +27,10 @@ WAITS = SAYS + "time.sleep(60)"
 class Staged(Supervisor):
     """Starts scripts, one after the other, and `then` in the place of those after the last."""
 
-    def __init__(self, folder, places: int, scripts: list[str], then: str) -> None:
+    def __init__(self, folder, count: int, scripts: list[str], then: str) -> None:
         self.heard: list[str] = []
         with socket.socket() as listener:
-            super().__init__({}, listener, places, self.heard.append, str(folder))
+            super().__init__({}, listener, count, self.heard.append, str(folder))
         self.scripts, self.then = scripts, then
         self.starts: list[float] = []
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -135,9 +135,9 @@ def test_two_models_at_once_are_said_once_with_the_way_out(tmp_path, monkeypatch
 
     asyncio.run(_until(staged, lambda: "different models" in caplog.text and len(staged.heard) > 60))
 
-    [said] = [line for line in caplog.messages if "different models" in line]
-    assert "1 with other" in said
-    assert said.endswith(f"Send SIGHUP to process {os.getpid()}, so that all open the newest")
+    [line] = [line for line in caplog.messages if "different models" in line]
+    assert "1 with other" in line
+    assert line.endswith(f"Send SIGHUP to process {os.getpid()}, so that all open the newest")
 
 
 def test_the_last_that_can_not_start_ends_it_with_its_reason(tmp_path, caplog) -> None:

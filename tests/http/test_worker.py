@@ -59,41 +59,41 @@ def test_reloads_that_are_asked_for_while_the_first_model_is_opened_are_one(open
 
 
 @pytest.mark.parametrize(
-    ("wishes", "times"), [([True, False], 0), ([True, True, False, True], 0), ([False], 0), ([True, True], 1)]
+    ("entries", "times"), [([True, False], 0), ([True, True, False, True], 0), ([False], 0), ([True, True], 1)]
 )
-def test_the_end_waits_for_no_reload_that_has_not_begun(holder, monkeypatch, tmp_path, wishes, times) -> None:
-    asked: SimpleQueue[bool] = SimpleQueue()
+def test_the_end_waits_for_no_reload_that_has_not_begun(holder, monkeypatch, tmp_path, entries, times) -> None:
+    reloads: SimpleQueue[bool] = SimpleQueue()
     opened = []
 
     def open_model(folder: Path) -> Model:
         opened.append(folder)
-        for wish in (True, True, False):  # what is asked for while this one is opened
-            asked.put(wish)
+        for entry in (True, True, False):  # what is asked for while this one is opened
+            reloads.put(entry)
         return holder.model
 
     monkeypatch.setattr(worker, "open_model", open_model)
-    for wish in wishes:
-        asked.put(wish)
+    for entry in entries:
+        reloads.put(entry)
 
-    worker._reload(tmp_path, holder, asked)
+    worker._reload(tmp_path, holder, reloads)
 
     assert opened == [tmp_path] * times
 
 
 def test_nothing_is_opened_while_the_last_requests_are_answered(holder, monkeypatch, tmp_path) -> None:
-    asked: SimpleQueue[bool] = SimpleQueue()
+    reloads: SimpleQueue[bool] = SimpleQueue()
     opened = []
 
     def open_model(folder: Path) -> Model:
         opened.append(folder)
-        asked.put(len(opened) == 1)  # asked for while it is opened, and then comes the signal to end
+        reloads.put(len(opened) == 1)  # asked for while it is opened, and then comes the signal to end
         holder.stopping = True
         return holder.model
 
     monkeypatch.setattr(worker, "open_model", open_model)
-    asked.put(True)
+    reloads.put(True)
 
-    worker._reload(tmp_path, holder, asked)
+    worker._reload(tmp_path, holder, reloads)
 
     assert opened == [tmp_path]
 

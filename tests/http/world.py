@@ -26,5 +26,5 @@ def model(folder: Path, scorer=None, version: str = "0123456789ab") -> Model:
 
 @contextmanager
 def client(holder: Holder, settings: ServiceSettings = ServiceSettings()) -> Iterator[TestClient]:  # noqa: B008
-    with TestClient(make_app(holder, settings)) as made:
-        yield made
+    with TestClient(make_app(holder, settings)) as client:
+        yield client

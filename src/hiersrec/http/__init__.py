@@ -1,1 +1,1 @@
-"""A bundle -> a web service: recommendations as JSON, what to watch it by, and a page for people."""
+"""A bundle -> a web service: recommendations as JSON, metrics for Prometheus, and a web page."""

@@ -1,7 +1,7 @@
 """The service as an ASGI app: `make_app(Holder(model), ServiceSettings())`.
 
-Every answer is read from one model, the one the holder has when the work begins; a newer one put there takes effect
-with the next batch, and requests on their way keep theirs.
+Each response comes from one model: the holder's when the computation starts. A newer model takes effect with the next
+batch; running requests keep theirs.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from hiersrec.http.batching import Batcher
 from hiersrec.http.errors import Error, Problem, answer_with
 from hiersrec.http.metrics import CONTENT_TYPE, Metrics
 from hiersrec.http.model import Model
-from hiersrec.http.query import Asked
+from hiersrec.http.query import ListQuery
 from hiersrec.http.schemas import (
     Answer,
     Answers,
@@ -47,19 +47,19 @@ LOG = logging.getLogger("hiersrec")
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """What the operator chooses."""
+    """Settings of the operator."""
 
     queue: int = 256
-    """Most requests that wait; one more is answered 503."""
+    """Most waiting requests; the next gets 503."""
     timeout: float = 2.0
-    """Seconds after which a request that waits is answered 503."""
+    """Seconds after which a waiting request gets 503."""
     key: str | None = None
-    """What X-API-Key must be; None lets everybody in."""
+    """Required value of X-API-Key; None lets everybody in."""
 
 
 @dataclass
 class Holder:
-    """The model that answers now, and whether the process is about to end. Both may change at any time."""
+    """The current model, and whether the process is stopping. Both may change at any time."""
 
     model: Model
     stopping: bool = False
@@ -69,18 +69,18 @@ class Holder:
         self.metrics.model(self.model.version)
 
     def swap(self, model: Model) -> None:
-        """Answer with another model from the next batch on."""
-        before, self.model = self.model, model
-        self.metrics.model(model.version, before.version)
+        """Use another model from the next batch on."""
+        previous, self.model = self.model, model
+        self.metrics.model(model.version, previous.version)
 
 
 def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
     """The app; the page's files are read here."""
     metrics, files = holder.metrics, Files()
 
-    def compute(sessions: Sequence[Sequence[ExternalId]], asked: Asked) -> list[tuple[Model, Recommendations]]:
+    def compute(sessions: Sequence[Sequence[ExternalId]], query: ListQuery) -> list[tuple[Model, Recommendations]]:
         model = holder.model
-        return [(model, answer) for answer in asked.of(model.recommender, sessions)]
+        return [(model, answer) for answer in query.recommend(model.recommender, sessions)]
 
     batcher = Batcher(compute, settings.queue, settings.timeout, metrics.batch, metrics.queue)
 
@@ -93,7 +93,7 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
         title="hiersrec",
         version=__version__,
         summary="The next items of a session, by way of the next categories, with reasons.",
-        docs_url=None,  # ours is a page without scripts from elsewhere
+        docs_url=None,  # ours has no scripts from other servers
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
@@ -105,10 +105,10 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
     async def ask(
         request: Request, sessions: Sequence[Sequence[ExternalId]], options: schemas.RequestOptions
     ) -> tuple[Model, list[Recommendations]]:
-        found = await batcher.ask(sessions, Asked.from_body(options), request.is_disconnected)
-        answers = [answer for _, answer in found]
+        results = await batcher.ask(sessions, ListQuery.from_body(options), request.is_disconnected)
+        answers = [answer for _, answer in results]
         metrics.answers(answers)
-        return found[0][0] if found else holder.model, answers
+        return results[0][0] if results else holder.model, answers
 
     @app.post("/v1/recommend", responses={200: {"model": Answer}, **refusals}, openapi_extra=_body(One))
     async def recommend(request: Request) -> Response:
@@ -126,7 +126,7 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
         if len(body.sessions) * body.k > schemas.MOST_ANSWERED:
             raise Problem(
                 422,
-                f"sessions times k, the items of all lists, is at most {schemas.MOST_ANSWERED:,}; got "
+                f"sessions times k, the items of all lists, must be at most {schemas.MOST_ANSWERED:,}, got "
                 f"{len(body.sessions)} times {body.k}. Send fewer sessions at once, or a smaller k.",
             )
         model, answers = await ask(request, body.sessions, body)
@@ -137,50 +137,50 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
         query: Annotated[str, Query(max_length=200, description="Words of a title.")],
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> Response:
-        """Items whose titles hold all words: those that begin with them first, then the popular ones."""
+        """Items whose titles contain all words: those that begin with them first, then by popularity."""
         return written({"items": await asyncio.to_thread(holder.model.find, query, limit)})
 
     @app.get("/v1/items/{item_id:path}", responses={200: {"model": ItemFacts}, **_errors(401, 404)})
     async def item(item_id: str) -> Response:
         """One item of the catalogue."""
-        found = holder.model.item(item_id) if len(item_id) <= schemas.LONGEST_ID else None
-        if found is None:
+        facts = holder.model.item(item_id) if len(item_id) <= schemas.LONGEST_ID else None
+        if facts is None:
             raise Problem(
                 404, f"The catalogue has no item {item_id[: schemas.SHOWN]!r}. Find one with /v1/items?query=."
             )
-        return written(found)
+        return written(facts)
 
     @app.get("/v1/categories", responses={200: {"model": Categories}, **_errors(401, 404, 422)})
     async def categories(
-        level: Annotated[int | None, Query(ge=1, description="From 1; all if absent.")] = None,
+        level: Annotated[int | None, Query(ge=1, description="From 1; all levels if absent.")] = None,
     ) -> Response:
         """The category tree, level by level."""
         levels = holder.model.categories
         if level is not None and level > len(levels):
             raise Problem(404, f"The catalogue has {len(levels)} category levels, got level {level}.")
         chosen = levels if level is None else [levels[level - 1]]
-        return written({"levels": len(levels), "categories": [one for every in chosen for one in every]})
+        return written({"levels": len(levels), "categories": [category for level in chosen for category in level]})
 
     @app.get("/v1/model", responses={200: {"model": ModelFacts}, **_errors(401)})
     async def model() -> Response:
-        """The model that answers now."""
+        """The current model."""
         return written(holder.model.facts)
 
     @app.get("/healthz")
     async def healthz() -> Response:
-        """Whether the process lives."""
+        """Whether the process is alive."""
         return written({"status": "ok"})
 
     @app.get("/readyz", responses=_errors(503))
     async def readyz() -> Response:
-        """Whether requests should be sent here: a model is loaded, and the process is not about to end."""
+        """Whether requests should be sent here: a model is loaded, and the process is not stopping."""
         if holder.stopping:
-            raise Problem(503, "The server is about to stop.")
+            raise Problem(503, "The server is stopping.")
         return written({"status": "ready"})
 
     @app.get("/metrics", responses={200: {"content": {"text/plain": {}}}, **_errors(401)})
     async def numbers() -> Response:
-        """Numbers for Prometheus."""
+        """Metrics for Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
     @app.get("/", include_in_schema=False)
@@ -208,7 +208,7 @@ def _origin(model: Model, start: float) -> dict[str, Any]:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """Whatever goes wrong is answered in one form, one message in plain words."""
+    """Answer every error in one form: a single message."""
 
     @app.exception_handler(Problem)
     async def of_ours(_: Request, problem: Problem) -> Response:
@@ -236,19 +236,19 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _body(kind: type[schemas.RequestOptions]) -> dict[str, Any]:
-    """The documentation of a body that is read by hand."""
+    """OpenAPI documentation of a body that FastAPI doesn't parse."""
     schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _with_bodies(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """The schema of the whole with those of the bodies."""
+    """The OpenAPI document with the schemas of the bodies."""
 
-    def whole() -> dict[str, Any]:
+    def extended() -> dict[str, Any]:
         document = openapi()
         for kind in (One, Many):
             schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
             document["components"]["schemas"] |= {**schema.pop("$defs", {}), kind.__name__: schema}
         return document
 
-    return whole
+    return extended

@@ -1,8 +1,7 @@
-"""Requests that wait together are answered together, and one that comes alone waits for nobody.
+"""Dynamic batching: waiting requests are computed together, and an idle server computes one at once.
 
-One consumer takes the oldest request, adds those that wait already and ask for the same, and has one thread compute
-them. It never sleeps to gather more: what comes while it computes makes the next batch. So the batches grow with the
-load, and an idle server answers at once.
+One consumer takes the oldest request, adds waiting ones with the same options, and has one thread compute them. It
+never sleeps to collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from hiersrec.http.errors import Problem, busy
 from hiersrec.types import ExternalId
 
 MOST_TOGETHER = 32
-"""Sessions computed at once, unless one request alone has more."""
+"""Most sessions computed at once, unless a single request has more."""
 
 Sessions = Sequence[Sequence[ExternalId]]
 Options = TypeVar("Options", bound=Hashable)
@@ -26,7 +25,7 @@ Result = TypeVar("Result")
 
 @dataclass(eq=False)
 class _Job(Generic[Options, Result]):
-    """A request that waits. `gone` says whether its client has left."""
+    """A waiting request. `gone` tells whether its client has disconnected."""
 
     sessions: Sessions
     options: Options
@@ -35,11 +34,10 @@ class _Job(Generic[Options, Result]):
 
 
 class Batcher(Generic[Options, Result]):
-    """compute(sessions, options) -> one result for each session, called in one thread of our own.
+    """Calls compute(sessions, options) -> one result per session, in a thread of its own.
 
-    queue: the most requests that wait. timeout: seconds after which a request that still waits is given up; one that is
-    being computed by then is finished.
-    The reports hear the sessions of each batch, and the requests left waiting when it is taken.
+    queue: most waiting requests. timeout: seconds after which a waiting request fails; one that is being computed is
+    finished. The reports get the number of sessions of each batch, and of requests that are left waiting.
     """
 
     def __init__(
@@ -59,12 +57,12 @@ class Batcher(Generic[Options, Result]):
         self._arrival = asyncio.Event()
 
     async def ask(self, sessions: Sessions, options: Options, gone: Callable[[], Awaitable[bool]]) -> list[Result]:
-        """The results of a request. Raises Problem 503 if the queue is full or the wait too long, 499 if it is gone.
+        """The results of a request. Raises Problem 503 if the queue is full or on timeout, 499 if the client has left.
 
-        What `compute` raises is raised here.
+        Exceptions of `compute` are raised here.
         """
         if len(self._waiting) >= self._limit:
-            raise busy(f"Too many requests wait already ({self._limit}). Try again in a second.")
+            raise busy(f"Too many requests are waiting ({self._limit}). Try again in a second.")
         loop = asyncio.get_running_loop()
         job = _Job[Options, Result](sessions, options, gone, loop.create_future())
         self._waiting.append(job)
@@ -76,15 +74,15 @@ class Batcher(Generic[Options, Result]):
             limit.cancel()
 
     def _give_up(self, job: _Job[Options, Result]) -> None:
-        """Answer a request whose turn has not come by its time limit."""
+        """Fail a request that is still waiting at its time limit."""
         if job in self._waiting and not job.future.done():
             self._waiting.remove(job)
-            text = f"The request waited longer than {self._timeout:g} seconds, as the server has too much to do."
+            text = f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
             job.future.set_exception(busy(f"{text} Try again in a second."))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Answer requests inside the block."""
+        """Process requests inside the block."""
         with ThreadPoolExecutor(1, "recommend") as thread:
             task = asyncio.create_task(self._work(thread))
             try:
@@ -101,13 +99,13 @@ class Batcher(Generic[Options, Result]):
                 self._arrival.clear()
                 await self._arrival.wait()
             jobs = self._take()
-            # One that found us idle can hardly have left: no need to ask.
-            wanted = jobs if idle else [job for job in jobs if await self._is_wanted(job)]
-            if wanted:
-                await self._answer(thread, wanted)
+            # A client that found the server idle has hardly left: no need to check.
+            connected = jobs if idle else [job for job in jobs if await self._is_connected(job)]
+            if connected:
+                await self._answer(thread, connected)
 
     def _take(self) -> list[_Job[Options, Result]]:
-        """The oldest request, and those that fit beside it; the others keep their order."""
+        """Remove the oldest request and those that fit into its batch; the others keep their order."""
         taken = [self._waiting.popleft()]
         size, left = len(taken[0].sessions), deque[_Job[Options, Result]]()
         while self._waiting and size < MOST_TOGETHER:
@@ -121,7 +119,7 @@ class Batcher(Generic[Options, Result]):
         self._report_queue(len(self._waiting))
         return taken
 
-    async def _is_wanted(self, job: _Job[Options, Result]) -> bool:
+    async def _is_connected(self, job: _Job[Options, Result]) -> bool:
         if await job.gone() and not job.future.done():
             job.future.set_exception(Problem(499, "The client has left."))
         return not job.future.done()
@@ -133,7 +131,7 @@ class Batcher(Generic[Options, Result]):
             loop = asyncio.get_running_loop()
             results = list(await loop.run_in_executor(thread, self._compute, sessions, jobs[0].options))
         except Exception as error:
-            if len(jobs) > 1:  # whose fault it is shows when each is computed alone
+            if len(jobs) > 1:  # compute each on its own to find the one that fails
                 for job in jobs:
                     await self._answer(thread, [job])
             elif not jobs[0].future.done():

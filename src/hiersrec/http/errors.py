@@ -1,4 +1,4 @@
-"""What a client gets in place of an answer: a status code and one message in plain words."""
+"""Error responses: a status code and one message."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 @dataclass(frozen=True)
 class Error:
-    """The body of every answer that is no success."""
+    """The body of every error response."""
 
     error: str
     """What is wrong, the rule, the value received and the way out."""
@@ -26,7 +26,7 @@ class Problem(Exception):
 
 
 def busy(message: str) -> Problem:
-    """503, with the advice to come again in a second."""
+    """503, with the advice to retry after a second."""
     return Problem(503, message, {"Retry-After": "1"})
 
 

@@ -1,7 +1,7 @@
-"""What to watch the service by, in the format of Prometheus.
+"""Metrics of the service, in the format of Prometheus.
 
-With several workers each writes its numbers to memory-mapped files of one folder (PROMETHEUS_MULTIPROC_DIR, set before
-this file is imported), and whichever is asked adds up all of them.
+Several workers write their numbers to memory-mapped files of one folder (PROMETHEUS_MULTIPROC_DIR, set before this file
+is imported); the worker that gets a request adds up all of them.
 """
 
 import os
@@ -15,7 +15,7 @@ from hiersrec.serving.answers import Recommendations
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 RANKED = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
-TOGETHER = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -41,14 +41,14 @@ class Metrics:
             "hiersrec_unknown_ids", "Item ids of sessions that the catalogue doesn't have.", registry=self._registry
         )
         self._fallbacks = Counter(
-            "hiersrec_fallbacks", "Lists that popular items had to fill.", ["kind"], registry=self._registry
+            "hiersrec_fallbacks", "Lists filled up with popular items.", ["kind"], registry=self._registry
         )
-        self._together = Histogram(
-            "hiersrec_batch_sessions", "Sessions computed at once.", buckets=TOGETHER, registry=self._registry
+        self._batches = Histogram(
+            "hiersrec_batch_sessions", "Sessions computed at once.", buckets=BATCHES, registry=self._registry
         )
         self._queue = Gauge(
             "hiersrec_queue_length",
-            "Requests that wait.",
+            "Waiting requests.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )
@@ -64,31 +64,29 @@ class Metrics:
         )
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a request."""
         self._seconds.labels(endpoint).observe(seconds)
         self._requests.labels(endpoint, str(status)).inc()
 
-    def answers(self, given: Iterable[Recommendations]) -> None:
-        """Count what was ranked for sessions."""
-        for one in given:
-            self._ranked.observe(one.candidates)
-            if one.unknown_ids:
-                self._unknown.inc(len(one.unknown_ids))
-            if one.fallback is not None:
-                self._fallbacks.labels(one.fallback).inc()
+    def answers(self, answers: Iterable[Recommendations]) -> None:
+        """Count candidates, unknown ids and fallbacks."""
+        for answer in answers:
+            self._ranked.observe(answer.candidates)
+            if answer.unknown_ids:
+                self._unknown.inc(len(answer.unknown_ids))
+            if answer.fallback is not None:
+                self._fallbacks.labels(answer.fallback).inc()
 
     def batch(self, sessions: int) -> None:
-        """Count what was computed at once."""
-        self._together.observe(sessions)
+        self._batches.observe(sessions)
 
     def queue(self, length: int) -> None:
-        """Note how many requests wait."""
         self._queue.set(length)
 
-    def model(self, version: str | None, before: str | None = None) -> None:
-        """Note which model answers from now on, and which did until now."""
-        if before is not None:
-            self._model.labels(before).set(0)
+    def model(self, version: str | None, previous: str | None = None) -> None:
+        """Record the version of the current model, and reset the one it replaces."""
+        if previous is not None:
+            self._model.labels(previous).set(0)
         self._model.labels(version or "unknown").set(1)
 
     def reload(self, result: str) -> None:
@@ -96,9 +94,9 @@ class Metrics:
         self._reloads.labels(result).inc()
 
     def text(self) -> bytes:
-        """All of it, over all workers."""
+        """All metrics, summed over the workers."""
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

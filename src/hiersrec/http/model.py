@@ -1,4 +1,4 @@
-"""The model that answers: a recommender, what its bundle says of itself, and what can be looked up in its catalogue."""
+"""The model of the service: a recommender, the facts of its bundle, and look-ups in its catalogue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from hiersrec.types import ExternalId, Int32
 
 
 def check_bundle(folder: Path) -> Mapping[str, Any]:
-    """What a bundle says of itself. Raises BadFolder; for a run folder it names the way from there to here."""
+    """The bundle.json of a bundle. Raises BadFolder; for a run folder it names the command that exports it."""
     if (folder / SEALS["run"]).is_file():
         raise BadFolder(
             f"{folder} is a run folder; only a bundle is served. "
@@ -28,7 +28,7 @@ def check_bundle(folder: Path) -> Mapping[str, Any]:
 
 
 def open_model(folder: Path) -> "Model":
-    """Open a bundle; its checksums are checked. Raises BadFolder, also if it is replaced meanwhile."""
+    """Open a bundle and verify its checksums. Raises BadFolder, also if it is replaced meanwhile."""
     check_bundle(folder)
     bundle = open_bundle(folder)
     return Model(Recommender.of_bundle(bundle), bundle.document)
@@ -36,19 +36,17 @@ def open_model(folder: Path) -> "Model":
 
 @dataclass(frozen=True)
 class Model:
-    """One model, whole; a newer one takes its place as a whole. `document` is the seal of its bundle."""
+    """One model, replaced only as a whole. `document` is its bundle.json."""
 
     recommender: Recommender
     document: Mapping[str, Any]
 
     @property
     def version(self) -> str | None:
-        """What tells it from others."""
         return self.recommender.model_version
 
     @property
     def facts(self) -> ModelFacts:
-        """What it is."""
         chosen = self.recommender.candidates
         return ModelFacts(
             model_version=self.version,
@@ -66,14 +64,14 @@ class Model:
         """The known categories of each level, in catalogue order."""
         catalog = self.recommender.catalog
         paths: list[list[str | None]] = [[]]
-        found: list[list[CategoryFacts]] = []
-        for at, level in enumerate(catalog.levels):
+        categories: list[list[CategoryFacts]] = []
+        for depth, level in enumerate(catalog.levels, start=1):
             parents: list[int] = level.parents.tolist()
             paths = [[], *([*paths[parents[node]], level.names[node]] for node in range(1, level.num_nodes + 1))]
-            sizes = np.bincount(catalog.item_nodes[1:, at], minlength=level.num_nodes + 1).tolist()
+            sizes = np.bincount(catalog.item_nodes[1:, depth - 1], minlength=level.num_nodes + 1).tolist()
             known = range(1, level.num_known + 1)
-            found.append([CategoryFacts(at + 1, paths[node], sizes[node]) for node in known])
-        return found
+            categories.append([CategoryFacts(depth, paths[node], sizes[node]) for node in known])
+        return categories
 
     def item(self, item_id: ExternalId) -> ItemFacts | None:
         """One item, None if the catalogue doesn't have it."""
@@ -81,9 +79,9 @@ class Model:
         return None if number[0] == 0 else self._items(number)[0]
 
     def find(self, query: str, limit: int) -> list[ItemFacts]:
-        """Items by their titles, best first."""
+        """Search items by title, best first."""
         catalog = self.recommender.catalog
-        assert isinstance(catalog, BundleCatalog)  # a bundle's
+        assert isinstance(catalog, BundleCatalog)  # as in every bundle
         return self._items(catalog.find(query, limit))
 
     def _items(self, items: Int32) -> list[ItemFacts]:

@@ -1,4 +1,4 @@
-"""What a request asks for beside its sessions, in a form that tells which requests can be computed together."""
+"""The options of a request, in a hashable form: requests with equal options can be computed together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Ids = tuple[ExternalId, ...]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The options of Recommender.recommend; two requests fit together if these are equal."""
+class ListQuery:
+    """The options of Recommender.recommend."""
 
     k: int
     explain: bool
@@ -26,24 +26,24 @@ class Asked:
     per_category: int | None
 
     @classmethod
-    def from_body(cls, body: RequestOptions) -> "Asked":
+    def from_body(cls, body: RequestOptions) -> "ListQuery":
         """Raises BadInput for candidates that exclude each other."""
-        narrowed = body.candidates
+        narrowed, candidates = body.candidates, None
+        if narrowed is not None:
+            candidates = Candidates(policy=narrowed.policy, top=narrowed.top, share=narrowed.share)
         return cls(
             k=body.k,
             explain=body.explain,
             exclude_seen=body.exclude_seen,
-            candidates=None
-            if narrowed is None
-            else Candidates(policy=narrowed.policy, top=narrowed.top, share=narrowed.share),
+            candidates=candidates,
             allow=None if body.allow is None else tuple(body.allow),
             deny=None if body.deny is None else tuple(body.deny),
             categories=None if body.categories is None else tuple(map(tuple, body.categories)),
             per_category=body.per_category,
         )
 
-    def of(self, recommender: Recommender, sessions: Sequence[Sequence[ExternalId]]) -> list[Recommendations]:
-        """The answers of a recommender. Raises BadInput as it does."""
+    def recommend(self, recommender: Recommender, sessions: Sequence[Sequence[ExternalId]]) -> list[Recommendations]:
+        """One answer per session. Raises BadInput as Recommender.recommend does."""
         return recommender.recommend(
             sessions,
             self.k,

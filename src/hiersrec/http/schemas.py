@@ -1,7 +1,7 @@
-"""Request bodies: their fields, types and limits, read within bounded memory; and the fields of the answers.
+"""Request bodies: fields, types and limits, read within bounded memory; and the fields of responses.
 
-Bodies are pydantic models, strict, without unknown fields. Answers are written as JSON straight from the records that
-make them; the classes here that describe answers only add what the service knows, and serve the documentation too.
+Bodies are strict pydantic models that refuse unknown fields. Responses are written as JSON from dataclasses; those here
+add what only the service knows, and document the API.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ from hiersrec.serving.answers import Recommendations
 from hiersrec.types import ExternalId
 
 MOST_BYTES = 1 << 20
-"""Of a body."""
+"""Limit of a body."""
 MOST_SECONDS = 10
-"""From the head of a request to the end of its body."""
+"""Time limit for reading a body."""
 MOST_IDS = 10_000
-"""Of one session, and of one list of allowed or denied items."""
+"""Limit of a session, and of a list of allowed or denied items."""
 MOST_PATHS = 100
-"""Of the categories to list from; each costs a look at every item."""
+"""Limit of the categories to list from; each costs a pass over all items."""
 MOST_SESSIONS = 256
-"""Of one batch."""
+"""Limit of a batch."""
 MOST_LISTED = 1_000
-"""Greatest k."""
+"""Limit of k."""
 MOST_ANSWERED = 20_000
-"""Sessions of a batch times k: nothing else is answered while so many items, with reasons, are written as JSON."""
+"""Limit of sessions of a batch times k: nothing else is answered while so many items are written as JSON."""
 LONGEST_ID = 1_000
-"""Characters of an id."""
+"""Limit of the characters of an id."""
 SHOWN = 60
 """Characters of a wrong value in a message."""
 
-_UNION = {"str", "int", "constrained-str", "constrained-int"}  # pydantic's names of the ways to read an id
+_UNION = {"str", "int", "constrained-str", "constrained-int"}  # pydantic's names of the two types of an id
 Id = Annotated[str, Field(max_length=LONGEST_ID)] | Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
 Path = Annotated[list[Annotated[str, Field(max_length=LONGEST_ID)]], Field(min_length=1, max_length=100)]
@@ -51,18 +51,18 @@ class Narrowed(_Body):
     """Which items are ranked for a session."""
 
     policy: Literal["all", "category"] = Field(description="All items, or those of the likeliest categories.")
-    top: int | None = Field(None, ge=1, lt=2**31, description="Best categories of each level, for policy category.")
-    share: float | None = Field(None, gt=0, le=1, description="Or: as many as hold this share of the items.")
+    top: int | None = Field(None, ge=1, lt=2**31, description="Best categories per level, for policy category.")
+    share: float | None = Field(None, gt=0, le=1, description="Or: best categories that hold this share of the items.")
 
 
 class RequestOptions(_Body):
-    """What may be asked beside the sessions."""
+    """Options in addition to the sessions."""
 
-    k: int = Field(20, ge=1, le=MOST_LISTED, description="Items of a list.")
-    explain: bool = Field(False, description="Add likely categories, and what adds to each score.")
+    k: int = Field(20, ge=1, le=MOST_LISTED, description="Length of a list.")
+    explain: bool = Field(False, description="Add likely categories and the parts of each score.")
     exclude_seen: bool = Field(False, description="Items of the session are not listed.")
-    candidates: Narrowed | None = Field(None, description="Items to rank; null for what the bundle was made with.")
-    allow: Ids | None = Field(None, description="List these items alone.")
+    candidates: Narrowed | None = Field(None, description="Items to rank; null: as the bundle was exported.")
+    allow: Ids | None = Field(None, description="List only these items.")
     deny: Ids | None = Field(None, description="Never list these items.")
     categories: Annotated[list[Path], Field(max_length=MOST_PATHS)] | None = Field(
         None, description="List only items whose category path begins with one of these."
@@ -88,13 +88,13 @@ class Many(RequestOptions):
 
 @dataclass(frozen=True)
 class Answer(Recommendations):
-    """The answer to one session, and who gave it."""
+    """The answer to one session, with facts about the model."""
 
     catalog_size: int
     """Items that the model knows."""
     model_version: str | None
     milliseconds: float
-    """From the arrival of the whole request to the answer, inside the server."""
+    """Time inside the server, from the complete request to the response."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class ItemFacts:
-    """What the catalogue says of an item."""
+    """Facts of an item in the catalogue."""
 
     item_id: ExternalId
     title: str | None
@@ -136,7 +136,7 @@ class CategoryFacts:
 
 @dataclass(frozen=True)
 class Categories:
-    """The categories of all levels, or of the one that was asked for."""
+    """The categories of all levels, or of the requested one."""
 
     levels: int
     categories: list[CategoryFacts]
@@ -144,18 +144,18 @@ class Categories:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The model that answers now."""
+    """The current model."""
 
     model_version: str | None
     recipe: str | None
     dataset: str | None
     catalog_size: int
     max_length: int
-    """Items of a session that it looks at, the newest ones."""
+    """Number of newest session items that it uses."""
     tasks: list[str]
-    """What it predicts beside items."""
+    """What it predicts in addition to items."""
     candidates: dict[str, Any]
-    """Which items are ranked if a request doesn't say."""
+    """Which items are ranked by default."""
     explains: bool
 
 
@@ -163,7 +163,7 @@ Body = TypeVar("Body", bound=_Body)
 
 
 async def read(request: Request, kind: type[Body]) -> Body:
-    """The body of a request, checked. Raises Problem: 408 too slow, 413 too large, 400 no JSON, 422 breaks a rule."""
+    """The validated body of a request. Raises Problem: 408 too slow, 413 too large, 400 not JSON, 422 breaks a rule."""
     try:
         return kind.model_validate_json(await _bytes(request))
     except ValidationError as error:
@@ -171,35 +171,35 @@ async def read(request: Request, kind: type[Body]) -> Body:
 
 
 async def _bytes(request: Request) -> bytes:
-    """The body, read no further than the limits, which also hold where no Content-Length is given."""
-    whole = bytearray()
+    """The body, read up to the limits, which also apply without a Content-Length."""
+    content = bytearray()
     try:
         async with asyncio.timeout(MOST_SECONDS):
             async for part in request.stream():
-                whole += part
-                if len(whole) > MOST_BYTES:
+                content += part
+                if len(content) > MOST_BYTES:
                     raise Problem(413, f"The body is larger than {MOST_BYTES:,} bytes. Send fewer sessions at once.")
     except TimeoutError:
         raise Problem(408, f"The body did not arrive within {MOST_SECONDS} seconds.", {"Connection": "close"}) from None
     except ClientDisconnect:
         raise Problem(499, "The client has left.") from None
-    return bytes(whole)
+    return bytes(content)
 
 
 def _problem(error: ValidationError) -> Problem:
     first, *others = error.errors(include_url=False, include_context=False)
     if first["type"] == "json_invalid":
         return Problem(400, f"The body is not JSON: {first['msg'].removeprefix('Invalid JSON: ')}. See /docs.")
-    place = _place(first["loc"])
-    rules = [first["msg"], *(other["msg"] for other in others if _place(other["loc"]) == place)]
+    field = _field(first["loc"])
+    rules = [first["msg"], *(other["msg"] for other in others if _field(other["loc"]) == field)]
     rule = ", or ".join(rule.removeprefix("Input ") for rule in dict.fromkeys(rules))
-    return Problem(422, f"{place or 'The body'}: {rule}; got {_shown(first['input'])}. See /docs.")
+    return Problem(422, f"{field or 'The body'}: {rule}; got {_shown(first['input'])}. See /docs.")
 
 
-def _place(loc: Sequence[str | int]) -> str:
+def _field(loc: Sequence[str | int]) -> str:
     """("sessions", 0, 3, "int") -> "sessions[0][3]"."""
-    place = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in loc if one not in _UNION)
-    return place.removeprefix(".")
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in loc if key not in _UNION)
+    return path.removeprefix(".")
 
 
 def _shown(value: Any) -> str:
@@ -208,6 +208,6 @@ def _shown(value: Any) -> str:
 
 
 def written(document: Any) -> Response:
-    """Records, dicts and lists as a JSON response; the encoder opens each record where it meets it, without copies."""
+    """Dataclasses, dicts and lists as a JSON response, written without copies."""
     body = json.dumps(document, default=vars, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(body.encode("utf-8", "replace"), media_type="application/json")

@@ -1,6 +1,6 @@
-"""Around every request: the key, the headers that keep a browser honest, the count, and the last net for bugs.
+"""Middleware of every request: the API key, security headers, metrics, and unexpected exceptions.
 
-A plain ASGI wrapper: it sees the head of a request before anything of its body is read.
+Plain ASGI: it sees the head of a request before its body is read.
 """
 
 import hmac
@@ -19,12 +19,12 @@ HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 OPEN = {"/", "/docs", "/openapi.json", "/healthz", "/readyz"}
-"""What is answered without a key, beside the files of the page."""
+"""Paths without a key, in addition to the files of the page."""
 OPEN_FOLDER = "/page/"
 
 
 class Guard:
-    """Refuses requests without the key (None: there is none), adds headers, reports endpoint, status and seconds."""
+    """Refuses requests without the key (None: no key required), adds headers, reports endpoint, status and seconds."""
 
     def __init__(self, app: ASGIApp, key: str | None, report: Callable[[str, int, float], None]) -> None:
         self.app = app
@@ -32,12 +32,11 @@ class Guard:
         self.report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; other kinds of messages (the start and the stop) pass through."""
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # start and stop of the server
             await self.app(scope, receive, send)
             return
         start, status = time.perf_counter(), 0
-        if scope["method"] == "HEAD":  # as load balancers ask; the server leaves out the body of what GET answers
+        if scope["method"] == "HEAD":  # of load balancers; the server drops the body
             scope = {**scope, "method": "GET"}
 
         async def add_headers(message: Message) -> None:
@@ -51,13 +50,13 @@ class Guard:
             if self._may_pass(scope):
                 await self.app(scope, receive, add_headers)
             else:
-                problem = Problem(401, "This server wants a key. Send it in the header X-API-Key.")
+                problem = Problem(401, "This server requires a key. Send it in the header X-API-Key.")
                 await answer_with(problem)(scope, receive, add_headers)
         except Exception:
-            LOG.exception("A request broke the server")
-            if status:  # it has been answered in part
+            LOG.exception("A request failed in the server")
+            if status:  # a part of the response is sent
                 raise
-            problem = Problem(500, "Something broke inside the server; its log says what.")
+            problem = Problem(500, "An error in the server; see its log.")
             await answer_with(problem)(scope, receive, add_headers)
         finally:
             route = scope.get("route")
@@ -66,5 +65,5 @@ class Guard:
     def _may_pass(self, scope: Scope) -> bool:
         if self.key is None or scope["path"] in OPEN or scope["path"].startswith(OPEN_FOLDER):
             return True
-        given = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
-        return hmac.compare_digest(given, self.key)
+        sent = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
+        return hmac.compare_digest(sent, self.key)

@@ -1,6 +1,6 @@
 """`serve(bundle, ...)`: the service as processes: one, or a supervisor and several workers.
 
-Workers share the port and, as a bundle's arrays are memory-mapped, one copy of them in memory. What signals do stands
+Workers share the port and, since a bundle's arrays are memory-mapped, one copy of them in memory. Signals are described
 in worker.py and supervisor.py.
 """
 
@@ -22,7 +22,7 @@ LOG = logging.getLogger("hiersrec")
 
 @dataclass(frozen=True)
 class Service:
-    """What each worker needs to know."""
+    """Settings of each worker; see ServiceSettings."""
 
     bundle: Path
     queue: int = 256
@@ -30,12 +30,12 @@ class Service:
 
 
 def serve(service: Service, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> None:
-    """Answer until a signal ends it.
+    """Serve until a signal stops it.
 
-    port 0 takes a free one; a line on standard error names the address as soon as requests to it are answered. Raises
-    BadFolder for what is no bundle, BadInput if the address can't be had, HiersrecError if no worker is left.
+    Port 0 picks a free one; a line on standard error names the address as soon as it answers requests. Raises BadFolder
+    if `bundle` is not one, BadInput if the address is not available, HiersrecError if no worker is left.
     """
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is opened later is the newest anyway
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the bundle is opened later, so it is the newest anyway
     check_bundle(service.bundle)
     listener = bind(host, port)
     log_to_stderr()
@@ -51,6 +51,6 @@ def serve(service: Service, host: str = "127.0.0.1", port: int = 8000, workers: 
     if workers == 1:
         answer(service.bundle, ServiceSettings(service.queue, service.timeout, key()), listener, announce)
         return
-    wanted = {"bundle": str(service.bundle), "queue": service.queue, "timeout": service.timeout}
+    settings = {"bundle": str(service.bundle), "queue": service.queue, "timeout": service.timeout}
     with tempfile.TemporaryDirectory(prefix="hiersrec-metrics-") as metrics:
-        asyncio.run(Supervisor(wanted, listener, workers, announce, metrics).run())
+        asyncio.run(Supervisor(settings, listener, workers, announce, metrics).run())

@@ -1,4 +1,4 @@
-"""The socket that the service answers at: bound by one process, listened at by those that answer."""
+"""The socket of the service: bound by one process, used by the workers."""
 
 import socket
 
@@ -9,9 +9,9 @@ BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket at the address; it refuses connections until somebody listens. Port 0 takes a free one.
+    """Bind a socket; it refuses connections until `listen`. Port 0 picks a free one.
 
-    Raises BadInput if the address can't be had.
+    Raises BadInput if the address is not available.
     """
     listener = None
     try:
@@ -19,7 +19,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, UnicodeError) as error:  # the second for what can't be a name at all
+    except (OSError, UnicodeError) as error:  # the second for an invalid host name
         if listener is not None:
             listener.close()
         raise _taken(host, port, error) from error
@@ -27,7 +27,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def listen(listener: socket.socket) -> None:
-    """Take connections from now on. Raises BadInput if another process, bound as we are, listens already."""
+    """Accept connections. Raises BadInput if another process already listens at the address."""
     try:
         listener.listen(BACKLOG)
     except OSError as error:
@@ -36,7 +36,7 @@ def listen(listener: socket.socket) -> None:
 
 
 def shown(host: str, listener: socket.socket) -> str:
-    """The address as a browser takes it."""
+    """The URL of the service."""
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 

@@ -1,9 +1,9 @@
-"""Several workers at one socket, watched over: `asyncio.run(Supervisor(...).run())`.
+"""Start and supervise several workers at one socket: `asyncio.run(Supervisor(...).run())`.
 
-    SIGTERM, SIGINT   every worker ends as it does alone
-    SIGHUP            every worker opens the bundle anew, also one that is only starting
+    SIGTERM, SIGINT   every worker stops as a single one does
+    SIGHUP            every worker reloads the bundle, also one that is still starting
 
-A worker that dies is replaced. One that can't start is tried again after growing pauses while others answer.
+A worker that dies is replaced. One that fails to start is retried after growing pauses while others answer.
 """
 
 import asyncio
@@ -28,41 +28,41 @@ from hiersrec.http.metrics import FOLDER
 
 LOG = logging.getLogger("hiersrec")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds until a worker that could not start is tried again; each pause is twice the last."""
+"""Seconds until a worker that failed to start is retried; each pause is twice the last."""
 MOST_SILENT = 60.0
-"""Seconds without a word after which a worker that answered is taken for dead; longer than any orderly end."""
+"""Seconds without a heartbeat after which a worker counts as dead; longer than any orderly stop."""
 LAST_CHANCE = 5.0
-"""Seconds that it then still has. Who was stopped, by Ctrl-Z or a debugger, finds the time over and words that wait."""
+"""Further seconds. After Ctrl-Z or a debugger the time is over, but heartbeats are waiting to be read."""
 MIXED_FOR = 5.0
-"""Seconds for which workers may answer with different models, as they do while they reload, before that is logged."""
-DEAF = {signal.SIGHUP, signal.SIGINT}
+"""Seconds for which workers may have different models, as during a reload, before that is logged."""
+BLOCKED = {signal.SIGHUP, signal.SIGINT}
 
 
 @dataclass(eq=False)
 class _Worker:
     process: "subprocess.Popen[bytes]"
     model: str | None = None
-    """Version of the model that it answers with; None until it answers."""
+    """Version of its model; None until it answers."""
 
 
 class Supervisor:
-    """Keeps places filled with workers.
+    """Keeps `count` workers running.
 
-    wanted: what each is told, see worker.main. report hears every version that a worker says it answers with.
-    metrics: a folder for the numbers of all workers.
+    settings: of each worker, see worker.main. report: called with the model version of each heartbeat. metrics: a
+    folder for the metrics of all workers.
     """
 
     def __init__(
         self,
-        wanted: Mapping[str, Any],
+        settings: Mapping[str, Any],
         listener: socket.socket,
-        places: int,
+        count: int,
         report: Callable[[str], None],
         metrics: str,
     ) -> None:
-        self._wanted = wanted
+        self._settings = settings
         self._listener = listener
-        self._places = places
+        self._count = count
         self._report = report
         self._metrics = metrics
         self._workers: set[_Worker] = set()
@@ -74,12 +74,12 @@ class Supervisor:
         self._mixed_since: float | None = None
 
     async def run(self) -> None:
-        """Until a signal ends it. Raises HiersrecError when a worker can't start and no other is left."""
+        """Run until a signal stops it. Raises HiersrecError when a worker can't start and no other is left."""
         loop = asyncio.get_running_loop()
         for stop in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(stop, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        await asyncio.gather(*(self._keep() for _ in range(self._places)))
+        await asyncio.gather(*(self._keep_running() for _ in range(self._count)))
         if self._failure is not None:
             raise HiersrecError(f"A worker could not start, and no other is left: {self._failure}")
 
@@ -94,14 +94,14 @@ class Supervisor:
     def _tell_all(self, number: signal.Signals) -> None:
         for worker in self._workers:
             worker.process.send_signal(number)
-        self._woken.set()  # whoever pauses
+        self._woken.set()  # end the pauses
         self._woken.clear()
 
-    async def _keep(self) -> None:
-        """One place: a worker, then another, until the end."""
+    async def _keep_running(self) -> None:
+        """Run a worker, then its replacement, until the end."""
         pause = FIRST_PAUSE
         while not self._stopping:
-            answered, reason = await self._one_life()
+            answered, reason = await self._run_worker()
             if self._stopping:
                 return
             if answered:
@@ -112,17 +112,17 @@ class Supervisor:
                 self._failure = reason
                 self._stop()
                 return
-            if reason != self._trouble and any(one.model for one in self._workers):  # once, however often it is tried
+            if reason != self._trouble and any(worker.model for worker in self._workers):  # log it once
                 self._trouble = reason
-                text = "A worker could not start; it is tried again after pauses of up to %g s, or upon SIGHUP: %s"
+                text = "A worker could not start; it is retried after pauses of up to %g s, or upon SIGHUP: %s"
                 LOG.error(text, LONGEST_PAUSE, reason)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _one_life(self) -> tuple[bool, str]:
-        """Of one worker: whether it ever answered, and why it ended."""
+    async def _run_worker(self) -> tuple[bool, str]:
+        """Run one worker to its end: whether it ever answered, and why it ended."""
         ours, theirs = socket.socketpair()
         try:
             worker = _Worker(self._start(theirs))
@@ -136,13 +136,13 @@ class Supervisor:
         reason = ""
         try:
             while True:
-                line = await (reader.readline() if worker.model is None else _before_long(reader))
+                line = await (reader.readline() if worker.model is None else _heartbeat(reader))
                 if not line.endswith(b"\n"):
                     break
                 message = json.loads(line)
                 reason = message.get("error", reason)
                 if "model" in message:
-                    self._hear(worker, message["model"])
+                    self._record(worker, message["model"])
         except TimeoutError:
             reason = f"it said nothing for {MOST_SILENT:g} seconds"
             worker.process.kill()
@@ -155,35 +155,35 @@ class Supervisor:
 
     def _start(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
         sockets = {"listener": self._listener.fileno(), "wire": theirs.fileno()}
-        command = [sys.executable, "-P", "-m", "hiersrec.http.worker", json.dumps({**self._wanted, **sockets})]
-        # It is born deaf to SIGHUP, which so waits until it can act on it, and stays deaf to the Ctrl-C of a terminal.
-        signal.pthread_sigmask(signal.SIG_BLOCK, DEAF)
+        command = [sys.executable, "-P", "-m", "hiersrec.http.worker", json.dumps({**self._settings, **sockets})]
+        # It starts with SIGHUP blocked, so that one waits until it is ready, and ignores the Ctrl-C of a terminal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
         try:
             environment = {**os.environ, FOLDER: self._metrics}
             return subprocess.Popen(command, pass_fds=tuple(sockets.values()), env=environment)  # noqa: S603 (our own)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, DEAF)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
 
-    def _hear(self, worker: _Worker, version: str) -> None:
+    def _record(self, worker: _Worker, version: str) -> None:
         worker.model = version
         self._report(version)
-        models = Counter(one.model for one in self._workers if one.model is not None)
-        if models.total() == self._places and not self._complete:
-            LOG.info("All %d workers answer", self._places)
+        models = Counter(other.model for other in self._workers if other.model is not None)
+        if models.total() == self._count and not self._complete:
+            LOG.info("All %d workers answer", self._count)
             self._complete, self._trouble = True, ""
         if len(models) == 1:
             self._mixed_since = None
         elif self._mixed_since is None:
             self._mixed_since = time.monotonic()
         elif time.monotonic() - self._mixed_since > MIXED_FOR:
-            self._mixed_since = float("inf")  # said once
+            self._mixed_since = float("inf")  # logged once
             shares = ", ".join(f"{count} with {model}" for model, count in models.most_common())
             text = "Workers answer with different models (%s). Send SIGHUP to process %d, so that all open the newest"
             LOG.error(text, shares, os.getpid())
 
 
-async def _before_long(reader: asyncio.StreamReader) -> bytes:
-    """The next line of a worker that answers. Raises TimeoutError if there is none."""
+async def _heartbeat(reader: asyncio.StreamReader) -> bytes:
+    """The next line of a worker that answers. Raises TimeoutError without one."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(MOST_SILENT):
             return await reader.readline()

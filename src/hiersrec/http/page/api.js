@@ -1,8 +1,8 @@
-// Requests to the service this page came from. Every failure is an Error whose message a person can read.
+// Requests to the service. Every failure is an Error with a readable message.
 
 const KEY = "hiersrec-key";
 
-export class KeyWanted extends Error {}
+export class KeyRequired extends Error {}
 
 export function keepKey(key) {
   sessionStorage.setItem(KEY, key);
@@ -14,15 +14,15 @@ export async function ask(path, body) {
   if (key !== null) headers["X-API-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const method = body === undefined ? "GET" : "POST";
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { method, headers, body: JSON.stringify(body) });
+    response = await fetch(path, { method, headers, body: JSON.stringify(body) });
   } catch {
     throw new Error("The server can't be reached. Is it still running?");
   }
-  const found = await answer.json().catch(() => ({}));
-  if (answer.ok) return found;
-  const message = found.error ?? `The server answered ${answer.status} ${answer.statusText}.`;
-  if (answer.status === 401) throw new KeyWanted(key === null ? "" : message);
+  const content = await response.json().catch(() => ({}));
+  if (response.ok) return content;
+  const message = content.error ?? `The server answered ${response.status} ${response.statusText}.`;
+  if (response.status === 401) throw new KeyRequired(key === null ? "" : message);
   throw new Error(message);
 }

@@ -1,18 +1,18 @@
-// The page: the session is in the address (#session=ID&session=ID), and every change of it asks for new answers.
+// The page: the session is in the address (#session=ID&session=ID); each change of it sends new requests.
 
-import { KeyWanted, ask, keepKey } from "./api.js";
+import { KeyRequired, ask, keepKey } from "./api.js";
 import { drawGuesses, drawItems, drawSession, rangeOf } from "./draw.js";
 import { makeSearch } from "./search.js";
 import { fallbackOf, notesOf, scoredOf, titleOf } from "./words.js";
 
 const K = 20;
-const TOP = 3; // best categories of each level, unless the model's own default names a number
-const CALM = 120; // milliseconds that the slider must rest
+const TOP = 3; // best categories per level, unless the model has a default of its own
+const DELAY = 120; // milliseconds without a move of the slider before a request
 
-const at = (id) => document.getElementById(id);
+const byId = (id) => document.getElementById(id);
 const titles = new Map(); // id as text -> title
 let model = null;
-let number = 0; // of the latest refresh; older answers are dropped
+let latest = 0; // number of the latest refresh; older answers are dropped
 
 const sessionOf = () => new URLSearchParams(location.hash.slice(1)).getAll("session");
 
@@ -27,65 +27,65 @@ function add(id, title) {
   setSession([...sessionOf(), id]);
 }
 
-function remove(place) {
-  setSession(sessionOf().filter((_, other) => other !== place));
-  const buttons = at("session").querySelectorAll("button");
-  (buttons[Math.min(place, buttons.length - 1)] ?? at("search")).focus();
+function remove(index) {
+  setSession(sessionOf().filter((_, other) => other !== index));
+  const buttons = byId("session").querySelectorAll("button");
+  (buttons[Math.min(index, buttons.length - 1)] ?? byId("search")).focus();
 }
 
 function fail(error) {
-  const wanted = error instanceof KeyWanted;
-  if (wanted) at("key-form").hidden = false;
-  at("error").textContent = error.message;
-  at("error").hidden = error.message === "";
-  if (wanted) at("key").focus();
+  const needsKey = error instanceof KeyRequired;
+  if (needsKey) byId("key-form").hidden = false;
+  byId("error").textContent = error.message;
+  byId("error").hidden = error.message === "";
+  if (needsKey) byId("key").focus();
 }
 
-// Draws the session: before the answer with what is known here, after it with what the model makes of it.
+// Draws the session: before the answer with known titles, after it also with the items that the model ignores.
 function drawChips(ids, answer = null) {
-  const passed = new Set(answer === null ? [] : answer.unknown_ids.map(String));
-  const old = ids.filter((id) => !passed.has(id)).length - model.max_length;
+  const unknown = new Set(answer === null ? [] : answer.unknown_ids.map(String));
+  const ignored = ids.filter((id) => !unknown.has(id)).length - model.max_length;
   let known = 0;
   const seen = ids.map((id) => {
-    if (!passed.has(id)) known += 1;
-    return { title: titles.get(id) ?? id, counts: !passed.has(id) && known > old };
+    if (!unknown.has(id)) known += 1;
+    return { title: titles.get(id) ?? id, counts: !unknown.has(id) && known > ignored };
   });
-  const place = [...at("session").querySelectorAll("button")].indexOf(document.activeElement);
-  drawSession(at("session"), seen, remove);
-  if (place >= 0) at("session").querySelectorAll("button")[place]?.focus();
-  at("empty").hidden = ids.length > 0;
-  at("clear").hidden = ids.length === 0;
+  const focused = [...byId("session").querySelectorAll("button")].indexOf(document.activeElement);
+  drawSession(byId("session"), seen, remove);
+  if (focused >= 0) byId("session").querySelectorAll("button")[focused]?.focus();
+  byId("empty").hidden = ids.length > 0;
+  byId("clear").hidden = ids.length === 0;
 }
 
 async function refresh() {
-  if (model === null) return start(); // the server could not say before; it may now
-  const mine = (number += 1);
+  if (model === null) return start(); // the facts of the model could not be loaded before
+  const current = (latest += 1);
   const ids = sessionOf();
-  const top = Number(at("top").value);
+  const top = Number(byId("top").value);
   drawChips(ids);
-  at("results").setAttribute("aria-busy", "true");
+  byId("results").setAttribute("aria-busy", "true");
   try {
-    // One after the other, so that neither time holds the wait for the other.
+    // One after the other, so that neither time includes waiting for the other.
     const all = await rank(ids, { policy: "all" });
-    if (mine !== number) return;
+    if (current !== latest) return;
     const few = hasCategories() ? await rank(ids, { policy: "category", top }) : null;
-    if (mine !== number) return;
-    at("error").hidden = true;
-    at("key-form").hidden = true;
+    if (current !== latest) return;
+    byId("error").hidden = true;
+    byId("key-form").hidden = true;
     draw(ids, all, few);
   } catch (error) {
-    if (mine === number) fail(error);
+    if (current === latest) fail(error);
   } finally {
-    if (mine === number) at("results").removeAttribute("aria-busy");
+    if (current === latest) byId("results").removeAttribute("aria-busy");
   }
 }
 
-// The list with its reasons, and the time of the ranking alone: that of the same question without reasons.
+// The list with its reasons, and the time of only the ranking, from the same request without reasons.
 async function rank(session, candidates) {
-  const wish = { session, k: K, candidates };
-  const told = await ask("/v1/recommend", { ...wish, explain: model.explains });
-  const { milliseconds } = await ask("/v1/recommend", { ...wish, explain: false });
-  return { ...told, milliseconds };
+  const body = { session, k: K, candidates };
+  const answer = await ask("/v1/recommend", { ...body, explain: model.explains });
+  const { milliseconds } = await ask("/v1/recommend", { ...body, explain: false });
+  return { ...answer, milliseconds };
 }
 
 const hasCategories = () => model.tasks.some((task) => task.startsWith("category_"));
@@ -93,42 +93,42 @@ const hasCategories = () => model.tasks.some((task) => task.startsWith("category
 const idsOf = (answer) => new Set(answer.items.map((item) => String(item.item_id)));
 
 function draw(ids, all, few) {
-  for (const one of [...all.session, ...all.items]) titles.set(String(one.item_id), titleOf(one));
+  for (const item of [...all.session, ...all.items]) titles.set(String(item.item_id), titleOf(item));
   drawChips(ids, all);
-  at("notes").replaceChildren(
+  byId("notes").replaceChildren(
     ...notesOf(all, ids.length, model.max_length).map((note) => {
       const line = document.createElement("li");
       line.textContent = note;
       return line;
     }),
   );
-  at("guesses").hidden = all.guesses.length === 0;
-  drawGuesses(at("levels"), all.guesses);
+  byId("guesses").hidden = all.guesses.length === 0;
+  drawGuesses(byId("levels"), all.guesses);
 
   const range = rangeOf([...all.items, ...(few?.items ?? [])]);
   const known = all.session.length > 0;
-  at("all-title").textContent = known ? "Full ranking" : "Popular items";
-  at("all-scored").textContent = known ? scoredOf(all) : "";
+  byId("all-title").textContent = known ? "Full ranking" : "Popular items";
+  byId("all-scored").textContent = known ? scoredOf(all) : "";
   const both = few !== null && known;
-  at("compare").hidden = at("few").hidden = !both;
-  drawItems(at("all-items"), all.items, both ? idsOf(few) : null, range, add);
+  byId("compare").hidden = byId("few").hidden = !both;
+  drawItems(byId("all-items"), all.items, both ? idsOf(few) : null, range, add);
   if (both) {
-    drawItems(at("few-items"), few.items, idsOf(all), range, add);
-    at("few-scored").textContent = scoredOf(few) + fallbackOf(few);
+    drawItems(byId("few-items"), few.items, idsOf(all), range, add);
+    byId("few-scored").textContent = scoredOf(few) + fallbackOf(few);
     const kept = all.items.filter((item) => idsOf(few).has(String(item.item_id))).length;
-    at("same").textContent = `${kept} of ${all.items.length} the same`;
+    byId("same").textContent = `${kept} of ${all.items.length} the same`;
   }
   const first = all.items.length > 0 ? ` First recommendation: ${titleOf(all.items[0])}.` : "";
-  const same = both ? ` ${at("same").textContent} with candidates only.` : "";
-  at("status").textContent = `${ids.length} in the session.${first}${same}`;
+  const same = both ? ` ${byId("same").textContent} with candidates only.` : "";
+  byId("status").textContent = `${ids.length} in the session.${first}${same}`;
 }
 
 function describe() {
-  at("top").value = model.candidates?.top ?? TOP;
-  at("top-value").textContent = at("top").value;
+  byId("top").value = model.candidates?.top ?? TOP;
+  byId("top-value").textContent = byId("top").value;
   const facts = [model.recipe, model.dataset].filter(Boolean).join(" on ");
   const version = model.model_version === null ? "" : ` · model ${model.model_version}`;
-  at("model").textContent = `${facts} · ${model.catalog_size.toLocaleString("en")} items${version}`;
+  byId("model").textContent = `${facts} · ${model.catalog_size.toLocaleString("en")} items${version}`;
 }
 
 async function start() {
@@ -141,22 +141,22 @@ async function start() {
   await refresh();
 }
 
-makeSearch(at("search"), at("found"), add, fail);
-at("clear").addEventListener("click", () => {
+makeSearch(byId("search"), byId("matches"), add, fail);
+byId("clear").addEventListener("click", () => {
   setSession([]);
-  at("search").focus();
+  byId("search").focus();
 });
-at("key-form").addEventListener("submit", (event) => {
+byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  keepKey(at("key").value);
-  at("key").value = "";
+  keepKey(byId("key").value);
+  byId("key").value = "";
   start();
 });
-let rest = 0;
-at("top").addEventListener("input", () => {
-  at("top-value").textContent = at("top").value;
-  clearTimeout(rest);
-  rest = setTimeout(refresh, CALM);
+let timer = 0;
+byId("top").addEventListener("input", () => {
+  byId("top-value").textContent = byId("top").value;
+  clearTimeout(timer);
+  timer = setTimeout(refresh, DELAY);
 });
 addEventListener("popstate", refresh);
 start();

@@ -1,4 +1,4 @@
-// Answers -> elements. Titles and names are data, so they go in as text only.
+// Answers -> elements. Titles and names are set as text only, never as HTML.
 
 import { hueOf, pathOf, percent, popularityOf, signed, sourceOf, titleOf } from "./words.js";
 
@@ -7,39 +7,39 @@ const PULLS = 3; // categories named below an item
 const copyOf = (name) => document.getElementById(`${name}-template`).content.firstElementChild.cloneNode(true);
 
 function element(tag, text = "", className = "") {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = className;
-  return made;
+  const node = document.createElement(tag);
+  node.textContent = text;
+  node.className = className;
+  return node;
 }
 
-// seen: [{id, title, counts}], oldest first; remove(at) is called with a place.
+// seen: [{title, counts}], oldest first; remove(index) is called with an index of it.
 export function drawSession(list, seen, remove) {
   list.replaceChildren(
-    ...seen.map(({ title, counts }, at) => {
+    ...seen.map(({ title, counts }, index) => {
       const chip = copyOf("chip");
       chip.firstElementChild.textContent = title;
-      chip.classList.toggle("passed", !counts);
+      chip.classList.toggle("ignored", !counts);
       const button = chip.querySelector("button");
       button.setAttribute("aria-label", `Remove ${title}`);
-      button.addEventListener("click", () => remove(at));
+      button.addEventListener("click", () => remove(index));
       return chip;
     }),
   );
 }
 
-// One block for each level. Rows are kept from answer to answer, so that their bars move.
-export function drawGuesses(place, tasks) {
-  while (place.children.length > tasks.length) place.lastElementChild.remove();
-  tasks.forEach((guesses, at) => {
-    if (at === place.children.length) {
+// One block per level. Rows are reused, so that their bars are animated.
+export function drawGuesses(list, tasks) {
+  while (list.children.length > tasks.length) list.lastElementChild.remove();
+  tasks.forEach((guesses, index) => {
+    if (index === list.children.length) {
       const block = element("div", "", "level");
       block.append(element("h3"), element("ol"));
-      place.append(block);
+      list.append(block);
     }
-    const [heading, rows] = place.children[at].children;
+    const [heading, rows] = list.children[index].children;
     const task = guesses[0]?.task ?? "";
-    place.children[at].dataset.hue = hueOf(task);
+    list.children[index].dataset.hue = hueOf(task);
     heading.textContent = sourceOf(task);
     rows.setAttribute("aria-label", `Likeliest at ${sourceOf(task)}`);
     while (rows.children.length > guesses.length) rows.lastElementChild.remove();
@@ -53,15 +53,15 @@ function drawGuess(row, guess) {
   row.querySelector(".name").title = pathOf(guess.path);
   row.querySelector(".percent").textContent = percent(guess.probability);
   const bar = row.querySelector(".bar");
-  bar.getBoundingClientRect(); // a new bar grows from nothing
+  bar.getBoundingClientRect(); // start the animation of a new bar at zero
   bar.style.width = percent(guess.probability);
 }
 
-// others: Set of the ids in the other list, or null if there is none; add(id, title) is called with what was clicked.
-// The button that had the focus, or the one now at its place, has it afterwards.
+// others: Set of the ids in the other list, or null if there is none; add(id, title) is called on a click.
+// The focus stays on the same row.
 export function drawItems(list, items, others, range, add) {
   const focused = [...list.children].findIndex((row) => row.querySelector(".title") === document.activeElement);
-  const open = new Set([...list.querySelectorAll("details[open]")].map((one) => one.closest("li").dataset.id));
+  const open = new Set([...list.querySelectorAll("details[open]")].map((details) => details.closest("li").dataset.id));
   list.replaceChildren(...items.map((item) => itemRow(item, others, range, open, add)));
   if (focused >= 0) list.children[Math.min(focused, items.length - 1)]?.querySelector(".title").focus();
 }
@@ -96,33 +96,33 @@ function drawMark(row, item, others) {
   }
 }
 
-// What the parts of a score add and take in all, over all items: the ends of one scale for every stacked bar.
+// Largest sums of negative and of positive score parts over all items: the scale of the stacked bars.
 export function rangeOf(items) {
   const ranked = items.filter((item) => item.source === "session");
   const sums = (sign) =>
-    ranked.map(({ reasons }) => (reasons ?? []).reduce((sum, one) => sum + Math.max(0, sign * one.value), 0));
+    ranked.map(({ reasons }) => (reasons ?? []).reduce((sum, reason) => sum + Math.max(0, sign * reason.value), 0));
   return { low: Math.max(0, ...sums(-1)), high: Math.max(0, ...sums(1)) };
 }
 
-function drawReasons(place, reasons, range, open) {
-  const told = reasons.filter((reason) => reason.value !== 0);
-  drawAddends(place.querySelector(".addends"), told, range);
-  const pulls = told.flatMap((reason) => reason.strongest.map((one) => ({ ...one, source: reason.source })));
-  pulls.sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
-  place.querySelector(".pulls").replaceChildren(
+function drawReasons(box, reasons, range, open) {
+  const parts = reasons.filter((reason) => reason.value !== 0);
+  drawParts(box.querySelector(".parts"), parts, range);
+  const pulls = parts.flatMap(({ strongest, source }) => strongest.map((pull) => ({ ...pull, source })));
+  pulls.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
+  box.querySelector(".pulls").replaceChildren(
     ...pulls.slice(0, PULLS).map((pull) => {
       const line = element("li", `${pull.name} ${signed(pull.value)}`);
       line.dataset.hue = hueOf(pull.source);
       return line;
     }),
   );
-  if (pulls.length === 0) place.querySelector(".pulls").remove();
-  place.querySelector("details").open = open;
-  place.querySelector("tbody").replaceChildren(...told.map(reasonLine));
+  if (pulls.length === 0) box.querySelector(".pulls").remove();
+  box.querySelector("details").open = open;
+  box.querySelector("tbody").replaceChildren(...parts.map(reasonLine));
 }
 
-// A stacked bar: what adds to the right of zero, what takes to its left.
-function drawAddends(bar, reasons, { low, high }) {
+// A stacked bar: positive parts to the right of zero, negative ones to its left.
+function drawParts(bar, reasons, { low, high }) {
   const scale = 100 / (low + high || 1);
   let left = low;
   let right = low;

@@ -2,17 +2,17 @@
 
 import { ask } from "./api.js";
 
-const WAIT = 150; // milliseconds without a key before the server is asked
+const WAIT = 150; // milliseconds without a keystroke before a request
 const LIMIT = 20;
 
-// choose(id, title) is called with what was picked, failed(error) where the server could not say.
+// choose(id, title) is called with the chosen item, failed(error) if a request fails.
 export function makeSearch(field, list, choose, failed) {
-  let number = 0; // of the latest question; older answers are dropped
+  let latest = 0; // number of the latest request; older answers are dropped
   let timer = 0;
   let active = -1;
 
   function close() {
-    number += 1;
+    latest += 1;
     clearTimeout(timer);
     active = -1;
     list.hidden = true;
@@ -21,10 +21,10 @@ export function makeSearch(field, list, choose, failed) {
     field.removeAttribute("aria-activedescendant");
   }
 
-  function mark(at) {
+  function mark(index) {
     const options = [...list.children];
-    active = options.length === 0 ? -1 : (at + options.length) % options.length;
-    options.forEach((option, place) => option.setAttribute("aria-selected", String(place === active)));
+    active = options.length === 0 ? -1 : (index + options.length) % options.length;
+    options.forEach((option, number) => option.setAttribute("aria-selected", String(number === active)));
     if (active < 0) return;
     field.setAttribute("aria-activedescendant", options[active].id);
     options[active].scrollIntoView({ block: "nearest" });
@@ -37,9 +37,9 @@ export function makeSearch(field, list, choose, failed) {
     choose(id, title);
   }
 
-  function option(at, id, title, below) {
+  function option(index, id, title, below) {
     const line = document.createElement("li");
-    line.id = `found-${at}`;
+    line.id = `match-${index}`;
     line.role = "option";
     line.dataset.id = id;
     line.dataset.title = title;
@@ -55,11 +55,11 @@ export function makeSearch(field, list, choose, failed) {
   }
 
   function show(items, words) {
-    const lines = items.map((item, at) => {
+    const lines = items.map((item, index) => {
       const path = item.category_path.filter((name) => name !== null).join(" / ");
-      return option(at, item.item_id, item.title ?? String(item.item_id), path || "no category");
+      return option(index, item.item_id, item.title ?? String(item.item_id), path || "no category");
     });
-    if (lines.length === 0) lines.push(option(0, words, words, "No title has these words. Take it as an item's id"));
+    if (lines.length === 0) lines.push(option(0, words, words, "No title has these words. Use it as an item id"));
     list.replaceChildren(...lines);
     list.hidden = false;
     field.setAttribute("aria-expanded", "true");
@@ -69,12 +69,12 @@ export function makeSearch(field, list, choose, failed) {
   async function look() {
     const words = field.value.trim();
     if (words === "") return close();
-    const mine = (number += 1);
+    const current = (latest += 1);
     try {
-      const found = await ask(`/v1/items?${new URLSearchParams({ query: words, limit: LIMIT })}`);
-      if (mine === number) show(found.items, words);
+      const { items } = await ask(`/v1/items?${new URLSearchParams({ query: words, limit: LIMIT })}`);
+      if (current === latest) show(items, words);
     } catch (error) {
-      if (mine === number) failed(error);
+      if (current === latest) failed(error);
     }
   }
 
@@ -93,7 +93,7 @@ export function makeSearch(field, list, choose, failed) {
       if (list.hidden) look();
       else if (active >= 0) take(list.children[active]);
     } else if (event.key === "Escape" && !list.hidden) {
-      event.preventDefault(); // or the browser would also empty the field
+      event.preventDefault(); // else the browser would also clear the field
       close();
     }
   });

@@ -1,4 +1,4 @@
-// Numbers and names as people read them.
+// Numbers and names as text.
 
 const whole = new Intl.NumberFormat("en");
 const percents = new Intl.NumberFormat("en", { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
@@ -25,28 +25,28 @@ export function hueOf(source) {
 
 export function scoredOf(answer) {
   const time = answer.milliseconds.toFixed(answer.milliseconds < 10 ? 1 : 0);
-  const of = `${whole.format(answer.candidates)} of ${whole.format(answer.catalog_size)} items`;
-  return `Scored ${of} in ${time} ms.`;
+  const share = `${whole.format(answer.candidates)} of ${whole.format(answer.catalog_size)} items`;
+  return `Scored ${share} in ${time} ms.`;
 }
 
-// What is to be said where candidates were too few, "" where they were not.
+// A note if candidates were too few, else "".
 export function fallbackOf(answer) {
   if (answer.fallback === null) return "";
   const which = answer.fallback === "popular_in_category" ? "popular items of the likely categories" : "popular items";
-  return ` These are few, so ${which} fill the list.`;
+  return ` There are few, so ${which} fill the list.`;
 }
 
-// What is to be said of a session beside its items: unknown ids, items too old to count.
+// Notes on a session: unknown ids, items that are too old.
 export function notesOf(answer, length, longest) {
   const notes = [];
   const unknown = answer.unknown_ids.map(String);
-  if (unknown.length > 0) notes.push(`Passed over, not in the catalogue: ${unknown.join(", ")}.`);
-  if (length - unknown.length > longest) notes.push(`The model looks at the last ${longest} items.`);
+  if (unknown.length > 0) notes.push(`Ignored, not in the catalogue: ${unknown.join(", ")}.`);
+  if (length - unknown.length > longest) notes.push(`The model uses the last ${longest} items.`);
   if (length > 0 && unknown.length === length) notes.push("No item of the session is known: these are popular items.");
   return notes;
 }
 
-// Of an item that the model did not rank: its score counts training events.
+// For an item that the model did not rank: its score is a count of training events.
 export function popularityOf(item) {
   const where = item.source === "popular_in_category" ? "popular in its category" : "popular";
   return `${where}: ${whole.format(item.score)} training events`;
