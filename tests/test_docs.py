@@ -53,6 +53,19 @@ def test_imports_of_python_examples_exist(page: Path) -> None:
         exec("\n".join(map(ast.unparse, imports)), {})  # noqa: S102 - the repository's own text
 
 
+def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
+    tree = re.findall(r"^(│   )?[├└]── (\S+)", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.M)
+    package, folder, parts = ROOT / "src/hiersrec", "", set()
+    for inside, name in tree:
+        if not inside:
+            folder = name
+            parts.add(name)
+        path = package / (folder + name if inside else name)
+        assert path.exists(), f"docs/architecture.md names {path}, which does not exist"
+    existing = {path.name + "/" * path.is_dir() for path in package.iterdir() if path.name != "__pycache__"}
+    assert parts >= existing - {"py.typed"}
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) < 6144
 
