@@ -70,7 +70,7 @@ def main() -> None:
     wanted = parser.parse_args()
     if wanted.mode:
         if wanted.mode == "keep":
-            allocator.keep_freed()
+            allocator.keep_freed_memory()
         print(measure(wanted.items))
         return
     found: dict[str, list[float]] = {"give-back": [], "keep": []}

@@ -30,11 +30,11 @@ def measure(data: Path, softmax: str, clock: Clock) -> dict[str, Any]:
     from steps import opened, train
 
     from hiersrec.config import ModelRecipe
-    from hiersrec.training.memory_estimate import needed
+    from hiersrec.training.memory_estimate import estimate_memory
 
     recipe, opened_data = opened(data, "hiersrec", [f"tasks.item.softmax={softmax}"])
     assert isinstance(recipe, ModelRecipe)
-    counted = needed(recipe, opened_data)
+    counted = estimate_memory(recipe, opened_data)
     need = counted.total - max(counted.step, counted.validation) + counted.step  # there is no validation here
     if need > LIMIT:
         return {"failed": f"not run, about {need / 1e9:.0f} GB"}

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hiersrec.model.losses import cross_entropy
-from hiersrec.training.allocator import keep_freed
+from hiersrec.training.allocator import keep_freed_memory
 
 ITEMS, WIDTHS, BATCHES = 43_097, (128, 256, 384), (512, 1024)
 CATALOGUES, MEMORY_WIDTH = (43_097, 200_000, 1_000_000), 128
@@ -73,7 +73,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def speeds(items: int, batch: int, width: int, rounds: int) -> dict[str, float]:
     """Median FLOP/s of the two rates and of every system, all with freed memory kept, as training has it."""
-    keep_freed()
+    keep_freed_memory()
     given = arrays(items, batch, width)
     state, table = given[0].detach().bfloat16(), given[1].detach().bfloat16()
     probs = torch.rand(batch, items).bfloat16()

@@ -22,7 +22,7 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import SEALS
-from hiersrec.training.callbacks import Callback, stretch
+from hiersrec.training.callbacks import Callback, progress_stage
 from hiersrec.training.fit import train
 from hiersrec.types import ExternalId
 
@@ -47,7 +47,7 @@ def demo(out: Path, callback: Callback) -> Iterator[RenderableType]:
     for name in RECIPES:
         recipe = read_recipe(find_recipe(name, dataset.name))
         train(dataset, recipe, runs / name, callback, overwrite=True)
-        with stretch(callback, f"evaluate: {name}") as progress:
+        with progress_stage(callback, f"evaluate: {name}") as progress:
             evaluated[name] = evaluate_run(runs / name, progress=progress)
     yield _accuracy(evaluated)
     yield ""

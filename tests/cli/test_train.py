@@ -177,7 +177,7 @@ INIT_MISTAKES = [
     (["--init-from", "nowhere", "--recipe", "hiersrec"], "There is no run folder at nowhere"),
     (["--recipe", "hiersrec"], "inputs.item_width is 128 here and 8 there"),
     (["--set", "inputs.item_width=16"], "inputs.item_width is 16 here and 8 there. Train with the run's own recipe"),
-    (["--recipe", "popularity"], "the recipe is 'popularity', a rival"),
+    (["--recipe", "popularity"], "--init-from excludes baseline.name, since weights are carried over by the names of"),
 ]
 
 

@@ -24,7 +24,7 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
 from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.distributed import Processes, joined, leave
+from hiersrec.training.distributed import ProcessGroup, exit_process, process_group
 from hiersrec.training.fit import train
 from hiersrec.training.teachers import Teachers
 from tests.model.world import recipe
@@ -53,7 +53,7 @@ QUICK = [
 STILL = ["inputs.dropout=0", "encoder.dropout=0"]
 
 
-def trained(variant: str, folder: Path, processes: Processes | None = None) -> tuple[HierarchicalModel, Progress]:
+def trained(variant: str, folder: Path, processes: ProcessGroup | None = None) -> tuple[HierarchicalModel, Progress]:
     """A short training of a variant, without dropout."""
     torch.manual_seed(0)
     model = build_model(recipe("encoder.dropout=0.0", *VARIANTS[variant]), DATA.catalog)
@@ -69,7 +69,7 @@ def examples() -> tuple[Tensor, Tensor, Tensor]:
     return torch.randn(7, 4), torch.randn(5, 4, requires_grad=True), torch.tensor([0, -1, 2, 3, 4, -1, 1])
 
 
-def gradients(here: Processes) -> dict[str, Any]:
+def gradients(here: ProcessGroup) -> dict[str, Any]:
     """Of the mean loss over labelled examples, and of a table of which some rows are read."""
     state, weight, classes = examples()
     mine = torch.from_numpy(here.share(np.arange(7)))
@@ -87,10 +87,10 @@ def gradients(here: Processes) -> dict[str, Any]:
     }
 
 
-def mistake(here: Processes) -> str:
+def mistake(here: ProcessGroup) -> str:
     """What all hear when the second process alone makes a mistake."""
     try:
-        with here.together():
+        with here.synchronized():
             if not here.first:
                 raise HiersrecError("no such folder")
     except HiersrecError as error:
@@ -98,7 +98,7 @@ def mistake(here: Processes) -> str:
     return ""
 
 
-def refused(here: Processes, dataset: Path, out: Path) -> list[str]:
+def refused(here: ProcessGroup, dataset: Path, out: Path) -> list[str]:
     """What rivals are told."""
     told = []
     for name in ("tagnn", "popularity"):
@@ -116,7 +116,7 @@ def bits(model: nn.Module) -> str:
 
 def check(out: Path, dataset: Path) -> None:
     """Write what each process found to OUT/<rank>.json, and the weights of each variant to OUT/<variant>."""
-    with joined(report=print) as here:
+    with process_group(report=print) as here:
         found: dict[str, Any] = {
             "texts": here.texts(f"é{here.rank}" * here.rank),
             "gathered": [one.tolist() for one in here.gathered(torch.arange(2 * here.rank).view(-1, 2))],
@@ -159,7 +159,7 @@ if __name__ == "__main__":
     what, first = sys.argv[1:3]
     if what == "check":
         check(Path(first), Path(sys.argv[3]))
-        leave(0)
+        exit_process(0)
     else:
         sys.argv[1:3] = []
         die(int(first))

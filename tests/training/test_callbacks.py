@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from hiersrec.training import callbacks
-from hiersrec.training.callbacks import ProgressBar, rates, stretch
+from hiersrec.training.callbacks import ProgressBar, progress_stage, rates
 
 
 def test_losses_are_means_over_the_examples() -> None:
@@ -37,7 +37,7 @@ def test_where_there_is_no_terminal_only_news_appear() -> None:
 
 
 def test_and_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "SPEAK_EVERY", -1.0)
+    monkeypatch.setattr(callbacks, "LOG_EVERY", -1.0)
     out = io.StringIO()
 
     drive(ProgressBar(Console(file=out, force_terminal=False)))
@@ -65,10 +65,10 @@ def test_a_stretch_begins_with_the_first_report_and_ends_whatever_happens(monkey
     monkeypatch.setattr(bar, "step", lambda *one: heard.append(("step", *one)))
     monkeypatch.setattr(bar, "end", lambda: heard.append("end"))
 
-    with stretch(bar, "evaluate") as progress:
+    with progress_stage(bar, "evaluate") as progress:
         progress(2, 5)
         progress(5, 5)
-    with pytest.raises(ZeroDivisionError), stretch(bar, "evaluate") as progress:
+    with pytest.raises(ZeroDivisionError), progress_stage(bar, "evaluate") as progress:
         progress(1 // 0, 5)
 
     assert heard == [("start", "evaluate", 5), ("step", 2, ""), ("step", 5, ""), "end", "end"]

@@ -7,7 +7,7 @@ from torch import nn
 
 from hiersrec.training import checkpoint
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.distributed import alone
+from hiersrec.training.distributed import single_process
 from hiersrec.training.optimizer import Optimizers
 
 
@@ -42,11 +42,11 @@ FULL = Progress(
 def test_from_the_saved_moment_on_everything_goes_as_it_went(tmp_path) -> None:
     model, optimizer = made(0)
     walk(model, optimizer, 3)
-    checkpoint.save(tmp_path, FULL, model, optimizer, alone())
+    checkpoint.save(tmp_path, FULL, model, optimizer, single_process())
     expected = walk(model, optimizer, 3)
 
     other, other_optimizer = made(1)
-    progress = checkpoint.restore(tmp_path, other, other_optimizer, alone())
+    progress = checkpoint.restore(tmp_path, other, other_optimizer, single_process())
 
     assert progress == FULL
     assert walk(other, other_optimizer, 3) == expected
@@ -54,18 +54,18 @@ def test_from_the_saved_moment_on_everything_goes_as_it_went(tmp_path) -> None:
 
 def test_a_moment_before_the_first_step(tmp_path) -> None:
     model, optimizer = made(0)
-    checkpoint.save(tmp_path, Progress(), model, optimizer, alone())
+    checkpoint.save(tmp_path, Progress(), model, optimizer, single_process())
     expected = walk(model, optimizer, 2)
 
     other, other_optimizer = made(1)
 
-    assert checkpoint.restore(tmp_path, other, other_optimizer, alone()) == Progress()
+    assert checkpoint.restore(tmp_path, other, other_optimizer, single_process()) == Progress()
     assert walk(other, other_optimizer, 2) == expected
 
 
 def test_a_save_that_fails_leaves_the_last_moment_whole(tmp_path, monkeypatch) -> None:
     model, optimizer = made(0)
-    checkpoint.save(tmp_path, FULL, model, optimizer, alone())
+    checkpoint.save(tmp_path, FULL, model, optimizer, single_process())
     before = (tmp_path / checkpoint.LAST).read_bytes()
 
     def broken(_tensors: object, path: Path, _metadata: object) -> None:
@@ -74,6 +74,6 @@ def test_a_save_that_fails_leaves_the_last_moment_whole(tmp_path, monkeypatch) -
 
     monkeypatch.setattr(checkpoint.safetensors.torch, "save_file", broken)
     with pytest.raises(OSError, match="disk full"):
-        checkpoint.save(tmp_path, dataclasses.replace(FULL, step=8), model, optimizer, alone())
+        checkpoint.save(tmp_path, dataclasses.replace(FULL, step=8), model, optimizer, single_process())
 
     assert (tmp_path / checkpoint.LAST).read_bytes() == before

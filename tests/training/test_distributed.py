@@ -21,7 +21,7 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training import checkpoint, distributed
 from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.distributed import Processes, alone, joined, launcher
+from hiersrec.training.distributed import ProcessGroup, launch_command, process_group, single_process
 from hiersrec.training.fit import train
 from hiersrec.training.optimizer import optimizers
 from tests.cli.conftest import Result
@@ -192,10 +192,10 @@ def test_a_killed_training_of_two_goes_on_bit_for_bit(dataset, whole, killed, tm
 
 
 def test_a_training_goes_on_with_as_many_processes_as_it_began(dataset, killed, tmp_path) -> None:
-    two = Processes(0, 2, torch.device("cpu"))
+    two = ProcessGroup(0, 2, torch.device("cpu"))
     model, _ = drill.trained("linear head", tmp_path)
     optimizer = optimizers(model, drill.SETTINGS)
-    checkpoint.save(tmp_path, Progress(), model, optimizer, alone())
+    checkpoint.save(tmp_path, Progress(), model, optimizer, single_process())
 
     with pytest.raises(
         BadFolder, match=r"begun by one process, got 2 processes, which .*\. Resume it without torchrun, or start anew"
@@ -232,10 +232,10 @@ def test_ctrl_c_says_once_how_to_go_on(dataset, tmp_path) -> None:
 
 
 def test_without_torchrun_nobody_is_joined() -> None:
-    with joined(report=print) as here:
+    with process_group(report=print) as here:
         assert (here.rank, here.count) == (0, 1)
         assert not torch.distributed.is_initialized()
-    assert launcher() == ["hiersrec"]
+    assert launch_command() == ["hiersrec"]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_the_words_that_start_it_again(monkeypatch, nodes, expected) -> None:
     monkeypatch.setenv("GROUP_WORLD_SIZE", nodes)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
 
-    assert launcher() == expected.split()
+    assert launch_command() == expected.split()
 
 
 def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch) -> None:
@@ -259,4 +259,4 @@ def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch) -> None:
     with pytest.raises(
         HiersrecError, match=r"this machine has 1, and process 2 of it has none\. .*--nproc-per-node 1, or"
     ):
-        distributed.take_device(torch.device("cuda", 1))
+        distributed.select_device(torch.device("cuda", 1))

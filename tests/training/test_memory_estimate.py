@@ -15,9 +15,9 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.training import loop, memory_estimate
 from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.distributed import alone
+from hiersrec.training.distributed import single_process
 from hiersrec.training.examples import examples_of
-from hiersrec.training.memory_estimate import Need, needed
+from hiersrec.training.memory_estimate import MemoryEstimate, estimate_memory
 from hiersrec.training.optimizer import optimizers
 from tests.model import world
 
@@ -54,11 +54,11 @@ def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
     rows = np.argsort(-examples.lengths, kind="stable")[: made.training.batch_size]
     assert examples.step(rows).items.shape == (made.training.batch_size, examples.lengths.max())
-    rest = (examples, made.training, torch.float32, folder, SilentCallback(), alone(), None)
-    stage = loop.Stage(model, model.loss, optimizers(model, made.training), *rest)
-    loop._step(stage, Progress(), rows, 0.0, False)
+    rest = (examples, made.training, torch.float32, folder, SilentCallback(), single_process(), None)
+    setup = loop.TrainingSetup(model, model.loss, optimizers(model, made.training), *rest)
+    loop._step(setup, Progress(), rows, 0.0, False)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        loop._step(stage, Progress(), rows, 0.0, False)
+        loop._step(setup, Progress(), rows, 0.0, False)
     events = recorded.profiler.kineto_results.events()
     return int(np.cumsum([one.nbytes() for one in events if one.name() == "[memory]"]).max())
 
@@ -75,11 +75,11 @@ def test_a_step_is_what_torch_itself_counts(tmp_path, overrides) -> None:
 
     expected = real_step(made, data, tmp_path)
 
-    assert needed(made, data).step / memory_estimate.HEAP == pytest.approx(expected, rel=0.05)
+    assert estimate_memory(made, data).step / memory_estimate.HEAP == pytest.approx(expected, rel=0.05)
 
 
 def test_sessions_that_training_leaves_out_need_nothing(data) -> None:
-    whole, newest = (needed(recipe(f"training.newest_share={share}"), data) for share in (1.0, 0.1))
+    whole, newest = (estimate_memory(recipe(f"training.newest_share={share}"), data) for share in (1.0, 0.1))
     events = len(data.train.items) - len(data.train.newest(0.1).items)
 
     assert whole.data - newest.data == memory_estimate.EVENT * events > 0
@@ -90,7 +90,7 @@ def test_weights_and_optimizer_are_those_of_the_real_model(data) -> None:
     model = build_model(recipe(), data.catalog)
     parameters = sum(one.nbytes for one in model.parameters())
 
-    found = needed(recipe(), data)
+    found = estimate_memory(recipe(), data)
 
     assert found.weights == parameters + sum(one.nbytes for one in model.buffers())
     steps = sum(4 for _ in model.parameters())  # each has a count of its steps
@@ -99,7 +99,7 @@ def test_weights_and_optimizer_are_those_of_the_real_model(data) -> None:
 
 def test_a_table_with_sparse_gradients_has_moments_and_no_whole_gradient(data) -> None:
     sampled = recipe("tasks.item.softmax=sampled")
-    full, partial = needed(recipe(), data), needed(sampled, data)
+    full, partial = estimate_memory(recipe(), data), estimate_memory(sampled, data)
     [table] = build_model(sampled, data.catalog).sparse_parameters()
 
     assert full.optimizer - partial.optimizer == pytest.approx(table.nbytes, abs=100)  # steps are counted
@@ -112,8 +112,8 @@ SMALL = [
 
 
 @pytest.fixture(scope="module")
-def small() -> Need:
-    return needed(recipe(*SMALL), toy())
+def small() -> MemoryEstimate:
+    return estimate_memory(recipe(*SMALL), toy())
 
 
 PRECISIONS = ("bf16", "float32")
@@ -130,12 +130,13 @@ LARGER = [
 
 @pytest.mark.parametrize(("part", "large"), LARGER)
 def test_what_is_larger_needs_more(small, part, large) -> None:
-    assert getattr(needed(recipe(*SMALL, large), toy()), part) > getattr(small, part)
+    assert getattr(estimate_memory(recipe(*SMALL, large), toy()), part) > getattr(small, part)
 
 
 def test_half_the_precision_is_less_where_activations_outweigh_the_weights() -> None:
     found = [
-        needed(recipe("training.batch_size=256", f"training.precision={one}"), toy(count=200)) for one in PRECISIONS
+        estimate_memory(recipe("training.batch_size=256", f"training.precision={one}"), toy(count=200))
+        for one in PRECISIONS
     ]
 
     assert found[0].step < found[1].step
@@ -144,26 +145,26 @@ def test_half_the_precision_is_less_where_activations_outweigh_the_weights() -> 
 
 def test_long_sessions_need_more_up_to_what_the_encoder_takes() -> None:
     made = recipe(*SMALL, "encoder.max_length=8")
-    steps = [needed(made, toy(longest)).step for longest in (4, 9, 30)]
+    steps = [estimate_memory(made, toy(longest)).step for longest in (4, 9, 30)]
 
     assert steps[0] < steps[1] == steps[2]
 
 
 def test_a_batch_is_no_larger_than_the_data() -> None:
-    found = [needed(recipe(*SMALL, f"training.batch_size={size}"), toy()) for size in (86, 100_000)]
+    found = [estimate_memory(recipe(*SMALL, f"training.batch_size={size}"), toy()) for size in (86, 100_000)]
 
     assert found[0] == found[1]
 
 
 def test_every_task_counts(small) -> None:
-    assert small.weights > needed(recipe(*SMALL, name="single_task"), toy()).weights
+    assert small.weights > estimate_memory(recipe(*SMALL, name="single_task"), toy()).weights
 
 
 def test_nothing_is_allocated() -> None:
     """Twenty million items: weights of 10 GB, and several times that in a step."""
     catalog = Catalog(pa.table({"item": pa.nulls(20_000_000)}), [], [])
 
-    found = needed(
+    found = estimate_memory(
         recipe("training.batch_size=4", name="single_task"), TrainingData(catalog, sessions(9, count=400), sessions(9))
     )
 
@@ -175,7 +176,7 @@ def test_nothing_is_allocated() -> None:
 def test_the_same_again_and_no_random_number_is_drawn(small) -> None:
     before = torch.get_rng_state()
 
-    assert needed(recipe(*SMALL), toy()) == small
+    assert estimate_memory(recipe(*SMALL), toy()) == small
 
     assert torch.equal(torch.get_rng_state(), before)
     assert float(torch.ones(2).sum()) == 2  # tensors are real again
@@ -184,11 +185,11 @@ def test_the_same_again_and_no_random_number_is_drawn(small) -> None:
 def test_more_events_need_more(data) -> None:
     fewer = Sessions(data.train.items[: data.train.offsets[10]], data.train.offsets[:11])
 
-    more, less = (needed(recipe(*SMALL), one).data for one in (data, dataclasses.replace(data, train=fewer)))
+    more, less = (estimate_memory(recipe(*SMALL), one).data for one in (data, dataclasses.replace(data, train=fewer)))
 
     assert more - less == memory_estimate.EVENT * (len(data.train.items) - len(fewer.items))
 
 
 def test_a_step_and_a_validation_take_turns() -> None:
-    assert Need(process=1, data=2, weights=4, optimizer=8, step=16, validation=32).total == 47
-    assert Need(process=1, data=2, weights=4, optimizer=8, step=64, validation=32).document()["total"] == 79
+    assert MemoryEstimate(process=1, data=2, weights=4, optimizer=8, step=16, validation=32).total == 47
+    assert MemoryEstimate(process=1, data=2, weights=4, optimizer=8, step=64, validation=32).document()["total"] == 79

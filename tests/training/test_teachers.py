@@ -18,7 +18,7 @@ from hiersrec.training import loop
 from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.examples import Step
 from hiersrec.training.fit import train
-from hiersrec.training.teachers import Teachers, teachers_of
+from hiersrec.training.teachers import Teachers, open_teachers
 from tests.model.world import TINY
 from tests.toy import fashion
 from tests.training.test_loop import Stop, Stopping
@@ -55,7 +55,7 @@ def taught(dataset, runs, tmp_path_factory) -> Path:
 
 def opened(dataset: Dataset, made: ModelRecipe) -> Teachers | None:
     model = build_trainable(made, dataset.catalog, dataset.training().train)
-    return teachers_of(made, model, dataset)
+    return open_teachers(made, model, dataset)
 
 
 def weights(run: Path) -> bytes:
@@ -185,7 +185,7 @@ def test_what_cannot_be_taught_is_refused(dataset, runs, overrides, told) -> Non
     model = build_trainable(made, dataset.catalog, dataset.training().train)
 
     with pytest.raises(BadRecipe, match=told):
-        teachers_of(made, model, dataset)
+        open_teachers(made, model, dataset)
 
 
 def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone(dataset, runs) -> None:

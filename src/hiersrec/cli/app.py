@@ -68,9 +68,9 @@ def main() -> None:
         _run()
     except SystemExit as end:
         if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's; other starts don't import PyTorch here
-            from hiersrec.training.distributed import leave
+            from hiersrec.training.distributed import exit_process
 
-            leave(int(end.code or 0))
+            exit_process(int(end.code or 0))
         raise
 
 

@@ -27,13 +27,13 @@ def command(
     """Compare runs session by session; runs of one recipe that differ only in their seed count as one system."""
     from hiersrec.comparison import render
     from hiersrec.comparison.compare import ComparisonOptions, compare
-    from hiersrec.training.callbacks import ProgressBar, stretch
+    from hiersrec.training.callbacks import ProgressBar, progress_stage
     from hiersrec.writing import figures, tables
 
     options = ComparisonOptions(metrics=tuple(metric or ComparisonOptions().metrics), bootstrap=bootstrap, seed=seed)
     if out is not None:
         figures.figure(1, 1)  # fail before the work if matplotlib is missing
-    with stretch(ProgressBar(printing.console(sys.stderr)), "resample") as progress:
+    with progress_stage(ProgressBar(printing.console(sys.stderr)), "resample") as progress:
         document = compare(runs, options, progress)
     table, written = render.table(document), []
     if out is not None:

@@ -60,7 +60,7 @@ def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict
     from hiersrec.config import ModelRecipe
     from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.training.advice import advice
-    from hiersrec.training.memory_estimate import needed
+    from hiersrec.training.memory_estimate import estimate_memory
 
     chosen = read_recipe(find_recipe(recipe, dataset.name), overrides)
     if not isinstance(chosen, ModelRecipe):
@@ -69,8 +69,8 @@ def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict
             "Name another recipe with --recipe."
         )
     data = dataset.training()
-    need = needed(chosen, data)
-    return need.document(), advice(chosen, data, need.total)
+    estimate = estimate_memory(chosen, data)
+    return estimate.document(), advice(chosen, data, estimate.total)
 
 
 def _size(size: int) -> str:

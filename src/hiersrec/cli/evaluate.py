@@ -42,7 +42,7 @@ def command(  # more than ten parameters: they are the flags
     from hiersrec.evaluation.choose_candidates import CandidateGoal
     from hiersrec.evaluation.evaluate import EvaluationOptions
     from hiersrec.retrieval.candidates import Candidates
-    from hiersrec.training.callbacks import ProgressBar, stretch
+    from hiersrec.training.callbacks import ProgressBar, progress_stage
 
     goal, chosen = None, Candidates()
     if share is None and keep is None:
@@ -53,7 +53,7 @@ def command(  # more than ten parameters: they are the flags
         raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
     options = EvaluationOptions(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
     bar = ProgressBar(printing.console(sys.stderr))
-    with stretch(bar, "choose top on validation") as choosing, stretch(bar, "evaluate") as progress:
+    with progress_stage(bar, "choose top on validation") as choosing, progress_stage(bar, "evaluate") as progress:
         document = evaluate_run(run, data, split, options, goal, progress, choosing)
     if json:
         printing.show_json(document)

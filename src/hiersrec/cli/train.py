@@ -45,22 +45,22 @@ def command(
     from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.store.dataset import Dataset
     from hiersrec.training.callbacks import ProgressBar
-    from hiersrec.training.distributed import joined, launcher
+    from hiersrec.training.distributed import launch_command, process_group
     from hiersrec.training.fit import train
-    from hiersrec.training.warm_start.transfer import recipe_of
+    from hiersrec.training.warm_start.transfer import origin_recipe
 
     overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]
     if teacher:
         overrides.append(f"training.teachers={dumps([str(run) for run in teacher], ensure_ascii=False)}")
     bar = ProgressBar(printing.console(sys.stderr))
     try:
-        with joined(report=lambda error: printing.say(f"Error: {error}")) as processes:
-            with processes.together():
+        with process_group(report=lambda error: printing.say(f"Error: {error}")) as processes:
+            with processes.synchronized():
                 dataset = Dataset.open(folder)
                 if recipe is None and resume and (out / RECIPE).is_file():
                     path = out / RECIPE
                 elif recipe is None and init_from is not None:
-                    path = recipe_of(init_from)
+                    path = origin_recipe(init_from)
                 else:
                     path = find_recipe(recipe or DEFAULT_RECIPE, dataset.name)
                 chosen = read_recipe(path, overrides)
@@ -76,7 +76,7 @@ def command(
             )
     except KeyboardInterrupt:
         bar.end()
-        again = [*launcher(), "train", str(folder), "--out", str(out)]
+        again = [*launch_command(), "train", str(folder), "--out", str(out)]
         again += [] if recipe is None else ["--recipe", recipe]
         again += [word for override in overrides for word in ("--set", override)]
         raise printing.stopped([*again, "--resume"]) from None

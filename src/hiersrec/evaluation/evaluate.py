@@ -13,7 +13,7 @@ import pyarrow as pa
 from hiersrec.errors import BadInput
 from hiersrec.evaluation import future_items, random_baseline, report, slices
 from hiersrec.evaluation.outcomes import Outcomes
-from hiersrec.evaluation.sharding import Alone, Share
+from hiersrec.evaluation.sharding import Share, SingleProcess
 from hiersrec.retrieval import scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.batches import batch_of, sorted_rows
@@ -75,7 +75,7 @@ def evaluate(
     BadInput if no session has two items or if candidates need categories that the scorer doesn't predict, HiersrecError
     if scores are NaN.
     """
-    options, share = options or EvaluationOptions(), share or Alone()
+    options, share = options or EvaluationOptions(), share or SingleProcess()
     prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
     items = Outcomes.empty(options.k, size)
@@ -83,7 +83,7 @@ def evaluate(
     classes: dict[str, Int32] = {}  # of every event of the split
     is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
     done = 0
-    with share.together():
+    with share.synchronized():
         for rows, scores in scored(scorer, catalog, prefixes, options, share):
             target, to_come = prefixes.targets(rows), future_items.of_prefixes(prefixes, rows)
             items.fill(rows, scores.items, target, to_come)
@@ -125,7 +125,7 @@ def scored(
 
     With `share` only the batches of this process, or one batch without rows, whose scores tell which tasks there are.
     """
-    share = share or Alone()
+    share = share or SingleProcess()
     # Seen items must be removed even where they are beyond the scorer's max_length.
     width = int(prefixes.lengths.max()) if options.exclude_seen else scorer.max_length
     batches = list(sorted_rows(prefixes, at_once(options, catalog.num_items)))

@@ -19,7 +19,7 @@ class Share(Protocol):
         """Number of processes."""
         ...
 
-    def together(self) -> AbstractContextManager[None]:
+    def synchronized(self) -> AbstractContextManager[None]:
         """Wait at the end until all processes are there; an error in one is raised in all."""
         ...
 
@@ -28,12 +28,12 @@ class Share(Protocol):
         ...
 
 
-class Alone:
+class SingleProcess:
     """The only process."""
 
     rank, count = 0, 1
 
-    def together(self) -> AbstractContextManager[None]:
+    def synchronized(self) -> AbstractContextManager[None]:
         """Waits for nothing."""
         return nullcontext()
 

@@ -21,7 +21,7 @@ from hiersrec.reproduce._bench import BUDGETS, Bench
 from hiersrec.reproduce._cells import METRICS
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.folder import SEALS, open_seal, sha256
-from hiersrec.training.callbacks import stretch
+from hiersrec.training.callbacks import progress_stage
 from hiersrec.training.fit import train
 
 
@@ -76,7 +76,7 @@ def evaluated(bench: Bench, name: str, seed: int = 0, candidates: Candidates | N
     if path.is_file() and (folder / f"ranks{suffix}.parquet").is_file():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     options = EvaluationOptions(candidates=chosen)
-    with stretch(bench.callback, f"evaluate: {folder.name}{suffix}") as progress:
+    with progress_stage(bench.callback, f"evaluate: {folder.name}{suffix}") as progress:
         document = evaluate_run(folder, bench.dataset.folder, options=options, progress=progress)
     assert document["files"]["metrics"] == path.name
     return document

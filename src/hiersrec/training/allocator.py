@@ -18,12 +18,12 @@ KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 """Environment variable of oneDNN, and how many kernels it is to keep."""
 
 
-def few_kernels() -> None:
+def limit_kernels() -> None:
     """Keep 64 kernels of oneDNN, or as many as the environment says. Without effect once this process has one."""
     os.environ.setdefault(*KERNELS)
 
 
-def keep_freed() -> None:
+def keep_freed_memory() -> None:
     """Never map large blocks anew and never trim the heap. For the rest of this process."""
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -45,7 +45,7 @@ class SilentCallback:
         """Nothing."""
 
 
-SPEAK_EVERY = 60.0
+LOG_EVERY = 60.0
 """Seconds between lines where there is no terminal to draw a bar on."""
 
 
@@ -86,7 +86,7 @@ class ProgressBar:
         """Move the bar, or speak once a minute."""
         if self.bar is not None:
             self.bar.update(self.task, completed=done, note=note)
-        elif time.monotonic() - self.spoken > SPEAK_EVERY:
+        elif time.monotonic() - self.spoken > LOG_EVERY:
             self.say(f"{self.title}: {done:,} of {self.total:,} {note}".rstrip())
             self.spoken = time.monotonic()
 
@@ -98,7 +98,7 @@ class ProgressBar:
 
 
 @contextmanager
-def stretch(callback: Callback, title: str) -> Iterator[Callable[[int, int], None]]:
+def progress_stage(callback: Callback, title: str) -> Iterator[Callable[[int, int], None]]:
     """A stretch of `callback` for functions that report (done, of): call the yielded function with both."""
     begun = False
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hiersrec.training.warm_start.transfer import told
+from hiersrec.training.warm_start.transfer import summary
 
 
 def model_card(document: dict[str, Any], description: str, history: list[dict[str, Any]]) -> str:
@@ -39,4 +39,4 @@ def _origin(facts: dict[str, Any] | None) -> list[str]:
     """The line of a run that began with the weights of another."""
     if facts is None:
         return []
-    return [f"- Began with: {facts['recipe']} on {facts['dataset']['name']}, {facts['path']}: {told(facts)}"]
+    return [f"- Began with: {facts['recipe']} on {facts['dataset']['name']}, {facts['path']}: {summary(facts)}"]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hiersrec.errors import BadFolder
 from hiersrec.store.folder import new_file
-from hiersrec.training.distributed import Processes
+from hiersrec.training.distributed import ProcessGroup
 from hiersrec.training.optimizer import Optimizers
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -48,7 +48,7 @@ class Progress:
     """One record per finished epoch."""
 
 
-def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizers, processes: Processes) -> None:
+def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimizers, processes: ProcessGroup) -> None:
     """Write the moment: progress, weights, optimizer and torch's random states. All processes call it."""
     random = _random_states(processes)
     if not processes.first:
@@ -58,7 +58,7 @@ def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimize
     _write(folder / LAST, tensors | random, {"progress": json.dumps(asdict(progress))})
 
 
-def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Processes) -> Progress:
+def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: ProcessGroup) -> Progress:
     """Put the saved moment back into model, optimizer and torch's random state.
 
     Raises BadFolder if it was that of another number of processes, whose draws nobody could go on with.
@@ -80,13 +80,13 @@ def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Pr
     return progress
 
 
-def save_best(folder: Path, model: nn.Module, processes: Processes) -> None:
+def save_best(folder: Path, model: nn.Module, processes: ProcessGroup) -> None:
     """Write the weights alone, as the best so far; the first of several processes does."""
     if processes.first:
         _write(folder / BEST, _unique(model), {})
 
 
-def _random_states(processes: Processes) -> dict[str, Tensor]:
+def _random_states(processes: ProcessGroup) -> dict[str, Tensor]:
     states = {CPU: torch.get_rng_state()}
     if processes.device.type == "cuda":
         states[GPU] = torch.cuda.get_rng_state(processes.device)

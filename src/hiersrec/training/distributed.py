@@ -30,7 +30,7 @@ Loss = Callable[[Tensor, Tensor, Targets], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
-class Processes:
+class ProcessGroup:
     """One of them. Methods that exchange something must be called by all, in the same order."""
 
     rank: int
@@ -44,7 +44,7 @@ class Processes:
         return self.rank == 0
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def synchronized(self) -> Iterator[None]:
         """What all do, or the first alone: nobody goes on before all are done, and the mistake of one is that of all.
 
         Raises HiersrecError in all if one did so inside, where nothing may be exchanged.
@@ -143,13 +143,13 @@ class _Loss(nn.Module):
         return self.loss(items, lengths, targets)
 
 
-def alone() -> Processes:
+def single_process() -> ProcessGroup:
     """One process, on the GPU if there is one."""
-    return Processes(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return ProcessGroup(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @contextmanager
-def joined(report: Callable[[HiersrecError], None]) -> Iterator[Processes]:
+def process_group(report: Callable[[HiersrecError], None]) -> Iterator[ProcessGroup]:
     """The processes that torchrun started, or this one alone.
 
     A mistake that is raised inside, by all, is reported by the first, and all end with exit code 2; that of one process
@@ -157,7 +157,7 @@ def joined(report: Callable[[HiersrecError], None]) -> Iterator[Processes]:
     """
     count = int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
     if count == 1:
-        yield alone()
+        yield single_process()
         return
     here = _join(int(os.environ["RANK"]), count, int(os.environ["LOCAL_RANK"]))
     stopped: list[int] = []
@@ -165,8 +165,8 @@ def joined(report: Callable[[HiersrecError], None]) -> Iterator[Processes]:
     if not here.first:
         signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
     try:
-        with here.together():
-            take_device(here.device)
+        with here.synchronized():
+            select_device(here.device)
         yield here
     except HiersrecError as error:
         if here.first:
@@ -189,14 +189,14 @@ def joined(report: Callable[[HiersrecError], None]) -> Iterator[Processes]:
     distributed.destroy_process_group()
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End this process before Python takes itself apart: now and then a thread of torch that still runs aborts that."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def launcher() -> list[str]:
+def launch_command() -> list[str]:
     """The words that stand before `train` to start this training once more."""
     if not distributed.is_torchelastic_launched():
         return ["hiersrec"]
@@ -205,20 +205,20 @@ def launcher() -> list[str]:
     return [*words, "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "hiersrec"]
 
 
-def _join(rank: int, count: int, place: int) -> Processes:
+def _join(rank: int, count: int, place: int) -> ProcessGroup:
     """Meet the others; `place` is the number of this process on its machine."""
     on_gpu = torch.cuda.is_available()
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
-    return Processes(rank, count, torch.device("cuda", place) if on_gpu else torch.device("cpu"))
+    return ProcessGroup(rank, count, torch.device("cuda", place) if on_gpu else torch.device("cpu"))
 
 
-def _leave(here: Processes) -> None:
+def _leave(here: ProcessGroup) -> None:
     """Leave the others in the middle of something. On a GPU that might wait for them; torchrun ends all in any case."""
     if here.device.type == "cpu":
         distributed.destroy_process_group()
 
 
-def take_device(device: torch.device) -> None:
+def select_device(device: torch.device) -> None:
     """Make a GPU that of this process; raises HiersrecError if there is none of that number."""
     if device.type == "cuda":
         if device.index >= (there := torch.cuda.device_count()):

@@ -33,8 +33,8 @@ from hiersrec.training.advice import advice
 from hiersrec.training.callbacks import Callback, SilentCallback
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
-from hiersrec.training.distributed import Processes, alone
-from hiersrec.training.teachers import Teachers, teachers_of
+from hiersrec.training.distributed import ProcessGroup, single_process
+from hiersrec.training.teachers import Teachers, open_teachers
 from hiersrec.training.warm_start import transfer
 
 STATE = "state"
@@ -61,7 +61,7 @@ def train(
     init_from: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    processes: Processes | None = None,
+    processes: ProcessGroup | None = None,
 ) -> dict[str, Any]:
     """Fit the recipe on the dataset's training sessions and write the run folder; returns its run.json.
 
@@ -70,22 +70,24 @@ def train(
     `processes` all call it, with the same arguments; the first writes. Raises BadFolder if `out` holds something else,
     or something finished, or something interrupted and `resume` is not set, and what warm_start raises.
     """
-    allocator.few_kernels()  # before advice multiplies anything
-    processes = processes or alone()
+    allocator.limit_kernels()  # before advice multiplies anything
+    processes = processes or single_process()
     callback = callback if processes.first else SilentCallback()
-    with processes.together():
+    with processes.synchronized():
         check([ONE_PROCESS] * (processes.count > 1) + [OWN_WEIGHTS] * (init_from is not None), settings_of(recipe))
         if init_from is not None:
-            transfer.refuse_place(init_from, out, "the run to begin from")  # first: _check_out advises --overwrite
+            transfer.check_not_replaced(
+                init_from, out, "the run to begin from"
+            )  # first: _check_out advises --overwrite
         for teacher in () if recipe.training is None else recipe.training.teachers:
-            transfer.refuse_place(Path(teacher), out, "one of the teachers")
+            transfer.check_not_replaced(Path(teacher), out, "one of the teachers")
         _check_out(dataset, out, write_recipe(recipe), resume, overwrite)
         resumes = (out / RECIPE).is_file() and not overwrite
-        start = transfer.kept(out / STATE) if resumes else None
+        start = transfer.read_start(out / STATE) if resumes else None
         if init_from is not None and resumes:
-            transfer.refuse_other(init_from, out, start)
+            transfer.check_same_origin(init_from, out, start)
         elif init_from is not None:
-            transfer.refuse(init_from)
+            transfer.check_origin(init_from)
     if recipe.training is None:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
         _train_by_counting(dataset, recipe, out, callback, overwrite)
@@ -114,7 +116,7 @@ def _train_by_gradient(
     out: Path,
     callback: Callback,
     overwrite: bool,
-    processes: Processes,
+    processes: ProcessGroup,
     init_from: Path | None,
     start: dict[str, Any] | None,
 ) -> None:
@@ -122,21 +124,21 @@ def _train_by_gradient(
     data = _training_data(dataset, config)
     with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
         torch.manual_seed(config.seed)
-        with processes.together():  # before anything is written: a bad recipe ends here
+        with processes.synchronized():  # before anything is written: a bad recipe ends here
             model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
-            teachers = teachers_of(recipe, model, dataset)
+            teachers = open_teachers(recipe, model, dataset)
             for line in [*advice(recipe, data), *_skipped(recipe, model)]:
                 callback.say(f"train: {line}")
             if start is not None:
-                transfer.restore(out / STATE, model)
+                transfer.load_start(out / STATE, model)
             elif init_from is not None:
-                start = transfer.carry(init_from, model, recipe, dataset)
-                callback.say(f"train: from {init_from}: {transfer.told(start)}")
-        with processes.together():
+                start = transfer.transfer_weights(init_from, model, recipe, dataset)
+                callback.say(f"train: from {init_from}: {transfer.summary(start)}")
+        with processes.synchronized():
             if processes.first:
                 _begin(dataset, recipe, out, overwrite, None if start is None else (model, start))
         progress = loop.fit(model, data, config, out / STATE, callback, processes, teachers)
-    with processes.together():
+    with processes.synchronized():
         if processes.first:
             with new_file(out / WEIGHTS) as path:
                 shutil.copyfile(out / STATE / checkpoint.BEST, path)
@@ -210,7 +212,7 @@ def _begin(
     out.mkdir(parents=True, exist_ok=True)
     shutil.copytree(dataset.folder / "catalog", out / "catalog")  # so that the run is enough for inference
     if start is not None:
-        transfer.keep(out / STATE, *start)
+        transfer.write_start(out / STATE, *start)
     write_text(out / RECIPE, write_recipe(recipe))
 
 

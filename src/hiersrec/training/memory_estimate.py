@@ -39,7 +39,7 @@ gaps between blocks of many sizes, and keeps them (training/allocator.py). Encod
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryEstimate:
     """Bytes."""
 
     process: int
@@ -65,7 +65,7 @@ class Need:
         return {"total": self.total, **asdict(self)}
 
 
-def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
+def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     """What training `recipe` needs on this processor, not on a GPU. Raises BadRecipe if the model can't be built.
 
     About right for a Transformer, too much for other encoders (docs/model.md has measurements), and for
@@ -88,7 +88,7 @@ def needed(recipe: ModelRecipe, data: TrainingData) -> Need:
         step = count.height(lambda: _step(model, optimizer, recipe, data, dtype))
         validation = count.height(lambda: _validation(model, data))
     edges = EDGE * recipe.inputs.neighbours * data.catalog.num_items
-    return Need(
+    return MemoryEstimate(
         process=PROCESS,
         data=EVENT * len(data.train.items) + data.catalog.items.nbytes + edges,
         weights=weights,

@@ -50,7 +50,7 @@ def _likely(model: HierarchicalModel, step: Step) -> Tensor:
     return model.predict(session)["item"].float().softmax(-1)
 
 
-def teachers_of(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:
+def open_teachers(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:
     """Open the teachers that a recipe names for `model`; None if it names none.
 
     Raises BadRecipe if the model can't be taught or a teacher can't teach it, BadFolder if that is no finished run.

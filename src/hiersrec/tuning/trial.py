@@ -11,7 +11,7 @@ from hiersrec.config import Recipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS
-from hiersrec.training.callbacks import Callback, stretch
+from hiersrec.training.callbacks import Callback, progress_stage
 from hiersrec.training.fit import STATE, train
 
 METRICS = ("mrr@20", "hits@20")
@@ -50,7 +50,7 @@ def run(dataset: Dataset, recipe: Recipe, out: Path, callback: Callback) -> Outc
 
 
 def _evaluated(data: TrainingData, run: Path, callback: Callback) -> dict[str, float]:
-    with stretch(callback, "validation") as progress:
+    with progress_stage(callback, "validation") as progress:
         metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, progress=progress).metrics
     return {name: metrics[name] for name in METRICS}
 

@@ -208,7 +208,7 @@ def test_every_tensor_is_what_a_loop_over_names_gives(older, newer, run, plain_r
     then, now = (names_of_rows(one.catalog, one.folder) for one in (older, newer))
 
     model = fresh(made, newer)
-    transfer.carry(origin, model, made, newer)
+    transfer.transfer_weights(origin, model, made, newer)
 
     found = model.state_dict()
     assert found.keys() == before.keys()
@@ -225,7 +225,7 @@ def test_on_the_same_data_all_is_as_it_was(older, run, plain_run, whole, head) -
     origin, made = (run, recipe(name=whole)) if head == "linear" else (plain_run, recipe())
     model = fresh(made, older)
 
-    facts = transfer.carry(origin, model, made, older)
+    facts = transfer.transfer_weights(origin, model, made, older)
 
     opened, trained = model_of(origin)
     for name, value in trained.state_dict().items():
@@ -244,7 +244,7 @@ def test_old_items_score_as_they_did_in_sessions_of_old_items(older, newer, tmp_
     made = recipe("tasks.item.reads=[]", "encoder.max_length=8")
     train(older, made, tmp_path / "run", SilentCallback())
     model = fresh(made, newer)
-    transfer.carry(tmp_path / "run", model, made, newer)
+    transfer.transfer_weights(tmp_path / "run", model, made, newer)
     before = open_run(tmp_path / "run")
     common = [one for one in older.catalog.items["item_id"].to_pylist() if newer.catalog.to_internal([one])[0]]
     walked = [[item_id(item) for item in walk if item_id(item) in common] for walk in walks(40, 8)]
@@ -307,10 +307,10 @@ def test_a_task_that_the_run_lacks_starts_fresh_and_is_named(newer, plain_run) -
     model = fresh(made, newer)
     untouched = model.state_dict()["tasks.column_colour.fc.weight"].clone()
 
-    facts = transfer.carry(plain_run, model, made, newer)
+    facts = transfer.transfer_weights(plain_run, model, made, newer)
 
     assert facts["new_tensors"] == ["tasks.column_colour.fc.weight", "tasks.column_colour.fc.bias"]
-    assert "not in the run, so fresh: tasks.column_colour.fc.weight" in transfer.told(facts)
+    assert "not in the run, so fresh: tasks.column_colour.fc.weight" in transfer.summary(facts)
     assert torch.equal(model.state_dict()["tasks.column_colour.fc.weight"], untouched)
 
 
@@ -327,7 +327,7 @@ def test_a_deeper_tree_brings_a_fresh_level_and_a_flatter_one_drops_it(older, pl
     made = recipe("training.epochs=1")
 
     facts = train(deep, made, tmp_path / "run", SilentCallback(), init_from=plain_run)["init_from"]
-    back = transfer.carry(tmp_path / "run", model := fresh(made, older), made, older)
+    back = transfer.transfer_weights(tmp_path / "run", model := fresh(made, older), made, older)
 
     assert len(deep.catalog.levels) == 3
     assert {name.split(".")[1] for name in facts["new_tensors"]} == {
@@ -345,7 +345,7 @@ def test_implicit_categories_go_by_their_items_for_their_names_are_new_each_time
     train(then, made, tmp_path / "run", SilentCallback())
     model = fresh(made, now)
 
-    facts = transfer.carry(tmp_path / "run", model, made, now)
+    facts = transfer.transfer_weights(tmp_path / "run", model, made, now)
 
     tables = [one.state_dict()["inputs.level_tables.0.weight"] for one in (model_of(tmp_path / "run")[1], model)]
     assert facts["categories"]["new"] == 0
@@ -371,7 +371,7 @@ def test_items_that_were_added_to_the_run_are_known(older, newer, tmp_path) -> N
     add_items(tmp_path / "run", newer.folder.parent / "items.csv", tmp_path / "larger", lambda _: None)
     model = fresh(made, newer)
 
-    facts = transfer.carry(tmp_path / "larger", model, made, newer)
+    facts = transfer.transfer_weights(tmp_path / "larger", model, made, newer)
 
     table = model.state_dict()["inputs.item_table.weight"]
     [added] = newer.catalog.to_internal([item_id(1)])
@@ -455,7 +455,7 @@ def test_other_weights_are_refused_by_the_name_of_the_setting(newer, plain_run, 
 def test_settings_that_make_no_weights_may_change(newer, plain_run, setting) -> None:
     made = recipe(setting)
 
-    assert transfer.carry(plain_run, fresh(made, newer), made, newer)["new_tensors"] == []
+    assert transfer.transfer_weights(plain_run, fresh(made, newer), made, newer)["new_tensors"] == []
 
 
 def test_rivals_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> None:
@@ -544,7 +544,7 @@ def test_neighbours_and_trends_are_those_of_the_newer_sessions_and_the_rest_is_c
     model = build_model(made, newer.catalog, train=newer.training().train)
     edges, trend = model.inputs.graph.edges.clone(), model.item_terms["trend"]().clone()
 
-    facts = transfer.carry(tmp_path / "run", model, made, newer)
+    facts = transfer.transfer_weights(tmp_path / "run", model, made, newer)
 
     _, before = model_of(tmp_path / "run")
     assert torch.equal(model.inputs.graph.edges, edges)

@@ -15,7 +15,7 @@ from hiersrec.training.warm_start.remap import Way, fits
 Weights = Mapping[str, Tensor]
 
 
-def refuse_dataset(origin: Run, dataset: Dataset, recipe: ModelRecipe) -> None:
+def check_dataset(origin: Run, dataset: Dataset, recipe: ModelRecipe) -> None:
     """Raise BadFolder if the catalogue gives the model's input other parts than that of the run."""
     then, now = _columns(origin.catalog), _columns(dataset.catalog)
     if recipe.inputs.metadata_width and then != now:
@@ -41,7 +41,7 @@ def _columns(catalog: Catalog) -> list[str]:
     ]
 
 
-def refuse_weights(
+def check_weights(
     origin: Run, recipe: ModelRecipe, before: Weights, after: Weights, way: Mapping[str, Way], tasks: Set[str]
 ) -> None:
     """Raise BadRecipe if inputs, encoder, pooling or the `tasks` that both models have are made of other tensors.
@@ -74,7 +74,7 @@ def _difference(origin: Run, recipe: ModelRecipe) -> str:
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
     """The settings that decide shapes of weights, by place, such as "inputs.item_width"."""
-    assert isinstance(recipe, ModelRecipe), "transfer.refuse was asked"
+    assert isinstance(recipe, ModelRecipe), "transfer.check_origin was asked"
     configs = {"inputs": recipe.inputs, "encoder": recipe.encoder.config}
     configs |= {f"tasks.{table.name}": table.config for table in recipe.tasks}
     settings: dict[str, Any] = {"pooling": recipe.pooling, "encoder.name": recipe.encoder.name}

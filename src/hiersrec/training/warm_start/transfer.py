@@ -25,7 +25,7 @@ from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, open_seal
-from hiersrec.training.warm_start.checks import refuse_dataset, refuse_weights
+from hiersrec.training.warm_start.checks import check_dataset, check_weights
 from hiersrec.training.warm_start.remap import carried, positions, same_things, ways
 from hiersrec.types import CATEGORY, Int64
 
@@ -33,28 +33,28 @@ START = "start.safetensors"
 """In state/: the weights before the first step; its header has the entry `init_from` of run.json."""
 
 
-def recipe_of(run: Path) -> Path:
+def origin_recipe(run: Path) -> Path:
     """Where the recipe of a finished run lies, which a training goes by that begins with it. Raises BadFolder."""
     open_seal(run, "run")
     return run / RECIPE
 
 
-def refuse_other(run: Path, out: Path, start: dict[str, Any] | None) -> None:
+def check_same_origin(run: Path, out: Path, start: dict[str, Any] | None) -> None:
     """Raise BadFolder if the training that was begun in `out` with the facts `start` did not begin with `run`."""
     if start is None or Path(start["path"]) != run.resolve():
         begun = "with fresh weights" if start is None else f"from {start['path']}"
         raise BadFolder(f"{out} was begun {begun}, not from {run}. Resume without --init-from.")
 
 
-def refuse_place(run: Path, out: Path, part: str) -> None:
+def check_not_replaced(run: Path, out: Path, part: str) -> None:
     """Raise BadFolder if the new run would take the place of `run`, which has a part in it, in words."""
     if run.resolve() == out.resolve():
         raise BadFolder(f"{out} is {part}, and would be gone if the new one fails. Choose another --out.")
 
 
-def refuse(run: Path) -> None:
+def check_origin(run: Path) -> None:
     """Raise BadRecipe if `run` is a baseline's, whose tensors have other names; BadFolder if it is no finished run."""
-    recipe = read_recipe(recipe_of(run))
+    recipe = read_recipe(origin_recipe(run))
     if not isinstance(recipe, ModelRecipe):
         raise BadRecipe(
             f"--init-from takes the weights of a recipe with [[tasks]], but {run} holds '{recipe.name}', a baseline. "
@@ -62,7 +62,7 @@ def refuse(run: Path) -> None:
         )
 
 
-def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
+def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """Lay what the run has learnt over the fresh `model` of `recipe` on `dataset`, in place.
 
     Returns the entry `init_from` of run.json: the origin, how many items and known categories are carried over, new and
@@ -71,10 +71,10 @@ def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict
     """
     with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
         origin = open_run(run)
-    assert isinstance(origin.scorer, ModelScorer), "fit.CONSTRAINTS and refuse() exclude baselines"
-    assert isinstance(model, HierarchicalModel), "fit.CONSTRAINTS and refuse() exclude baselines"
-    assert isinstance(recipe, ModelRecipe), "fit.CONSTRAINTS and refuse() exclude baselines"
-    refuse_dataset(origin, dataset, recipe)
+    assert isinstance(origin.scorer, ModelScorer), "fit.CONSTRAINTS and check_origin() exclude baselines"
+    assert isinstance(model, HierarchicalModel), "fit.CONSTRAINTS and check_origin() exclude baselines"
+    assert isinstance(recipe, ModelRecipe), "fit.CONSTRAINTS and check_origin() exclude baselines"
+    check_dataset(origin, dataset, recipe)
     older = origin.scorer.model
     # Parameters alone: an item graph is that of the new sessions.
     before, after = dict(older.named_parameters()), dict(model.named_parameters())
@@ -84,7 +84,7 @@ def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict
         for name in (f"{module_name}.{parameter}" for parameter in getattr(module, "position_rows", ())):
             if name in before:
                 way[name] = (0, positions(len(before[name]), len(after[name])))
-    refuse_weights(origin, recipe, before, after, way, older.wiring.keys() & model.wiring.keys())
+    check_weights(origin, recipe, before, after, way, older.wiring.keys() & model.wiring.keys())
     moved = {name: carried(before[name], after[name], way.get(name)) for name in after if name in before}
     model.load_state_dict(moved, strict=False)
     return {
@@ -97,7 +97,7 @@ def carry(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict
     }
 
 
-def told(facts: dict[str, Any]) -> str:
+def summary(facts: dict[str, Any]) -> str:
     """`init_from` of run.json in a line: "39,812 of 43,097 items known, 3,285 new, 120 gone; ..."."""
     parts = []
     for things in ("items", "categories"):
@@ -109,20 +109,20 @@ def told(facts: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def keep(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
+def write_start(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
     """Write the start: a training that is stopped before its first moment has no more need of the older run."""
     folder.mkdir(parents=True, exist_ok=True)
     with new_file(folder / START) as aside:
         safetensors.torch.save_model(model, str(aside), {"init_from": json.dumps(facts)})
 
 
-def restore(folder: Path, model: nn.Module) -> None:
-    """Put the weights that `keep` wrote into `model`."""
+def load_start(folder: Path, model: nn.Module) -> None:
+    """Put the weights that `write_start` wrote into `model`."""
     safetensors.torch.load_model(model, folder / START)
 
 
-def kept(folder: Path) -> dict[str, Any] | None:
-    """The facts that `keep` wrote, or None where a training began fresh."""
+def read_start(folder: Path) -> dict[str, Any] | None:
+    """The facts that `write_start` wrote, or None where a training began fresh."""
     if not (folder / START).is_file():
         return None
     with safetensors.safe_open(folder / START, "pt") as start:
