@@ -25,7 +25,7 @@ class Member:
     table: dict[int, Int64] = field(repr=False)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def synchronized(self) -> Iterator[None]:
         yield
         self.barrier.wait(30)
 
