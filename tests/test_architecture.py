@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "hiersrec"
 # A part is a folder or a file of the package. Each floor may import itself and the parts named here.
 CELLAR = {"errors", "types"}
 STORE = {*CELLAR, "store"}
-SETTINGS = {"errors", "registry", "constraints", "config", "recipe_file"}
+SETTINGS = {"errors", "registry", "constraints", "config", "former_settings", "recipe_file"}
 BUILD = {*STORE, *SETTINGS, "model", "build"}
 EVERYTHING = {
     *(
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "registry": {"errors"},
     "constraints": {"errors"},
+    "former_settings": {"errors"},
     "config": {"constraints"},
     "recipe_file": SETTINGS,
     "store": CELLAR,

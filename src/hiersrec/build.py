@@ -35,7 +35,7 @@ RECIPE = "recipe.toml"
 def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = None) -> HierarchicalModel:
     """The untrained model of a recipe, its weights drawn from torch's current random state.
 
-    train: the training sessions, of which the model keeps what it needs; None where weights are loaded, which hold it.
+    train: the training sessions, from which the model keeps what it needs; None where weights hold that already.
     Raises BadRecipe if settings do not go together (constraints.py) or the catalogue lacks what they need.
     """
     if "item" not in [table.name for table in recipe.tasks]:
@@ -147,7 +147,7 @@ def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
         safetensors.torch.load_model(model, weights)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
-        raise BadFolder(f"{weights} does not fit its recipe: {reason} Train the run anew.") from error
+        raise BadFolder(f"{weights} does not fit its recipe: {reason} Train again.") from error
     return scorer_of(model.eval())
 
 

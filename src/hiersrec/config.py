@@ -1,7 +1,7 @@
 """What a recipe says, as frozen dataclasses; recipe_file.py fills them from TOML.
 
-A recipe describes our model ([inputs], [encoder], [[tasks]], [training]) or a rival ([baseline]). Settings of a member
-of a registry folder are its own Config, which stands beside it. Config objects stop at build.py.
+A recipe describes our model ([inputs], [encoder], [[tasks]], [training]) or a baseline ([baseline]). The settings of a
+member of a registry folder are its Config, in the file of the member. Config objects stop at build.py.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from hiersrec.model.inputs import Config as InputSettings
 else:
     Settings = InputSettings = Any
-"""A frozen dataclass: the Config of a member of a registry folder, and that of model/inputs.py."""
+"""Frozen dataclasses: the Config of a member of a registry folder, and the Config of model/inputs.py."""
 
 DEFAULT_RECIPE = "best"
 """The recipe that commands take and messages advise."""
 SHAPES = "decides shapes of weights"
-"""Marks settings, in Annotated, which decide how many weights there are and of which shapes."""
+"""Marks settings, in Annotated, that decide how many weights there are and their shapes."""
 REGISTRY = "registry"
 """Marks, in a field's metadata, a mapping that holds the Config of each member of a registry folder."""
 
@@ -42,28 +42,28 @@ class Training:
     positions: Literal["last", "all"] = "last"
     """Train each prefix by itself, or all prefixes of a session in one pass, which needs a causal encoder."""
     learning_rate: Annotated[float, Gt(0)] = 1e-4
-    """Of Adam."""
+    """Learning rate of Adam."""
     schedule: Literal["constant", "linear"] = "constant"
     """Keep the learning rate, or let it fall in a straight line to zero over all epochs."""
     epochs: Annotated[int, Ge(1)] = 20
-    """At most; early stopping may end before."""
+    """Most epochs; early stopping may end before."""
     patience: Annotated[int, Ge(1)] = 3
-    """Stop after so many epochs without a better validation MRR@20."""
+    """Stop after this number of epochs without a better validation MRR@20."""
     weight_decay: Annotated[float, Ge(0)] = 0.0
-    """L2 penalty: so many times each weight is added to its gradient."""
+    """L2 penalty: this multiple of each weight is added to its gradient."""
     newest_share: Annotated[float, Gt(0), Le(1)] = 1.0
     """Share of the training sessions that is used: the newest, which a dataset folder has last."""
     refit: bool = False
-    """Train on the validation sessions too. Nothing is measured then, and all `epochs` are trained: a training
-    without it shows how many are right."""
+    """Train on the validation sessions too. Nothing is measured then, and all `epochs` are trained: train without it
+    first to find their number."""
     teachers: tuple[str, ...] = ()
-    """Runs on the same dataset folder, whose predictions are right answers too (training/teachers.py)."""
+    """Runs on the same dataset folder, whose predictions share in the target (model/soft_targets/teachers.py)."""
     teachers_share: Annotated[float, Ge(0), Le(1)] = 0.5
-    """Share of the right answer that goes to what the teachers hold likely; of no use without them."""
+    """Weight of the teachers' predictions in the target; ignored without teachers."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
-    """Of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
+    """Dtype of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
     seed: Annotated[int, Ge(0)] = 0
-    """Of initial weights, order of examples and dropout."""
+    """Seed of initial weights, order of examples and dropout."""
 
 
 TRAINING_CONSTRAINTS = (
@@ -94,7 +94,7 @@ TRAINING_CONSTRAINTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeHeader:
-    """What stands above the tables of a recipe."""
+    """The keys at the top of a recipe, before its tables."""
 
     name: str
     description: str = ""
@@ -146,7 +146,7 @@ class ModelRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRecipe:
-    """A recipe of a rival: one that counts has no training, one that learns by gradient has."""
+    """A recipe of a baseline: one that counts has no training, one that learns by gradient has."""
 
     name: str
     description: str

@@ -1,4 +1,4 @@
-"""Which settings go together. Each feature declares it beside its Config, as data, and `check` is the one reader.
+"""Which settings go together. Each feature declares it next to its Config, as data, and `check` is the one reader.
 
 A condition speaks of a setting, by its place in a recipe as --set spells it ("tasks.item.softmax"), or of a fact that
 build.py knows of the dataset and the model ("encoder.causal").

@@ -22,30 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 from hiersrec import registry
 from hiersrec.config import REGISTRY, BaselineRecipe, Component, ModelRecipe, Recipe, RecipeHeader, TaskTable, Training
 from hiersrec.errors import BadRecipe, UnknownName, did_you_mean
+from hiersrec.former_settings import drop_former
 
 RECIPES = Path(__file__).parent / "recipes"
 T = TypeVar("T")
-
-FORMER_KEYS = {
-    ("training", "split_items"): (
-        False,
-        'the default recipe could not use it. softmax = "sampled" of the item task trains 5 million items in 11 GB '
-        "on one machine.",
-    ),
-    ("tasks", "negatives_from"): (
-        "all",
-        'no gain in accuracy was ever measured. softmax = "sampled" draws its negatives from all items.',
-    ),
-}
-"""Settings that are gone, by table and key: the value without effect, which recipes of older runs spell out and which
-is passed over; and why the setting went, with what to use instead."""
-FORMER_VALUES = {
-    ("tasks", "softmax", "coarse_to_fine"): 'it was slower than "sampled" on large catalogues, which it was for, '
-    'and had no export. Use softmax = "sampled", or "full" below some 300 thousand items.',
-    ("tasks", "weight", "uncertainty"): "it was neither the paper's nor better than a fixed number. Use a number, "
-    '"trainable" or "random".',
-}
-"""Values that are gone, by table, key and value: why, with what to use instead."""
 
 
 def recipe_names() -> list[str]:
@@ -62,7 +42,7 @@ def find_recipe(name: str, dataset: str) -> Path:
     for folder in (dataset, "any"):
         if (path := RECIPES / folder / f"{name}.toml").is_file():
             return path
-    known = {one.split("/")[1] for one in recipe_names() if one.split("/")[0] in (dataset, "any")}
+    known = {name.split("/")[1] for name in recipe_names() if name.split("/")[0] in (dataset, "any")}
     raise UnknownName(f"No recipe '{name}' for {dataset}. {did_you_mean(name, known)} A path must end in .toml.")
 
 
@@ -72,7 +52,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     table.pop("search", None)
     for override in overrides:
         _override(table, override)
-    _drop_former(table)
+    drop_former(table)
     if "baseline" in table:
         _only(table, ["name", "description", "baseline", "training"], f"{path.name}: a recipe with [baseline]")
     heads = [field.name for field in dataclasses.fields(RecipeHeader)]
@@ -96,13 +76,13 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         )
     if not isinstance(table.get("tasks"), list) or not table["tasks"]:
         raise BadRecipe(f'{path.name} has no [[tasks]]. Give at least [[tasks]] with name = "item".')
-    # The inputs' Config stands beside the inputs, which know torch; it comes the same way as those of the registries.
+    # Loaded by name like the members of registries: its file imports torch.
     inputs = registry.load("model", "inputs").Config
     return ModelRecipe(
         **dataclasses.asdict(head),
         inputs=parse(inputs, table.get("inputs", {}), "[inputs]"),
         encoder=_choice("model.encoders", table.get("encoder", {"name": "transformer"}), "[encoder]"),
-        tasks=tuple(_task(one) for one in table["tasks"]),
+        tasks=tuple(map(_task, table["tasks"])),
         training=parse(Training, table.get("training", {}), "[training]"),
     )
 
@@ -114,18 +94,18 @@ def read_search(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     whole = _table_of(path).get("search", {})
     own = _by_place(tomllib.loads(path.read_text(encoding="utf-8")).get("search", {}))
-    return own, {place: asked for place, asked in whole.items() if place not in own}
+    return own, {place: space for place, space in whole.items() if place not in own}
 
 
 def _by_place(table: Any, above: str = "") -> dict[str, Any]:
     """[search] with one key a place, whether TOML has them in quotes or, without, as tables in tables."""
     if not isinstance(table, dict):
         raise BadRecipe(f"[search] must be a table of settings, got {table!r}.")
-    found: dict[str, Any] = {}
-    for key, asked in table.items():
-        is_place = isinstance(asked, dict) and any(isinstance(one, dict | list) for one in asked.values())
-        found |= _by_place(asked, f"{above}{key}.") if is_place else {f"{above}{key}": asked}
-    return found
+    spaces: dict[str, Any] = {}
+    for key, value in table.items():
+        is_place = isinstance(value, dict) and any(isinstance(inner, dict | list) for inner in value.values())
+        spaces |= _by_place(value, f"{above}{key}.") if is_place else {f"{above}{key}": value}
+    return spaces
 
 
 def _table_of(path: Path) -> dict[str, Any]:
@@ -216,12 +196,12 @@ def parse(cls: type[T], table: Any, where: str) -> T:
     try:
         # Through JSON, where strict reading still takes lists for tuples; a date of TOML goes as text.
         return TypeAdapter(cls).validate_json(json.dumps(table, allow_nan=False, default=str), strict=True)
-    except ValidationError as error:
-        errors = error.errors()
+    except ValidationError as invalid:
+        errors = invalid.errors()
         key = errors[0]["loc"][0] if errors[0]["loc"] else "?"
         # A setting of several types has an error for each of them.
-        rules = " or ".join(one["msg"] for one in errors if one["loc"][:1] == (key,))
-        raise BadRecipe(f"{where} {key}: {rules}, got {table.get(str(key))!r}.") from error
+        rules = " or ".join(error["msg"] for error in errors if error["loc"][:1] == (key,))
+        raise BadRecipe(f"{where} {key}: {rules}, got {table.get(str(key))!r}.") from invalid
     except ValueError as error:
         raise BadRecipe(f"{where}: every number must be finite, got {table!r}.") from error
 
@@ -249,29 +229,23 @@ def _task(table: Any) -> TaskTable:
     name = _named(table, "[[tasks]]")
     where = f"[[tasks]] {name}"
     config = registry.load("model.tasks", name).Config
-    extensions = {field.name: field.metadata[REGISTRY] for field in _fields(config) if REGISTRY in field.metadata}
-    own = {field.name for field in _fields(config)} - extensions.keys()
-    common = {field.name for field in _fields(TaskTable)} - {"config"}
-    members = {
-        extension: {member: registry.load(folder, member).Config for member in registry.names(folder)}
-        for extension, folder in extensions.items()
-    }
-    theirs = {field.name for part in members.values() for member in part.values() for field in _fields(member)}
-    _only(table, common | own | theirs, where)
+    extensions = {field.name: field.metadata.get(REGISTRY) for field in dataclasses.fields(config)}
+    folders = {extension: folder for extension, folder in extensions.items() if folder is not None}
+    known: set[str] = set()
 
-    def filled(cls: type[T], keys: Iterable[str]) -> T:
+    def fill(cls: Any, *left_out: str) -> Any:
+        keys = {field.name for field in dataclasses.fields(cls)}.difference(left_out)
+        known.update(keys)
         return parse(cls, {key: table[key] for key in table if key in keys}, where)
 
-    extended = {
-        extension: {member: filled(cls, {field.name for field in _fields(cls)}) for member, cls in part.items()}
-        for extension, part in members.items()
+    members = {
+        extension: {member: fill(registry.load(folder, member).Config) for member in registry.names(folder)}
+        for extension, folder in folders.items()
     }
-    settings = dataclasses.replace(filled(config, own), **extended)
-    return dataclasses.replace(filled(TaskTable, common), config=settings)
-
-
-def _fields(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(cls)
+    settings = dataclasses.replace(fill(config, *folders), **members)
+    task: TaskTable = dataclasses.replace(fill(TaskTable, "config"), config=settings)
+    _only(table, known, where)
+    return task
 
 
 def _override(table: dict[str, Any], override: str) -> None:
@@ -292,23 +266,6 @@ def _override(table: dict[str, Any], override: str) -> None:
             table[name] = _laid_over(inner, {key: value})
         case _:
             raise BadRecipe(f"--set {override}: {path.strip()} is no place of a recipe, such as training.epochs.")
-
-
-def _drop_former(table: dict[str, Any]) -> None:
-    """Remove former settings without effect. Raises BadRecipe for those that had one."""
-    for (name, key), (ignored, reason) in FORMER_KEYS.items():
-        for settings in _tables(table, name):
-            if key in settings and (value := settings.pop(key)) != ignored:
-                raise BadRecipe(f"[{name}] {key} = {value!r} was removed from hiersrec: {reason}")
-    for (name, key, value), reason in FORMER_VALUES.items():
-        if any(settings.get(key) == value for settings in _tables(table, name)):
-            raise BadRecipe(f"[{name}] {key} = {value!r} was removed from hiersrec: {reason}")
-
-
-def _tables(table: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The tables of that name, one or, for [[tasks]], several; none where the recipe has something else."""
-    found = table.get(name)
-    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, dict)]
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 STEPS = 2**16
-"""A probability is so many parts of one."""
+"""Probabilities are multiples of one over this."""
 
 
 class Dropout(nn.Module):

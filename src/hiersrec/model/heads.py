@@ -77,18 +77,18 @@ class Head(nn.Module, ABC):
 
 
 class Rows(nn.Linear):
-    """A linear layer of which some rows can be read alone; if `sparse`, that leaves gradients of those rows only."""
+    """A linear layer that can read some rows only; if `sparse`, that leaves gradients of those rows only."""
 
     sparse = False
 
-    def rows(self, at: Tensor) -> Tensor:
+    def rows(self, classes: Tensor) -> Tensor:
         """Weights of the outputs (K,) from 0: (K, D)."""
-        return functional.embedding(at, self.weight, sparse=self.sparse)
+        return functional.embedding(classes, self.weight, sparse=self.sparse)
 
-    def shifts(self, at: Tensor) -> Tensor:
+    def shifts(self, classes: Tensor) -> Tensor:
         """Biases of the outputs (K,) from 0: (K,)."""
-        # Not bias[at]: on several threads the gradient of indexing adds up in no fixed order.
-        return functional.embedding(at, self.bias[:, None])[:, 0]
+        # Not bias[classes]: on several threads the gradient of indexing adds up in no fixed order.
+        return functional.embedding(classes, self.bias[:, None])[:, 0]
 
 
 class LinearHead(Head):

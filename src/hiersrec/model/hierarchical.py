@@ -5,7 +5,8 @@ Hierarchy is data. A task reads z_final and the outputs of the earlier tasks it 
     h = z_final + injection_weight * sum_t Proj_t(f(p_t))                                          (eq. 3, 4)
 
 where p_t are the logits of task t and f is the identity (the paper) or softmax. An item task that reads every category
-is the paper's model; one that reads nothing beside category tasks is multi-task learning; alone it is single-task.
+is the paper's model; one that reads nothing is multi-task learning where there are category tasks, and single-task
+learning where there are none.
 """
 
 from collections.abc import Mapping
@@ -94,8 +95,8 @@ class HierarchicalModel(Trainable):
             }
         )
         # From zero on: drawn at random, those of few classes are longer than z_final itself and drown it.
-        for one in self.projections.values():
-            nn.init.zeros_(one.get_parameter("weight"))
+        for projection in self.projections.values():
+            nn.init.zeros_(projection.get_parameter("weight"))
         self.loss_weights = nn.ModuleDict(
             {name: loss_weights.of_loss(wires.loss_weight, f"{name}.weight") for name, wires in wiring.items()}
         )
@@ -192,18 +193,18 @@ class HierarchicalModel(Trainable):
         return losses.combined(each, _by_name(self.loss_weights)), each
 
     def start_epoch(self, seed: int, epoch: int) -> None:
-        """Draw the random weights of an epoch (from 0), which (seed, epoch) alone decides."""
-        for one in self.modules():
-            if isinstance(one, loss_weights.RandomWeight):
-                one.draw(seed, epoch)
+        """Draw the random weights of an epoch (from 0), which only (seed, epoch) decides."""
+        for module in self.modules():
+            if isinstance(module, loss_weights.RandomWeight):
+                module.draw(seed, epoch)
 
     def moving_weights(self) -> dict[str, dict[str, float]]:
         """The weights in force that are not fixed, by key of the recipe and name of the task; {} if all are fixed."""
-        found = {
+        moving = {
             "weight": loss_weights.moving(_by_name(self.loss_weights)),
             "injection_weight": loss_weights.moving(_by_name(self.injection_weights)),
         }
-        return {key: values for key, values in found.items() if values}
+        return {key: values for key, values in moving.items() if values}
 
     @torch.inference_mode()
     def explain(self, session_items: Tensor, items: Tensor) -> list[ScorePart]:

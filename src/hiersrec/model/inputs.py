@@ -4,13 +4,13 @@ E^I is an embedding of the item id. E^C is the sum of one embedding per category
 part per metadata column: the embedding of its value, the mean over its words, or its vector, projected. A part that a
 dataset lacks takes no width.
 
-With `neighbours`, E^I is the item's own embedding and a share, which is learnt, of those of the items that stood near
-it in training sessions (neighbours.py): what is learnt of one item is learnt of its like, too.
+With `neighbours`, E^I is the item's own embedding plus a learnt share of the embeddings of items that stood near it in
+training sessions (neighbours.py): what is learnt of an item is learnt of similar ones too.
 
-With `id_dropout`, each step of a training treats a random share of the catalogue as items that nobody has seen: their
-E^I is zero in the sessions and in the item head alike, as it is for items that are added to a trained run. So is that
-of items that no training session has: nothing would be learnt of them but to be wrong. Where ids are all that is known
-of items, nothing is dropped.
+With `id_dropout`, each training step treats a random share of the catalogue as items that nobody has seen: their E^I is
+zero in the sessions and in the item head alike, as it is for items that are added to a trained run. Items that no
+training session has get a zero E^I too: they would only be learnt as wrong. Where ids are all that is known of items,
+nothing is dropped.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from hiersrec.store.catalog import Catalog, Feature
 from hiersrec.store.sessions import Sessions
 
 SHARE = 0.5
-"""Share of the neighbours that training begins with."""
+"""Initial share of the neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +49,10 @@ class Config:
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Probability of zeroing a number of the input vector."""
     neighbours: Annotated[int, Ge(0), SHAPES] = 0
-    """Items near an item in training sessions that flow into its E^I, at most so many for each item; 0 for none."""
+    """Most items near an item in training sessions that flow into its E^I; 0 for none."""
     id_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
-    """Share of the catalogue's items, drawn anew at each training step, that have no E^I in that step; no part of a
-    model whose items have nothing else."""
+    """Share of the catalogue's items, drawn at each training step, that have no E^I in that step; ignored where items
+    have nothing else."""
 
     def content_width(self, catalog: Catalog) -> int:
         """Width of E^C and E^M together: 0 where all that is known of the items is their ids."""
@@ -92,10 +92,10 @@ class Inputs(nn.Module):
             register_constant(self, "item_nodes", torch.from_numpy(catalog.item_nodes.astype("int64")))
         self.feature_tables = nn.ModuleList()
         if config.metadata_width and catalog.features:
-            for at, (feature, width) in enumerate(zip(catalog.features, _shares(config, catalog), strict=True)):
+            for column, (feature, width) in enumerate(zip(catalog.features, _shares(config, catalog), strict=True)):
                 table = _projection(feature, width) if feature.is_vector else _table(feature.vocabulary, width)
                 self.feature_tables.append(table)
-                register_constant(self, f"tokens_{at}", _values(feature))
+                register_constant(self, f"tokens_{column}", _values(feature))
         self.width = self.item_width + self.content_width
         if not self.width:
             raise BadRecipe(
@@ -114,7 +114,7 @@ class Inputs(nn.Module):
         register_constant(self, "seen", seen)
 
     def forward(self, items: Tensor) -> Tensor:
-        """(B, T) int64 -> (B, T, D); padding (0) gives zeros. In training this draws the items without E^I anew."""
+        """(B, T) int64 -> (B, T, D); padding (0) gives zeros. In training this draws the items without E^I."""
         if self.training:
             self._mixed = None
         if self.training and self.id_dropout:
@@ -158,7 +158,7 @@ class Inputs(nn.Module):
         return super().train(mode)
 
     def use_sparse_gradients(self) -> None:
-        """From now on gradients of E^I hold the rows alone that a step asks for; it must not ask for all N then."""
+        """From now on gradients of E^I hold only the rows that a step reads; it must not read all N then."""
         self.item_table.sparse = self.item_width > 0
 
     def level_vectors(self, level: int) -> Tensor:
@@ -175,8 +175,8 @@ class Inputs(nn.Module):
             nodes = self.get_buffer("item_nodes")[rows]  # (..., L)
             levels = [table(nodes[..., level]) for level, table in enumerate(self.level_tables)]
             parts.append(torch.stack(levels).sum(0))  # (..., d_C)
-        for at, table in enumerate(self.feature_tables):
-            values = self.get_buffer(f"tokens_{at}")[rows]  # (..., W)
+        for column, table in enumerate(self.feature_tables):
+            values = self.get_buffer(f"tokens_{column}")[rows]  # (..., W)
             parts.append(_mean(table.weight, values) if isinstance(table, nn.Embedding) else table(values))
         return torch.cat(parts, -1)
 
@@ -218,4 +218,4 @@ def _shares(config: Config, catalog: Catalog) -> list[int]:
             f"{config.metadata_width}. Make it larger, or 0 to leave metadata out."
         )
     least, more = divmod(config.metadata_width, count)
-    return [least + (at < more) for at in range(count)]
+    return [least + (column < more) for column in range(count)]

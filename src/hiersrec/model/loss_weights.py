@@ -5,7 +5,7 @@ randomized weights per epoch" and found 1 best. A recipe may say:
 
     a number      fixed
     "trainable"   learnt with everything else, from 1 on
-    "random"      drawn anew each epoch, evenly from 0 to 2, whose mean is the paper's 1
+    "random"      drawn each epoch, evenly from 0 to 2, whose mean is the paper's 1
 
 Fixed and random weights have no tensor in the file of weights.
 """
@@ -33,15 +33,18 @@ class Weight(nn.Module):
 
 
 class RandomWeight(Weight):
-    """Drawn anew each epoch; 1, its mean, in evaluation, so that a model does not depend on its last draw."""
+    """Drawn each epoch; 1, its mean, in evaluation, so that a model does not depend on its last draw.
 
-    def __init__(self, place: str) -> None:
+    name: decides what is drawn, with seed and epoch; no other weight of the model may have it.
+    """
+
+    def __init__(self, name: str) -> None:
         super().__init__(1.0)
-        self.place = place
+        self.name = name
 
     def draw(self, seed: int, epoch: int) -> None:
-        """Draw evenly from 0 to 2; depends on (seed, epoch, place) alone, so that a resumed training draws the same."""
-        self.value = float(np.random.default_rng([seed, epoch, *self.place.encode()]).uniform(0, 2))
+        """Draw evenly from 0 to 2; depends only on (seed, epoch, name), so that a resumed training draws the same."""
+        self.value = float(np.random.default_rng([seed, epoch, *self.name.encode()]).uniform(0, 2))
 
     def forward(self) -> float | Tensor:
         """The draw of the epoch, or 1."""
@@ -67,26 +70,26 @@ class TrainableWeight(Weight):
 
 
 def moving(weights: Mapping[str, Weight]) -> dict[str, float]:
-    """Of weights by name, those in force that are not fixed, as numbers."""
+    """The weights in force that are not fixed, by name, as numbers."""
     return {
-        name: torch.as_tensor(one(), dtype=torch.float64).item()
-        for name, one in weights.items()
-        if isinstance(one, RandomWeight) or isinstance(one.value, nn.Parameter)
+        name: torch.as_tensor(weight(), dtype=torch.float64).item()
+        for name, weight in weights.items()
+        if isinstance(weight, RandomWeight) or isinstance(weight.value, nn.Parameter)
     }
 
 
-def of_loss(setting: Setting, place: str) -> Weight:
-    """Weight of a task's loss; `place`, unlike any other of the model, decides what is drawn."""
+def of_loss(setting: Setting, name: str) -> Weight:
+    """Weight of a task's loss; `name` as in RandomWeight."""
     if setting == "trainable":
         return TrainableWeight()
-    return RandomWeight(place) if setting == "random" else Weight(setting)
+    return RandomWeight(name) if setting == "random" else Weight(setting)
 
 
-def of_injection(setting: Setting, place: str) -> Weight:
-    """Weight of what a task reads, lambda_C; `place` as in of_loss.
+def of_injection(setting: Setting, name: str) -> Weight:
+    """Weight of what a task reads, lambda_C; `name` as in RandomWeight.
 
     A trainable one scales projections that are learnt as well: it adds no new function, only another pace.
     """
     if setting == "trainable":
         return Weight(nn.Parameter(torch.ones(())))
-    return RandomWeight(place) if setting == "random" else Weight(setting)
+    return RandomWeight(name) if setting == "random" else Weight(setting)

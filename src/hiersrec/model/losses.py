@@ -69,8 +69,8 @@ class _CrossEntropy(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         classes: Tensor,
-        place_added: tuple[Tensor, Tensor],
-        added: Tensor,
+        sparse_index: tuple[Tensor, Tensor],
+        sparse_values: Tensor,
     ) -> Tensor:
         device = state.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
@@ -82,73 +82,72 @@ class _CrossEntropy(torch.autograd.Function):
         grad_state = torch.empty_like(left) if ctx.needs_input_grad[0] else None
         grad_weight = torch.empty(right.shape, device=state.device) if ctx.needs_input_grad[1] else None
         grad_bias = torch.zeros(len(right), device=state.device) if bias is not None else None
-        grad_added = torch.empty_like(added)
+        grad_sparse = torch.empty_like(sparse_values)
         loss = torch.zeros((), device=state.device)
         starts = range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right))))
         bounds = [0] * (len(starts) + 1)  # of the sparse scores of each block
-        if len(added):
+        if len(sparse_values):
             edges = torch.tensor([*starts, len(left)], device=state.device)
-            bounds = torch.searchsorted(place_added[0], edges).tolist()
-        for start, here in zip(starts, map(slice, bounds[:-1], bounds[1:]), strict=True):
+            bounds = torch.searchsorted(sparse_index[0], edges).tolist()
+        for start, block in zip(starts, map(slice, bounds[:-1], bounds[1:]), strict=True):
             rows = slice(start, start + size)
-            place = (torch.arange(len(left[rows]), device=state.device), classes[rows].clamp(min=0))
+            target = (torch.arange(len(left[rows]), device=state.device), classes[rows].clamp(min=0))
             # (R, C), logits until they are none
             probs = left[rows] @ right.T if shift is None else torch.addmm(shift, left[rows], right.T)
-            changed, by = (place_added[0][here] - start, place_added[1][here]), added[here]
-            probs[changed] += by.to(dtype)
+            changed, values = (sparse_index[0][block] - start, sparse_index[1][block]), sparse_values[block]
+            probs[changed] += values.to(dtype)
             torch.softmax(probs, 1, out=probs)
-            loss += (_surprise(probs, place, (left[rows], right, shift), (*changed, by)) * share[rows]).sum()
+            loss += (_surprise(probs, target, (left[rows], right, shift), (*changed, values)) * share[rows]).sum()
             # d loss / d logits, but for the share. Not scatter_add_: in bf16 that is slower than all the products.
-            probs[place] -= 1
-            grad_added[here] = probs[changed].float() * share[rows][changed[0]]
+            probs[target] -= 1
+            grad_sparse[block] = probs[changed].float() * share[rows][changed[0]]
             if grad_state is not None:
                 torch.mm(probs, right, out=grad_state[rows])
             if grad_weight is not None:
                 for part, columns in zip(torch.split(grad_weight, PART), torch.split(probs, PART, 1), strict=True):
-                    found = columns.T @ weighted[rows]
-                    (part.add_ if start else part.copy_)(found)
+                    (part.add_ if start else part.copy_)(columns.T @ weighted[rows])
             if grad_bias is not None:
                 grad_bias += share[rows].to(dtype) @ probs
         if grad_state is not None:
             grad_state = grad_state.to(state.dtype).mul_(share[:, None])
-        ctx.gradients = (grad_state, grad_weight, grad_bias, grad_added)
+        ctx.gradients = (grad_state, grad_weight, grad_bias, grad_sparse)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.gradients is None:
-            raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be asked for once.")
-        *gradients, grad_added = (None if one is None else one.mul_(factor) for one in ctx.gradients)
+            raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be computed once.")
+        *gradients, grad_sparse = (None if grad is None else grad.mul_(factor) for grad in ctx.gradients)
         ctx.gradients = None
-        return (*gradients, None, None, grad_added)
+        return (*gradients, None, None, grad_sparse)
 
 
 def _surprise(
     probs: Tensor,
-    place: tuple[Tensor, Tensor],
+    target: tuple[Tensor, Tensor],
     layer: tuple[Tensor, Tensor, Tensor | None],
-    added: tuple[Tensor, Tensor, Tensor],
+    sparse: tuple[Tensor, Tensor, Tensor],
 ) -> Tensor:
-    """-log of the probability at `place` -> (R,) float32, also where that is too small for its dtype.
+    """-log of the probability at `target` -> (R,) float32, also where that is too small for its dtype.
 
-    layer: states (R, D), weights (C, D) and biases (C,) or None; added: rows, classes and values of what its logits
-    have besides.
+    layer: states (R, D), weights (C, D) and biases (C,) or None; sparse: rows, classes and values of what is added to
+    the logits.
     """
-    at_target = probs[place].float()
-    found = -at_target.log()
-    tiny = at_target < TINY
+    target_probs = probs[target].float()
+    surprise = -target_probs.log()
+    tiny = target_probs < TINY
     for row in tiny.nonzero()[:, 0] if bool(tiny.any()) else ():
         top = probs[row].argmax()
-        found[row] = _logit(row, top, layer, added) - _logit(row, place[1][row], layer, added)
-        found[row] -= probs[row, top].float().log()
-    return found
+        surprise[row] = _logit(row, top, layer, sparse) - _logit(row, target[1][row], layer, sparse)
+        surprise[row] -= probs[row, top].float().log()
+    return surprise
 
 
 def _logit(
-    row: Tensor, column: Tensor, layer: tuple[Tensor, Tensor, Tensor | None], added: tuple[Tensor, Tensor, Tensor]
+    row: Tensor, column: Tensor, layer: tuple[Tensor, Tensor, Tensor | None], sparse: tuple[Tensor, Tensor, Tensor]
 ) -> Tensor:
-    """One logit once more, in float32."""
-    (left, right, shift), (rows, columns, values) = layer, added
+    """One logit again, in float32."""
+    (left, right, shift), (rows, columns, values) = layer, sparse
     logit = left[row].float() @ right[column].float() + values[(rows == row) & (columns == column)].sum()
     return logit if shift is None else logit + shift[column].float()

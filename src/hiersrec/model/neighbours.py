@@ -34,7 +34,7 @@ def nearest(num_items: int, train: Sessions, most: int) -> tuple[Int32, Float32]
     order = np.lexsort((other, -value, of))
     of, other, value = of[order], other[order], value[order]
     rank = np.arange(len(of)) - np.searchsorted(of, of)
-    of, other, value = (one[rank < most] for one in (of, other, value))
+    of, other, value = (array[rank < most] for array in (of, other, value))
     shares = value / np.bincount(of, value, size)[of]
     return np.stack([of, other]).astype(np.int32), shares.astype(np.float32)
 

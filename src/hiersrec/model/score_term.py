@@ -4,7 +4,7 @@
 
 A term is one file in score_terms/, and nothing else knows it by name. The file has
 
-    Config       frozen dataclass; its fields are keys of [[tasks]] item, beside those of tasks/item.py, so no two terms
+    Config       frozen dataclass; its fields are keys of [[tasks]] item, as those of tasks/item.py are, so no two terms
                  may share one
     CONSTRAINTS  what its settings require (constraints.py), if anything
     build(config, catalog, width, max_length, train) -> the term, or None where the settings turn it off

@@ -12,7 +12,7 @@ class Taught:
     probs: Tensor
     """(B, N): probabilities of all items; class i is item i + 1."""
     share: float
-    """Of the right answer, from 0 to 1."""
+    """Of the target, from 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the training loop trains: our model, and the rivals of baselines/ that learn by gradient."""
+"""What the training loop trains: our model, and the baselines that learn by gradient."""
 
 from abc import ABC, abstractmethod
 from typing import cast
@@ -23,11 +23,12 @@ class Trainable(nn.Module, ABC):
         """Combined loss (scalar), and the parts of it by name, unweighted, for people to watch."""
 
     def sparse_parameters(self) -> list[nn.Parameter]:
-        """Tables whose gradients hold some rows alone: those of modules that are set to `sparse`, as embeddings can."""
-        return [cast("nn.Parameter", one.weight) for one in self.modules() if getattr(one, "sparse", False) is True]
+        """Tables whose gradients hold some rows only: of modules that are set to `sparse`, as embeddings can be."""
+        sparse = [module for module in self.modules() if getattr(module, "sparse", False) is True]
+        return [cast("nn.Parameter", module.weight) for module in sparse]
 
     def start_epoch(self, seed: int, epoch: int) -> None:
-        """Told before each epoch (from 0); what it draws may depend on (seed, epoch) alone."""
+        """Called before each epoch (from 0); what it draws may depend only on (seed, epoch)."""
         del seed, epoch
 
     def moving_weights(self) -> dict[str, dict[str, float]]:
@@ -37,4 +38,4 @@ class Trainable(nn.Module, ABC):
 
 def parameter_count(model: nn.Module) -> int:
     """Numbers that are learnt, each table counted once."""
-    return sum(one.numel() for one in model.parameters())
+    return sum(parameter.numel() for parameter in model.parameters())

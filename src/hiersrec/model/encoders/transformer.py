@@ -33,7 +33,7 @@ class Config:
     positions: Literal["forward", "reversed"] = "forward"
     """Count positions from the oldest item or from the newest."""
     causal: bool = False
-    """Let an item look at itself and the earlier ones alone, as SASRec does, instead of at all."""
+    """Let an item look only at itself and the earlier ones, as SASRec does, instead of at all."""
     norm: Annotated[Literal["post", "pre"], SHAPES] = "post"
     """Normalise after each half of a block (Vaswani et al.) or before it."""
     max_length: Annotated[int, Ge(1)] = 50
@@ -60,7 +60,7 @@ class Transformer(nn.Module):
         self.max_length = config.max_length
         self.reversed, self.masked = config.positions == "reversed", config.causal
         self.causal = self.masked and not self.reversed
-        """Whether a state depends on its own item and earlier ones alone; a place from the end tells of later ones."""
+        """Whether a state depends only on its own item and earlier ones; positions from the end tell of later ones."""
         self.positions = nn.Parameter(torch.randn(config.max_length, width) * width**-0.5)
         self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config, width) for _ in range(config.layers))
@@ -68,11 +68,11 @@ class Transformer(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """The mask is True at real positions, which stand first; at least one in each row."""
-        place = torch.arange(vectors.shape[1], device=vectors.device).expand_as(mask)  # (B, T)
+        position = torch.arange(vectors.shape[1], device=vectors.device).expand_as(mask)  # (B, T)
         if self.reversed:
-            place = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
+            position = (mask.sum(1, keepdim=True) - 1 - position).clamp(min=0)
         # Not positions[place]: on several threads the gradient of indexing adds up in no fixed order.
-        states = self.dropout(vectors + functional.embedding(place, self.positions))  # (B, T, D)
+        states = self.dropout(vectors + functional.embedding(position, self.positions))  # (B, T, D)
         # (B, 1, 1, T): keys that may be looked at. Padding stands last, where no earlier item would look.
         # An exported graph can't ask whether there is padding, so it looks at the mask always.
         is_whole = not torch.compiler.is_exporting() and bool(mask.all())

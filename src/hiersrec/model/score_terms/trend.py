@@ -16,7 +16,7 @@ With that a the counts vary by as much as they do: Var c = e + e^2 / a. Where th
 (DuMouchel, Bayesian Data Mining in Large Frequency Tables, 1999.)
 
 Lately: an event counts half as much for each HALF_LIFE of the sessions that came after its own, times a factor that is
-the same for all and leaves them to vary as counts do: the sum of their weights is that of their squares.
+the same for all and lets them vary as counts do: the sum of their weights equals the sum of their squares.
 """
 
 from collections.abc import Iterator

@@ -80,6 +80,6 @@ class Smoothing(nn.Module):
         return functional.embedding(category, total / size[:, None])
 
     def _inside(self, sparse: SparseScores, category: Tensor) -> Tensor:
-        """The even share of each sparse score's item if its example's category is that of the item, else 0: (M,)."""
+        """The even share of each sparse score's item if its example has the category of the item, else 0: (M,)."""
         node = self.get_buffer("node")[sparse.classes]
         return (category[sparse.rows] == node).float() / self.get_buffer("size")[node]

@@ -22,7 +22,7 @@ def build(config: Config, catalog: Catalog) -> "Full":
 
 
 class Full(nn.Module):
-    """Softmax of the head's products with all items. soft_targets: SoftTargets, each of which adds to the loss."""
+    """Softmax of the head's products with all items. soft_targets: SoftTargets; each adds to the loss."""
 
     partial = False
 

@@ -4,15 +4,15 @@ Khrylchenko et al., Correcting the LogQ Correction, RecSys 2025 (arXiv 2507.0933
 
     grad -log P(p) = (1 - P(p)) * (sum over j != p of P(j | not p) grad s_j  -  grad s_p)
 
-of which only the inner sum is to be estimated: the right item p is no draw, so it takes no correction and no part in
-that sum, and the example has the weight 1 - P(p). Let e_j be how often item j is to be expected in the sample. Over the
-drawn j != p, the sum of exp(s_j) / e_j is right on average for the sum over all wrong items, and
+where only the inner sum has to be estimated: the target p is no draw, so it takes no correction and is not in that sum,
+and the example has the weight 1 - P(p). Let e_j be how often item j is to be expected in the sample. Over the drawn
+j != p, the sum of exp(s_j) / e_j is right on average for the sum over all other items, and
 
     loss = log(exp(s_p) + sum of exp(s_j) / e_j) - s_p
 
 has this gradient, with 1 - P(p) and P(j | not p) estimated by that sum; as in the paper, nothing of the weight itself
 is derived. Items are drawn with replacement in proportion to (training events + 1)^0.75: 0.75 as in word2vec (Mikolov
-et al. 2013), + 1 since an item that nobody clicked is a wrong answer too. One that comes up again counts once, so
+et al. 2013), + 1 since an item that nobody clicked is a negative too. One that comes up again counts once, so
 e_j = 1 - (1 - q_j)^K, the chance to come up in K draws; the more draws, the closer this is to the full softmax itself.
 """
 
@@ -56,7 +56,7 @@ def build(config: Config, catalog: Catalog) -> "Sampled":
 
 
 class Sample(NamedTuple):
-    """K drawn items; one that came up more than once counts in one place alone."""
+    """K drawn items; one that came up more than once counts in one place only."""
 
     items: Tensor
     """(K,) int64, from 1."""
@@ -80,7 +80,7 @@ class Sampled(nn.Module):
         register_constant(self, "miss", torch.from_numpy(miss))
 
     def loss(self, head: Head, state: Tensor, targets: Targets, sparse: SparseScores | None) -> Tensor:
-        """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32; draws anew."""
+        """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32."""
         assert sparse is None, "score terms of positions exclude this softmax"
         assert targets.taught is None, "so do teachers"
         labelled, items = targets.items > 0, targets.items.clamp(min=1)
@@ -88,19 +88,19 @@ class Sampled(nn.Module):
         right = (query.float() * head.vectors(items).float()).sum(-1)  # (B,)
         if (bias := head.biases(items)) is not None:
             right = right + bias
-        found = _Loss.apply(  # type: ignore[no-untyped-call]
+        loss = _Loss.apply(  # type: ignore[no-untyped-call]
             query, head.vectors(sample.items), head.biases(sample.items), right, (items, labelled), sample
         )
-        return cast("Tensor", found)
+        return cast("Tensor", loss)
 
     def draw(self) -> Sample:
         """A sample, from torch's random state on the model's device."""
         end = self.get_buffer("end")
-        at = torch.rand(self.negatives, dtype=end.dtype, device=end.device) * end[-1]
-        places = torch.searchsorted(end, at, right=True).clamp(max=len(end) - 1).sort().values
-        counts = torch.cat([places[:1] >= 0, places[1:] != places[:-1]])
-        expected = -torch.expm1(self.negatives * self.get_buffer("miss")[places])  # e_j
-        return Sample(places + 1, torch.where(counts, -torch.log(expected), -torch.inf).float())
+        mass = torch.rand(self.negatives, dtype=end.dtype, device=end.device) * end[-1]
+        drawn = torch.searchsorted(end, mass, right=True).clamp(max=len(end) - 1).sort().values
+        counts = torch.cat([drawn[:1] >= 0, drawn[1:] != drawn[:-1]])
+        expected = -torch.expm1(self.negatives * self.get_buffer("miss")[drawn])  # e_j
+        return Sample(drawn + 1, torch.where(counts, -torch.log(expected), -torch.inf).float())
 
 
 class _Loss(torch.autograd.Function):
@@ -130,16 +130,16 @@ class _Loss(torch.autograd.Function):
         wrong = torch.empty_like(right)  # 1 - P(p), times the share
         loss = torch.zeros((), device=query.device)
         for start in range(0, len(left), ROWS):
-            at = slice(start, start + ROWS)
-            logits = (left[at] @ columns.T).float()  # (R, K)
+            block = slice(start, start + ROWS)
+            logits = (left[block] @ columns.T).float()  # (R, K)
             logits += shift
-            logits.masked_fill_(items[at, None] == sample.items, -torch.inf)
-            top = torch.maximum(logits.amax(1), right[at])  # (R,)
+            logits.masked_fill_(items[block, None] == sample.items, -torch.inf)
+            top = torch.maximum(logits.amax(1), right[block])  # (R,)
             total = logits.sub_(top[:, None]).exp_().sum(1)
-            whole = total + (right[at] - top).exp()
-            loss += ((whole.log() + top - right[at]) * share[at]).sum()
-            wrong[at] = total / whole * share[at]
-            residual[at] = logits.mul_((share[at] / whole)[:, None])
+            whole = total + (right[block] - top).exp()
+            loss += ((whole.log() + top - right[block]) * share[block]).sum()
+            wrong[block] = total / whole * share[block]
+            residual[block] = logits.mul_((share[block] / whole)[:, None])
         ctx.save_for_backward(residual, left, columns, wrong)
         ctx.dtypes = (query.dtype, vectors.dtype, None if bias is None else bias.dtype, right.dtype)
         return loss

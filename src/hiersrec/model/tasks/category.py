@@ -47,9 +47,9 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     depth = len(catalog.levels)
     if config.level != "all" and config.level > depth:
         raise BadRecipe(f"[[tasks]] category: the dataset has {depth} levels, got level = {config.level}.")
-    wanted = range(1, depth + 1) if config.level == "all" else [config.level]
+    levels = range(1, depth + 1) if config.level == "all" else [config.level]
     return {
-        f"category_{level}": replace(config, level=level) for level in wanted if catalog.levels[level - 1].num_known
+        f"category_{level}": replace(config, level=level) for level in levels if catalog.levels[level - 1].num_known
     }
 
 

@@ -21,15 +21,15 @@ class Config:
 
 def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     """The tasks that one table of the recipe stands for, by name: "column_brand", ...; none for an empty column."""
-    columns = {name.removeprefix(COLUMN): one for name, one in catalog.labels.items() if name.startswith(COLUMN)}
+    columns = {name.removeprefix(COLUMN): labels for name, labels in catalog.labels.items() if name.startswith(COLUMN)}
     known = [name for name, labels in columns.items() if labels.num_known]
-    if dotted := [one for one in known if "." in one and config.column in (one, "all")]:
+    if dotted := [name for name in known if "." in name and config.column in (name, "all")]:
         raise BadRecipe(
             f"[[tasks]] column: '{dotted[0]}' has a dot, which a name of a module can't have. Rename the column "
             "in the items table, or name others with tasks.column.column."
         )
     if config.column == "all":
-        return {f"{COLUMN}{one}": Config(column=one) for one in known}
+        return {f"{COLUMN}{name}": Config(column=name) for name in known}
     if config.column not in known:
         near = did_you_mean(config.column, known)
         raise BadRecipe(

@@ -6,11 +6,11 @@ no popularity bias by vector length. Sources: NISER (Gupta et al. 2019), CORE (H
 in COTREC, SGNN-HN and Atten-Mixer. `head = "dot"` is the plain product state . E^I_i of NARM, STAMP and SASRec.
 
 With `vectors = "id+metadata"` the cosine is with E^I_i + A [E^C_i ; E^M_i], so that an item without E^I, one that
-training never saw, is scored through its categories and metadata alone: the paper's future work (section 5). On a
+training never saw, is scored only through its categories and metadata: the paper's future work (section 5). On a
 dataset that has neither this is the cosine with E^I_i, as a part of the inputs that a dataset lacks takes no width.
 DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of the inputs does.
 
-`softmax` names a file of model/softmax/: that of the whole catalogue, or one whose steps read some of its items only.
+`softmax` names a file of model/softmax/: over the whole catalogue, or one whose steps read some of its items only.
 What else is added to the scores, and who shares in the target, are files of model/score_terms/ and model/soft_targets/,
 whose settings are keys of this table too.
 """
