@@ -25,11 +25,12 @@ from shop import Shop
 
 from hiersrec.retrieval import search
 from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.session_scores import NOTHING
 from hiersrec.retrieval.slabs import TYPES, Slabs
 from hiersrec.types import Float32, Int32, Int64
 
 CATALOGUES, WIDTH, SHARE, K = (43_097, 1_000_000), 384, 0.04, 20
-BYTES = {"float32": 4, "bf16": 2, "int8": 1}
+BYTES = {"float32": 4, "int8": 1}
 
 
 class World:
@@ -61,7 +62,7 @@ def listed(world: World, slabs: Slabs, row: int, full: bool) -> tuple[Int32, int
     scored = search.Scored(line, stretches)
     if slabs.codes is None:
         return search.best(scored, world.layout, K)[0], len(line)
-    return search.best_again(scored, world.layout, K, slabs, query)[0], len(line)
+    return search.best_again(scored, world.layout, K, slabs, query, NOTHING)[0], len(line)
 
 
 def seconds(work: Callable[[], object]) -> float:

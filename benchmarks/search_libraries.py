@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--prefixes", type=int, default=PREFIXES)
-    parser.add_argument("--types", nargs="+", default=["float32", "int8"], choices=["float32", "bf16", "int8"])
+    parser.add_argument("--types", nargs="+", default=["float32", "int8"], choices=["float32", "int8"])
     parser.add_argument("--picture", type=Path, help="draw the curve there")
     parser.add_argument("--json", type=Path, help="write all measurements there")
     wanted = parser.parse_args()

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from weighing import weighed
 
 from hiersrec.build import open_run
 from hiersrec.config import ModelRecipe
+from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.score_terms.trend import trend
+from hiersrec.model.tasks.item import config_of
 from hiersrec.store.dataset import Dataset
 from hiersrec.types import Batch, Float32, Scorer, Scores
 
@@ -60,18 +61,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     run = open_run(asked.run)
-    if isinstance(run.recipe, ModelRecipe) and any(one.config.trend for one in run.recipe.tasks if one.name == "item"):
+    if isinstance(run.recipe, ModelRecipe) and config_of(run.recipe).score_terms["trend"].trend:
         parser.error(f"{asked.run} has trends already; train it with --set tasks.item.trend=0")
     dataset = Dataset.open(Path(run.document["dataset"]["path"]))
     of_items = trend(run.catalog.num_items, dataset.training().train)
-    measured = weighed(
-        asked.weight or WEIGHTS,
-        lambda weight: WithTrend(run.scorer, weight * of_items, asked.times),
-        run.catalog,
-        dataset.sessions(asked.split),
-        SHOWN,
-        asked.split,
-    )
+    sessions = dataset.sessions(asked.split)
+    measured: dict[float, dict[str, float]] = {}
+    for weight in asked.weight or WEIGHTS:
+        metrics = evaluate(WithTrend(run.scorer, weight * of_items, asked.times), run.catalog, sessions).metrics
+        measured[weight] = {name: metrics[name] for name in SHOWN}
+        line = ", ".join(f"{name} {value:.4f}" for name, value in measured[weight].items())
+        print(f"{asked.split}, weight {weight}: {line}", flush=True)
     if asked.json is not None:
         asked.json.write_text(json.dumps({asked.split: measured}, indent=2) + "\n", encoding="utf-8")
 

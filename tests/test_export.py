@@ -264,7 +264,7 @@ def test_a_baseline_has_no_export(toy_run, tmp_path) -> None:
 
 def test_an_unknown_type_of_slabs_is_refused_before_anything_is_read(tmp_path) -> None:
     with pytest.raises(
-        BadInput, match=r"There are no slabs of type 'int4'\. Did you mean 'int8'\? Known: bf16, float32"
+        BadInput, match=r"There are no slabs of type 'int4'\. Did you mean 'int8'\? Known: float32, int8"
     ):
         export(tmp_path / "nothing", tmp_path / "bundle", lambda _: None, slabs="int4")
 

@@ -367,9 +367,17 @@ def test_former_settings_without_effect_are_passed_over(read) -> None:
 
 FORMER = [
     ("training.split_items=true", "[training] split_items = True was removed", 'softmax = "sampled"'),
-    ("tasks.item.negatives_from=category", "[tasks] negatives_from = 'category' was removed", "from all items"),
-    ("tasks.item.softmax=coarse_to_fine", "[tasks] softmax = 'coarse_to_fine' was removed", 'Use softmax = "sampled"'),
-    ("tasks.category.weight=uncertainty", "[tasks] weight = 'uncertainty' was removed", '"trainable" or "random"'),
+    ("tasks.item.negatives_from=category", "[[tasks]] item negatives_from = 'category' was removed", "from all items"),
+    (
+        "tasks.item.softmax=coarse_to_fine",
+        "[[tasks]] item softmax = 'coarse_to_fine' was removed",
+        'Use softmax = "sampled"',
+    ),
+    (
+        "tasks.category.weight=uncertainty",
+        "[[tasks]] category weight = 'uncertainty' was removed",
+        '"trainable" or "random"',
+    ),
 ]
 
 

@@ -67,7 +67,7 @@ def export(
 
     data: a dataset folder in place of the one the run was trained on; the graph is checked on its validation sessions,
     or on random ones where there is no dataset. candidates: the items that the bundle ranks where a request names none.
-    slabs: the type of the vectors that are read first, "float32", "bf16" or "int8"; lists are in the order of float32
+    slabs: the type of the vectors that are read first, "float32" or "int8"; lists are in the order of float32
     scores in any case. `say` gets a line per stage. Raises BadRecipe if the run's model can't be exported, BadInput for
     candidates that it can't give or a dataset that is another, MissingExtra for a package that is absent, BadFolder if
     a folder is not what it should be, and HiersrecError if the graph is too far from the model.

@@ -1,6 +1,5 @@
 """Settings that recipes no longer have: run folders made before spell them out and still open."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from hiersrec.errors import BadRecipe
@@ -30,15 +29,18 @@ FORMER_VALUES = {
 def drop_former(recipe: dict[str, Any]) -> None:
     """Remove former settings without effect from the tables of a recipe; raises BadRecipe for one with an effect."""
     for (name, key), (ignored, reason) in FORMER_KEYS.items():
-        for table in _tables(recipe, name):
+        for where, table in _tables(recipe, name):
             if key in table and (value := table.pop(key)) != ignored:
-                raise BadRecipe(f"[{name}] {key} = {value!r} was removed from hiersrec: {reason}")
+                raise BadRecipe(f"{where} {key} = {value!r} was removed from hiersrec: {reason}")
     for (name, key, value), reason in FORMER_VALUES.items():
-        if any(table.get(key) == value for table in _tables(recipe, name)):
-            raise BadRecipe(f"[{name}] {key} = {value!r} was removed from hiersrec: {reason}")
+        for where, table in _tables(recipe, name):
+            if table.get(key) == value:
+                raise BadRecipe(f"{where} {key} = {value!r} was removed from hiersrec: {reason}")
 
 
-def _tables(recipe: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    """The tables of that name, one or, for [[tasks]], several; none where the recipe has something else."""
+def _tables(recipe: dict[str, Any], name: str) -> list[tuple[str, dict[str, Any]]]:
+    """The tables of that name, as messages name them; none where the recipe has something else."""
     tables = recipe.get(name)
-    yield from (table for table in (tables if isinstance(tables, list) else [tables]) if isinstance(table, dict))
+    if isinstance(tables, list):
+        return [(f"[[{name}]] {table.get('name')}", table) for table in tables if isinstance(table, dict)]
+    return [(f"[{name}]", tables)] if isinstance(tables, dict) else []

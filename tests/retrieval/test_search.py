@@ -1,7 +1,6 @@
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,10 +77,9 @@ def test_first_against_sorted(seed, size, values) -> None:
         assert list(zip(*(one.tolist() for one in found), strict=True)) == expected
 
 
-@pytest.mark.parametrize("type_", ["bf16", "int8"])
-def test_scores_from_narrow_slabs_are_float32_scores(type_) -> None:
+def test_scores_from_narrow_slabs_are_float32_scores() -> None:
     random, made = np.random.default_rng(3), layout(3, 4000)
-    slabs = Slabs.of(random.standard_normal((4000, 32), np.float32), random.standard_normal(4000, np.float32), type_)
+    slabs = Slabs.of(random.standard_normal((4000, 32), np.float32), random.standard_normal(4000, np.float32), "int8")
     query, every = random.standard_normal(32, np.float32), np.array([[0, 4000]])
     [line] = slabs.scan(query[None], [every])
     items, scores = best_again(Scored(line, every), made, 20, slabs, query, NOTHING)
@@ -93,10 +91,9 @@ def test_scores_from_narrow_slabs_are_float32_scores(type_) -> None:
     np.testing.assert_allclose(scores, expected[1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("type_", ["bf16", "int8"])
-def test_of_many_equal_scores_the_smallest_numbers_are_scored_again(type_, monkeypatch) -> None:
+def test_of_many_equal_scores_the_smallest_numbers_are_scored_again(monkeypatch) -> None:
     made, asked = layout(5, 4000), []
-    slabs = Slabs.of(np.ones((4000, 8), np.float32), None, type_)
+    slabs = Slabs.of(np.ones((4000, 8), np.float32), None, "int8")
     exact = Slabs.exact
     monkeypatch.setattr(Slabs, "exact", lambda *given: asked.append(len(given[2])) or exact(*given))
     [line] = slabs.scan(np.ones((1, 8), np.float32), [np.array([[0, 4000]])])

@@ -21,7 +21,7 @@ from tests.toy import walks
 
 @pytest.fixture(scope="module")
 def folder(toy_run, tmp_path_factory) -> Path:
-    return exported(toy_run, tmp_path_factory.mktemp("bundle") / "bundle", slabs="bf16")
+    return exported(toy_run, tmp_path_factory.mktemp("bundle") / "bundle", slabs="int8")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def encoder(bundle: Bundle):
 
 
 def test_what_is_inside(bundle) -> None:
-    assert bundle.document["slabs"] == bundle.ranker.slabs.type_ == "bf16"
+    assert bundle.document["slabs"] == bundle.ranker.slabs.type_ == "int8"
     assert bundle.catalog.num_items == 48
     assert bundle.candidates.policy == "all"
     assert bundle.ranker.max_length == encoder(bundle).max_length == 10
@@ -95,6 +95,16 @@ def test_a_bundle_without_an_index_of_titles_is_to_be_made_anew(folder, tmp_path
     seal(older, "bundle", document, [older / name for name in document["files"] if "search" not in name])
 
     with pytest.raises(BadFolder, match=r"was made by an older hiersrec: .* Make it anew with export\."):
+        open_bundle(older)
+
+
+def test_a_bundle_with_vectors_in_bf16_is_to_be_exported_again(folder, tmp_path) -> None:
+    """A type that hiersrec no longer has."""
+    older = Path(shutil.copytree(folder, tmp_path / "bundle"))
+    document = open_seal(folder, "bundle")
+    seal(older, "bundle", document | {"slabs": "bf16"}, [older / name for name in document["files"]])
+
+    with pytest.raises(BadFolder, match=r"type bf16, and this hiersrec reads float32 and int8\. Export its run"):
         open_bundle(older)
 
 

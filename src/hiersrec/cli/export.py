@@ -22,7 +22,7 @@ def command(
         typer.Option(help="By default, rank only the best categories that hold this share of the items."),
     ] = None,
     slabs: Annotated[
-        str, typer.Option(help="Type of the vectors that are read first: float32, bf16 (half as much to read), int8.")
+        str, typer.Option(help="Type of the vectors that are read first: float32, or int8 (a quarter as much to read).")
     ] = "float32",
     int8: Annotated[bool, typer.Option("--int8", help="Quantize the encoder's weights to int8.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older bundle.")] = False,

@@ -1,11 +1,11 @@
 """Item vectors in place order (layout.py), and their products with queries, read a stretch of rows at a time.
 
-Three types. float32 gives the scores themselves, in numpy, whose product reads memory as fast as it can be read. bf16
-(half the bytes) and int8 (a quarter; symmetric, one scale a row, the query alike) find the best roughly, in SimSIMD;
-the few best are scored again in float32 from `vectors` (search.py). All arrays may be memory-mapped.
+Two types. float32 gives the scores themselves, in numpy, whose product reads memory as fast as it can be read. int8 (a
+quarter of the bytes; symmetric, one scale a row, the query alike) finds the best roughly, in SimSIMD; the few best are
+scored again in float32 from `vectors` (search.py). All arrays may be memory-mapped.
 
-    vectors.npy   (N, d) float32         codes.npy    (N, d) int8, or uint16 that hold bf16; not with float32
-    biases.npy    (N,) float32, if any   scales.npy   (N,) float32, the worth of 1 in each row of int8 codes
+    vectors.npy   (N, d) float32         codes.npy    (N, d) int8; with type int8 only
+    biases.npy    (N,) float32, if any   scales.npy   (N,) float32, the worth of 1 in each row of codes
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,8 @@ from hiersrec.errors import BadInput, MissingExtra, did_you_mean
 from hiersrec.store.memory_map import mapped
 from hiersrec.types import Float32, Int32, Int64
 
-TYPES = ("float32", "bf16", "int8")
-Codes = npt.NDArray[np.int8] | npt.NDArray[np.uint16]
+TYPES = ("float32", "int8")
+Int8 = npt.NDArray[np.int8]
 
 Rows = list[slice] | Int64
 """Which rows: stretches of them, or the place of each."""
@@ -47,7 +47,7 @@ class Slabs:
 
     vectors: Float32
     biases: Float32 | None
-    codes: Codes | None
+    codes: Int8 | None
     scales: Float32 | None
 
     @classmethod
@@ -57,9 +57,9 @@ class Slabs:
             raise BadInput(f"There are no slabs of type '{type_}'. {did_you_mean(type_, TYPES)}")
         if type_ == "float32":
             return cls(vectors, biases, None, None)
-        parts = [_narrow(vectors[at : at + ROWS], type_) for at in range(0, len(vectors), ROWS)]
-        codes = np.concatenate([one for one, _ in parts])
-        return cls(vectors, biases, codes, np.concatenate([one for _, one in parts]) if type_ == "int8" else None)
+        parts = [_narrow(vectors[at : at + ROWS]) for at in range(0, len(vectors), ROWS)]
+        codes, scales = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return cls(vectors, biases, codes, scales)
 
     def save(self, folder: Path) -> None:
         """Write the .npy files into a folder that exists."""
@@ -83,9 +83,7 @@ class Slabs:
     @property
     def type_(self) -> str:
         """One of TYPES."""
-        if self.codes is None:
-            return "float32"
-        return "bf16" if self.codes.dtype == np.uint16 else "int8"
+        return "float32" if self.codes is None else "int8"
 
     def scan(self, queries: Float32, stretches: Sequence[Int64]) -> list[Float32]:
         """Scores of the rows of each query's own stretches, one after another: B times (n,) float32.
@@ -94,7 +92,7 @@ class Slabs:
         roughly so, times a positive number of the query's own. Of a batch in float32 each row is read once, and
         multiplied with all the queries that want it.
         """
-        asked, worth = (queries, None) if self.codes is None else _narrow(queries, self.type_)
+        asked, worth = (queries, None) if self.codes is None else _narrow(queries)
         wanted = [_rows(one) for one in stretches]
         found, together = [], []
         for row, rows in enumerate(wanted):
@@ -120,16 +118,16 @@ class Slabs:
         scores: Float32 = self.vectors[places] @ query
         return scores if self.biases is None else scores + self.biases[places]
 
-    def _products(self, query: Float32 | Codes, rows: Rows) -> Float32:
+    def _products(self, query: Float32 | Int8, rows: Rows) -> Float32:
         """Products (n,) float32 of some rows with one query (d,) of the slabs' type."""
         if not len(rows):
             return np.zeros(0, np.float32)
         if self.codes is None:
             lines = [block.dot(query) for block in _blocks(self.vectors, rows)]
             return lines[0] if len(lines) == 1 else np.concatenate(lines)
-        product, type_, one = _cdist(), self.type_, query[None]
+        product, one = _cdist(), query[None]
         # Not with SimSIMD's own `out`: such a call frees None once too often (6.5.16), and many end the process.
-        parts = [product(block, one, "dot", dtype=type_, out_dtype="float32") for block in _blocks(self.codes, rows)]
+        parts = [product(block, one, "dot", dtype="int8", out_dtype="float32") for block in _blocks(self.codes, rows)]
         # Joined as bytes: np.concatenate takes 15 times as long over tensors of SimSIMD.
         return np.frombuffer(parts[0] if len(parts) == 1 else bytearray().join(parts), np.float32)
 
@@ -202,12 +200,8 @@ def _joined(values: Float32, rows: Rows) -> Float32:
     return values[rows[0]] if len(rows) == 1 else np.concatenate([values[:0], *(values[piece] for piece in rows)])
 
 
-def _narrow(vectors: Float32, type_: str) -> tuple[Codes, Float32]:
+def _narrow(vectors: Float32) -> tuple[Int8, Float32]:
     """Vectors (n, d) as codes (n, d), and the worth of 1 in each row, (n,) float32."""
-    if type_ == "bf16":
-        bits = np.ascontiguousarray(vectors, np.float32).view(np.uint32)
-        even = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)  # half to even
-        return even.astype(np.uint16), np.ones(len(vectors), np.float32)
     scales = np.abs(vectors).max(axis=1, initial=0).astype(np.float32) / np.float32(127)
     scales[scales == 0] = 1
     return np.rint(vectors / scales[:, None]).astype(np.int8), scales

@@ -10,7 +10,7 @@ from hiersrec.errors import BadFolder
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.index import IndexRanker
 from hiersrec.retrieval.layout import Layout
-from hiersrec.retrieval.slabs import Slabs
+from hiersrec.retrieval.slabs import TYPES, Slabs
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.folder import open_seal
@@ -39,6 +39,11 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     document = open_seal(path, "bundle", checksums=True)
     if "catalog/search/words.bin" not in document["files"]:
         raise BadFolder(f"{path} was made by an older hiersrec: its titles have no index. Make it anew with export.")
+    if document["slabs"] not in TYPES:
+        raise BadFolder(
+            f"{path} holds item vectors of type {document['slabs']}, and this hiersrec reads {' and '.join(TYPES)}. "
+            "Export its run again."
+        )
     catalog = BundleCatalog(path / "catalog")
     inputs = mapped(path / "inputs.npy")
     reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
