@@ -200,7 +200,7 @@ def test_adding_twice_adds_to_what_was_added(larger, tmp_path) -> None:
     document = add_items(larger, tmp_path / "more.csv", tmp_path / "more", said.append)
 
     assert document["added_items"] == len(TWINS) + 1
-    assert "add-items: 1 new items; 1 rows are of items that are there already" in said
+    assert "add-items: 1 new items; 1 rows are of known items, and skipped" in said
     grown = open_run(tmp_path / "more")
     assert grown.catalog.path(grown.catalog.num_items) == ["Food", None]
     assert grown.catalog.levels[1].num_nodes == open_run(larger).catalog.levels[1].num_nodes + 1

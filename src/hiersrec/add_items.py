@@ -19,7 +19,7 @@ from hiersrec.build import WEIGHTS, Run, facts, grown, open_run, weights_of
 from hiersrec.config import DEFAULT_RECIPE, ModelRecipe
 from hiersrec.constraints import above, check, equals, excludes, is_set, requires
 from hiersrec.errors import BadRecipe
-from hiersrec.prepare.extend_catalog import grow_catalog
+from hiersrec.prepare.extend_catalog import extend_catalog
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import OWN, new_folder, seal, write_text
 
@@ -46,7 +46,7 @@ def add_items(
     document = opened.document
     _refuse(opened)
     with new_folder(out, "run", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
-        added = grow_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
+        added = extend_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
         weights = weights_of(opened)
         larger = grown(weights, opened.recipe, Catalog.open(folder / "catalog"))
         safetensors.numpy.save_file(larger, folder / WEIGHTS)

@@ -11,7 +11,7 @@ Scores are logits unless a name says `prob`. Ranks start at 1. Times are UTC sec
 lambda, `injection_weight` its lambda_C.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +24,8 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 ExternalId = str | int
+Say = Callable[[str], None]
+"""Takes one line of progress."""
 CATEGORY = "category_"
 """What the names of category tasks begin with; the level, from 1, follows."""
 

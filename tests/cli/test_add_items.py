@@ -34,7 +34,7 @@ def test_from_a_run_to_a_larger_one_that_is_measured_and_served(hiersrec, cold, 
 
     assert result.code == 0, result.err
     assert f"Run folder: {tmp_path / 'larger'}" in result.out
-    assert "20 new items; 0 rows are of items that are there already" in result.err
+    assert "20 new items; 0 rows are of known items, and skipped" in result.err
     after = json.loads(hiersrec("evaluate", tmp_path / "larger", "--json").out)
     assert after["metrics"]["prefixes"] == before["metrics"]["prefixes"]
     assert after["metrics"]["unseen_targets"] < before["metrics"]["unseen_targets"]

@@ -78,7 +78,7 @@ CASES = {
     ),
     "duplicate items": (
         {"rows": EVENTS, "item_rows": [*ITEMS, ITEMS[0]], "suffix": ".csv"},
-        "items.csv, row 13 (line 14): item '12' is there already",
+        "items.csv, row 13 (line 14): item '12' has a row already",
         "row 1 (line 2)",
     ),
     "two parents": (
@@ -104,7 +104,7 @@ CASES = {
     ),
     "reserved name": (
         {"rows": EVENTS, "item_rows": [{**row, "train_count": 1} for row in ITEMS]},
-        "'train_count', a name that hiersrec needs itself",
+        "'train_count', a name that hiersrec uses itself",
         "--ignore",
     ),
     "all filtered away": (
@@ -141,7 +141,7 @@ CASES = {
         "--validation random",
     ),
     "no split": ({"rows": EVENTS, "settings": PrepareSettings()}, "There are no test sessions", "--test FILE"),
-    "two splits": ({"rows": EVENTS, "test_rows": EVENTS}, "--split fraction has nothing to do", "Give one of the two"),
+    "two splits": ({"rows": EVENTS, "test_rows": EVENTS}, "--split fraction has no effect", "Give one of the two"),
     "no key": (
         {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="random", value=0.2, key="basket"))},
         "no column 'basket', named by --split-key",

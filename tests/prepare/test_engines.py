@@ -47,7 +47,7 @@ def spark(tmp_path_factory):
     interrupt = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_SUBMIT_ARGS", " ".join([*(f"--conf {one}" for one in settings), "pyspark-shell"]))
-        with spark_session.session("local[1]", tmp_path_factory.mktemp("spark"), silent) as session:
+        with spark_session.open_session("local[1]", tmp_path_factory.mktemp("spark"), silent) as session:
             assert session.conf.get("spark.sql.shuffle.partitions") == "3"
             yield session
     assert signal.getsignal(signal.SIGINT) is interrupt
@@ -184,7 +184,7 @@ def test_a_session_that_was_there_before_stays_as_it_was(tmp_path, spark):
 
 def test_a_session_of_another_thread_is_found(tmp_path, spark):
     def asked() -> bool:
-        with spark_session.session("local[1]", tmp_path, silent) as found:
+        with spark_session.open_session("local[1]", tmp_path, silent) as found:
             return found.sparkContext is spark.sparkContext
 
     with ThreadPoolExecutor(1) as other:
@@ -214,7 +214,7 @@ def fresh(monkeypatch):
 
 
 def refused(master: str, tmp_path: Path) -> str:
-    with pytest.raises(HiersrecError) as error, spark_session.session(master, tmp_path, silent):
+    with pytest.raises(HiersrecError) as error, spark_session.open_session(master, tmp_path, silent):
         pass
     return str(error.value)
 
@@ -253,7 +253,7 @@ def test_a_java_that_does_not_start(fresh, tmp_path):
 
 
 def test_masters_that_do_not_answer(fresh, tmp_path):
-    fresh.setattr(spark_session, "_need_java", lambda: None)
+    fresh.setattr(spark_session, "_check_java", lambda: None)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -270,7 +270,7 @@ def test_workers_that_do_not_share_the_storage(spark, monkeypatch, tmp_path):
     (tmp_path / "here").mkdir()
     monkeypatch.setattr(spark_session, "file_uri", lambda path, **words: here(tmp_path / "there" / path.name, **words))
 
-    with pytest.raises(HiersrecError, match=r"can't read and write in .*here \(.*PATH_NOT_FOUND.* --out must lie on"):
+    with pytest.raises(HiersrecError, match=r"can't read and write in .*here \(.*PATH_NOT_FOUND.* --out must be on"):
         spark_session._try_workers(spark, "spark://host:1", tmp_path / "here")
 
 
@@ -283,14 +283,14 @@ def test_workers_that_write_to_storage_of_their_own(spark, monkeypatch, tmp_path
         lambda path, **words: here(path if words else tmp_path / "there" / path.name, **words),
     )
 
-    with pytest.raises(HiersrecError, match=r"can't read and write in .*here \(what they wrote is not there\)"):
+    with pytest.raises(HiersrecError, match=r"can't read and write in .*here \(the file they wrote is missing\)"):
         spark_session._try_workers(spark, "spark://host:1", tmp_path / "here")
 
 
 def test_workers_that_do_not_come(spark, monkeypatch, tmp_path):
     monkeypatch.setattr(spark_session, "WORK_SECONDS", 0.0)
 
-    with pytest.raises(HiersrecError, match=r"No worker of spark://host:1 has done a first job within 0 s"):
+    with pytest.raises(HiersrecError, match=r"No worker of spark://host:1 has finished a first job within 0 s"):
         spark_session._try_workers(spark, "spark://host:1", tmp_path)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hiersrec.errors import BadFolder, BadInput
-from hiersrec.prepare.extend_catalog import _nodes, grow_catalog
+from hiersrec.prepare.extend_catalog import _nodes, extend_catalog
 from hiersrec.prepare.settings import PrepareSettings
 from hiersrec.store.catalog import Catalog
 from tests.prepare.tables import LATEST, Rows, events, items, made, with_part, write
@@ -32,7 +32,7 @@ def row(item: Any, top: str | None = None, low: str | None = None, **others: Any
 
 def grown(old: Path, folder: Path, rows: Rows) -> tuple[Catalog, list[str]]:
     said: list[str] = []
-    grow_catalog(old, write(folder / "new.csv", rows), folder / "larger", said.append)
+    extend_catalog(old, write(folder / "new.csv", rows), folder / "larger", said.append)
     return Catalog.open(folder / "larger"), said
 
 
@@ -47,7 +47,7 @@ def test_new_items_come_after_the_old_ones_in_the_order_of_their_ids(old, tmp_pa
     assert after.train_count[n + 1 :].tolist() == [0, 0, 0]
     assert after.column("title", np.array([n + 1, n + 2], np.int32)) == ["T", None]
     assert after.column("price", np.array([n + 1], np.int32)) == [5]
-    assert "add-items: 3 new items; 1 rows are of items that are there already" in said
+    assert "add-items: 3 new items; 1 rows are of known items, and skipped" in said
 
 
 def test_known_paths_lead_to_known_nodes_and_the_rest_to_unknown_ones(old, tmp_path) -> None:
@@ -198,9 +198,12 @@ def test_text_ids_stay_text(tmp_path) -> None:
     ("rows", "message"),
     [
         ([row(7), row(8)], r"new\.csv holds no new item: the catalogue has all 2 of them"),
-        ([row("x7")], r"new\.csv has ids such as 'x7', but the ids of the catalogue are whole numbers"),
-        ([row(90), row(90)], r"new\.csv, row 2 \(line 3\): item '90' is there already"),
-        ([row(90, price="cheap")], r"'price' of the new items has type string, that of the catalogue int64: .* it had"),
+        ([row("x7")], r"new\.csv has ids such as 'x7', but the ids of the catalogue are integers"),
+        ([row(90), row(90)], r"new\.csv, row 2 \(line 3\): item '90' has a row already"),
+        (
+            [row(90, price="cheap")],
+            r"'price' of the new items has type string, in the catalogue it has int64: .* it had",
+        ),
         ([{"sku": 90}], r"new\.csv has no column for item_id"),
     ],
 )
@@ -215,7 +218,7 @@ def test_a_catalogue_that_does_not_say_how_it_was_read(tmp_path) -> None:
     folder = tmp_path / "out" / "catalog"
     (folder / "columns.json").unlink()
 
-    with pytest.raises(BadFolder, match=r"has no columns\.json, .* Prepare the dataset and train anew"):
+    with pytest.raises(BadFolder, match=r"has no columns\.json, .* Prepare the dataset and train again"):
         grown(folder, tmp_path, [row(90)])
 
 
@@ -241,7 +244,7 @@ def test_a_later_file_may_hold_other_numbers_than_the_first(old, tmp_path) -> No
 def test_items_of_which_nothing_is_known_are_told(old, tmp_path) -> None:
     _, said = grown(old, tmp_path, [row(90), row(91, title="no thing"), row(92, "garden"), row(93, "cars")])
 
-    assert any("of 2 new items neither a category nor metadata are known" in one for one in said)
+    assert any("2 new items have neither a known category nor known metadata" in one for one in said)
 
 
 def test_vectors_come_from_a_file_as_they_did_in_prepare_and_lists_fill_a_column_of_text(tmp_path) -> None:
@@ -253,7 +256,7 @@ def test_vectors_come_from_a_file_as_they_did_in_prepare_and_lists_fill_a_column
     np.save(tmp_path / "new.npy", np.array([[0, 3, 0, 4], [0, 0, 0, 0]]))
     new = write(tmp_path / "new.parquet", rows)
 
-    grow_catalog(
+    extend_catalog(
         tmp_path / "out" / "catalog", new, tmp_path / "larger", lambda _: None, (f"image={tmp_path / 'new.npy'}",)
     )
 

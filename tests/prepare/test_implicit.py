@@ -17,7 +17,7 @@ from hiersrec.errors import BadInput
 from hiersrec.prepare.implicit import embedding, naming
 from hiersrec.prepare.implicit.agreement import agreement
 from hiersrec.prepare.implicit.choosing import choose, perplexity
-from hiersrec.prepare.implicit.clustering import clusters, kmeans, places, shares
+from hiersrec.prepare.implicit.clustering import clusters, distinct, kmeans, shares
 from hiersrec.prepare.implicit.find import find
 from hiersrec.prepare.settings import Implicit, PrepareSettings, SplitSettings
 from hiersrec.store.sessions import Sessions
@@ -176,11 +176,11 @@ def test_levels_lie_inside_one_another_and_have_the_numbers_asked_for(sizes):
 
 def test_one_level_is_k_means_of_all():
     edges, _ = embedding.graph(Sessions.from_lists(walks(0, 300, 0.3)))
-    points, place, counts = places(embedding.vectors(edges, 0))
+    points, index, counts = distinct(embedding.vectors(edges, 0))
 
-    found = clusters(points[place], [5], 0)[:, 0]
+    found = clusters(points[index], [5], 0)[:, 0]
 
-    assert np.array_equal(found, kmeans(points, counts, 5, 0)[place])
+    assert np.array_equal(found, kmeans(points, counts, 5, 0)[index])
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=1, max_size=6), st.integers(0, 60))
@@ -366,7 +366,7 @@ def test_agreement_against_hand_counts():
 
 
 def test_too_many_clusters(tmp_path):
-    with pytest.raises(BadInput, match=r"asks for 49 clusters, but the 48 items .* told apart into 48 at most"):
+    with pytest.raises(BadInput, match=r"got 49 clusters, but the .* tell the 48 items apart into 48 at most"):
         made(tmp_path / "d", rows(walks(0, 300, 0.3)), implicit(49))
 
 
@@ -403,11 +403,11 @@ def test_items_of_one_session_alone_can_not_be_told_apart():
     train = Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]])
     table = vocabulary([])
 
-    with pytest.raises(BadInput, match="the 7 items of the training sessions can be told apart into 3 at most"):
+    with pytest.raises(BadInput, match="tell the 7 items apart into 3 at most"):
         find(train, train, table, None, Implicit(clusters=(4,)), 0, lambda _: None)
     with pytest.raises(BadInput, match="auto needs at least 8 items that training sessions tell apart, got 3"):
         find(train, train, table, None, Implicit(auto=True), 0, lambda _: None)
-    with pytest.raises(BadInput, match="told apart into 1 at most"):
+    with pytest.raises(BadInput, match="apart into 1 at most"):
         find(Sessions.from_lists([[1, 2]]), train, table, None, Implicit(clusters=(2,)), 0, lambda _: None)
 
 

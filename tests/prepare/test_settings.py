@@ -132,10 +132,10 @@ def test_every_setting_changes_something(tmp_path, case):
         (lambda: Metadata(numeric=("image",), vectors=("image=v.npy",)), "'image' is named twice"),
         (lambda: Metadata(vectors=("image=",)), "--vectors must look like image or image=vectors.npy, got 'image='"),
         (lambda: Metadata(multi_separator=""), "--multi-separator must not be empty"),
-        (lambda: Implicit(clusters=(1,)), "--implicit-categories needs at least 2 clusters a level, got 1"),
+        (lambda: Implicit(clusters=(1,)), "--implicit-categories needs at least 2 clusters per level, got 1"),
         (lambda: Implicit(clusters=(30, 30)), "--implicit-categories must grow from level to level, as in 30,995, got"),
-        (lambda: Implicit(clusters=(9,), auto=True), "auto chooses the number of clusters, so 9 has nothing to do"),
-        (lambda: Metadata(text_encoder="models/minilm"), "--text-encoder models/minilm has nothing to do"),
+        (lambda: Implicit(clusters=(9,), auto=True), "auto chooses the number of clusters, got also 9"),
+        (lambda: Metadata(text_encoder="models/minilm"), "--text-encoder models/minilm needs columns"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

@@ -17,7 +17,7 @@ def sessions(keys, ends=None):
         length=np.full(count, 2),
         key=np.array(keys),
         end=None if ends is None else np.array(ends, float),
-        given=np.zeros(count, bool),
+        from_test_file=np.zeros(count, bool),
     )
 
 

@@ -51,7 +51,7 @@ def source(folder: Path | None = None) -> Source:
     folder = need_folder(folder, "diginetica", SOURCE)
     if (folder / RAW[0]).exists():
         views, *products = need_files(folder, RAW, "the raw CIKM Cup 2016 files")
-        return Source("diginetica", views, convert=_from_raw, also=tuple(products))
+        return Source("diginetica", views, convert=_from_raw, extra=tuple(products))
     names = ("train.parquet", "test.parquet", "items.parquet")
     train, test, items = need_files(folder, names, f"Diginetica, neither prepared nor raw ({RAW[0]})")
     return Source("diginetica", train, items, test)
@@ -61,9 +61,9 @@ def _from_raw(given: Source, engine: Engine) -> Source:
     """Raw files -> train, test and items tables, in the published split."""
     view_columns = {"session_id": "sessionId", "item_id": "itemId", "timeframe": "timeframe", "day": "eventdate"}
     views = copy_columns(given.events, view_columns, engine.scratch, ";")
-    categories = copy_columns(given.also[0], {"item_id": "itemId", "category_1": "categoryId"}, engine.scratch, ";")
+    categories = copy_columns(given.extra[0], {"item_id": "itemId", "category_1": "categoryId"}, engine.scratch, ";")
     names = {"item_id": "itemId", "pricelog2": "pricelog2", "name_tokens": "product.name.tokens"}
-    products = copy_columns(given.also[1], names, engine.scratch, ";")
+    products = copy_columns(given.extra[1], names, engine.scratch, ";")
     _refuse_bad_rows(engine, engine.read(views), given.events)
     train, test = published_split(engine, engine.read(views))
     category = engine.read(categories).mutate(item_id=_int("item_id"), category_1=_int("category_1"))

@@ -34,7 +34,7 @@ def source(folder: Path | None = None) -> Source:
     folder = need_folder(folder, "instacart", SOURCE)
     if (folder / RAW[0]).exists():
         orders, *others = need_files(folder, RAW, "the raw Instacart files")
-        return Source("instacart", orders, convert=_from_raw, also=tuple(others))
+        return Source("instacart", orders, convert=_from_raw, extra=tuple(others))
     events, items = need_files(
         folder, ("events.parquet", "items.parquet"), f"Instacart, neither Parquet nor raw ({RAW[0]})"
     )
@@ -51,10 +51,10 @@ def _from_raw(given: Source, engine: Engine) -> Source:
         "aisle_id": "aisle_id",
         "department_id": "department_id",
     }
-    products = copy_columns(given.also[0], columns, engine.scratch)
-    aisles = copy_columns(given.also[1], {"aisle_id": "aisle_id", "category_2": "aisle"}, engine.scratch)
+    products = copy_columns(given.extra[0], columns, engine.scratch)
+    aisles = copy_columns(given.extra[1], {"aisle_id": "aisle_id", "category_2": "aisle"}, engine.scratch)
     departments = copy_columns(
-        given.also[2], {"department_id": "department_id", "category_1": "department"}, engine.scratch
+        given.extra[2], {"department_id": "department_id", "category_1": "department"}, engine.scratch
     )
     numbered = engine.read(orders).mutate(
         session_id=ibis._.session_id.cast("int64"),

@@ -1,1 +1,1 @@
-"""Events table -> dataset folder. Written once in Ibis expressions, run by DuckDB inside the process, or by Spark."""
+"""Events table -> dataset folder, as Ibis expressions that DuckDB runs in this process, or Spark."""

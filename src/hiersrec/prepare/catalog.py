@@ -1,7 +1,6 @@
 """Items table + vocabulary -> the catalogue folder of store/catalog.py."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +15,15 @@ from hiersrec.prepare.features.encode import Encoded, encode
 from hiersrec.prepare.features.kinds import DISPLAY, LEFT_OUT, kinds
 from hiersrec.prepare.items import ItemsTable
 from hiersrec.prepare.settings import PrepareSettings
+from hiersrec.types import Say
 
 COLUMNS = "columns.json"
-"""In the catalogue: how the items table was read, so that tables of new items are read alike."""
+"""File of the catalogue that says how the items table was read, so that tables of new items are read the same way."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: for the statistics."""
+    """What `write_catalog` wrote, for the statistics."""
 
     categories: list[int]
     """Known nodes per level."""
@@ -31,6 +31,7 @@ class Written:
     """Share of the items with a known category, per level."""
     features: list[Encoded]
     display: list[str]
+    """Columns that are only for display."""
     absent: int
     """Items of the catalogue that the items table lacks."""
     extra: int
@@ -42,30 +43,33 @@ def write_catalog(
     vocabulary: pa.Table,
     items: ItemsTable | None,
     settings: PrepareSettings,
-    say: Callable[[str], None],
+    say: Say,
     paths: list[tree.Names] | None = None,
 ) -> Written:
-    """Write the catalogue folder: `vocabulary` has item_id, item, train_count in the order of item.
+    """Write the catalogue folder of the items of `vocabulary`: item_id, item, train_count, sorted by item.
 
-    `paths`, in the same order, are categories that take the place of those of the items table.
+    `paths` (N) replace the categories of the items table.
     """
     ids = vocabulary["item_id"]
     if items is None:
         items = ItemsTable(ids.slice(0, 0), [], pa.table({}), {})
-    row_of = {one: row for row, one in enumerate(items.ids.to_pylist())}
-    rows = [row_of.get(one) for one in ids.to_pylist()]
+    row_of = {item_id: row for row, item_id in enumerate(items.ids.to_pylist())}
+    rows = [row_of.get(item_id) for item_id in ids.to_pylist()]
     if paths is None:
         depth = len(items.paths[0]) if items.paths else 0
         paths = [(None,) * depth if row is None else items.paths[row] for row in rows]
     built = tree.build(paths)
     others = items.others.take(pa.array(rows, pa.int64())) if items.others.num_columns else pa.table({})
     kind_of = kinds(others, settings.metadata, say)
-
-    def tell(text: str) -> None:
-        say(f"prepare: {text}")
-
     encoded = [
-        encode(name, kind, others[name], settings.metadata, lambda row: f"item '{ids[row]}'", tell)
+        encode(
+            name,
+            kind,
+            others[name],
+            settings.metadata,
+            item=lambda row: f"item '{ids[row]}'",
+            say=lambda text: say(f"prepare: {text}"),
+        )
         for name, kind in kind_of.items()
         if kind not in (DISPLAY, LEFT_OUT)
     ]
@@ -77,16 +81,16 @@ def write_catalog(
     for name in others.column_names:
         if name in table.column_names:
             raise BadInput(
-                f"The items table has a column '{name}', a name that hiersrec needs itself. Rename or --ignore it."
+                f"The items table has a column '{name}', a name that hiersrec uses itself. Rename or --ignore it."
             )
-        if kind_of[name] not in ("vector", LEFT_OUT):  # too large to be carried along for display
+        if kind_of[name] not in ("vector", LEFT_OUT):  # too large to be kept for display
             table = table.append_column(name, others[name])
     folder.mkdir()
     pq.write_table(table, folder / "items.parquet")
     pq.write_table(built.table, folder / "categories.parquet")
     _write_features(folder, encoded)
-    of_items = ("item_id", "category_path", "category_separator", "category_columns")
-    columns = json.dumps({name: getattr(settings.columns, name) for name in of_items}, ensure_ascii=False)
+    options = ("item_id", "category_path", "category_separator", "category_columns")
+    columns = json.dumps({name: getattr(settings.columns, name) for name in options}, ensure_ascii=False)
     (folder / COLUMNS).write_text(columns + "\n", encoding="utf-8")
     absent = sum(row is None for row in rows)
     display = [name for name, kind in kind_of.items() if kind == DISPLAY]
@@ -96,12 +100,11 @@ def write_catalog(
 
 def _write_features(folder: Path, encoded: list[Encoded]) -> None:
     (folder / "features").mkdir()
-    listed = []
-    for one in encoded:
-        feature = one.feature
-        codebook.save(folder / "features", feature.name, feature.kind, one.codebook)
+    facts = []
+    for column in encoded:
+        feature = column.feature
+        codebook.save(folder / "features", feature.name, feature.kind, column.codebook)
         np.save(folder / "features" / f"{feature.name}.npy", feature.values)
-        facts = ("name", "kind", "vocabulary", "coverage")
-        listed.append({name: getattr(feature, name) for name in facts})
-    text = json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
+        facts.append({key: getattr(feature, key) for key in ("name", "kind", "vocabulary", "coverage")})
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     (folder / "features.json").write_text(text, encoding="utf-8")

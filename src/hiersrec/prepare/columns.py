@@ -1,10 +1,11 @@
-"""The user's column names -> ours: by option, by our own name, or by a usual alias of the field."""
+"""Which column of the user's file holds which field: by option, by the field's name, or by a common alias."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.prepare.settings import Columns
+from hiersrec.types import Say
 
 ALIASES = {
     "session_id": ("sessionid", "session"),
@@ -15,7 +16,7 @@ ALIASES = {
     "event_type": ("eventtype", "event"),
     "category_path": ("category",),
 }
-"""Usual names of the field, compared in lower case and without RecBole's ":type" at the end."""
+"""Other names of a field, compared in lower case and without RecBole's ":type" at the end."""
 
 
 def bare(name: str) -> str:
@@ -23,16 +24,21 @@ def bare(name: str) -> str:
     return name.split(":")[0].strip().lower()
 
 
-def find(field: str, named: str | None, columns: Sequence[str], file: Path, say: Callable[[str], None]) -> str | None:
-    """The column of `file` that holds `field`, or None; tells `say` about an alias.
+def _option(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
-    Raises BadInput if the column named by option is not there.
+
+def find(field: str, option: str | None, columns: Sequence[str], file: Path, say: Say) -> str | None:
+    """The column of `file` that holds `field`, or None; `option` is the column that the user named, if any.
+
+    Reports an alias. Raises BadInput if the column that the user named is missing.
     """
-    if named is not None:
-        if named not in columns:
-            option = f"--{field.replace('_', '-')}"
-            raise BadInput(f"{file} has no column '{named}', named by {option}. {did_you_mean(named, columns)}")
-        return named
+    if option is not None:
+        if option not in columns:
+            raise BadInput(
+                f"{file} has no column '{option}', named by {_option(field)}. {did_you_mean(option, columns)}"
+            )
+        return option
     if field in columns:
         return field
     for alias in (field, *ALIASES.get(field, ())):
@@ -45,37 +51,33 @@ def find(field: str, named: str | None, columns: Sequence[str], file: Path, say:
 
 def missing(field: str, columns: Sequence[str], file: Path) -> BadInput:
     """The error for a field that no column holds."""
-    option = f"--{field.replace('_', '-')}"
-    return BadInput(f"{file} has no column for {field}. {did_you_mean(field, columns)} Name the column with {option}.")
+    return BadInput(
+        f"{file} has no column for {field}. {did_you_mean(field, columns)} Name the column with {_option(field)}."
+    )
 
 
 def find_events(
-    options: Columns,
-    key: str | None,
-    must_have_type: bool,
-    columns: Sequence[str],
-    file: Path,
-    say: Callable[[str], None],
+    options: Columns, key: str | None, must_have_type: bool, columns: Sequence[str], file: Path, say: Say
 ) -> dict[str, str]:
-    """Field -> column of an events file, for every field that is there. Raises BadInput if one that is needed is not.
+    """Field -> column of an events file, for every field that the file has.
 
-    Needed are the item, the session (or user and timestamp), the order (position or timestamp), and what options name.
+    Required are the item, the session (or user and timestamp), the order (position or timestamp), and all columns that
+    options name. Raises BadInput if one is missing.
     """
-    found: dict[str, str] = {}
+    column_of: dict[str, str] = {}
     for field in ("session_id", "item_id", "timestamp", "position", "user_id", "event_type"):
         column = find(field, getattr(options, field), columns, file, say)
         if column is not None:
-            found[field] = column
-    if "item_id" not in found:
-        raise missing("item_id", columns, file)
-    if must_have_type and "event_type" not in found:
-        raise missing("event_type", columns, file)
-    if "session_id" not in found and not {"user_id", "timestamp"} <= set(found):
+            column_of[field] = column
+    for field in ("item_id", "event_type") if must_have_type else ("item_id",):
+        if field not in column_of:
+            raise missing(field, columns, file)
+    if "session_id" not in column_of and not {"user_id", "timestamp"} <= set(column_of):
         raise BadInput(
             f"{file} has no column for session_id, nor both user_id and timestamp to cut sessions from. "
             f"{did_you_mean('session_id', columns)} Name the column with --session-id, or --user-id and --timestamp."
         )
-    if not {"position", "timestamp"} & set(found):
+    if not {"position", "timestamp"} & set(column_of):
         raise BadInput(
             f"{file} has neither a position nor a timestamp, so the order inside a session is unknown. "
             f"Columns: {', '.join(columns)}. Name one with --position or --timestamp."
@@ -83,14 +85,12 @@ def find_events(
     if key is not None:
         if key not in columns:
             raise BadInput(f"{file} has no column '{key}', named by --split-key. {did_you_mean(key, columns)}")
-        found["key"] = key
-    return found
+        column_of["key"] = key
+    return column_of
 
 
-def find_levels(
-    options: Columns, columns: Sequence[str], file: Path, say: Callable[[str], None]
-) -> tuple[list[str], bool]:
-    """The category columns of an items file, one a level or one path column, and whether it is a path; maybe none."""
+def find_levels(options: Columns, columns: Sequence[str], file: Path, say: Say) -> tuple[list[str], bool]:
+    """The category columns of an items file, one per level or one path column, and whether it is a path; maybe none."""
     if options.category_columns:
         if absent := [name for name in options.category_columns if name not in columns]:
             near = did_you_mean(absent[0], columns)

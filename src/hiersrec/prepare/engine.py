@@ -1,7 +1,7 @@
-"""What a machine that runs the Ibis expressions of this folder can do.
+"""The interface of the engines, DuckDB (on_duckdb.py) and Spark (on_spark.py), that run this folder's Ibis expressions.
 
-Everything else here is Ibis, so DuckDB (on_duckdb.py) and Spark (on_spark.py) run the same expressions; no other file
-names one of them. Tables are Parquet files of a scratch folder, so they may be larger than memory.
+No other file depends on which engine it is. Intermediate tables are Parquet files in a scratch folder, so they may be
+larger than memory.
 """
 
 import shutil
@@ -15,12 +15,12 @@ import pyarrow as pa
 from hiersrec.types import Int64
 
 BATCH_ROWS = 1 << 18
-"""Rows that are in Python's memory at once while a long table passes through."""
+"""Rows held in Python's memory at once while a long table is streamed."""
 
 
 @dataclass(frozen=True)
 class Engine(ABC):
-    """A connection and the scratch folder it may fill."""
+    """An open connection, and a scratch folder for intermediate tables."""
 
     connection: Any
     scratch: Path
@@ -31,35 +31,35 @@ class Engine(ABC):
 
     @abstractmethod
     def save(self, path: Path, table: Any) -> Path:
-        """Run an expression into one Parquet file, in the expression's order; returns the path."""
+        """Write an expression's rows into one Parquet file, in its order; returns the path."""
 
     @abstractmethod
     def arrow(self, table: Any) -> pa.Table:
-        """Rows of an expression, for tables that are small: a row per session, item or category.
+        """Rows of an expression in memory, for small tables: a row per session, item or category.
 
-        Each column is one piece: how it is cut into pieces would show in the bytes of a Parquet file.
+        Each column is one chunk: chunks would show in the bytes of a Parquet file.
         """
 
     def keep(self, name: str, table: Any) -> Any:
-        """Run an expression once and keep its rows, in any order, so that later expressions don't run it again."""
+        """Run an expression and cache its rows, in any order, so that later expressions don't run it again."""
         return self.read(self.save(self.scratch / f"{name}.parquet", table))
 
     def drop(self, name: str) -> None:
-        """Free the disk space of kept rows that nothing needs any more."""
+        """Delete rows that `keep` cached."""
         path = self.scratch / f"{name}.parquet"
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
 
-    def inside(self, name: str) -> Self:
-        """The same engine, working in a new folder of its scratch folder."""
+    def in_folder(self, name: str) -> Self:
+        """The same engine with a new subfolder as its scratch folder."""
         folder = self.scratch / name
         folder.mkdir()
         return replace(self, scratch=folder)
 
 
-def numbers(table: pa.Table, column: str) -> Int64:
-    """An integer column of an Arrow table as int64."""
+def int64(table: pa.Table, column: str) -> Int64:
+    """An integer column of an Arrow table as a numpy array."""
     values: Int64 = table[column].to_numpy().astype("int64")
     return values

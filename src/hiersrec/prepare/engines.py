@@ -1,18 +1,19 @@
-"""Which engines there are, by the name that `prepare --engine` takes."""
+"""The engines, by the name that `prepare --engine` takes."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hiersrec.errors import UnknownName, did_you_mean
 from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.on_duckdb import open_duckdb
+from hiersrec.types import Say
 
 DUCKDB = "duckdb"
 LOCAL_SPARK = "local-spark"
 SPARK = re.compile(r"spark://[^\s/:,]+:\d+(,[^\s/:,]+:\d+)*")
-"""Address of a Spark cluster: one master, or several that stand in for one another."""
+"""Address of a Spark cluster: one master, or several for high availability."""
 
 
 def check(name: str) -> None:
@@ -23,11 +24,11 @@ def check(name: str) -> None:
 
 
 @contextmanager
-def open_engine(name: str, scratch: Path, say: Callable[[str], None]) -> Iterator[Engine]:
-    """An engine that works and spills in `scratch`, closed on leaving.
+def open_engine(name: str, scratch: Path, say: Say) -> Iterator[Engine]:
+    """An engine that works and spills in `scratch`, closed on exit.
 
-    `name` is "duckdb", "local-spark" or "spark://HOST:PORT". Raises UnknownName for another one; for Spark,
-    MissingExtra and HiersrecError if it can't be started or reached.
+    `name` is "duckdb", "local-spark" or "spark://HOST:PORT"; raises UnknownName for any other. Raises MissingExtra
+    without PySpark, and HiersrecError if Spark can't be started or reached.
     """
     check(name)
     scratch.mkdir(parents=True, exist_ok=True)

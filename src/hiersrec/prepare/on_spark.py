@@ -1,12 +1,12 @@
-"""Spark as the engine: on this machine, or on a cluster of them.
+"""Spark as the engine: on this machine, or on a cluster.
 
-Rows leave Spark as Parquet files of the scratch folder and pass through Python a batch at a time: neither Java nor
+Spark writes rows to Parquet files in the scratch folder, and Python reads them a batch at a time: neither Java nor
 Python ever holds a whole table of events. So all machines of a cluster must share that folder.
 """
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,29 +17,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.prepare.engine import BATCH_ROWS, Engine
-from hiersrec.prepare.spark_session import file_uri, session
+from hiersrec.prepare.spark_session import file_uri, open_session
+from hiersrec.types import Say
 
 
 @dataclass(frozen=True)
 class Spark(Engine):
-    """An open Spark session; kept tables are folders of Parquet files, one a task of Spark."""
+    """A Spark session; `keep` writes folders of Parquet files, one file per Spark task."""
 
     session: Any
 
     def read(self, path: Path) -> Any:
-        """See Engine; `path` may be a folder of Parquet files."""
         name = f"rows_{uuid.uuid4().hex}"
         self.session.read.parquet(file_uri(path, is_pattern=True)).createTempView(name)
         return self.connection.table(name)
 
     def keep(self, name: str, table: Any) -> Any:
-        """See Engine."""
         path = self.scratch / f"{name}.parquet"
         self._run(table, path)
         return self.read(path)
 
     def save(self, path: Path, table: Any) -> Path:
-        """See Engine."""
         parts, schema = path.with_suffix(".parts"), _schema(table)
         self._run(table, parts)
         with pq.ParquetWriter(path, schema) as writer:
@@ -49,24 +47,23 @@ class Spark(Engine):
         return path
 
     def arrow(self, table: Any) -> pa.Table:
-        """See Engine."""
         parts, schema = self.scratch / "arrow.parts", _schema(table)
         self._run(table, parts)
-        found = pa.Table.from_batches(_batches(parts, schema), schema).combine_chunks()
+        rows = pa.Table.from_batches(_batches(parts, schema), schema).combine_chunks()
         shutil.rmtree(parts)
-        return found
+        return rows
 
     def _run(self, table: Any, folder: Path) -> None:
         self.connection.to_parquet(table, file_uri(folder))
 
 
 def _schema(table: Any) -> pa.Schema:
-    """The columns that Ibis promises, all of which may be null, as in the files of DuckDB."""
+    """The columns that Ibis promises, all nullable as in DuckDB's files."""
     return pa.schema([(field.name, field.type) for field in table.schema().to_pyarrow()])
 
 
 def _batches(parts: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Rows of a table that Spark wrote: its files are numbered in the order of the rows."""
+    """Rows of a table that Spark wrote; its files are numbered in row order."""
     for part in sorted(parts.glob("part-*")):
         with pq.ParquetFile(part) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS):
@@ -74,7 +71,7 @@ def _batches(parts: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 @contextmanager
-def open_spark(master: str, scratch: Path, say: Callable[[str], None]) -> Iterator[Spark]:
-    """Spark at `master`: local[...] or spark://HOST:PORT. Raises MissingExtra and HiersrecError, see session()."""
-    with session(master, scratch, say) as found:
-        yield Spark(ibis.pyspark.connect(found), scratch, found)
+def open_spark(master: str, scratch: Path, say: Say) -> Iterator[Spark]:
+    """Spark at `master`: local[...] or spark://HOST:PORT. Raises MissingExtra and HiersrecError, see open_session()."""
+    with open_session(master, scratch, say) as session:
+        yield Spark(ibis.pyspark.connect(session), scratch, session)

@@ -1,7 +1,6 @@
 """Events + items -> dataset folder, stage by stage: read, cut, filter, split, write, seal."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,20 +20,20 @@ from hiersrec.prepare.implicit import find as find_implicit
 from hiersrec.prepare.items import ItemsTable, read_items
 from hiersrec.prepare.settings import PrepareSettings
 from hiersrec.prepare.source import Source, describe_files, parts
+from hiersrec.store.catalog import EVENT_TYPES
 from hiersrec.store.folder import new_folder, seal
 from hiersrec.store.sessions import Sessions
 from hiersrec.store.unseen import UNSEEN
-
-Say = Callable[[str], None]
+from hiersrec.types import Say
 
 
 def prepare(
     source: Source, out: Path, settings: PrepareSettings, *, engine: str = DUCKDB, overwrite: bool = False, say: Say
 ) -> dict[str, Any]:
-    """Prepare a source into the dataset folder `out`; returns the document of its dataset.json.
+    """Prepare a source into the dataset folder `out`; returns its dataset.json.
 
-    `engine` is one that `open_engine` knows, and changes nothing of the folder. `say` gets a line per stage. Nothing is
-    at `out` before all is done. Raises BadInput and BadFolder, and what `open_engine` raises.
+    `engine` is a name that `open_engine` takes; the folder is the same with any. `say` gets a line per stage. `out`
+    appears only when it is complete. Raises BadInput and BadFolder, and what `open_engine` raises.
     """
     check(engine)
     for path in (source.events, source.items, source.test_events):
@@ -45,18 +44,18 @@ def prepare(
             raise BadInput(f"There is no file at {file}, named by --vectors. Check the path.")
     with new_folder(out, "dataset", overwrite) as folder:
         scratch = folder / "scratch"
-        with open_engine(engine, scratch, say) as running:
-            described = describe_files(source, vectors)
-            normal = source.convert(source, running.inside("converted")) if source.convert else source
-            _refuse_split(normal, settings)
-            document = _stages(running, normal, folder, settings, say)
+        with open_engine(engine, scratch, say) as opened:
+            sources = describe_files(source, vectors)
+            tables = source.convert(source, opened.in_folder("converted")) if source.convert else source
+            _check_split(tables, settings)
+            document = _stages(opened, tables, folder, settings, say)
         shutil.rmtree(scratch)
         document = {
             "name": source.name,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "hiersrec_version": __version__,
             "settings": settings.document(),
-            "sources": described,
+            "sources": sources,
             **document,
         }
         seal(folder, "dataset", document, [path for path in folder.rglob("*") if path.is_file()])
@@ -64,18 +63,18 @@ def prepare(
     return document
 
 
-def _refuse_split(source: Source, settings: PrepareSettings) -> None:
+def _check_split(source: Source, settings: PrepareSettings) -> None:
     method = settings.split.method
     if source.test_events is None and method in (None, "given"):
         raise BadInput("There are no test sessions. Give --split (such as last-days:7) or --test FILE.")
     if source.test_events is not None and method not in (None, "given"):
-        raise BadInput(f"--test gives the test sessions, so --split {method} has nothing to do. Give one of the two.")
+        raise BadInput(f"--test gives the test sessions, so --split {method} has no effect. Give one of the two.")
 
 
 def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSettings, say: Say) -> dict[str, Any]:
     say(f"prepare: read events {source.events.name}")
     events = reading.read_events(engine, source, settings, say)
-    record = [filters.count(engine, "read", 0, events.table)]
+    record = [filters.count_events(engine, "read", 0, events.table)]
     items = None
     if source.items is not None:
         say(f"prepare: read items {source.items.name}")
@@ -84,24 +83,25 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     table = events.table
     if kept := settings.sessions.event_types:
         table = sessions.of_types(engine, events, kept)
-        record.append(filters.count(engine, f"event_types {', '.join(kept)}", 0, table))
+        record.append(filters.count_events(engine, f"event_types {', '.join(kept)}", 0, table))
     must_cut = "session_id" not in events.columns
     if must_cut:
         table = engine.keep("events_cut", sessions.cut(table, settings.sessions.gap_seconds))
-    numbered, listed = sessions.number_sessions(engine, table)
+    numbered, session_ids = sessions.number_sessions(engine, table)
     if must_cut:
-        record.append(filters.count(engine, f"cut at gaps of {settings.sessions.gap_seconds:g} s", 0, numbered))
-    left, after = filters.apply(engine, numbered, settings, say)
-    collected = split.collect(engine, left, listed, settings.split.key)
-    assigned, facts = split.assign(engine, collected, settings.split)
+        gap = f"cut at gaps of {settings.sessions.gap_seconds:g} s"
+        record.append(filters.count_events(engine, gap, 0, numbered))
+    left, after_filters = filters.apply(engine, numbered, settings, say)
+    session_table = split.collect(engine, left, session_ids, settings.split.key)
+    assigned, facts = split.assign(engine, session_table, settings.split)
     counts = ", ".join(f"{facts[part]['sessions']:,} {part}" for part in split.PARTS)
     say(f"prepare: split {facts['rule']}: {counts} sessions")
     if settings.split.hold_out_items:
         left, assigned, facts = hold_out(engine, left, assigned, settings.split, facts)
         say(f"prepare: hold out items: {statistics.held_out(facts)}")
-    typed = ["event_type"] if "event_type" in left.columns else []
-    wanted = ["item_id", "part", "number", *sessions.inside(left), *typed]
-    with_part = engine.keep("events_split", left.join(assigned, "session").select(wanted))
+    columns = ["item_id", "part", "number", *sessions.order_columns(left)]
+    columns += ["event_type"] if "event_type" in left.columns else []
+    with_part = engine.keep("events_split", left.join(assigned, "session").select(columns))
     vocabulary = arrays.vocabulary(engine, with_part)
     unseen = arrays.unseen(engine, with_part, vocabulary)
     if items is not None and not pc.any(pc.is_in(vocabulary["item_id"], value_set=items.ids.combine_chunks())).as_py():
@@ -113,14 +113,17 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     say("prepare: write sessions")
     numbering = pa.concat_tables([vocabulary.select(["item_id", "item"]), unseen])
     sizes = {part: facts[part]["events"] for part in split.PARTS}
-    typed, types = event_types.number(engine, with_part)
-    unseen_events = arrays.write_parts(engine, folder, typed, listed.join(assigned, "session"), numbering, sizes)
+    typed, types = event_types.encode_types(engine, with_part)
+    unseen_events = arrays.write_parts(engine, folder, typed, session_ids.join(assigned, "session"), numbering, sizes)
     pq.write_table(unseen, folder / "test" / UNSEEN)
-    implicit = _implicit(folder, vocabulary, items, settings, say) if settings.implicit.wanted else None
+    implicit = _implicit(folder, vocabulary, items, settings, say) if settings.implicit.enabled else None
     say(f"prepare: write {vocabulary.num_rows:,} items")
     paths = None if implicit is None else implicit.paths
     written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say, paths)
-    event_types.write(folder / "catalog", types)
+    type_counts = {}
+    if types is not None:
+        pq.write_table(types, folder / "catalog" / EVENT_TYPES)
+        type_counts = dict(zip(types["name"].to_pylist(), types["train_count"].to_pylist(), strict=True))
     if not written.categories:
         say(
             "prepare: there are no categories; name columns of the items with --category-columns, or find clusters "
@@ -131,11 +134,11 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     return {
         "columns": {"events": events.columns, "items": {} if items is None else items.columns},
         "order": sessions.ORDER_RULES["position" in events.columns],
-        "filters": record + after,
+        "filters": record + after_filters,
         "split": facts,
         "statistics": {
             **statistics.statistics(facts, len(vocabulary), written, len(unseen), unseen_events),
-            "event_types": event_types.counts(types),
+            "event_types": type_counts,
             "agreement": [] if implicit is None else implicit.agreement,
         },
         "implicit": None if implicit is None else implicit.facts,
@@ -150,10 +153,10 @@ def _implicit(
 
 
 def _same_ids(events: reading.Events, items: ItemsTable) -> tuple[reading.Events, ItemsTable]:
-    """Where one table has ids as numbers and the other as text, both become text."""
-    numbers = pa.types.is_integer(items.ids.type)
-    if numbers == events.table["item_id"].type().is_integer():
+    """Both tables with item ids of one type: text unless both have integers."""
+    has_numbers = pa.types.is_integer(items.ids.type)
+    if has_numbers == events.table["item_id"].type().is_integer():
         return events, items
-    if numbers:
+    if has_numbers:
         return events, replace(items, ids=items.ids.cast(pa.string()))
     return replace(events, table=events.table.mutate(item_id=events.table["item_id"].cast("string"))), items

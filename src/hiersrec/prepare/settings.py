@@ -1,4 +1,4 @@
-"""Settings of `prepare`. Combinations that make no sense are refused here, in the words of the command line."""
+"""Settings of `prepare`. Invalid combinations raise here, with messages that name the flags of the command line."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,46 +16,43 @@ TFIDF = "tfidf"
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Names of columns in the user's files; None: found by its own name or a usual alias."""
+    """Names of columns in the user's files; None: found by the field's name or a common alias."""
 
     session_id: str | None = None
-    """Session of an event."""
     item_id: str | None = None
-    """Item of an event, and of a row of the items table."""
+    """Column of the events, and of the items table."""
     timestamp: str | None = None
-    """Time of an event: ISO-8601, or a number of s, ms, us or ns since 1970."""
+    """Times are ISO-8601, or numbers of s, ms, us or ns since 1970."""
     position: str | None = None
-    """Place of an event in its session."""
+    """Number that orders the events of a session."""
     user_id: str | None = None
-    """User of an event."""
     event_type: str | None = None
-    """Type of an event."""
     category_path: str | None = None
-    """Column of the items table that holds the whole path, coarse to fine."""
+    """Column of the items table with the whole path, coarse to fine."""
     category_separator: str = "/"
-    """What stands between the parts of a path."""
+    """Separates the parts of a path."""
     category_columns: tuple[str, ...] = ()
-    """Columns of the items table, one a level, coarse to fine."""
+    """Columns of the items table, one per level, coarse to fine."""
 
     def __post_init__(self) -> None:
         if self.category_path and self.category_columns:
             raise BadInput("Give --category-path or --category-columns, not both: they describe the same tree.")
         if not self.category_separator:
-            raise BadInput("--category-separator must not be empty. Give what stands between the parts, such as '/'.")
+            raise BadInput("--category-separator must not be empty. Give the text between the parts, such as '/'.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRules:
-    """What makes a session."""
+    """Which events make a session."""
 
     gap_seconds: float = 1800.0
-    """Without session ids: a new session starts after a pause of the user longer than this."""
+    """Without session ids, a new session starts after a pause of the user longer than this."""
     event_types: tuple[str, ...] = ()
     """Keep only events of these types; empty: all."""
     drop_repeats: bool = False
     """Drop an event on the same item as the one before it."""
     max_length: int | None = None
-    """Keep only the newest so many events of a session."""
+    """Keep only the newest events of a session, at most this many."""
 
     def __post_init__(self) -> None:
         if not self.gap_seconds > 0:
@@ -68,14 +65,11 @@ class SessionRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Least counts, over training and test together; repeated until nothing changes."""
+    """Minimum events of an item, a user, a session, over training and test; repeated until nothing changes."""
 
     min_item_count: int = 1
-    """Events of an item."""
     min_user_count: int = 1
-    """Events of a user."""
     min_session_length: int = 2
-    """Events of a session."""
 
     def __post_init__(self) -> None:
         for name in ("min_item_count", "min_user_count", "min_session_length"):
@@ -85,22 +79,22 @@ class Filters:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSettings:
-    """Which sessions are test, and which training sessions validation. A session's time is that of its last event."""
+    """Which sessions are for test and validation. A session's time is the time of its last event."""
 
     method: str | None = None
     """last_days, date, fraction, random, or given (a test file); None only with a test file."""
     value: float | str | None = None
-    """Days (last_days), ISO date or UTC seconds (date), share of the sessions (fraction, random)."""
+    """Number of days (last_days), ISO date or UTC seconds (date), share of the sessions (fraction, random)."""
     key: str | None = None
     """random: sessions with the same value of this column, or "first_last_item", stay on one side."""
     seed: int = 0
     """Seed of every random choice."""
     valid: str = "random"
-    """random: a random share of the training sessions; latest: their latest share."""
+    """random: a random share of the training sessions; latest: the latest share."""
     valid_share: float = 0.1
     """Share of the training sessions that go to validation."""
     hold_out_items: float = 0.0
-    """Share of the items whose events are removed from training and validation sessions, as if they were new."""
+    """Share of the items whose events are removed from training and validation sessions, as if the items were new."""
 
     def __post_init__(self) -> None:
         if self.method is not None and self.method not in METHODS:
@@ -132,71 +126,71 @@ class SplitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What the columns of the items table are; columns named nowhere are inferred."""
+    """Kinds of the columns of the items table; the kinds of all other columns are inferred."""
 
     text: tuple[str, ...] = ()
-    """Columns of words."""
+    """Text, tokenized into words."""
     categorical: tuple[str, ...] = ()
-    """Columns of a few values."""
+    """One value per item."""
     multi: tuple[str, ...] = ()
-    """Columns of several values per item: lists, or text with a separator."""
+    """Several values per item: lists, or text with a separator."""
     multi_separator: str = "|"
-    """What stands between several values in a text."""
+    """Separates several values in a text."""
     numeric: tuple[str, ...] = ()
-    """Columns of numbers, to be binned."""
+    """Numbers, to be binned."""
     vectors: tuple[str, ...] = ()
-    """Columns of ready vectors, as NAME; or NAME=FILE.npy, a row for each row of the items table."""
+    """Precomputed vectors: NAME for a column of lists, or NAME=FILE.npy with a row for each row of the items table."""
     text_vectors: tuple[str, ...] = ()
-    """Columns of words, to be made vectors by `text_encoder`."""
+    """Text, encoded as vectors by `text_encoder`."""
     text_encoder: str = TFIDF
     """"tfidf", or the folder of a sentence-transformers model."""
     ignore: tuple[str, ...] = ()
-    """Columns to leave out altogether."""
+    """Columns to leave out."""
 
     def __post_init__(self) -> None:
         groups = (self.text, self.categorical, self.multi, self.numeric, self.vector_columns, self.text_vectors)
         named = [name for group in (*groups, self.ignore) for name in group]
-        if twice := sorted({name for name in named if named.count(name) > 1}):
+        if repeated := sorted({name for name in named if named.count(name) > 1}):
             raise BadInput(
-                f"Column '{twice[0]}' is named twice among --text, --categorical, --multi, --numeric, --vectors, "
+                f"Column '{repeated[0]}' is named twice among --text, --categorical, --multi, --numeric, --vectors, "
                 f"--text-vectors and --ignore. Name it once."
             )
-        if wrong := [one for one in self.vectors if not all(part.strip() for part in one.split("=", 1))]:
+        if wrong := [text for text in self.vectors if not all(part.strip() for part in text.split("=", 1))]:
             raise BadInput(f"--vectors must look like image or image=vectors.npy, got '{wrong[0]}'.")
         if not self.multi_separator:
-            raise BadInput("--multi-separator must not be empty. Give what stands between the values, such as '|'.")
+            raise BadInput("--multi-separator must not be empty. Give the text between the values, such as '|'.")
         if self.text_encoder != TFIDF and not self.text_vectors:
             raise BadInput(
-                f"--text-encoder {self.text_encoder} has nothing to do. Name columns of words with --text-vectors."
+                f"--text-encoder {self.text_encoder} needs columns to encode. Name columns of text with --text-vectors."
             )
 
     @property
     def vector_columns(self) -> tuple[str, ...]:
-        """Names of `vectors`."""
-        return tuple(one.split("=", 1)[0].strip() for one in self.vectors)
+        """The names of `vectors`."""
+        return tuple(text.split("=", 1)[0].strip() for text in self.vectors)
 
     @property
     def vector_files(self) -> dict[str, Path]:
-        """Name -> file, of those `vectors` that come from one."""
-        pairs = (one.split("=", 1) for one in self.vectors if "=" in one)
+        """Name -> file of the `vectors` that are not columns of the items table."""
+        pairs = (text.split("=", 1) for text in self.vectors if "=" in text)
         return {name.strip(): Path(file.strip()) for name, file in pairs}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Implicit:
-    """Categories found in the training sessions, in place of those of the items table."""
+    """Categories found by clustering the items of training sessions; they replace those of the items table."""
 
     clusters: tuple[int, ...] = ()
-    """How many per level, coarse to fine; empty: none are looked for."""
+    """Number of clusters per level, coarse to fine; empty: no implicit categories."""
     auto: bool = False
-    """One level, of as many clusters as serve the validation sessions best."""
+    """One level, with the number of clusters that is best for the validation sessions."""
 
     def __post_init__(self) -> None:
         shown = ",".join(map(str, self.clusters))
         if self.auto and self.clusters:
-            raise BadInput(f"--implicit-categories auto chooses the number of clusters, so {shown} has nothing to do.")
+            raise BadInput(f"--implicit-categories auto chooses the number of clusters, got also {shown}. Give one.")
         if self.clusters and self.clusters[0] < 2:
-            raise BadInput(f"--implicit-categories needs at least 2 clusters a level, got {shown}.")
+            raise BadInput(f"--implicit-categories needs at least 2 clusters per level, got {shown}.")
         if any(fine <= coarse for coarse, fine in zip(self.clusters, self.clusters[1:], strict=False)):
             raise BadInput(
                 f"--implicit-categories must grow from level to level, as in 30,995, got {shown}: the clusters of a "
@@ -204,8 +198,7 @@ class Implicit:
             )
 
     @property
-    def wanted(self) -> bool:
-        """Whether implicit categories are looked for."""
+    def enabled(self) -> bool:
         return self.auto or bool(self.clusters)
 
 
@@ -214,24 +207,18 @@ class PrepareSettings:
     """All settings of `prepare`."""
 
     columns: Columns = field(default_factory=Columns)
-    """Names of columns."""
     sessions: SessionRules = field(default_factory=SessionRules)
-    """What makes a session."""
     filters: Filters = field(default_factory=Filters)
-    """Least counts."""
     split: SplitSettings = field(default_factory=SplitSettings)
-    """Test and validation."""
     metadata: Metadata = field(default_factory=Metadata)
-    """Features of items."""
     implicit: Implicit = field(default_factory=Implicit)
-    """Implicit categories."""
 
     def document(self) -> dict[str, Any]:
-        """The settings for dataset.json. Files and folders by their names alone: paths are nobody's business."""
-        found = asdict(self)
+        """The settings for dataset.json; of files and folders only the name, because paths are private."""
+        document = asdict(self)
         files = self.metadata.vector_files
-        found["metadata"]["vectors"] = [
+        document["metadata"]["vectors"] = [
             f"{name}={files[name].name}" if name in files else name for name in self.metadata.vector_columns
         ]
-        found["metadata"]["text_encoder"] = Path(self.metadata.text_encoder).name
-        return found
+        document["metadata"]["text_encoder"] = Path(self.metadata.text_encoder).name
+        return document

@@ -1,4 +1,4 @@
-"""Where the data of a dataset folder comes from: an events table, and perhaps an items table and a test table."""
+"""The files that a dataset folder is made from: events, and optionally items and test events."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 
 @dataclass(frozen=True)
 class Source:
-    """Files to prepare. Each is one file, or a folder of parts of one kind, of CSV, TSV or Parquet."""
+    """Tables to prepare. Each is a CSV, TSV or Parquet file, or a folder of parts of one kind."""
 
     name: str
     """Name of the dataset, which also names its folder of recipes."""
@@ -24,42 +24,39 @@ class Source:
     items: Path | None = None
     """One row per item."""
     test_events: Path | None = None
-    """Events of the test sessions, if they come apart from the others."""
+    """Events of the test sessions, if they are in a file of their own."""
     convert: Callable[["Source", Engine], "Source"] | None = None
-    """Writes files that are not in normal form as Parquet into the engine's scratch folder, and names them anew."""
-    also: tuple[Path, ...] = ()
+    """Converts raw files into Parquet tables in the engine's scratch folder, and returns a Source of those."""
+    extra: tuple[Path, ...] = ()
     """Further files that `convert` reads."""
 
 
 def kind(path: Path) -> str:
-    """Kind of a file by its name; raises BadInput for one that can't be read."""
-    found = [end for end in KINDS if path.name.lower().endswith(end)]
-    if not found:
+    """Kind of a file by the end of its name; raises BadInput for an unknown one."""
+    kinds = [kind for kind in KINDS if path.name.lower().endswith(kind)]
+    if not kinds:
         raise BadInput(f"{path} is of an unknown kind. Files must end in {', '.join(KINDS)}: convert or rename it.")
-    return max(found, key=len)
+    return max(kinds, key=len)
 
 
 def parts(path: Path) -> list[Path]:
-    """The files of a table in the order of their names: the file itself, or all parts in a folder. Raises BadInput."""
+    """The files of a table: the file itself, or all parts in a folder sorted by name. Raises BadInput."""
     if path.is_file():
         kind(path)
         return [path]
     if not path.is_dir():
         raise BadInput(f"There is no file or folder at {path}. Check the path.")
-    found = sorted(part for part in path.iterdir() if part.is_file() and not part.name.startswith((".", "_")))
-    if not found:
+    files = sorted(part for part in path.iterdir() if part.is_file() and not part.name.startswith((".", "_")))
+    if not files:
         raise BadInput(f"The folder {path} holds no files. Parts must end in {', '.join(KINDS)}.")
-    kinds = {kind(part) for part in found}
+    kinds = {kind(file) for file in files}
     if len(kinds) > 1:
         raise BadInput(f"The folder {path} holds parts of several kinds ({', '.join(sorted(kinds))}). Keep one kind.")
-    return found
+    return files
 
 
 def describe_files(source: Source, vectors: Iterable[Path] = ()) -> list[dict[str, Any]]:
-    """Name, size and SHA-256 of every file of a source and of `vectors`, for dataset.json.
-
-    Names only: paths are nobody's business.
-    """
+    """Name, size and SHA-256 of every file of a source and of `vectors`, for dataset.json; paths are private."""
     tables = [path for path in (source.events, source.items, source.test_events) if path is not None]
-    files = [part for path in tables for part in parts(path)] + [*source.also, *vectors]
+    files = [part for path in tables for part in parts(path)] + [*source.extra, *vectors]
     return [{"path": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)} for file in files]

@@ -1,4 +1,4 @@
-"""Times as users write them -> UTC seconds."""
+"""Times in the formats of users' files -> UTC seconds."""
 
 from datetime import UTC, datetime
 
@@ -16,11 +16,11 @@ UNITS = (
     (1e17, "microseconds", 1e6),
     (float("inf"), "nanoseconds", 1e9),
 )
-"""Largest magnitude of a unit (all reach beyond the year 5000), its name, and how many make a second."""
+"""Limit of the magnitudes of a unit (all reach beyond the year 5000), its name, units per second."""
 
 
 class UnparsedError(Exception):
-    """A value of a column is no time; carries the row inside the column, from 0, and the value."""
+    """A value of a column is not a time; holds its row in the column, from 0, and the value."""
 
     def __init__(self, row: int, value: object) -> None:
         super().__init__(row, value)
@@ -28,9 +28,9 @@ class UnparsedError(Exception):
 
 
 def parse(values: pa.Array) -> tuple[Float64, bool]:
-    """A column of times -> float64, and whether these are numbers of a unit yet unknown (else UTC seconds).
+    """A column of times -> float64, and whether these are numbers in a unit still unknown (else UTC seconds).
 
-    Text is read as numbers if its first value is one, as ISO-8601 otherwise, in UTC if it has no zone. Raises
+    Text is read as numbers if its first value is one, otherwise as ISO-8601, in UTC if it has no zone. Raises
     UnparsedError.
     """
     if values.null_count:
@@ -40,8 +40,8 @@ def parse(values: pa.Array) -> tuple[Float64, bool]:
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         raw = values.to_numpy(zero_copy_only=False).astype(np.float64)
         if not np.isfinite(raw).all():
-            bad = int(np.flatnonzero(~np.isfinite(raw))[0])
-            raise UnparsedError(bad, raw[bad])
+            row = int(np.flatnonzero(~np.isfinite(raw))[0])
+            raise UnparsedError(row, raw[row])
         return raw, True
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         raise UnparsedError(0, values[0].as_py())
@@ -72,22 +72,22 @@ def _iso(row: int, text: str) -> float:
 
 def iso_seconds(text: str) -> float:
     """An ISO-8601 day or time -> UTC seconds; without a zone it is UTC. Raises ValueError."""
-    found = datetime.fromisoformat(text.strip())
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    time = datetime.fromisoformat(text.strip())
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def unit_of(largest: float) -> tuple[str, float]:
-    """Name of the unit in which times up to `largest` are counted, and how many make a second."""
+    """Name of the unit of times whose largest is `largest`, and units per second."""
     return next((name, per_second) for limit, name, per_second in UNITS if abs(largest) < limit)
 
 
 def day(seconds: float) -> str:
-    """The day of a time, for messages: "2016-05-25"."""
+    """The UTC day of a time, for messages: "2016-05-25"."""
     return str(np.datetime64(int(seconds), "s"))[:10]
 
 
 def cut_seconds(value: float | str) -> float:
-    """The value of `--split date:...` -> UTC seconds: such a number, or an ISO-8601 day or time. Raises BadInput."""
+    """The value of `--split date:...`, UTC seconds or an ISO-8601 day or time -> UTC seconds. Raises BadInput."""
     try:
         return float(value)
     except ValueError:

@@ -1,5 +1,6 @@
 """Category columns of the items table -> a tree of nodes, with unknown nodes where a level is missing."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,29 +15,24 @@ Names = tuple[str | None, ...]
 
 @dataclass(frozen=True)
 class Tree:
-    """The nodes of the catalogue's items.
-
-    item_nodes: (N, L) int32, node of each item at each level. item_names: per level, the items' categories, None
-    where missing. table: level, node, parent, name, as categories.parquet has it.
-    """
+    """The nodes of N items."""
 
     item_nodes: Int32
+    """(N, L) int32: node of each item at each level."""
     item_names: list[list[str | None]]
+    """Per level, the N items' categories; None where missing."""
     table: pa.Table
+    """level, node, parent, name, as in categories.parquet."""
 
     @property
     def depth(self) -> int:
-        """L."""
-        return int(self.item_nodes.shape[1])
+        """L, the number of levels."""
+        return len(self.item_names)
 
     def known(self) -> list[int]:
         """Known nodes per level."""
-        levels = self.table["level"].to_pylist()
-        names = self.table["name"].to_pylist()
-        return [
-            sum(at == level and name is not None for at, name in zip(levels, names, strict=True))
-            for level in range(1, self.depth + 1)
-        ]
+        known = Counter(self.table.filter(self.table["name"].is_valid())["level"].to_pylist())
+        return [known[level] for level in range(1, self.depth + 1)]
 
     def coverage(self) -> list[float]:
         """Share of the N items with a known category, per level."""
@@ -44,53 +40,50 @@ class Tree:
 
 
 def names_of_columns(columns: list[pa.ChunkedArray]) -> list[Names]:
-    """One column a level -> the names of each row; numbers become text, blanks None."""
+    """One column per level -> the names of each row; numbers become text, blanks None."""
     levels = [
-        [None if value is None or str(value).strip() == "" else str(value) for value in one.to_pylist()]
-        for one in columns
+        [None if value is None or str(value).strip() == "" else str(value) for value in column.to_pylist()]
+        for column in columns
     ]
     return list(zip(*levels, strict=True))
 
 
 def names_of_path(column: pa.ChunkedArray, separator: str) -> list[Names]:
-    """A path column -> the names of each row, cut at `separator`, trimmed, as deep as the deepest path."""
+    """A path column -> the names of each row, split at `separator`, trimmed, padded to the deepest path."""
     split = [
         [part.strip() for part in str(value).split(separator)] if value is not None else []
         for value in column.to_pylist()
     ]
-    depth = max((len(one) for one in split), default=0)
-    return [tuple((part or None) for part in [*one, *[""] * (depth - len(one))]) for one in split]
+    depth = max(map(len, split), default=0)
+    return [tuple((part or None) for part in [*parts, *[""] * (depth - len(parts))]) for parts in split]
 
 
-def refuse_contradictions(paths: list[Names], where: list[str]) -> None:
-    """Raise BadInput if a category has two parents in the items table: by its name alone it would stand for two nodes.
+def refuse_contradictions(paths: list[Names], locations: list[str]) -> None:
+    """Raise BadInput if a category has two parents in the items table, because its name would mean two nodes.
 
-    `where` says in which file and row each of `paths` stands.
+    `locations` are file and row of each of `paths`, for the message.
     """
     parents: dict[tuple[int, str], tuple[str | None, str]] = {}
-    for place, path in zip(where, paths, strict=True):
+    for location, path in zip(locations, paths, strict=True):
         for level in range(1, len(path)):
             name, parent = path[level], path[level - 1]
             if name is None:
                 continue
-            first, first_place = parents.setdefault((level, name), (parent, place))
+            first, first_location = parents.setdefault((level, name), (parent, location))
             if first != parent:
+                shown, first_shown = ("(missing)" if node is None else f"'{node}'" for node in (parent, first))
                 raise BadInput(
-                    f"{place}: category '{name}' of level {level + 1} has the parent {_shown(parent)} here, "
-                    f"and {_shown(first)} at {first_place}. A category has one parent. Make the names unique, such as "
+                    f"{location}: category '{name}' of level {level + 1} has the parent {shown} here, and "
+                    f"{first_shown} at {first_location}. A category has one parent. Make the names unique, such as "
                     f"'{parent or 'Women'} / {name}', or give the whole path in one column with --category-path."
                 )
 
 
-def _shown(name: str | None) -> str:
-    return "(missing)" if name is None else f"'{name}'"
-
-
 def build(paths: list[Names]) -> Tree:
-    """Number the nodes of N items, given the names of each; a node is a name under a parent.
+    """Number the nodes of N items from the names of their categories; a node is a name under a parent.
 
-    Known nodes of a level come first, in the order of (parent, name); then one unknown node under each parent that
-    needs it, in the order of parents.
+    Known nodes of a level come first, sorted by (parent, name); then one unknown node under each parent that needs it,
+    sorted by parent.
     """
     depth = max((len(path) for path in paths), default=0)
     item_nodes = np.zeros((len(paths), depth), np.int32)

@@ -93,7 +93,7 @@ def test_every_kind_but_the_one_with_a_model_is_tested_here():
 
 @pytest.mark.parametrize("name", ["a/b", "a\\b", ".a"])
 def test_a_name_that_is_no_file_name_is_refused(name):
-    with pytest.raises(BadInput, match=r"can't name a file. Rename it, or leave it out with --ignore"):
+    with pytest.raises(BadInput, match=r"can't be part of a file name. Rename it, or leave it out with --ignore"):
         encode(name, "text", column("text"), Metadata(), item, str)
 
 
@@ -109,7 +109,7 @@ def test_columns_that_would_share_a_file_are_refused(tmp_path, second):
     codebook.save(tmp_path, "a", "tfidf", {"words": ["x"], "idf": np.ones(1)})
     np.save(tmp_path / "a.npy", np.ones(1))
 
-    with pytest.raises(BadInput, match=f"'{second}' would take a file of another column. Rename it"):
+    with pytest.raises(BadInput, match=f"'{second}' would overwrite a file of another column. Rename it"):
         codebook.save(tmp_path, second, "text", {"words": []})
 
 

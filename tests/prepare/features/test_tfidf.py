@@ -115,5 +115,5 @@ def test_what_was_learnt_lies_on_disk_as_plain_arrays(tmp_path) -> None:
 
 @pytest.mark.parametrize("values", [["one", "two", None], [None, None]])
 def test_texts_that_share_no_word_are_refused(values) -> None:
-    with pytest.raises(BadInput, match=r"no word stands in 2 of them.*--ignore"):
+    with pytest.raises(BadInput, match=r"no word occurs in 2 of them.*--ignore"):
         tfidf.fit(values)

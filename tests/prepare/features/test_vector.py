@@ -91,7 +91,7 @@ def test_a_file_is_read_row_by_row(tmp_path, dtype):
         (np.zeros(3), "holds float64 of shape (3,). It must hold numbers of shape (rows, width)"),
         (np.zeros((3, 0)), "holds float64 of shape (3, 0)"),
         (np.array([["a"]] * 3), "holds <U1 of shape (3, 1)"),
-        (None, "v.npy, named by --vectors, is no .npy file of numbers"),
+        (None, "v.npy, named by --vectors, is not a .npy file of numbers"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path, array, message):

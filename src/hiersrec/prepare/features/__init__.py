@@ -1,1 +1,1 @@
-"""Metadata columns of the items table -> tokens or vectors, one file a kind: `fit` learns, `apply` encodes."""
+"""Metadata columns of the items table -> tokens or vectors, one file per kind: `fit` learns, `apply` encodes."""

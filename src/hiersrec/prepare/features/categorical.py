@@ -9,23 +9,23 @@ from hiersrec.types import Int32
 
 
 def fit(values: list[Any]) -> Codebook:
-    """Learn from text, numbers or truth values, None where missing: "values" in sorted order, token 1 is the first."""
+    """Codebook of text, numbers or truth values, None where missing: "values" sorted, the first is token 1."""
     return {"values": distinct(values)}
 
 
 def apply(codebook: Codebook, values: list[Any]) -> Int32:
-    """(M, 1) int32 tokens; 0 for missing values and those that `fit` did not see."""
+    """(M, 1) int32 tokens; 0 for missing and unknown values."""
     token = tokens_of(codebook)
     return np.array([token.get(key(value), 0) for value in values], np.int32)[:, None]  # (M, 1)
 
 
 def vocabulary(codebook: Codebook) -> int:
-    """Tokens and the 0."""
+    """Number of tokens, 0 included."""
     return len(codebook["values"]) + 1
 
 
 def distinct(values: list[Any]) -> list[Any]:
-    """Different values in sorted order; None is no value."""
+    """Distinct values, sorted, without None."""
     return sorted({key(value): value for value in values if value is not None}.values())
 
 
@@ -35,7 +35,7 @@ def tokens_of(codebook: Codebook) -> dict[str | None, int]:
 
 
 def key(value: Any) -> str | None:
-    """What makes two values one: 7, 7.0 and "7" are, for another file may hold the same column under another type."""
+    """Identity of a value: the same for 7, 7.0 and "7", because another file may store the column as another type."""
     if value is None:
         return None
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,4 +1,4 @@
-"""What `fit` learnt, on disk: features/NAME.json holds the plain values and the kind, NAME.KEY.npy each array."""
+"""What `fit` learnt, on disk: features/NAME.json with the kind and all plain values, NAME.KEY.npy for each array."""
 
 import json
 from pathlib import Path
@@ -14,13 +14,13 @@ Codebook = dict[str, Any]
 
 
 def save(folder: Path, name: str, kind: str, codebook: Codebook) -> None:
-    """Write a codebook. Raises BadInput if the files of another column have that name, also but for case."""
+    """Write a codebook. Raises BadInput if another column has files of that name, also if only the case differs."""
     arrays = {key: value for key, value in codebook.items() if isinstance(value, np.ndarray)}
     plain = {key: value for key, value in codebook.items() if key not in arrays}
     files = [folder / f"{name}.json", *(folder / f"{name}.{key}.npy" for key in arrays)]
     if any(file.exists() for file in [*files, folder / f"{name}.npy"]):
         raise BadInput(
-            f"The metadata column '{name}' would take a file of another column. "
+            f"The metadata column '{name}' would overwrite a file of another column. "
             f"Rename it, or leave it out with --ignore."
         )
     text = json.dumps({"kind": kind, "arrays": sorted(arrays), **plain}, ensure_ascii=False)
@@ -30,15 +30,15 @@ def save(folder: Path, name: str, kind: str, codebook: Codebook) -> None:
 
 
 def load(folder: Path, name: str) -> Codebook:
-    """Read a codebook as `fit` gave it."""
+    """Read a codebook that `save` wrote."""
     document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     plain = {key: value for key, value in document.items() if key not in ("kind", "arrays")}
     return plain | {key: np.load(folder / f"{name}.{key}.npy") for key in document["arrays"]}
 
 
 def padded(rows: list[list[int]], width: int) -> Int32:
-    """The first `width` tokens of each of M rows -> (M, W) int32, then 0."""
-    found = np.zeros((len(rows), width), np.int32)
-    for at, row in enumerate(rows):
-        found[at, : len(row)] = row[:width]
-    return found
+    """The first `width` tokens of each of M rows, right-padded with 0: (M, W) int32."""
+    tokens = np.zeros((len(rows), width), np.int32)
+    for number, row in enumerate(rows):
+        tokens[number, : len(row)] = row[:width]
+    return tokens

@@ -1,4 +1,4 @@
-"""One metadata column -> its feature and what was learnt for it. A kind is the name of its module in this folder."""
+"""One metadata column -> its feature and its codebook. A kind is named after its module in this folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,36 +14,36 @@ from hiersrec.prepare.features.codebook import Codebook
 from hiersrec.prepare.features.values import plain
 from hiersrec.prepare.settings import Metadata
 from hiersrec.store.catalog import Feature
-from hiersrec.types import Float32, Int32
+from hiersrec.types import Float32, Int32, Say
 
-Say = Callable[[str], None]
 TOKENS = ("categorical", "multi", "text", "numeric")
 VECTORS = ("vector", "tfidf", "pretrained")
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A feature of the catalogue, and the codebook that gave it."""
+    """A feature of the catalogue, and the codebook that encoded it."""
 
     feature: Feature
     codebook: Codebook
 
     def facts(self) -> dict[str, Any]:
-        """For the statistics: `width` numbers or tokens of an item, `cut` items with more tokens than are kept."""
-        one = self.feature
-        shown = {"name": one.name, "kind": one.kind, "coverage": one.coverage, "vocabulary": one.vocabulary}
-        return shown | {"width": int(one.values.shape[1]), "cut": self.codebook.get("cut", 0)}
+        """For the statistics: "width" is W, "cut" the number of items with more tokens than W."""
+        facts = {key: getattr(self.feature, key) for key in ("name", "kind", "coverage", "vocabulary")}
+        return facts | {"width": int(self.feature.values.shape[1]), "cut": self.codebook.get("cut", 0)}
 
 
 def encode(
     name: str, kind: str, column: pa.ChunkedArray, metadata: Metadata, item: Callable[[int], str], say: Say
 ) -> Encoded:
-    """Learn from a column of N items and encode it. `item(row)` names a row in errors; `say` as in `apply`.
+    """Fit a codebook to a column of N items, and encode it. `item(row)` names a row in errors.
 
-    Coverage is the share of items with a value. Raises BadInput if the column doesn't fit its kind.
+    Raises BadInput if the column doesn't fit its kind.
     """
     if "/" in name or "\\" in name or name.startswith("."):
-        raise BadInput(f"The metadata column '{name}' can't name a file. Rename it, or leave it out with --ignore.")
+        raise BadInput(
+            f"The metadata column '{name}' can't be part of a file name. Rename it, or leave it out with --ignore."
+        )
     values = plain(name, kind, column, item)
     codebook = _named(name, lambda: _fit(kind, values, metadata))
     rows = apply(name, kind, codebook, values, say)
@@ -54,33 +54,33 @@ def encode(
 
 
 def apply(name: str, kind: str, codebook: Codebook, values: list[Any], say: Say) -> Int32 | Float32:
-    """(M, W) tokens or vectors of M values. Raises BadInput if they don't fit what was learnt.
+    """(M, W) tokens or vectors of M values. Raises BadInput if they don't fit the codebook.
 
-    `say` gets a line now and then from the one kind that is slow.
+    A kind that is slow reports its progress to `say`.
     """
 
-    def progress(done: int, of: int) -> None:
-        say(f"encoded {done:,} of {of:,} texts of '{name}'")
+    def progress(done: int, total: int) -> None:
+        say(f"encoded {done:,} of {total:,} texts of '{name}'")
 
-    slow = (progress,) if kind == "pretrained" else ()
-    found: Int32 | Float32 = _named(name, lambda: _module(kind).apply(codebook, values, *slow))
-    return found
+    extra = (progress,) if kind == "pretrained" else ()
+    encoded: Int32 | Float32 = _named(name, lambda: _module(kind).apply(codebook, values, *extra))
+    return encoded
 
 
 def _fit(kind: str, values: list[Any], metadata: Metadata) -> Codebook:
     settings = {"multi": (metadata.multi_separator,), "pretrained": (metadata.text_encoder,)}
-    found: Codebook = _module(kind).fit(values, *settings.get(kind, ()))
-    return found
+    codebook: Codebook = _module(kind).fit(values, *settings.get(kind, ()))
+    return codebook
 
 
 def _module(kind: str) -> ModuleType:
-    """Imported when met: scikit-learn is slow to import, sentence-transformers slower and optional."""
+    """The module of a kind, imported on use: scikit-learn imports slowly, sentence-transformers slower still."""
     assert kind in (*TOKENS, *VECTORS)
     return import_module(f"hiersrec.prepare.features.{kind}")
 
 
 def _named(name: str, call: Callable[[], Any]) -> Any:
-    """Modules of kinds know no names: their errors get the column's."""
+    """Add the column's name to errors of the modules, which don't know it."""
     try:
         return call()
     except BadInput as error:

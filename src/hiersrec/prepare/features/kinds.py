@@ -1,6 +1,4 @@
-"""Which kind each column of the items table is, by option or by what it holds."""
-
-from collections.abc import Callable
+"""The kind of each column of the items table, by option or inferred from its values."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,34 +6,35 @@ import pyarrow.compute as pc
 from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.prepare.features.values import is_list, is_number, is_text
 from hiersrec.prepare.settings import TFIDF, Metadata
+from hiersrec.types import Say
 
 DISPLAY = "display"
-"""A column that is only shown to people."""
+"""A column that is only shown to users."""
 LEFT_OUT = "left out"
-"""A column of lists of numbers that no option names: too large to be carried along for display."""
+"""A column of lists of numbers that no option names: too large to be kept for display."""
 TEXT_SHARE = 0.5
-"""A string column with a larger share of distinct values is taken for text."""
+"""A string column with a larger share of distinct values is inferred to be text."""
 NOTES = {
     DISPLAY: ", not used as a feature; name it with --numeric or --categorical to use it",
     LEFT_OUT: "; name it with --vectors or --multi to use it",
 }
 
 
-def kinds(items: pa.Table, metadata: Metadata, say: Callable[[str], None]) -> dict[str, str]:
+def kinds(items: pa.Table, metadata: Metadata, say: Say) -> dict[str, str]:
     """Column -> kind of feature, DISPLAY or LEFT_OUT, for every column of `items`; inferred where settings don't say.
 
-    Raises BadInput if settings name a column that is not there.
+    Raises BadInput if settings name a missing column.
     """
-    texts = "tfidf" if metadata.text_encoder == TFIDF else "pretrained"
+    encoder = "tfidf" if metadata.text_encoder == TFIDF else "pretrained"
     options = {
         "text": ("text", metadata.text),
         "categorical": ("categorical", metadata.categorical),
         "multi": ("multi", metadata.multi),
         "numeric": ("numeric", metadata.numeric),
         "vectors": ("vector", metadata.vector_columns),
-        "text-vectors": (texts, metadata.text_vectors),
+        "text-vectors": (encoder, metadata.text_vectors),
     }
-    found: dict[str, str] = {}
+    kind_of: dict[str, str] = {}
     for option, (kind, names) in options.items():
         for name in names:
             if name not in items.column_names:
@@ -43,13 +42,13 @@ def kinds(items: pa.Table, metadata: Metadata, say: Callable[[str], None]) -> di
                     f"The items table has no metadata column '{name}', named by --{option}. "
                     f"{did_you_mean(name, items.column_names)}"
                 )
-            found[name] = kind
+            kind_of[name] = kind
     for name in items.column_names:
-        if name not in found:
-            found[name] = _inferred(items[name])
-            taken = f"is {LEFT_OUT}" if found[name] == LEFT_OUT else f"is taken for {found[name]}"
-            say(f"prepare: items column '{name}' {taken}{NOTES.get(found[name], '')}")
-    return {name: found[name] for name in items.column_names}
+        if name not in kind_of:
+            kind_of[name] = kind = _inferred(items[name])
+            verb = "is" if kind == LEFT_OUT else "is taken for"
+            say(f"prepare: items column '{name}' {verb} {kind}{NOTES.get(kind, '')}")
+    return {name: kind_of[name] for name in items.column_names}
 
 
 def _inferred(values: pa.ChunkedArray) -> str:

@@ -1,7 +1,6 @@
-"""Items that come after training, encoded as the catalogue's first ones were."""
+"""Metadata of new items, encoded with the codebooks of the catalogue."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,28 +8,24 @@ import pyarrow as pa
 from hiersrec.prepare.features import codebook
 from hiersrec.prepare.features.encode import apply
 from hiersrec.prepare.features.values import plain
-from hiersrec.types import Float32, Int32
+from hiersrec.types import Float32, Int32, Say
 
 
-def encode_new(
-    folder: Path, items: pa.Table, say: Callable[[str], None] = lambda _: None
-) -> dict[str, Int32 | Float32]:
+def encode_new(folder: Path, items: pa.Table, say: Say = lambda _: None) -> dict[str, Int32 | Float32]:
     """Feature of the catalogue in `folder` -> (M, W) tokens or vectors of the M rows of `items`.
 
-    Columns go by their names; one that `items` lacks is missing for all of them. Values that the catalogue's items
-    don't have are missing too. `say` gets a line a feature: how many items have one that is known. Raises BadInput if
-    a column doesn't fit.
+    A column that `items` lacks counts as missing for all rows, a value that the codebook lacks as missing. `say` gets a
+    line per feature with the number of items that have a known value. Raises BadInput if a column doesn't fit.
     """
-    found: dict[str, Int32 | Float32] = {}
+    encoded: dict[str, Int32 | Float32] = {}
     for facts in json.loads((folder / "features.json").read_text(encoding="utf-8")):
         name, kind = facts["name"], facts["kind"]
-        there = name in items.column_names
-        column = items[name] if there else pa.chunked_array([pa.nulls(len(items))])
+        has_column = name in items.column_names
+        column = items[name] if has_column else pa.chunked_array([pa.nulls(len(items))])
         values = plain(name, kind, column, lambda row: f"row {row + 1} of the new items")
-        found[name] = apply(
-            name, kind, codebook.load(folder / "features", name), values, lambda text: say(f"add-items: {text}")
-        )
-        filled = int(found[name].any(axis=1).sum())
-        note = "" if there else ": the table has no such column"
-        say(f"add-items: {filled:,} of {len(items):,} new items have known metadata '{name}'{note}")
-    return found
+        learnt = codebook.load(folder / "features", name)
+        encoded[name] = apply(name, kind, learnt, values, lambda text: say(f"add-items: {text}"))
+        known = int(encoded[name].any(axis=1).sum())
+        note = "" if has_column else ": the table has no such column"
+        say(f"add-items: {known:,} of {len(items):,} new items have known metadata '{name}'{note}")
+    return encoded

@@ -1,4 +1,4 @@
-"""Columns of words: a token per word that several items hold; the model averages an item's first ones."""
+"""Columns of text: a token per word that several items share; the model averages the embeddings of an item's words."""
 
 import re
 from collections import Counter
@@ -7,9 +7,9 @@ from hiersrec.prepare.features.codebook import Codebook, padded
 from hiersrec.types import Int32
 
 MAX_WORDS = 16
-"""Words of a text that are kept; product titles are shorter."""
+"""Only the first words of a text are kept; product titles are shorter."""
 MIN_WORD_ITEMS = 2
-"""Items that must hold a word: a word of one item says no more than its id does."""
+"""Items that must hold a word: a word of a single item tells no more than its id."""
 
 
 def words(value: str) -> list[str]:
@@ -18,26 +18,26 @@ def words(value: str) -> list[str]:
 
 
 def fit(values: list[str | None]) -> Codebook:
-    """Learn from texts, None where missing.
+    """Codebook of texts, None where missing.
 
-    "words" that `MIN_WORD_ITEMS` items hold, in sorted order, token 1 is the first; "width", tokens of an item; "cut",
-    items with more of them.
+    "words" that at least `MIN_WORD_ITEMS` items hold, sorted, the first is token 1; "width" W; "cut", the number of
+    items with more known words than W.
     """
-    split = [words(value or "") for value in values]
-    items_with = Counter(word for one in split for word in set(one))
-    known = sorted(word for word, items in items_with.items() if items >= MIN_WORD_ITEMS)
-    counts = [sum(items_with[word] >= MIN_WORD_ITEMS for word in one) for one in split]
+    texts = [words(value or "") for value in values]
+    num_items = Counter(word for text in texts for word in set(text))
+    known = sorted(word for word, count in num_items.items() if count >= MIN_WORD_ITEMS)
+    counts = [sum(num_items[word] >= MIN_WORD_ITEMS for word in text) for text in texts]
     width = max(1, min(max(counts, default=0), MAX_WORDS))
     return {"words": known, "width": width, "cut": sum(count > MAX_WORDS for count in counts)}
 
 
 def apply(codebook: Codebook, values: list[str | None]) -> Int32:
-    """(M, W) int32: the first W known words of each item; then 0."""
-    token = {word: at for at, word in enumerate(codebook["words"], start=1)}
-    found = [[token[word] for word in words(value or "") if word in token] for value in values]
-    return padded(found, codebook["width"])
+    """(M, W) int32 tokens of the first W known words of each item, right-padded with 0."""
+    token_of = {word: token for token, word in enumerate(codebook["words"], start=1)}
+    tokens = [[token_of[word] for word in words(value or "") if word in token_of] for value in values]
+    return padded(tokens, codebook["width"])
 
 
 def vocabulary(codebook: Codebook) -> int:
-    """Tokens and the 0."""
+    """Number of tokens, 0 included."""
     return len(codebook["words"]) + 1

@@ -1,9 +1,9 @@
-"""Text as a vector that needs no download: TF-IDF over known words, then the directions that explain most of it (SVD).
+"""Text as vectors without a pretrained model: TF-IDF over known words, then truncated SVD.
 
 Latent semantic indexing (Deerwester et al. 1990). An item's weight of word w is count(w) * idf(w), with
-idf(w) = ln((1 + n) / (1 + n_w)) + 1 over the n items with text, n_w of which hold w; a row of weights has length 1.
-These are scikit-learn's TfidfVectorizer and TruncatedSVD, written out because what they learn must lie on disk as plain
-arrays: nothing here is unpickled.
+idf(w) = ln((1 + n) / (1 + n_w)) + 1 where n items have text and n_w of them hold w; a row of weights has length 1.
+These are scikit-learn's TfidfVectorizer and TruncatedSVD, written out because what they learn must be stored as plain
+arrays: nothing here is pickled.
 """
 
 from collections import Counter
@@ -17,49 +17,49 @@ from hiersrec.prepare.features.text import MIN_WORD_ITEMS, words
 from hiersrec.types import Float32, Float64
 
 WIDTH = 64
-"""Numbers of a vector: as wide as the default recipe's metadata."""
-LEAST = 1e-6
-"""A direction whose singular value is a smaller part of the greatest one is rounding, not data."""
+"""Numbers of a vector; the width of metadata in the default recipe."""
+EPSILON = 1e-6
+"""Singular values below this fraction of the largest one are rounding errors."""
 
 
 def fit(values: list[str | None], width: int = WIDTH) -> Codebook:
-    """Learn from N texts, None where missing.
+    """Codebook of N texts, None where missing.
 
-    "words" that `MIN_WORD_ITEMS` items hold, in sorted order; "idf" (words,) float64; "components" (W, words) float32,
-    best first, W being `width`, or less where words or items have no more. Raises BadInput if no word is left.
+    "words" that at least `MIN_WORD_ITEMS` items hold, sorted; "idf" (words,) float64; "components" (W, words) float32,
+    best first; W is `width`, or less if words or items limit the rank. Raises BadInput if no word is left.
     """
     from sklearn.utils.extmath import randomized_svd  # takes a second to import
 
-    split = [set(words(value)) for value in values if value is not None]
-    items_with = Counter(word for one in split for word in one)
-    known = sorted(word for word, items in items_with.items() if items >= MIN_WORD_ITEMS)
+    texts = [set(words(value)) for value in values if value is not None]
+    num_items = Counter(word for text in texts for word in text)
+    known = sorted(word for word, count in num_items.items() if count >= MIN_WORD_ITEMS)
     if not known:
         raise BadInput(
-            f"{len(split):,} items have text, but no word stands in {MIN_WORD_ITEMS} of them, so the texts say nothing "
-            f"of what items share. Leave the column out with --ignore, or give a model with --text-encoder."
+            f"{len(texts):,} items have text, but no word occurs in {MIN_WORD_ITEMS} of them, so the texts don't tell "
+            f"what items share. Leave the column out with --ignore, or give a model with --text-encoder."
         )
-    idf = np.log((1 + len(split)) / (1 + np.array([items_with[word] for word in known], np.float64))) + 1
+    idf = np.log((1 + len(texts)) / (1 + np.array([num_items[word] for word in known], np.float64))) + 1
     weights = _weights(known, idf, values)
-    _, strength, components = randomized_svd(weights, min(width, *weights.shape), n_iter=5, random_state=0)
-    kept = components[strength > LEAST * strength[0]]
+    _, singular, components = randomized_svd(weights, min(width, *weights.shape), n_iter=5, random_state=0)
+    kept = components[singular > EPSILON * singular[0]]
     return {"words": known, "idf": idf, "components": kept.astype(np.float32)}
 
 
 def apply(codebook: Codebook, values: list[str | None]) -> Float32:
-    """(M, W) float32: a vector of length 1 for each text, zeros where it is missing or says nothing known."""
+    """(M, W) float32: a vector of length 1 for each text, zeros where it is missing or holds no known word."""
     weights = _weights(codebook["words"], codebook["idf"], values)
-    found: Float64 = weights @ codebook["components"].T.astype(np.float64)  # (M, W)
-    length = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.where(length > LEAST, found / np.maximum(length, LEAST), 0).astype(np.float32)
+    vectors: Float64 = weights @ codebook["components"].T.astype(np.float64)  # (M, W)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.where(length > EPSILON, vectors / np.maximum(length, EPSILON), 0).astype(np.float32)
 
 
 def _weights(known: list[str], idf: Float64, values: list[str | None]) -> sparse.csr_array:
-    """TF-IDF of M texts: (M, words) float64, each row of length 1, or of zeros where no word is known."""
-    place = {word: at for at, word in enumerate(known)}
-    counts = [Counter(place[word] for word in words(value or "") if word in place) for value in values]
-    ends = np.cumsum([0, *map(len, counts)])
-    columns = np.fromiter((at for one in counts for at in one), np.int64, ends[-1])
-    numbers = np.fromiter((count for one in counts for count in one.values()), np.float64, ends[-1]) * idf[columns]
-    row = np.repeat(np.arange(len(values)), np.diff(ends))
-    length = np.sqrt(np.bincount(row, weights=numbers**2, minlength=len(values)))
-    return sparse.csr_array((numbers / length[row], columns, ends), shape=(len(values), len(known)))
+    """TF-IDF of M texts, (M, words) float64: rows have length 1, or are zero where no word is known."""
+    index = {word: column for column, word in enumerate(known)}
+    counts = [Counter(index[word] for word in words(value or "") if word in index) for value in values]
+    offsets = np.cumsum([0, *map(len, counts)])
+    columns = np.fromiter((column for row in counts for column in row), np.int64, offsets[-1])
+    weights = np.fromiter((count for row in counts for count in row.values()), np.float64, offsets[-1]) * idf[columns]
+    rows = np.repeat(np.arange(len(values)), np.diff(offsets))
+    length = np.sqrt(np.bincount(rows, weights=weights**2, minlength=len(values)))
+    return sparse.csr_array((weights / length[rows], columns, offsets), shape=(len(values), len(known)))

@@ -1,4 +1,4 @@
-"""A column of Arrow -> one plain value per item, as the modules of the kinds take them; what doesn't fit is refused."""
+"""An Arrow column -> one Python value per item, as the kinds' `fit` and `apply` take them."""
 
 import math
 from collections.abc import Callable
@@ -23,22 +23,22 @@ NEEDS = {
 
 
 def is_text(type_: pa.DataType) -> bool:
-    """Whether values are text."""
+    """True for string and large_string."""
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def is_number(type_: pa.DataType) -> bool:
-    """Whether values are numbers."""
+    """True for integers, floats and decimals."""
     return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
 
 
 def is_list(type_: pa.DataType) -> bool:
-    """Whether values are lists."""
+    """True for lists of any or of fixed size."""
     return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
 def plain(name: str, kind: str, column: pa.ChunkedArray, item: Callable[[int], str]) -> list[Any]:
-    """Values of a column; None where missing: null, blank text, empty lists, numbers that are not finite.
+    """Values of a column; None for null, blank text, empty lists and numbers that are not finite.
 
     `item(row)` names a row in errors. Raises BadInput if the column's type or a value doesn't fit the kind.
     """
@@ -72,7 +72,7 @@ def _fits(kind: str, type_: pa.DataType) -> bool:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, list):
-        return [one for one in map(_clean, value) if one is not None] or None
+        return [element for element in map(_clean, value) if element is not None] or None
     missing = not value.strip() if isinstance(value, str) else isinstance(value, float) and math.isnan(value)
     return None if missing else value
 
@@ -86,7 +86,7 @@ def _numbers(name: str, column: pa.ChunkedArray, item: Callable[[int], str]) -> 
             row = pc.index(wrong, True).as_py()
             raise BadInput(
                 f"Metadata column '{name}': '{column[row]}' of {item(row)} is not a number, but a numeric column must "
-                f"hold numbers. Mend it or leave it blank, or name the column with --categorical."
+                f"hold numbers. Correct it or leave it blank, or name the column with --categorical."
             )
-    found = column.cast(pa.float64()).to_pylist()
-    return [value if value is not None and math.isfinite(value) else None for value in found]
+    numbers = column.cast(pa.float64()).to_pylist()
+    return [number if number is not None and math.isfinite(number) else None for number in numbers]

@@ -1,4 +1,4 @@
-"""Ready vectors, such as those of images: of a list column, or of a .npy file beside the items table."""
+"""Precomputed vectors, such as image embeddings: a column of lists, or a .npy file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +15,12 @@ from hiersrec.types import Float32
 
 
 def read(name: str, file: Path, rows: int) -> pa.ChunkedArray:
-    """A .npy file of (rows, W) numbers as a column of float32 lists. Raises BadInput if it is anything else."""
+    """A .npy file of (rows, W) numbers as a column of float32 lists. Raises BadInput if it holds anything else."""
     try:
         array = np.load(file, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise BadInput(
-            f"{file}, named by --vectors, is no .npy file of numbers. Write one with numpy.save(file, array)."
+            f"{file}, named by --vectors, is not a .npy file of numbers. Write one with numpy.save(file, array)."
         ) from error
     if not isinstance(array, np.ndarray):
         raise BadInput(f"{file}, named by --vectors, holds several arrays. Give a .npy file, which holds one.")
@@ -39,7 +39,7 @@ def read(name: str, file: Path, rows: int) -> pa.ChunkedArray:
 
 
 def fit(values: list[Float32 | None]) -> Codebook:
-    """Learn from vectors of one width, None where missing: "width" W. Raises BadInput if there are none."""
+    """Codebook of vectors of one width, None where missing: "width" W. Raises BadInput if there are none."""
     for value in values:
         if value is not None:
             return {"width": len(value)}
@@ -47,11 +47,8 @@ def fit(values: list[Float32 | None]) -> Codebook:
 
 
 def apply(codebook: Codebook, values: list[Float32 | None]) -> Float32:
-    """(M, W) float32: the vectors at length 1, whatever their unit is; zeros where missing.
-
-    Raises BadInput if they are not W wide.
-    """
-    found = np.zeros((len(values), codebook["width"]), np.float32)
+    """(M, W) float32: the vectors scaled to length 1; zeros where missing. Raises BadInput if they are not W wide."""
+    vectors = np.zeros((len(values), codebook["width"]), np.float32)
     for row, value in enumerate(values):
         if value is not None:
             if len(value) != codebook["width"]:
@@ -59,8 +56,8 @@ def apply(codebook: Codebook, values: list[Float32 | None]) -> Float32:
                     f"vectors of {len(value)} numbers, where the catalogue has {codebook['width']}. "
                     f"Give vectors made in the same way."
                 )
-            found[row] = value / np.linalg.norm(value.astype(np.float64))
-    return found
+            vectors[row] = value / np.linalg.norm(value.astype(np.float64))
+    return vectors
 
 
 def plain(name: str, column: pa.ChunkedArray, item: Callable[[int], str]) -> list[Float32 | None]:
@@ -71,26 +68,26 @@ def plain(name: str, column: pa.ChunkedArray, item: Callable[[int], str]) -> lis
     rows: list[Float32 | None] = []
     for chunk in column.chunks:
         lengths = pc.fill_null(pc.list_value_length(chunk), 0).to_numpy()
-        flat = _float32(chunk.flatten().to_numpy(zero_copy_only=False))  # null lists are not in it
+        flat = _float32(chunk.flatten().to_numpy(zero_copy_only=False))  # without null lists
         ends = np.cumsum(lengths)
         rows += [flat[end - length : end] if length else None for length, end in zip(lengths, ends, strict=True)]
     width = next((len(row) for row in rows if row is not None), 0)
-    for at, row in enumerate(rows):
+    for number, row in enumerate(rows):
         if row is None:
             continue
         if len(row) != width:
             raise BadInput(
-                f"Metadata column '{name}': {item(at)} has a vector of {len(row)} numbers, those before it have "
-                f"{width}. Give vectors of one length; none, or zeros, for an item without."
+                f"Metadata column '{name}': {item(number)} has a vector of {len(row)} numbers, those before it have "
+                f"{width}. Give vectors of one length; null or zeros for an item without a vector."
             )
         if not np.isfinite(row).all():
             raise BadInput(
-                f"Metadata column '{name}': the vector of {item(at)} holds {row[~np.isfinite(row)][0]}. "
-                f"Numbers must be finite: mend it, or give none for an item without."
+                f"Metadata column '{name}': the vector of {item(number)} holds {row[~np.isfinite(row)][0]}. "
+                f"Numbers must be finite: correct it, or give null for an item without a vector."
             )
     return [row if row is not None and row.any() else None for row in rows]
 
 
 def _float32(numbers: npt.NDArray[Any]) -> Float32:
-    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
+    with np.errstate(over="ignore"):  # too large numbers become infinite, which `plain` refuses
         return numbers.astype(np.float32, copy=False)

@@ -1,1 +1,1 @@
-"""Categories where there are none: clusters of the items that training sessions visit together (paper, section 3)."""
+"""Implicit categories: clusters of items that training sessions visit together (paper, section 3)."""

@@ -1,4 +1,4 @@
-"""Vectors -> clusters by k-means; for several levels, clusters inside clusters."""
+"""Vectors -> clusters by k-means; for several levels, nested clusters."""
 
 from collections.abc import Sequence
 
@@ -8,50 +8,50 @@ from hiersrec.errors import BadInput
 from hiersrec.types import Float32, Int64
 
 DIGITS = 4
-"""Vectors that agree in so many digits lie at one place: what is left between them is rounding."""
+"""Vectors that agree to this many digits count as equal: their difference is rounding."""
 MAX_ITERATIONS = 100
 
 
-def places(vectors: Float32) -> tuple[Float32, Int64, Int64]:
-    """Different vectors (Q, W) in sorted order, the place of each vector (M,) and how many lie at each place (Q,)."""
-    found, place, counts = np.unique(np.round(vectors, DIGITS), axis=0, return_inverse=True, return_counts=True)
-    return found, place.reshape(-1), counts
+def distinct(vectors: Float32) -> tuple[Float32, Int64, Int64]:
+    """Distinct vectors (Q, W), sorted; the index of each of M vectors among them (M,); their counts (Q,)."""
+    points, index, counts = np.unique(np.round(vectors, DIGITS), axis=0, return_inverse=True, return_counts=True)
+    return points, index.reshape(-1), counts
 
 
 def clusters(vectors: Float32, sizes: Sequence[int], seed: int) -> Int64:
-    """Cluster from 0 of each of M vectors at each level, (M, L) int64; `sizes` are the clusters per level, growing.
+    """Cluster from 0 of each of M vectors at each level, (M, L) int64; `sizes` are the clusters per level, ascending.
 
-    A cluster of one level lies inside one of the level before, which is divided into a share of the level's clusters
-    that is proportional to its items. Raises BadInput if a level asks for more clusters than there are places.
+    Each cluster is split into the clusters of the next level, in number proportional to its items. Raises BadInput if a
+    level has more clusters than there are distinct vectors.
     """
-    points, place, counts = places(vectors)
+    points, index, counts = distinct(vectors)
     if sizes[-1] > len(points):
         raise BadInput(
-            f"--implicit-categories asks for {sizes[-1]} clusters, but the {len(vectors)} items of the training "
-            f"sessions can be told apart into {len(points)} at most. Lower it."
+            f"--implicit-categories got {sizes[-1]} clusters, but the training sessions tell the {len(vectors)} items "
+            f"apart into {len(points)} at most. Lower it."
         )
     levels = np.zeros((len(points), len(sizes)), np.int64)
-    above = np.zeros(len(points), np.int64)
+    parents = np.zeros(len(points), np.int64)
     for level, size in enumerate(sizes):
-        given = shares(np.bincount(above, counts), np.bincount(above), size)
-        first = np.cumsum(given) - given
-        for cluster, share in enumerate(given):
-            inside = np.flatnonzero(above == cluster)
-            levels[inside, level] = first[cluster] + kmeans(points[inside], counts[inside], int(share), seed)
-        _, above = np.unique(levels[:, level], return_inverse=True)
-    return levels[place]
+        children = shares(np.bincount(parents, counts), np.bincount(parents), size)
+        first = np.cumsum(children) - children
+        for parent, num_children in enumerate(children):
+            members = np.flatnonzero(parents == parent)
+            levels[members, level] = first[parent] + kmeans(points[members], counts[members], int(num_children), seed)
+        _, parents = np.unique(levels[:, level], return_inverse=True)
+    return levels[index]
 
 
-def shares(items: Int64, most: Int64, total: int) -> Int64:
-    """Divide `total` among groups in proportion to their items: at least 1 and at most `most` each (D'Hondt)."""
-    given = np.ones(len(items), np.int64)
+def shares(items: Int64, maximum: Int64, total: int) -> Int64:
+    """Divide `total` among groups in proportion to their items: at least 1 and at most `maximum` each (D'Hondt)."""
+    seats = np.ones(len(items), np.int64)
     for _ in range(total - len(items)):
-        given[np.argmax(np.where(given < most, items / given, -1))] += 1
-    return given
+        seats[np.argmax(np.where(seats < maximum, items / seats, -1))] += 1
+    return seats
 
 
 def kmeans(points: Float32, counts: Int64, size: int, seed: int) -> Int64:
-    """Cluster from 0 of each point (Q,), by scikit-learn's k-means; a point stands for `counts` items."""
+    """Cluster from 0 of each point (Q,), by scikit-learn's k-means with weights `counts`."""
     from sklearn.cluster import KMeans
 
     if size == 1:
@@ -59,5 +59,5 @@ def kmeans(points: Float32, counts: Int64, size: int, seed: int) -> Int64:
     if size == len(points):
         return np.arange(len(points))
     model = KMeans(size, n_init="auto", max_iter=MAX_ITERATIONS, random_state=seed)
-    found: Int64 = model.fit_predict(points, sample_weight=counts).astype(np.int64)
-    return found
+    labels: Int64 = model.fit_predict(points, sample_weight=counts).astype(np.int64)
+    return labels

@@ -1,10 +1,10 @@
 """Training sessions -> a vector for each item: an off-the-shelf node embedding of the session-item graph.
 
-The embedding is scikit-network's GSVD: the singular vectors of the graph's matrix, each edge divided by the square root
-of both its degrees, so that rare items count as much as frequent ones. It is solved by a randomised method with few
-iterations, and on purpose: the exact first vectors of such a graph each belong to a small part of it that is hardly
-connected to the rest (on Diginetica, half of them to fewer than 300 of 43,053 items), and tell the other items nothing.
-docs/implicit.md has both measured.
+The embedding is scikit-network's GSVD: singular vectors of the graph's adjacency matrix, with edges divided by the
+square root of both degrees, so that rare items count as much as frequent ones. A randomised solver with few iterations
+is used on purpose: each of the exact first vectors belongs to a small part of such a graph that is hardly connected to
+the rest (on Diginetica, half of them to fewer than 300 of 43,053 items), and says nothing about all other items.
+docs/implicit.md has measurements of both.
 """
 
 from typing import Any
@@ -16,20 +16,20 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32, Int64
 
 WIDTH = 64
-"""Length of the vectors; 128 and 256 find the categories of Diginetica no better."""
+"""Numbers of a vector; 128 and 256 find the categories of Diginetica no better."""
 ITERATIONS = 7
 NOISE = 1e-5
-"""Of the longest vector: what is shorter is rounding, at length 1 a direction that differs from machine to machine. On
+"""Vectors shorter than this fraction of the longest are rounding: at length 1 they would differ between machines. On
 real sessions the shortest has a hundredth."""
 ROUND_TRIPS = 2
-"""A walk from item to session to item multiplies a singular vector by its value squared: vectors count as they do
-after so many walks. It weighs out those that are noise, which small graphs have many of."""
+"""A walk from item to session to item multiplies a singular vector by its value squared. Vectors are weighted as after
+this many walks, which suppresses noise, common in small graphs."""
 
 
 def graph(train: Sessions) -> tuple[csr_matrix, Int64]:
     """The bipartite graph (S, M) of S sessions and the M items in them, and the numbers of those items (M,) int64.
 
-    An edge is 1 however often a session returns to an item: that tells of the item's worth, not of its kind.
+    An edge is 1 even if a session visits an item often, which says how good it is, not of which kind.
     """
     items, column = np.unique(np.asarray(train.items), return_inverse=True)
     row = train.of_events()
@@ -39,17 +39,17 @@ def graph(train: Sessions) -> tuple[csr_matrix, Int64]:
 
 
 def vectors(edges: csr_matrix, seed: int) -> Float32:
-    """Unit vectors (M, W) float32 of the items of a graph (S, M): alike where the same sessions visit them.
+    """Unit vectors (M, W) float32 of the items of a graph (S, M), similar for items that the same sessions visit.
 
-    Zeros for items that none of the W directions reaches.
+    Zeros for items that none of the W singular vectors reaches.
     """
     from sknetwork.embedding import GSVD
 
     width = min(WIDTH, min(edges.shape) - 1)
     if width < 1:
-        return np.ones((edges.shape[1], 1), np.float32)  # one session or one item: nothing to tell apart
-    found = GSVD(width, normalized=False, solver=_solver(seed)).fit(edges)
-    weighted = found.embedding_col_ * found.singular_values_ ** (2 * ROUND_TRIPS)
+        return np.ones((edges.shape[1], 1), np.float32)  # a single session or item: nothing to distinguish
+    svd = GSVD(width, normalized=False, solver=_solver(seed)).fit(edges)
+    weighted = svd.embedding_col_ * svd.singular_values_ ** (2 * ROUND_TRIPS)
     lengths = np.linalg.norm(weighted, axis=1, keepdims=True)
     known = lengths > NOISE * lengths.max()
     units: Float32 = np.divide(weighted, lengths, out=np.zeros_like(weighted), where=known).astype(np.float32)
@@ -57,13 +57,13 @@ def vectors(edges: csr_matrix, seed: int) -> Float32:
 
 
 def _solver(seed: int) -> Any:
-    """scikit-learn's randomised SVD, with a seed, in the form that scikit-network asks for."""
+    """scikit-learn's randomised SVD, with a seed, as a solver of scikit-network."""
     from sklearn.utils.extmath import randomized_svd
     from sknetwork.linalg import SVDSolver
 
     class Randomised(SVDSolver):  # type: ignore[misc]  # the base ships no types
         def fit(self, matrix: csr_matrix, n_components: int) -> "Randomised":
-            # Single precision halves the memory, the widest part of which is a row of W numbers per session.
+            # Single precision halves the memory, most of which is W numbers per session.
             left, values, right = randomized_svd(
                 matrix.astype(np.float32), n_components, n_iter=ITERATIONS, random_state=seed
             )
