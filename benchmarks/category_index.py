@@ -4,7 +4,7 @@
 
 The list of 20 for one query on one thread, from item vectors in the type named: over the whole catalogue, and over the
 candidates that predicted categories give (the largest K whose I' has at most 4 % of the items). Both take all that
-follows the encoder: choice of stretches, products, the best, and for narrow types their second scoring in float32.
+follows the encoder: choice of ranges, products, the best, and for int8 the second scoring in float32.
 
 Vectors are drawn around a centre for each category, as trained ones lie, and queries near an item; categories have the
 sizes of shop.py and are scored by their centres. Bytes read a second are compared with a plain read of the float32
@@ -42,27 +42,27 @@ class World:
         item_nodes = np.concatenate([np.zeros((1, 3), np.int32), nodes])
         self.layout = Layout.of(item_nodes, nodes.max(axis=0).tolist(), np.arange(items + 1)[::-1].copy())
         self.vectors = random.standard_normal((items, WIDTH), np.float32)
-        centres = [random.standard_normal((one.max() + 1, WIDTH), np.float32) for one in item_nodes.T]
+        centres = [random.standard_normal((nodes_of.max() + 1, WIDTH), np.float32) for nodes_of in item_nodes.T]
         for nodes_of, table in zip(item_nodes[self.layout.order].T, centres, strict=True):
             self.vectors += table[nodes_of]
-        at = random.integers(items, size=queries)
-        self.queries: Float32 = self.vectors[at] / 2 + random.standard_normal((queries, WIDTH), np.float32)
+        rows = random.integers(items, size=queries)
+        self.queries: Float32 = self.vectors[rows] / 2 + random.standard_normal((queries, WIDTH), np.float32)
         self.categories = {level: self.queries @ centres[level - 1].T for level in levels}  # (Q, C + 1) each
 
     def candidates(self, row: int) -> Int64:
-        """Stretches of one query."""
+        """Ranges of the candidates of one query."""
         return self.layout.of_share({level: scores[row] for level, scores in self.categories.items()}, SHARE)
 
 
 def listed(world: World, slabs: Slabs, row: int, full: bool) -> tuple[Int32, int]:
     """The list of one query, and how many items were scored."""
-    stretches = world.layout.everything if full else world.candidates(row)
+    ranges = world.layout.everything if full else world.candidates(row)
     query = world.queries[row]
-    [line] = slabs.scan(query[None], [stretches])
-    scored = search.Scored(line, stretches)
+    [scores] = slabs.scan(query[None], [ranges])
+    scored = search.RangeScores(scores, ranges)
     if slabs.codes is None:
-        return search.best(scored, world.layout, K)[0], len(line)
-    return search.best_again(scored, world.layout, K, slabs, query, NOTHING)[0], len(line)
+        return search.best(scored, world.layout, K)[0], len(scores)
+    return search.best_again(scored, world.layout, K, slabs, query, NOTHING)[0], len(scores)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -79,29 +79,29 @@ def measured(items: int, queries: int, batch: int, levels: Sequence[int]) -> lis
     unions = [world.candidates(row) for row in range(queries)]
     taken: dict[tuple[str, str], list[float]] = {}
 
-    def take(name: str, what: str, work: Callable[[], object]) -> None:
-        taken.setdefault((name, what), []).append(seconds(work))
+    def take(name: str, work_name: str, work: Callable[[], object]) -> None:
+        taken.setdefault((name, work_name), []).append(seconds(work))
 
     for row in range(queries):
         take("", "read", world.vectors.max)
-        for name, one in slabs.items():
-            take(name, "full", lambda one=one, row=row: listed(world, one, row, True))
-            take(name, "candidates", lambda one=one, row=row: listed(world, one, row, False))
+        for name, typed in slabs.items():
+            take(name, "full", lambda typed=typed, row=row: listed(world, typed, row, True))
+            take(name, "candidates", lambda typed=typed, row=row: listed(world, typed, row, False))
             scan = world.queries[row : row + 1], [world.layout.everything]
-            take(name, "scan", lambda one=one, scan=scan: one.scan(*scan))
+            take(name, "scan", lambda typed=typed, scan=scan: typed.scan(*scan))
     some = world.queries[:batch]
     for _ in range(5):
-        for name, one in slabs.items():
-            take(name, "batch, full", lambda one=one: one.scan(some, [world.layout.everything] * len(some)))
-            take(name, "batch, candidates", lambda one=one: one.scan(some, unions[:batch]))
+        for name, typed in slabs.items():
+            take(name, "batch, full", lambda typed=typed: typed.scan(some, [world.layout.everything] * len(some)))
+            take(name, "batch, candidates", lambda typed=typed: typed.scan(some, unions[:batch]))
     p50 = {key: statistics.median(values) for key, values in taken.items()}
     read = world.vectors.nbytes / p50["", "read"]
     scored = statistics.mean(listed(world, slabs["float32"], row, False)[1] for row in range(queries))
     true = [set(listed(world, slabs["float32"], row, True)[0].tolist()) for row in range(queries)]
-    found = []
-    for name, one in slabs.items():
-        same = [len(true[row] & set(listed(world, one, row, True)[0].tolist())) / K for row in range(queries)]
-        found.append(
+    results = []
+    for name, typed in slabs.items():
+        same = [len(true[row] & set(listed(world, typed, row, True)[0].tolist())) / K for row in range(queries)]
+        results.append(
             {
                 "items": items,
                 "type": name,
@@ -118,7 +118,7 @@ def measured(items: int, queries: int, batch: int, levels: Sequence[int]) -> lis
                 "batch_candidates_s_a_query": p50[name, "batch, candidates"] / len(some),
             }
         )
-    return found
+    return results
 
 
 def main() -> None:
@@ -129,16 +129,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--levels", type=int, nargs="+", default=[3], help="predicted ones, of 1 to 3 (the finest)")
     parser.add_argument("--json", type=Path, help="write all measurements there")
-    wanted = parser.parse_args()
-    found: dict[str, Any] = {"machine": machine(1), "versions": versions("numpy", "simsimd", "hiersrec")}
-    print(found["machine"], found["versions"])
-    found["levels"], found["rows"] = wanted.levels, []
-    for items in wanted.catalogues:
-        found["rows"] += measured(items, wanted.queries, wanted.batch, wanted.levels)
+    arguments = parser.parse_args()
+    document: dict[str, Any] = {"machine": machine(1), "versions": versions("numpy", "simsimd", "hiersrec")}
+    print(document["machine"], document["versions"])
+    document["levels"], document["rows"] = arguments.levels, []
+    for items in arguments.catalogues:
+        document["rows"] += measured(items, arguments.queries, arguments.batch, arguments.levels)
     headers = [
         "items, type",
         "scored",
-        "stretches",
+        "ranges",
         "full ms",
         "candidates ms",
         "ratio",
@@ -147,23 +147,23 @@ def main() -> None:
         "same of 20",
     ]
     rows = []
-    for one in found["rows"]:
-        batch = [f"{1e3 * one[f'batch_{what}_s_a_query']:.2f}" for what in ("full", "candidates")]
+    for row in document["rows"]:
+        batch = [f"{1e3 * row[f'batch_{way}_s_a_query']:.2f}" for way in ("full", "candidates")]
         rows.append(
             [
-                f"{one['items']:,}, {one['type']}",
-                f"{one['share_scored']:.1%}",
-                f"{one['stretches']:.0f}",
-                *(f"{1e3 * one[what]:.2f}" for what in ("full_s", "candidates_s")),
-                f"{one['ratio']:.1f}",
-                f"{one['scan_bytes_per_s'] / 1e9:.1f}",
-                f"{one['scan_bytes_per_s'] / one['read_bytes_per_s']:.0%}",
-                f"{one['overlap']:.1%}",
+                f"{row['items']:,}, {row['type']}",
+                f"{row['share_scored']:.1%}",
+                f"{row['stretches']:.0f}",
+                *(f"{1e3 * row[name]:.2f}" for name in ("full_s", "candidates_s")),
+                f"{row['ratio']:.1f}",
+                f"{row['scan_bytes_per_s'] / 1e9:.1f}",
+                f"{row['scan_bytes_per_s'] / row['read_bytes_per_s']:.0%}",
+                f"{row['overlap']:.1%}",
                 *batch,
             ]
         )
-    show([*headers, f"full, {wanted.batch} at once", f"candidates, {wanted.batch} at once"], rows)
-    write_json(wanted.json, found)
+    show([*headers, f"full, {arguments.batch} at once", f"candidates, {arguments.batch} at once"], rows)
+    write_json(arguments.json, document)
 
 
 if __name__ == "__main__":

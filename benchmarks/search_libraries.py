@@ -29,7 +29,8 @@ from usearch.index import Index
 from hiersrec import Recommender
 from hiersrec.retrieval import search
 from hiersrec.retrieval.index import IndexRanker
-from hiersrec.retrieval.search import Scored
+from hiersrec.retrieval.search import RangeScores
+from hiersrec.retrieval.session_scores import NOTHING
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.batches import batch_of, sorted_rows
 from hiersrec.store.dataset import Dataset
@@ -100,12 +101,12 @@ def ours(ranker: IndexRanker, asked: Asked, type_: str) -> Iterator[System]:
 
     def find(at: int, top: int | None) -> Int32:
         query = asked.query[at : at + 1]
-        stretches = layout.everything if top is None else layout.of_top(asked.categories[at], top)
-        [scores] = slabs.scan(query, [stretches])
-        scored = Scored(scores, stretches)
+        ranges = layout.everything if top is None else layout.of_top(asked.categories[at], top)
+        [scores] = slabs.scan(query, [ranges])
+        scored = RangeScores(scores, ranges)
         if type_ == "float32":
             return search.best(scored, layout, K)[0]
-        return search.best_again(scored, layout, K, slabs, query[0])[0]
+        return search.best_again(scored, layout, K, slabs, query[0], NOTHING)[0]
 
     yield System(f"all items, {type_}", "all", lambda at: find(at, None), build, memory)
     for top in TOPS:

@@ -29,8 +29,8 @@ BATCH = whole_sessions(SESSIONS, 9)
 
 
 @dataclass
-class Whole:
-    """An Encoder, and the Scorer that says the same of all items."""
+class LinearModel:
+    """An Encoder, and the Scorer of the same model."""
 
     catalog: Catalog
     seed: int
@@ -69,33 +69,33 @@ class Whole:
                 query += 2 * (logits @ matrix.T)
         for name, value in self.broken.items():
             (query if name == "items" else tasks[name])[0, 1] = value
-        place = batch.lengths[:, None] - np.arange(batch.items.shape[1])  # from the end, from 1
-        repeats = np.where(real, 7 * (batch.items % 3 - 1) * place, 0).astype(np.float32) if self.repeating else None
+        from_end = batch.lengths[:, None] - np.arange(batch.items.shape[1])  # from 1
+        repeats = np.where(real, 7 * (batch.items % 3 - 1) * from_end, 0).astype(np.float32) if self.repeating else None
         positions = {} if repeats is None else {"repeat": repeats}
         return Encoded(query.astype(np.float32), tasks, own.astype(np.float32), factor, positions)
 
     def score(self, batch: Batch) -> Scores:
-        found = self.encode(batch)
-        items = found.query @ self.vectors.T + self.biases
+        encoded = self.encode(batch)
+        items = encoded.query @ self.vectors.T + self.biases
         if self.repeating:
             for row, session in enumerate(batch.items):
-                for place in range(batch.lengths[row]):
-                    items[row, session[place]] += found.positions["repeat"][row, place]
+                for position in range(batch.lengths[row]):
+                    items[row, session[position]] += encoded.positions["repeat"][row, position]
         items[:, 0] = -np.inf
-        return Scores(items.astype(np.float32), found.tasks)
+        return Scores(items.astype(np.float32), encoded.tasks)
 
 
-def rankers(whole: Whole, type_: str = "float32") -> tuple[IndexRanker, FullRanker]:
-    catalog = whole.catalog
+def rankers(model: LinearModel, type_: str = "float32") -> tuple[IndexRanker, FullRanker]:
+    catalog = model.catalog
     layout = Layout.of(catalog.item_nodes, [level.num_known for level in catalog.levels], catalog.train_count)
-    slabs = Slabs.of(whole.vectors[layout.order], whole.biases[layout.order], type_)
-    return IndexRanker(whole, slabs, layout, catalog, {}), FullRanker(whole, catalog)
+    slabs = Slabs.of(model.vectors[layout.order], model.biases[layout.order], type_)
+    return IndexRanker(model, slabs, layout, catalog, {}), FullRanker(model, catalog)
 
 
 def assert_same(found, expected) -> None:
-    assert [one.tolist() for one in found.items] == [one.tolist() for one in expected.items]
-    assert [one.tolist() for one in found.scores] == [one.tolist() for one in expected.scores]
-    assert all(one.dtype == np.int32 for one in found.items)
+    assert [items.tolist() for items in found.items] == [items.tolist() for items in expected.items]
+    assert [scores.tolist() for scores in found.scores] == [scores.tolist() for scores in expected.scores]
+    assert all(items.dtype == np.int32 for items in found.items)
     assert found.ranked.tolist() == expected.ranked.tolist()
     assert list(found.tasks) == list(expected.tasks)
     assert all((found.tasks[task] == expected.tasks[task]).all() for task in found.tasks)
@@ -106,8 +106,8 @@ candidates = st.one_of(
     st.builds(Candidates, policy=st.just("category"), top=st.integers(1, 6)),
     st.builds(Candidates, policy=st.just("category"), share=st.sampled_from([0.01, 0.3, 0.6, 1.0])),
 )
-some_items = st.one_of(st.none(), st.sets(st.integers(1, ITEMS)).map(lambda one: np.array(sorted(one), np.int32)))
-wishes = st.builds(
+some_items = st.one_of(st.none(), st.sets(st.integers(1, ITEMS)).map(lambda items: np.array(sorted(items), np.int32)))
+requests = st.builds(
     ListRequest,
     k=st.sampled_from([1, 5, 20, 99]),
     candidates=candidates,
@@ -124,43 +124,43 @@ wishes = st.builds(
     st.sampled_from([world, tree]),
     st.sampled_from([(1, 2, 3), (2,), (3, 1)]),
     st.booleans(),
-    wishes,
+    requests,
 )
-def test_lists_are_those_of_the_dense_way(seed, make, levels, repeating, wanted) -> None:
-    indexed, full = rankers(Whole(make(seed), seed, levels, repeating=repeating))
+def test_lists_are_those_of_the_dense_way(seed, make, levels, repeating, request) -> None:
+    indexed, full = rankers(LinearModel(make(seed), seed, levels, repeating=repeating))
 
-    assert_same(indexed.rank(BATCH, wanted), full.rank(BATCH, wanted))
+    assert_same(indexed.rank(BATCH, request), full.rank(BATCH, request))
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.booleans(), wishes)
-def test_narrow_slabs_give_the_same_lists_where_all_are_scored_again(seed, repeating, wanted) -> None:
-    indexed, full = rankers(Whole(world(seed), seed, repeating=repeating), "int8")
+@given(st.integers(0, 10**6), st.booleans(), requests)
+def test_int8_slabs_give_the_same_lists_where_all_are_scored_again(seed, repeating, request) -> None:
+    indexed, full = rankers(LinearModel(world(seed), seed, repeating=repeating), "int8")
 
-    assert_same(indexed.rank(BATCH, wanted), full.rank(BATCH, wanted))  # 40 items, and at least 100 are
+    assert_same(indexed.rank(BATCH, request), full.rank(BATCH, request))  # 40 items, and at least 100 are
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), wishes)
-def test_a_session_is_answered_alike_in_any_batch(seed, wanted) -> None:
-    indexed, _ = rankers(Whole(world(seed), seed))
-    together = indexed.rank(BATCH, wanted)
+@given(st.integers(0, 10**6), requests)
+def test_a_session_is_answered_alike_in_any_batch(seed, request) -> None:
+    indexed, _ = rankers(LinearModel(world(seed), seed))
+    together = indexed.rank(BATCH, request)
 
     for row, session in enumerate(SESSIONS):
-        alone = indexed.rank(whole_sessions([session], 9), wanted)
-        assert alone.items[0].tolist() == together.items[row].tolist()
-        assert alone.scores[0].tolist() == together.scores[row].tolist()
+        by_itself = indexed.rank(whole_sessions([session], 9), request)
+        assert by_itself.items[0].tolist() == together.items[row].tolist()
+        assert by_itself.scores[0].tolist() == together.scores[row].tolist()
 
 
-def test_a_batch_too_large_for_the_memory_is_answered_in_turns(monkeypatch) -> None:
-    indexed, full = rankers(Whole(world(2), 2))
+def test_a_batch_too_large_for_the_memory_is_answered_in_groups(monkeypatch) -> None:
+    indexed, full = rankers(LinearModel(world(2), 2))
     for most in (1, ITEMS, 3 * ITEMS):
         monkeypatch.setattr(index, "AT_ONCE", most)
         assert_same(indexed.rank(BATCH, ListRequest(k=5)), full.rank(BATCH, ListRequest(k=5)))
 
 
-def test_only_sessions_of_which_nothing_is_known() -> None:
-    indexed, full = rankers(Whole(world(3), 3))
+def test_only_sessions_without_a_known_item() -> None:
+    indexed, full = rankers(LinearModel(world(3), 3))
     nothing = whole_sessions([[], [0, -2]], 9)
     for chosen in (ALL, Candidates(policy="category", top=1)):
         assert_same(
@@ -170,31 +170,31 @@ def test_only_sessions_of_which_nothing_is_known() -> None:
 
 @pytest.mark.parametrize("fed", ["logits", "probs"])
 def test_explanations_sum_to_the_scores_class_by_class(fed) -> None:
-    whole = Whole(world(4), 4)
-    whole.reads = {task: (matrix, fed) for task, (matrix, _) in whole.reads.items()}
-    indexed, _ = rankers(whole)
+    model = LinearModel(world(4), 4)
+    model.reads = {task: (matrix, fed) for task, (matrix, _) in model.reads.items()}
+    indexed, _ = rankers(model)
     batch, items = whole_sessions([[5, 6, 1, 2]], 9), np.array([3, 40, 1], np.int32)
     parts = indexed.explain(batch, items)
 
     assert indexed.explains
     assert [part.source for part in parts] == ["session", "bias", "category_1", "category_2", "category_3"]
-    seen = whole.encode(whole_sessions([[6, 1, 2]], 9))
+    seen = model.encode(whole_sessions([[6, 1, 2]], 9))
     query = seen.own[0].astype(np.float64)
     for part in parts[2:]:
-        matrix, logits = whole.reads[part.source][0], seen.tasks[part.source][0, 1:].astype(np.float64)
+        matrix, logits = model.reads[part.source][0], seen.tasks[part.source][0, 1:].astype(np.float64)
         prediction = logits if fed == "logits" else np.exp(logits) / np.exp(logits).sum()
         query += 2 * (matrix @ prediction)
         np.testing.assert_allclose(
-            part.by_class, 2 * (whole.vectors[items] @ matrix) * prediction, rtol=1e-5, atol=1e-6
+            part.by_class, 2 * (model.vectors[items] @ matrix) * prediction, rtol=1e-5, atol=1e-6
         )
         np.testing.assert_allclose(part.values, part.by_class.sum(axis=1), rtol=1e-5, atol=1e-5)
     total = sum(part.values for part in parts)
-    np.testing.assert_allclose(total, whole.vectors[items] @ query + whole.biases[items], rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(total, model.vectors[items] @ query + model.biases[items], rtol=1e-5, atol=1e-4)
 
 
 def test_what_an_item_of_the_session_adds_is_a_part_of_its_score() -> None:
-    indexed, full = rankers(Whole(world(4), 4, repeating=True))
-    batch = whole_sessions([[2, 6, 2, 1]], 9)  # of which the newest three are looked at
+    indexed, full = rankers(LinearModel(world(4), 4, repeating=True))
+    batch = whole_sessions([[2, 6, 2, 1]], 9)  # the newest three are looked at
 
     parts = indexed.explain(batch, np.array([2, 1, 6, 3], np.int32))
 
@@ -204,40 +204,40 @@ def test_what_an_item_of_the_session_adds_is_a_part_of_its_score() -> None:
     assert_same(found, full.rank(batch, ListRequest(k=99)))
 
 
-def test_an_item_of_the_session_is_scored_again_however_low_its_narrow_score(monkeypatch) -> None:
+def test_an_item_of_the_session_is_scored_again_however_low_its_int8_score(monkeypatch) -> None:
     monkeypatch.setattr(search, "LEAST", 1)
     monkeypatch.setattr(search, "AGAIN", 1)
     for seed in range(10):
-        indexed, full = rankers(Whole(world(seed), seed, repeating=True), "int8")
+        indexed, full = rankers(LinearModel(world(seed), seed, repeating=True), "int8")
         session = whole_sessions([[2, 5, 8]], 9)  # whose items add 21, 14 and 7
-        found, expected = (one.rank(session, ListRequest(k=3)) for one in (indexed, full))
+        found, expected = (ranker.rank(session, ListRequest(k=3)) for ranker in (indexed, full))
         assert set(expected.items[0].tolist()) & {2, 5, 8} <= set(found.items[0].tolist())
 
 
 def test_a_trend_is_a_part_of_the_bias_that_is_told_apart() -> None:
-    whole = Whole(world(4), 4)
-    plain, _ = rankers(whole)
+    model = LinearModel(world(4), 4)
+    plain, _ = rankers(model)
     trend = np.arange(ITEMS, dtype=np.float32) % 3
     slabs = replace(plain.slabs, biases=plain.slabs.biases + trend)
-    indexed = IndexRanker(whole, slabs, plain.layout, whole.catalog, {"trend": trend})
-    asked = whole_sessions([[1]], 9), np.array([1, 7, 2], np.int32)
+    indexed = IndexRanker(model, slabs, plain.layout, model.catalog, {"trend": trend})
+    batch, items = whole_sessions([[1]], 9), np.array([1, 7, 2], np.int32)
 
-    found, before = indexed.explain(*asked), plain.explain(*asked)
+    found, before = indexed.explain(batch, items), plain.explain(batch, items)
 
     assert [part.source for part in found] == ["session", "bias", "trend", *(part.source for part in before[2:])]
     assert found[1].values.tolist() == before[1].values.tolist()
-    assert found[2].values.tolist() == trend[plain.layout.place[asked[1]]].tolist()
+    assert found[2].values.tolist() == trend[plain.layout.row_of[items]].tolist()
 
 
 def test_without_biases_that_part_is_zero() -> None:
-    indexed, _ = rankers(Whole(world(4), 4))
+    indexed, _ = rankers(LinearModel(world(4), 4))
     indexed.slabs = replace(indexed.slabs, biases=None)
 
     assert indexed.explain(whole_sessions([[1]], 9), np.array([1, 2], np.int32))[1].values.tolist() == [0, 0]
 
 
 def test_random_candidates_and_models_without_categories_are_refused() -> None:
-    indexed, _ = rankers(Whole(world(5), 5, levels=()))
+    indexed, _ = rankers(LinearModel(world(5), 5, levels=()))
 
     with pytest.raises(BadInput, match=r"Random candidates are for evaluation .*got 'random'.*'all' or 'category'"):
         indexed.rank(BATCH, ListRequest(candidates=Candidates(policy="random", top=2)))
@@ -249,7 +249,7 @@ def test_random_candidates_and_models_without_categories_are_refused() -> None:
 @pytest.mark.parametrize("name", ["items", "category_2"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_broken_model_stops_everything(name, value) -> None:
-    indexed, _ = rankers(Whole(world(6), 6, broken={name: value}))
+    indexed, _ = rankers(LinearModel(world(6), 6, broken={name: value}))
 
     with pytest.raises(HiersrecError, match=f"scores of {name} contain {value}; they must be numbers.*train it again"):
         indexed.rank(BATCH, ListRequest())

@@ -29,8 +29,8 @@ def tree(seed: int) -> Catalog:
     return Catalog(items, catalog.levels, [])
 
 
-def members(layout: Layout, stretches: np.ndarray) -> set[int]:
-    return {int(item) for start, stop in stretches for item in layout.order[start:stop]}
+def members(layout: Layout, ranges: np.ndarray) -> set[int]:
+    return {int(item) for start, stop in ranges for item in layout.order[start:stop]}
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,22 +75,22 @@ def test_items_lie_by_path_then_popularity_then_number() -> None:
     rows = [(*catalog.item_nodes[item], -catalog.train_count[item], item) for item in range(1, ITEMS + 1)]
 
     assert layout.order.tolist() == [row[-1] for row in sorted(rows)]
-    assert layout.place[layout.order].tolist() == list(range(ITEMS))
-    assert layout.place[0] == -1
-    assert (layout.order.dtype, layout.place.dtype) == (np.int32, np.int32)
+    assert layout.row_of[layout.order].tolist() == list(range(ITEMS))
+    assert layout.row_of[0] == -1
+    assert (layout.order.dtype, layout.row_of.dtype) == (np.int32, np.int32)
 
 
-def test_in_a_tree_every_node_is_one_stretch() -> None:
+def test_in_a_tree_every_node_is_one_range() -> None:
     layout = layout_of(toy().data.catalog)
     for level, runs in enumerate(layout.runs, start=1):
         nodes = np.arange(1, layout.num_known[level - 1] + 1)
-        assert len(layout.stretches(level, nodes)) == len(nodes) <= len(runs)
+        assert len(layout.node_ranges(level, nodes)) == len(nodes) <= len(runs)
 
 
-def test_stretches_come_node_after_node() -> None:
+def test_ranges_come_node_after_node() -> None:
     catalog = world(8)
     layout = layout_of(catalog)
-    found = layout.stretches(3, np.array([4, 2], np.int32))
+    found = layout.node_ranges(3, np.array([4, 2], np.int32))
     nodes = [int(catalog.item_nodes[layout.order[start], 2]) for start, _ in found]
 
     assert nodes == sorted(nodes, reverse=True)
@@ -98,12 +98,12 @@ def test_stretches_come_node_after_node() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=12))
-def test_merged_stretches_against_sets(pairs) -> None:
-    stretches = np.array([(start, start + size) for start, size in pairs], np.int64).reshape(-1, 2)
-    found = merged(stretches)
+def test_merged_ranges_against_sets(pairs) -> None:
+    ranges = np.array([(start, start + size) for start, size in pairs], np.int64).reshape(-1, 2)
+    found = merged(ranges)
 
-    assert [place for start, stop in found for place in range(start, stop)] == sorted(
-        {place for start, stop in stretches for place in range(start, stop)}
+    assert [row for start, stop in found for row in range(start, stop)] == sorted(
+        {row for start, stop in ranges for row in range(start, stop)}
     )
     assert (found[1:, 0] > found[:-1, 1]).all()
 
@@ -115,20 +115,20 @@ def test_a_saved_layout_opens_as_it_was(make, tmp_path) -> None:
     found = Layout.open(tmp_path / "layout")
 
     assert (found.order == layout.order).all()
-    assert (found.place == layout.place).all()
+    assert (found.row_of == layout.row_of).all()
     line = {level: scores[0] for level, scores in predicted(1, 1).items()}
     assert found.of_top(line, 2).tolist() == layout.of_top(line, 2).tolist()
     assert not found.order.flags.writeable
 
 
-def test_a_level_of_which_no_category_is_known_and_categories_without_items() -> None:
+def test_a_level_without_a_known_category_and_categories_without_items() -> None:
     nodes = np.array([[0, 0], [1, 2], [1, 2], [1, 4], [1, 5]], np.int32)  # of level 2, only 2 and 4 hold an item
     layout = Layout.of(nodes, [0, 4], np.arange(5))
     two = {1: np.array([-np.inf], np.float32), 2: np.array([-np.inf, 3, 2, 1, 0], np.float32)}
 
     assert [layout.of_top(two, top).tolist() for top in (1, 2, 4)] == [[[3, 4]], [[0, 2], [3, 4]], [[0, 4]]]
     assert layout.of_share({1: two[1]}, 0.5).tolist() == [[0, 4]]  # no category lets an item in, so all are in
-    assert layout.stretches(2, np.array([1, 3])).tolist() == []
+    assert layout.node_ranges(2, np.array([1, 3])).tolist() == []
 
 
 def test_without_levels_items_lie_by_popularity() -> None:

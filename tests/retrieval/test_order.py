@@ -57,11 +57,11 @@ def test_lists_of_wide_rows(columns) -> None:
         assert items.tolist() == [slow_order(line)[:20] for line in scores]
 
 
-def test_rank_is_the_place_on_the_list() -> None:
+def test_rank_is_the_position_on_the_list() -> None:
     scores = table(5, 60, 50, 5)
     items, _ = top_k(scores, 49)
-    for place in range(20):
-        assert (ranks(scores, items[:, place]).exact == place + 1).all()
+    for position in range(20):
+        assert (ranks(scores, items[:, position]).exact == position + 1).all()
 
 
 def test_order_of_rows_and_neighbours_changes_nothing() -> None:

@@ -1,18 +1,21 @@
+from types import SimpleNamespace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.order import top_k
-from hiersrec.retrieval.ranking import FullRanker, ListRequest, at_most_per_category, finest_nodes, turns
+from hiersrec.retrieval.ranking import FullRanker, ListRequest, best_of_request, earlier_equals, finest_nodes
 from hiersrec.retrieval.scoring import score
 from hiersrec.store.batches import whole_sessions
 from tests.serving.world import Explained, Sum, catalog
 
 
 @given(st.lists(st.integers(0, 4), max_size=30))
-def test_turns_count_equal_values_before(values) -> None:
-    assert turns(np.array(values, np.int32)).tolist() == [values[:at].count(one) for at, one in enumerate(values)]
+def test_equal_values_before_each_are_counted(values) -> None:
+    expected = [values[:position].count(value) for position, value in enumerate(values)]
+    assert earlier_equals(np.array(values, np.int32)).tolist() == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -21,35 +24,34 @@ def test_no_category_has_more_than_its_share_of_the_list(seed, k, most) -> None:
     random = np.random.default_rng(seed)
     nodes = random.integers(0, 5, 41).astype(np.int32)
     order = (random.permutation(40) + 1).astype(np.int32)
-    asked: list[int] = []
 
     def best(size: int):
-        asked.append(size)
         return order[:size], -np.arange(40, dtype=np.float32)[:size]
 
-    items, scores = at_most_per_category(best, nodes, most, k)
+    catalogue = SimpleNamespace(num_items=40, item_nodes=nodes[:, None])
+    items, scores = best_of_request(best, catalogue, ListRequest(k=k, per_category=most))
 
     expected: list[int] = []
     for item in order.tolist():
-        if sum(nodes[one] == nodes[item] for one in expected) < most:
+        if sum(nodes[earlier] == nodes[item] for earlier in expected) < most:
             expected.append(item)
     assert items.tolist() == expected[:k]
-    assert scores.tolist() == [-order.tolist().index(one) for one in expected[:k]]
+    assert scores.tolist() == [-order.tolist().index(item) for item in expected[:k]]
 
 
-def test_lists_are_those_of_the_one_order_with_what_is_not_wanted_taken_out() -> None:
+def test_lists_are_those_of_the_one_order_without_what_may_not_be_listed() -> None:
     known, batch = catalog(), whole_sessions([[1, 2], [3], [], [5, 6, 1, 2]], 9)
     ranker = FullRanker(Explained(), known)
     for candidates in (ALL, Candidates(policy="category", top=1)):
         for only, never, seen in (([1, 3, 4], [4], False), (None, None, True), (None, [2, 6], True)):
-            wanted = ListRequest(
+            request = ListRequest(
                 k=4,
                 candidates=candidates,
                 exclude_seen=seen,
                 only=None if only is None else np.array(only, np.int32),
                 never=None if never is None else np.array(never, np.int32),
             )
-            found = ranker.rank(batch, wanted)
+            found = ranker.rank(batch, request)
             scores = score(Explained(), known, batch, seen, candidates).items
             for item in range(1, 7):
                 if (only is not None and item not in only) or (never is not None and item in never):

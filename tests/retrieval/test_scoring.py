@@ -14,27 +14,27 @@ CATALOG = toy().data.catalog
 
 @dataclass
 class Recorder:
-    """Scores 1 for the newest item and 0 for others, and keeps what it was asked."""
+    """Scores 1 for the newest item and 0 for others, and keeps the batches it got."""
 
     max_length: int = 3
     value: float = 1.0
-    asked: list[Batch] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
 
     def score(self, batch: Batch) -> Scores:
-        self.asked.append(batch)
+        self.batches.append(batch)
         items = np.zeros((len(batch), NUM_ITEMS + 1), np.float32)
         every = np.arange(len(batch))
         items[every, batch.items[every, batch.lengths - 1]] = self.value
         return Scores(items, {"category_2": np.ones((len(batch), 7), np.float32)})
 
 
-def test_scorer_is_asked_only_about_known_items_and_only_the_newest() -> None:
+def test_scorer_gets_only_known_items_and_only_the_newest() -> None:
     scorer = Recorder()
     scores = score(scorer, CATALOG, whole_sessions([[1, 2, 3, 4, 5], [], [7], [8, 9, 10]], 100))
 
-    (asked,) = scorer.asked
-    assert asked.items.tolist() == [[3, 4, 5], [7, 0, 0], [8, 9, 10]]
-    assert asked.lengths.tolist() == [3, 1, 3]
+    (batch,) = scorer.batches
+    assert batch.items.tolist() == [[3, 4, 5], [7, 0, 0], [8, 9, 10]]
+    assert batch.lengths.tolist() == [3, 1, 3]
     assert scores.items[0].argmax() == 5
     assert scores.items[2].argmax() == 7
     assert scores.items[3].argmax() == 10
@@ -63,7 +63,7 @@ def test_padding_never_has_a_score() -> None:
     assert (scores.categories[2][:, 0] == -np.inf).all()
 
 
-def test_seen_items_are_removed_only_when_asked_even_those_the_scorer_does_not_see() -> None:
+def test_seen_items_are_removed_only_on_request_even_those_the_scorer_does_not_see() -> None:
     batch = whole_sessions([[1, 2, 3, 4, 5], [7], []], 100)
     kept = score(Recorder(), CATALOG, batch).items
     removed = score(Recorder(), CATALOG, batch, exclude_seen=True).items
@@ -78,7 +78,7 @@ def test_more_padding_changes_nothing() -> None:
     batch = whole_sessions([[1, 2], [3, 4, 5, 6]], 100)
     wider = Batch(np.pad(batch.items, ((0, 0), (0, 9))), batch.lengths)
     for exclude_seen in (False, True):
-        first, second = (score(Recorder(), CATALOG, one, exclude_seen).items for one in (batch, wider))
+        first, second = (score(Recorder(), CATALOG, padded, exclude_seen).items for padded in (batch, wider))
         assert (first == second).all()
 
 

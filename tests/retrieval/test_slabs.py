@@ -17,14 +17,14 @@ def whole(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(-3, 4, shape).astype(np.float32)
 
 
-def cut(random: np.random.Generator, size: int, most: int) -> np.ndarray:
-    """Up to `most` random stretches, ascending and with gaps."""
+def random_ranges(random: np.random.Generator, size: int, most: int) -> np.ndarray:
+    """Up to `most` random ranges, ascending and with gaps."""
     edges = np.sort(random.choice(size + 1, 2 * int(random.integers(0, most + 1)), replace=False))
     return edges.reshape(-1, 2).astype(np.int64)
 
 
-def places(stretches: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros(0, int), *(np.arange(start, stop) for start, stop in stretches)])
+def rows_of(ranges: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(0, int), *(np.arange(start, stop) for start, stop in ranges)])
 
 
 @settings(max_examples=40, deadline=None)
@@ -32,28 +32,28 @@ def places(stretches: np.ndarray) -> np.ndarray:
 def test_float32_scores_are_the_products_for_one_and_for_many(seed, batch, size, biased) -> None:
     random = np.random.default_rng(seed)
     biases = whole((size,), seed + 1) if biased else None
-    found = Slabs.of(whole((size, WIDTH), seed + 2), biases, "float32")
-    queries, stretches = whole((batch, WIDTH), seed + 3), [cut(random, size, 4) for _ in range(batch)]
-    together = found.scan(queries, stretches)
+    slabs = Slabs.of(whole((size, WIDTH), seed + 2), biases, "float32")
+    queries, ranges = whole((batch, WIDTH), seed + 3), [random_ranges(random, size, 4) for _ in range(batch)]
+    together = slabs.scan(queries, ranges)
 
     for row, line in enumerate(together):
-        at = places(stretches[row])
-        expected = found.vectors[at] @ queries[row] + (0 if biases is None else biases[at])
+        rows = rows_of(ranges[row])
+        expected = slabs.vectors[rows] @ queries[row] + (0 if biases is None else biases[rows])
         assert line.dtype == np.float32
         assert line.tolist() == expected.tolist()
-        assert found.scan(queries[[row]], [stretches[row]])[0].tolist() == expected.tolist()
-        assert found.exact(queries[row], at).tolist() == expected.tolist()
+        assert slabs.scan(queries[[row]], [ranges[row]])[0].tolist() == expected.tolist()
+        assert slabs.exact(queries[row], rows).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("biased", [False, True])
-def test_narrow_scores_are_near_and_rank_alike(biased) -> None:
+def test_int8_scores_are_near_and_rank_alike(biased) -> None:
     random = np.random.default_rng(5)
     vectors = random.standard_normal((3000, WIDTH), np.float32) * random.random((3000, 1), np.float32)
     biases = random.standard_normal(3000, np.float32) if biased else None
-    found = Slabs.of(vectors, biases, "int8")
+    slabs = Slabs.of(vectors, biases, "int8")
     query = random.standard_normal((1, WIDTH), np.float32)
-    [rough] = found.scan(query, [np.array([[0, 3000]])])
-    exact = found.exact(query[0], np.arange(3000))
+    [rough] = slabs.scan(query, [np.array([[0, 3000]])])
+    exact = slabs.exact(query[0], np.arange(3000))
 
     assert np.corrcoef(rough, exact)[0, 1] > 0.999
     assert set(np.argsort(-exact)[:20]) <= set(np.argsort(-rough)[:60])
@@ -61,59 +61,59 @@ def test_narrow_scores_are_near_and_rank_alike(biased) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
-def test_narrow_scores_do_not_depend_on_the_batch(seed) -> None:
+def test_int8_scores_do_not_depend_on_the_batch(seed) -> None:
     random = np.random.default_rng(seed)
-    found = Slabs.of(random.standard_normal((300, WIDTH), np.float32), random.standard_normal(300, np.float32), "int8")
-    queries, stretches = random.standard_normal((4, WIDTH), np.float32), [cut(random, 300, 3) for _ in range(4)]
+    slabs = Slabs.of(random.standard_normal((300, WIDTH), np.float32), random.standard_normal(300, np.float32), "int8")
+    queries, ranges = random.standard_normal((4, WIDTH), np.float32), [random_ranges(random, 300, 3) for _ in range(4)]
 
-    for row, line in enumerate(found.scan(queries, stretches)):
-        assert (line == found.scan(queries[[row]], [stretches[row]])[0]).all()
+    for row, line in enumerate(slabs.scan(queries, ranges)):
+        assert (line == slabs.scan(queries[[row]], [ranges[row]])[0]).all()
 
 
 @pytest.mark.parametrize("biased", [False, True])
-def test_narrow_stretches_copied_together_or_not_score_as_the_whole_does(biased, monkeypatch) -> None:
+def test_int8_ranges_copied_together_or_not_score_as_the_whole_does(biased, monkeypatch) -> None:
     random = np.random.default_rng(2)
     vectors, biases = random.standard_normal((3000, WIDTH), np.float32), random.standard_normal(3000, np.float32)
-    found, query = Slabs.of(vectors, biases if biased else None, "int8"), random.standard_normal((1, WIDTH), np.float32)
-    [whole_line] = found.scan(query, [np.array([[0, 3000]])])
+    slabs, query = Slabs.of(vectors, biases if biased else None, "int8"), random.standard_normal((1, WIDTH), np.float32)
+    [whole_line] = slabs.scan(query, [np.array([[0, 3000]])])
     pieces = [[0, 40], [50, 300], [301, 330], [340, 380], [400, 420], [500, 1500], [1600, 1950], [2000, 2100]]
 
     for long, copied in ((module.LONG, module.COPIED), (1, 1), (30, 60), (100, 10**6), (10**6, 90)):
         monkeypatch.setattr(module, "LONG", long)
         monkeypatch.setattr(module, "COPIED", copied)
         for some in (pieces, pieces[:1], pieces[:5], pieces[5:6], pieces[1:]):
-            line = found.scan(query, [np.array(some)])[0]
-            assert line.tolist() == whole_line[places(np.array(some))].tolist()
+            line = slabs.scan(query, [np.array(some)])[0]
+            assert line.tolist() == whole_line[rows_of(np.array(some))].tolist()
 
 
-def test_codes_are_the_nearest_and_reach_127() -> None:
+def test_the_codes_of_a_row_reach_127_and_times_its_scale_are_near_its_vector() -> None:
     vectors = np.random.default_rng(1).standard_normal((50, WIDTH), np.float32)
-    found = Slabs.of(vectors, None, "int8")
+    slabs = Slabs.of(vectors, None, "int8")
 
-    assert (np.abs(found.codes.astype(int)).max(axis=1) == 127).all()
-    assert (np.abs(found.codes * found.scales[:, None] - vectors) <= found.scales[:, None] * 0.501).all()
-    assert [found.type_, Slabs.of(vectors, None, "float32").type_] == ["int8", "float32"]
+    assert (np.abs(slabs.codes.astype(int)).max(axis=1) == 127).all()
+    assert (np.abs(slabs.codes * slabs.scales[:, None] - vectors) <= slabs.scales[:, None] * 0.501).all()
+    assert [each.type_ for each in (slabs, Slabs.of(vectors, None, "float32"))] == ["int8", "float32"]
 
 
-def test_a_row_of_zeros_scores_zero() -> None:
+def test_a_row_of_zeros_and_a_query_of_zeros_score_zero_in_int8() -> None:
     vectors, queries = whole((200, WIDTH), 1), whole((3, WIDTH), 2)
     vectors[7] = 0
     every = [np.array([[0, 200]])] * 3
-    found = Slabs.of(vectors, None, "int8")
+    slabs = Slabs.of(vectors, None, "int8")
 
-    assert (found.scan(np.zeros((1, WIDTH), np.float32), every[:1])[0] == 0).all()
-    assert (np.stack(found.scan(queries, every))[:, 7] == 0).all()
+    assert (slabs.scan(np.zeros((1, WIDTH), np.float32), every[:1])[0] == 0).all()
+    assert (np.stack(slabs.scan(queries, every))[:, 7] == 0).all()
 
 
 def test_long_pieces_are_multiplied_in_parts(monkeypatch) -> None:
     monkeypatch.setattr(module, "ROWS", 7)
-    found, queries = Slabs.of(whole((100, WIDTH), 1), whole((100,), 3), "float32"), whole((9, WIDTH), 2)
-    stretches = [np.array([[0, 100]]), np.array([[3, 5], [50, 97]]), np.array([[at, at + 1] for at in range(0, 90, 4)])]
-    stretches = stretches * 3  # pieces that many want, that few do, and rows gathered
+    slabs, queries = Slabs.of(whole((100, WIDTH), 1), whole((100,), 3), "float32"), whole((9, WIDTH), 2)
+    ranges = [np.array([[0, 100]]), np.array([[3, 5], [50, 97]]), np.array([[row, row + 1] for row in range(0, 90, 4)])]
+    ranges = ranges * 3  # rows that many queries read, that few do, and rows gathered
 
-    for row, line in enumerate(found.scan(queries, stretches)):
-        at = places(stretches[row])
-        assert line.tolist() == (found.vectors[at] @ queries[row] + found.biases[at]).tolist()
+    for row, line in enumerate(slabs.scan(queries, ranges)):
+        rows = rows_of(ranges[row])
+        assert line.tolist() == (slabs.vectors[rows] @ queries[row] + slabs.biases[rows]).tolist()
 
 
 @pytest.mark.parametrize("biased", [False, True])
@@ -121,12 +121,12 @@ def test_long_pieces_are_multiplied_in_parts(monkeypatch) -> None:
 def test_saved_slabs_open_as_they_were(type_, biased, tmp_path) -> None:
     slabs = Slabs.of(whole((40, WIDTH), 1), whole((40,), 2) if biased else None, type_)
     slabs.save(tmp_path)
-    found = Slabs.open(tmp_path)
+    opened = Slabs.open(tmp_path)
     query, every = whole((1, WIDTH), 3), [np.array([[0, 40]])]
 
-    assert found.type_ == type_
-    assert (found.scan(query, every)[0] == slabs.scan(query, every)[0]).all()
-    assert not found.vectors.flags.writeable
+    assert opened.type_ == type_
+    assert (opened.scan(query, every)[0] == slabs.scan(query, every)[0]).all()
+    assert not opened.vectors.flags.writeable
 
 
 def test_an_unknown_type_names_the_known_ones() -> None:
@@ -134,7 +134,7 @@ def test_an_unknown_type_names_the_known_ones() -> None:
         Slabs.of(whole((2, 2), 1), None, "int4")
 
 
-def test_narrow_slabs_without_their_package_say_what_to_install(tmp_path, monkeypatch) -> None:
+def test_int8_slabs_without_their_package_say_what_to_install(tmp_path, monkeypatch) -> None:
     Slabs.of(whole((2, 2), 1), None, "int8").save(tmp_path)
     monkeypatch.setitem(sys.modules, "simsimd", None)
     module._cdist.cache_clear()

@@ -25,18 +25,18 @@ def world(seed: int) -> Catalog:
         nodes[0] = known + 1
         nodes[-1] = 1 if level == 2 else known + 1
         columns[f"node_{level}"] = nodes
-        names = [None, *(f"c{at}" for at in range(known)), *[None] * unknown]
+        names = [None, *(f"c{node}" for node in range(known)), *[None] * unknown]
         levels.append(Level(known, names, np.zeros(len(names), np.int32)))
     return Catalog(pa.table(columns), levels, [])
 
 
 def predicted(seed: int, sessions: int, levels: tuple[int, ...] = (1, 2, 3)) -> dict[int, Float32]:
-    """Category scores that tie often; those of a level are the same whichever levels are asked for."""
+    """Category scores that tie often; those of a level are the same whichever levels are returned."""
     random = np.random.default_rng(seed + 1)
-    found = [random.integers(0, 3, (sessions, known + 1)).astype(np.float32) for known in KNOWN]
-    for scores in found:
+    predictions = [random.integers(0, 3, (sessions, known + 1)).astype(np.float32) for known in KNOWN]
+    for scores in predictions:
         scores[:, 0] = -np.inf
-    return {level: found[level - 1] for level in levels}
+    return {level: predictions[level - 1] for level in levels}
 
 
 @dataclass(frozen=True)

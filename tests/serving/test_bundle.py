@@ -1,4 +1,4 @@
-"""A bundle is opened whole or not at all, and its encoder answers as a scorer of one session at a time would."""
+"""A bundle is opened completely or not at all, and its encoder answers as a scorer of one session at a time would."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def encoder(bundle: Bundle):
     return bundle.ranker.encoder
 
 
-def test_what_is_inside(bundle) -> None:
+def test_an_open_bundle_has_what_was_exported(bundle) -> None:
     assert bundle.document["slabs"] == bundle.ranker.slabs.type_ == "int8"
     assert bundle.catalog.num_items == 48
     assert bundle.candidates.policy == "all"
@@ -48,17 +48,20 @@ def test_a_batch_is_encoded_as_its_sessions_are(bundle) -> None:
     assert together.query.dtype == together.own.dtype == together.factor.dtype == np.float32
     assert together.factor.shape == (20,)
     for row, length in enumerate(batch.lengths):
-        alone = encoder(bundle).encode(Batch(batch.items[row : row + 1, :length], batch.lengths[row : row + 1]))
-        np.testing.assert_allclose(alone.query[0], together.query[row], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(alone.own[0], together.own[row], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(alone.factor[0], together.factor[row], rtol=1e-4)
+        single = encoder(bundle).encode(Batch(batch.items[row : row + 1, :length], batch.lengths[row : row + 1]))
+        np.testing.assert_allclose(single.query[0], together.query[row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(single.own[0], together.own[row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(single.factor[0], together.factor[row], rtol=1e-4)
         for task, scores in together.tasks.items():
             assert scores[row, 0] == -np.inf
-            np.testing.assert_allclose(alone.tasks[task][0], scores[row], rtol=1e-4, atol=1e-5)
-    assert {task: one.shape for task, one in together.tasks.items()} == {"category_1": (20, 3), "category_2": (20, 7)}
+            np.testing.assert_allclose(single.tasks[task][0], scores[row], rtol=1e-4, atol=1e-5)
+    assert {task: scores.shape for task, scores in together.tasks.items()} == {
+        "category_1": (20, 3),
+        "category_2": (20, 7),
+    }
 
 
-def test_a_scan_of_all_items_is_not_asked_of_two_threads_differently(folder, bundle) -> None:
+def test_two_threads_encode_as_one_does(folder, bundle) -> None:
     batch = whole_sessions(walks(5, 4), 10)
 
     np.testing.assert_allclose(
@@ -88,34 +91,33 @@ def test_an_edited_seal_is_noticed(folder, tmp_path, changes) -> None:
         open_bundle(tmp_path / "bundle")
 
 
-def test_a_bundle_without_an_index_of_titles_is_to_be_made_anew(folder, tmp_path) -> None:
+def test_a_bundle_without_an_index_of_titles_must_be_exported_again(folder, tmp_path) -> None:
     older = Path(shutil.copytree(folder, tmp_path / "bundle"))
     shutil.rmtree(older / "catalog/search")
     document = open_seal(folder, "bundle")
     seal(older, "bundle", document, [older / name for name in document["files"] if "search" not in name])
 
-    with pytest.raises(BadFolder, match=r"was made by an older hiersrec: .* Make it anew with export\."):
+    with pytest.raises(BadFolder, match=r"was made by an older hiersrec: .* Export the run again\."):
         open_bundle(older)
 
 
-def test_a_bundle_with_vectors_in_bf16_is_to_be_exported_again(folder, tmp_path) -> None:
-    """A type that hiersrec no longer has."""
+def test_a_bundle_with_bf16_vectors_must_be_exported_again(folder, tmp_path) -> None:
     older = Path(shutil.copytree(folder, tmp_path / "bundle"))
     document = open_seal(folder, "bundle")
     seal(older, "bundle", document | {"slabs": "bf16"}, [older / name for name in document["files"]])
 
-    with pytest.raises(BadFolder, match=r"type bf16, and this hiersrec reads float32 and int8\. Export its run"):
+    with pytest.raises(BadFolder, match=r"has vectors of type 'bf16', .*; types are float32 and int8\. Export the run"):
         open_bundle(older)
 
 
-def test_a_bundle_that_lost_its_name_while_it_was_to_be_replaced_is_found(folder, tmp_path) -> None:
+def test_a_bundle_that_lost_its_name_while_it_was_being_replaced_is_found(folder, tmp_path) -> None:
     shutil.copytree(folder, tmp_path / f".bundle.{os.getpid()}.old")
 
     assert Recommender.load(tmp_path / "bundle").catalog_size == 48
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_what_is_no_bundle(toy_run, tmp_path) -> None:
+def test_folders_that_are_no_bundles(toy_run, tmp_path) -> None:
     with pytest.raises(BadFolder, match=r"There is no bundle folder at .* Make one with `hiersrec export`\."):
         open_bundle(tmp_path / "nothing")
     with pytest.raises(BadFolder, match=r"is not a finished bundle folder: it has no bundle\.json\."):

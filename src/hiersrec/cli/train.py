@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hiersrec.cli import printing
-from hiersrec.errors import DEFAULT_RECIPE
+from hiersrec.cli import DEFAULT_RECIPE, printing
 
 
 def command(
@@ -17,7 +16,7 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help=f"Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: {DEFAULT_RECIPE}; with "
+            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: best; with "
             "--init-from the recipe of that run, with --resume that of the stopped training."
         ),
     ] = None,

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from hiersrec.cli import printing
-from hiersrec.errors import DEFAULT_RECIPE
+from hiersrec.cli import DEFAULT_RECIPE, printing
 
 
 def command(

@@ -4,7 +4,7 @@
 
 So an item is a candidate if its category is among the K best of at least one level that the scorer predicts. An item
 without a known category at any of these levels can't be reached through one and is always a candidate; an item known
-at some of them is reached through those alone. Items that are no candidates get minus infinity before lists and ranks
+at some of them is reached only through those. Items that are no candidates get minus infinity before lists and ranks
 are made, so they are never listed and a target among them is a miss.
 """
 
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiersrec.errors import DEFAULT_RECIPE, BadInput, did_you_mean
+from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Bool, Float32, Int32, Int64
 
 POLICIES = ("all", "category", "random")
 
 NEVER = np.iinfo(np.int32).max
-"""In place of K where no K lets an item in: padding, and what was removed on purpose."""
+"""In place of K where no K admits an item: padding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Candidates:
     share: float | None = None
     """Instead of K, for each session the largest K (at least 1) whose I' has at most this share of all items."""
     seed: int = 0
-    """Of the random draw, which follows from the seed and the items of the session that the scorer sees alone."""
+    """Of the random draw, which depends only on the seed and on the items of the session that the scorer sees."""
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
@@ -64,12 +64,13 @@ def admits(catalog: ItemCatalog, categories: Mapping[int, Float32]) -> Int32:
     """The smallest K whose I' holds each item, for each session: (B, N + 1) int32, 0 if always, NEVER for padding.
 
     categories: level -> (B, C + 1) float32, the predicted levels; BadInput if there is none. Equal scores rank in order
-    of category number, as in the one order. A K of at least C lets all items of the level in.
+    of category number, as in the one order. A K of at least C admits all items of the level.
     """
     if not categories:
         raise BadInput(
             "Candidates (category, random) come from predicted categories, and this run predicts none. Rank all items, "
-            f"or train a recipe that predicts categories, such as {DEFAULT_RECIPE}, on items that have some."
+            "or train a recipe that predicts categories (hiersrec, hiersrec_paper, multi_task, last_category) on items "
+            "that have some."
         )
     size = len(next(iter(categories.values())))
     least = np.full((size, catalog.num_items + 1), NEVER, np.int32)

@@ -1,8 +1,8 @@
 """What fills a list when a session's candidates hold too few items: popular ones, first of the predicted categories.
 
-The order of what a person gets: items that the model ranked for the session; the most popular items of its likeliest
-category of the finest predicted level, then of the next likeliest, and so on; the most popular items of all. Equal
-popularity goes by item number.
+The order of a list: items that the model ranked for the session; the most popular items of its likeliest category of
+the finest predicted level, then of the next likeliest, and so on; the most popular items of all. Items of equal
+popularity follow the order of item numbers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from hiersrec.retrieval import order
-from hiersrec.retrieval.ranking import ListRequest, finest_nodes, turns
+from hiersrec.retrieval.ranking import ListRequest, earlier_equals, finest_nodes
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Float32, Int32, categories
 
@@ -29,30 +29,30 @@ class Popularity:
         """(N,) int32."""
 
     def fill(
-        self, listed: Int32, tasks: Mapping[str, Float32], seen: Int32, wanted: ListRequest
+        self, listed: Int32, tasks: Mapping[str, Float32], seen: Int32, request: ListRequest
     ) -> tuple[Int32, list[str]]:
-        """Items to follow `listed` (K,) up to wanted.k, as far as there are, and where each is from.
+        """Items to follow `listed` (K,) up to request.k, as far as there are, and the source of each.
 
-        tasks: the classes' scores (C + 1,) of this session. seen: its items, left out if so wanted.
+        tasks: the classes' scores (C + 1,) of this session. seen: its items, for request.exclude_seen.
         """
-        barred = np.concatenate([listed, seen if wanted.exclude_seen else seen[:0]])
-        if wanted.never is not None:
-            barred = np.concatenate([barred, wanted.never])
-        found, sources = listed, [""] * len(listed)
+        barred = np.concatenate([listed, seen if request.exclude_seen else seen[:0]])
+        if request.never is not None:
+            barred = np.concatenate([barred, request.never])
+        filled, sources = listed, [""] * len(listed)
         nodes = finest_nodes(self.catalog)
         for source, items in self._stream(tasks):
-            fresh = items[~np.isin(items, barred) & ~np.isin(items, found)]
-            found = np.concatenate([found, fresh])
+            fresh = items[~np.isin(items, barred) & ~np.isin(items, filled)]
+            filled = np.concatenate([filled, fresh])
             sources += [source] * len(fresh)
-            if wanted.per_category is not None:
-                kept = turns(nodes[found]) < wanted.per_category
-                found, sources = found[kept], [one for one, stays in zip(sources, kept, strict=True) if stays]
-            if len(found) >= wanted.k:
+            if request.per_category is not None:
+                kept = np.flatnonzero(earlier_equals(nodes[filled]) < request.per_category)
+                filled, sources = filled[kept], [sources[rank] for rank in kept]
+            if len(filled) >= request.k:
                 break
-        return found[len(listed) : wanted.k], sources[len(listed) : wanted.k]
+        return filled[len(listed) : request.k], sources[len(listed) : request.k]
 
     def _stream(self, tasks: Mapping[str, Float32]) -> Iterator[tuple[str, Int32]]:
-        """Items in the order of this file's head, in pieces; each may come twice."""
+        """Sources and their items, in the order above, in pieces; each item may come twice."""
         if levels := categories(tasks):
             level = max(levels)
             scores = levels[level]

@@ -1,12 +1,12 @@
-"""The category index: lists from an encoder's queries and the vectors of the candidates alone.
+"""The category index: lists from an encoder's queries and only the vectors of the candidates.
 
-An encoder says of a session its query and the scores of its categories. The categories give stretches of neighbouring
-vectors (layout.py), their products with the query are the scores (slabs.py), and the best of them are the list
+An encoder gives the query of a session and the scores of its categories. The categories give ranges of rows
+(layout.py), the products of their vectors with the query are the scores (slabs.py), and the best of these are the list
 (search.py). Lists are those of `FullRanker` on the same model: the same items, the same order, the same rule of ties.
-(In float32, sums in another order differ in their last digits, and items that close may change places.)
+(In float32, sums in another order differ in their last digits, and items that close may be swapped.)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,19 +16,19 @@ from hiersrec.errors import BadInput
 from hiersrec.retrieval import scoring, search
 from hiersrec.retrieval.candidates import Candidates, admits
 from hiersrec.retrieval.layout import Layout
-from hiersrec.retrieval.ranking import ListRequest, Ranked, at_most_per_category, finest_nodes
+from hiersrec.retrieval.ranking import ListRequest, Ranked, best_of_request
 from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_scores
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Float32, Int32, Int64, ScorePart, categories
 
 AT_ONCE = 2**24
-"""Scores held at a time, 64 MB of them: a large batch over a large catalogue is answered in turns."""
+"""Scores held at a time, 64 MB of them: a large batch over a large catalogue is answered in groups."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What an encoder says of B sessions. An item's score is query . vector + bias, and what its positions add."""
+    """B sessions, encoded. An item's score is query . vector + bias, and what its positions add."""
 
     query: Float32
     """(B, d) float32."""
@@ -70,157 +70,145 @@ class IndexRanker:
         self.encoder, self.slabs, self.layout, self.catalog = encoder, slabs, layout, catalog
         self.constants = constants
         self.popularity: Float32 = catalog.train_count[layout.order].astype(np.float32)
-        """(N,) float32, in place order: scores for a session of which nothing is known."""
+        """(N,) float32, in the order of the layout: scores for a session without a known item."""
 
     @property
     def max_length(self) -> int:
-        """The encoder's."""
         return self.encoder.max_length
 
     @property
     def explains(self) -> bool:
-        """Always: the query is a sum."""
         return True
 
-    def rank(self, batch: Batch, wanted: ListRequest) -> Ranked:
+    def rank(self, batch: Batch, request: ListRequest) -> Ranked:
         """See Ranker. Raises BadInput for random candidates too: they are for evaluation, which scores all items."""
-        if wanted.candidates.policy == "random":
+        if request.candidates.policy == "random":
             raise BadInput(
                 "Random candidates are for evaluation and can't be ranked from a category index, got 'random'. "
                 "Choose 'all' or 'category', or load the run folder."
             )
-        rows = np.flatnonzero(batch.lengths)
-        # With nothing to ask about, one session of item 1 still tells which tasks are predicted.
-        asked = Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
-        looked_at = scoring.newest(batch, rows, self.max_length) if len(rows) else asked
-        found = self.encoder.encode(looked_at)
-        if not np.isfinite(found.query).all():
-            raise scoring.not_numbers("items", found.query[~np.isfinite(found.query)][0])
+        known, sessions = scoring.known_sessions(batch, self.max_length)
+        encoded = self.encoder.encode(sessions)
+        if not np.isfinite(encoded.query).all():
+            raise scoring.not_numbers("items", encoded.query[~np.isfinite(encoded.query)][0])
         tasks = {
-            task: scoring.filled(task, scores, self.catalog.labels[task].train_count, rows, len(batch))
-            for task, scores in found.tasks.items()
+            task: scoring.filled(task, scores, self.catalog.labels[task].train_count, known, len(batch))
+            for task, scores in encoded.tasks.items()
         }
-        areas = self._areas(tasks, len(batch), wanted)
-        queries = np.full(len(batch), -1)
-        queries[rows] = np.arange(len(rows))
         own = [NOTHING] * len(batch)
-        if len(rows):
-            for row, scores in zip(rows.tolist(), session_scores(looked_at, found.positions.values()), strict=True):
-                own[row] = scores
-        lists, ranked = [], []
-        for turn in _turns([area for area, _ in areas]):
-            for row, scored in zip(turn, self._scored(turn, areas, queries, found.query), strict=True):
-                # Narrow scores are no sums; whatever those of the session's items are, they are scored again.
-                by = own[row].values if self.slabs.codes is None else np.full_like(own[row].values, np.inf)
-                if len(by):
-                    scored.add(self.layout.place[own[row].items], by)
-                self._remove(scored, areas[row][1], batch, row, wanted)
-                ranked.append(scored.count)
-                query = found.query[queries[row]] if queries[row] >= 0 else None
-                lists.append(self._best(scored, query, own[row], wanted))
-        return Ranked([one for one, _ in lists], [one for _, one in lists], tasks, np.array(ranked, np.int64))
+        queries: list[Float32 | None] = [None] * len(batch)
+        added = session_scores(sessions, encoded.positions.values())
+        for number, row in enumerate(known.tolist()):
+            queries[row], own[row] = encoded.query[number], added[number]
+        ranges, allowed = self._ranges(tasks, len(batch), request)
+        lists, counts = [], []
+        scans = (scored for group in _groups(ranges) for scored in self._scan(queries[group], ranges[group]))
+        for row, scored in enumerate(scans):
+            if len(own[row].items):
+                # Nothing can be added to approximate scores: infinity has these items scored again in float32.
+                values = own[row].values if self.slabs.codes is None else np.full_like(own[row].values, np.inf)
+                scored.add(self.layout.row_of[own[row].items], values)
+            self._remove(scored, allowed[row], batch.items[row, : batch.lengths[row]], request)
+            counts.append(scored.count)
+            lists.append(self._best(scored, queries[row], own[row], request))
+        return Ranked([items for items, _ in lists], [scores for _, scores in lists], tasks, np.array(counts, np.int64))
 
-    def _areas(self, tasks: Mapping[str, Float32], size: int, wanted: ListRequest) -> list[tuple[Int64, Int32 | None]]:
-        """For each session the stretches to scan, and the places among them that count, or None for all."""
-        unions = self._unions(tasks, size, wanted.candidates)
-        if wanted.only is None:
-            return [(union, None) for union in unions]
-        allowed = np.sort(self.layout.place[wanted.only])
-        if wanted.candidates.policy == "all":
-            return [(search.near(allowed), allowed)] * size
-        kept = [search.within(allowed, union) for union in unions]
-        return [(search.near(places), places) for places in kept]
+    def _ranges(
+        self, tasks: Mapping[str, Float32], size: int, request: ListRequest
+    ) -> tuple[list[Int64], list[Int32 | None]]:
+        """For each session the ranges to scan, and the rows in them that may be listed, or None for all."""
+        candidates = self._candidates(tasks, size, request.candidates)
+        if request.only is None:
+            return candidates, [None] * size
+        allowed = np.sort(self.layout.row_of[request.only])
+        if request.candidates.policy == "all":
+            return [search.near(allowed)] * size, [allowed] * size
+        kept = [search.within(allowed, ranges) for ranges in candidates]
+        return [search.near(rows) for rows in kept], [*kept]
 
-    def _unions(self, tasks: Mapping[str, Float32], size: int, candidates: Candidates) -> list[Int64]:
-        """Stretches of the candidates of each session."""
+    def _candidates(self, tasks: Mapping[str, Float32], size: int, candidates: Candidates) -> list[Int64]:
+        """Ranges of the candidates of each session."""
         if candidates.policy == "all":
             return [self.layout.everything] * size
         levels = categories(tasks)
         if not levels:
             admits(self.catalog, levels)  # raises, naming the recipes that predict some
-        found = []
+        ranges = []
         for row in range(size):
-            line = {level: scores[row] for level, scores in levels.items()}
+            scores = {level: of_level[row] for level, of_level in levels.items()}
             if candidates.share is not None:
-                found.append(self.layout.of_share(line, candidates.share))
+                ranges.append(self.layout.of_share(scores, candidates.share))
             else:
                 assert candidates.top is not None
-                found.append(self.layout.of_top(line, candidates.top))
-        return found
+                ranges.append(self.layout.of_top(scores, candidates.top))
+        return ranges
 
-    def _scored(
-        self, turn: range, areas: list[tuple[Int64, Int32 | None]], queries: Int64, encoded: Float32
-    ) -> list[search.Scored]:
-        """Scores of the places of each session of a turn; queries (B,) is the row of each in `encoded`, or -1."""
-        asked = [row for row in turn if queries[row] >= 0]
-        scans = iter(self.slabs.scan(encoded[queries[asked]], [areas[row][0] for row in asked])) if asked else iter(())
-        found = []
-        for row in turn:
-            stretches = areas[row][0]
-            if queries[row] >= 0:
-                line = next(scans)
-            else:
-                parts = [self.popularity[start:stop] for start, stop in stretches.tolist()]
-                line = np.concatenate([*parts, self.popularity[:0]])
-            found.append(search.Scored(line, stretches))
-        return found
+    def _scan(self, queries: Sequence[Float32 | None], ranges: Sequence[Int64]) -> list[search.RangeScores]:
+        """Scores of the ranges of some sessions: products with the query, or popularity where there is none."""
+        known = [(query, own) for query, own in zip(queries, ranges, strict=True) if query is not None]
+        products = self.slabs.scan(np.stack([query for query, _ in known]), [own for _, own in known]) if known else []
+        scans = iter(products)
+        return [
+            search.RangeScores(self._popularity(own) if query is None else next(scans), own)
+            for query, own in zip(queries, ranges, strict=True)
+        ]
 
-    def _remove(self, scored: search.Scored, places: Int32 | None, batch: Batch, row: int, wanted: ListRequest) -> None:
+    def _popularity(self, ranges: Int64) -> Float32:
+        return np.concatenate([self.popularity[:0], *(self.popularity[start:stop] for start, stop in ranges.tolist())])
+
+    def _remove(self, scored: search.RangeScores, allowed: Int32 | None, seen: Int32, request: ListRequest) -> None:
         """Take out what may not be listed."""
-        if places is not None:
-            scored.keep(places)
-        if wanted.never is not None:
-            scored.remove(self.layout.place[wanted.never])
-        if wanted.exclude_seen:
-            scored.remove(self.layout.place[batch.items[row, : batch.lengths[row]]])
+        if allowed is not None:
+            scored.keep(allowed)
+        if request.never is not None:
+            scored.remove(self.layout.row_of[request.never])
+        if request.exclude_seen:
+            scored.remove(self.layout.row_of[seen])
 
     def _best(
-        self, scored: search.Scored, query: Float32 | None, own: SessionScores, wanted: ListRequest
+        self, scored: search.RangeScores, query: Float32 | None, own: SessionScores, request: ListRequest
     ) -> tuple[Int32, Float32]:
-        """The list of one session. query: (d,), or None if it is one of which nothing is known."""
+        """The list of one session. query: (d,), or None if it has no known item."""
 
-        def best(size: int) -> tuple[Int32, Float32]:
+        def best(k: int) -> tuple[Int32, Float32]:
             if query is None or self.slabs.codes is None:
-                return search.best(scored, self.layout, size)
-            return search.best_again(scored, self.layout, size, self.slabs, query, own)
+                return search.best(scored, self.layout, k)
+            return search.best_again(scored, self.layout, k, self.slabs, query, own)
 
-        k = min(wanted.k, self.layout.num_items)
-        if wanted.per_category is None:
-            return best(k)
-        return at_most_per_category(best, finest_nodes(self.catalog), wanted.per_category, k)
+        return best_of_request(best, self.catalog, request)
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """See Ranker: the session's own part, the bias, each score term, and each task that the item task reads."""
         assert len(batch) == 1, "one session at a time"
-        looked_at = scoring.newest(batch, np.zeros(1, np.int64), self.max_length)
-        found = self.encoder.encode(looked_at)
-        places = self.layout.place[items]
-        vectors = self.slabs.vectors[places]  # (K, d)
+        session = scoring.newest(batch, np.zeros(1, np.int64), self.max_length)
+        encoded = self.encoder.encode(session)
+        rows = self.layout.row_of[items]
+        vectors = self.slabs.vectors[rows]  # (K, d)
         biases = self.slabs.biases
-        constants = [ScorePart(label, values[places], None) for label, values in self.constants.items()]
-        bias = np.zeros(len(items), np.float32) if biases is None else biases[places]
+        constants = [ScorePart(label, values[rows], None) for label, values in self.constants.items()]
+        bias = np.zeros(len(items), np.float32) if biases is None else biases[rows]
         bias = bias - sum(part.values for part in constants)
-        parts = [ScorePart("session", vectors @ found.own[0], None), ScorePart("bias", bias, None), *constants]
-        for label, values in found.positions.items():
-            [own] = session_scores(looked_at, [values])
+        parts = [ScorePart("session", vectors @ encoded.own[0], None), ScorePart("bias", bias, None), *constants]
+        for label, values in encoded.positions.items():
+            [own] = session_scores(session, [values])
             parts.append(ScorePart(label, own.of(items), None))
         for task, (matrix, fed) in self.encoder.reads.items():
-            prediction = found.tasks[task][0, 1:]  # (C,)
+            prediction = encoded.tasks[task][0, 1:]  # (C,)
             if fed == "probs":
                 prediction = np.exp(prediction - prediction.max())
                 prediction /= prediction.sum()
-            by_class = found.factor[0] * (vectors @ matrix) * prediction  # (K, C)
+            by_class = encoded.factor[0] * (vectors @ matrix) * prediction  # (K, C)
             parts.append(ScorePart(task, by_class.sum(axis=1), by_class))
         return parts
 
 
-def _turns(stretches: list[Int64]) -> Iterator[range]:
-    """Rows in turns of at most AT_ONCE scores together, or of one session."""
+def _groups(ranges: Sequence[Int64]) -> Iterator[slice]:
+    """Sessions, one after another, in groups of at most AT_ONCE scores, or of one session."""
     begin, held = 0, 0
-    for row, one in enumerate(stretches):
-        size = int((one[:, 1] - one[:, 0]).sum())
+    for row, own in enumerate(ranges):
+        size = int((own[:, 1] - own[:, 0]).sum())
         if row > begin and held + size > AT_ONCE:
-            yield range(begin, row)
+            yield slice(begin, row)
             begin, held = row, 0
         held += size
-    yield range(begin, len(stretches))
+    yield slice(begin, len(ranges))

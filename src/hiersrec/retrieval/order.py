@@ -19,7 +19,7 @@ BLOCK = 64
 """Scores that share one maximum when the best are looked for: far cheaper than to partition a whole row."""
 
 SHORT = 2048
-"""Rows with fewer scores are partitioned whole all the same: that is quick then."""
+"""Rows with fewer scores are partitioned whole, which is fast enough then."""
 
 
 class Ranks(NamedTuple):
@@ -43,7 +43,7 @@ def top_k(scores: Float32, k: int) -> tuple[Int32, Float32]:
     k = min(k, scores.shape[1] - 1)
     items = np.zeros((len(scores), k), np.int32)
     best = np.full((len(scores), k), -np.inf, np.float32)
-    if k == 0:  # a level of which no category is known
+    if k == 0:  # a level without a known category
         return items, best
     for row, line in enumerate(scores):
         listed = _best_of(line, k)
@@ -64,14 +64,12 @@ def _best_of(line: Float32, k: int) -> Int64:
 def floor(line: Float32, k: int) -> np.float32:
     """A number that at least k of the scores (n,) reach, 1 <= k <= n, and not many more."""
     if len(line) < SHORT:
-        exactly: np.float32 = np.partition(line, len(line) - k)[len(line) - k]
-        return exactly
+        return np.float32(np.partition(line, len(line) - k)[len(line) - k])
     width = min(BLOCK, len(line) // k)
     blocks = len(line) // width  # at least k of them
     maxima = line[: blocks * width].reshape(width, blocks).max(axis=0)  # (blocks,)
     # k blocks reach it, so the k-th best score does too; fewer than k blocks, and the rest, reach above it.
-    found: np.float32 = np.partition(maxima, blocks - k)[blocks - k]
-    return found
+    return np.float32(np.partition(maxima, blocks - k)[blocks - k])
 
 
 def ranks(scores: Float32, items: Int32) -> Ranks:
@@ -93,4 +91,4 @@ def ranks(scores: Float32, items: Int32) -> Ranks:
     has_rank = of_target > -np.inf
     for row in np.flatnonzero(has_rank & (not_less > exact)):
         exact[row] += np.count_nonzero(scores[row, : items[row]] == of_target[row])
-    return Ranks(*(np.where(has_rank, found, 0) for found in (exact, greater + 1, not_less)))
+    return Ranks(*(np.where(has_rank, rank, 0) for rank in (exact, greater + 1, not_less)))

@@ -1,8 +1,8 @@
-"""What a recommender asks for a batch of sessions, and what it gets: lists of items, by whichever way they are found.
+"""Requests and ranked lists, and the ranker that scores all items.
 
-`FullRanker` takes any scorer: it scores all items and removes what is not wanted. `IndexRanker` (index.py) takes an
-encoder and reads the vectors of wanted items alone. Both keep the one order of order.py and the one rule of
-candidates.py, so that the same model gives the same lists.
+`FullRanker` takes any scorer: it scores all items and removes those that may not be listed. `IndexRanker` (index.py)
+takes an encoder and reads only the vectors of items that may be listed. Both keep the one order of order.py and the one
+rule of candidates.py, so that the same model gives the same lists.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,9 +42,9 @@ class Ranked:
     items: list[Int32]
     scores: list[Float32]
     tasks: Mapping[str, Float32]
-    """As Scores.tasks; where nothing of a session is known, counts of the training events."""
+    """As Scores.tasks; for a session without a known item, counts of training events."""
     ranked: Int64
-    """(B,) items that got a score and might have been listed."""
+    """(B,) items that got a score and may be listed."""
 
 
 class Ranker(Protocol):
@@ -55,17 +55,17 @@ class Ranker(Protocol):
         """The longest session it looks at; of longer ones it takes the newest items."""
         ...
 
-    def rank(self, batch: Batch, wanted: ListRequest) -> Ranked:
-        """The best wanted items of each session. `batch` holds whole sessions, or as much as is at hand.
+    def rank(self, batch: Batch, request: ListRequest) -> Ranked:
+        """The best items of each session that may be listed. `batch` holds whole sessions, or as much as there is.
 
-        A session without a known item is answered by popularity in training. Raises HiersrecError if a score is no
-        number, BadInput if candidates need categories and the model predicts none.
+        A session without a known item is answered by popularity in training. Raises HiersrecError if a score
+        is NaN or infinite, BadInput if candidates need categories and the model predicts none.
         """
         ...
 
     @property
     def explains(self) -> bool:
-        """Whether `explain` may be asked."""
+        """Whether `explain` may be called."""
         ...
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
@@ -82,42 +82,35 @@ class FullRanker:
 
     @property
     def max_length(self) -> int:
-        """The scorer's."""
         return self.scorer.max_length
 
-    def rank(self, batch: Batch, wanted: ListRequest) -> Ranked:
-        """See Ranker."""
-        scores = scoring.score(self.scorer, self.catalog, batch, wanted.exclude_seen, wanted.candidates)
-        if wanted.only is not None:
+    def rank(self, batch: Batch, request: ListRequest) -> Ranked:
+        scores = scoring.score(self.scorer, self.catalog, batch, request.exclude_seen, request.candidates)
+        if request.only is not None:
             barred = np.ones(self.catalog.num_items + 1, bool)
-            barred[wanted.only] = False
+            barred[request.only] = False
             scores.items[:, barred] = -np.inf
-        if wanted.never is not None:
-            scores.items[:, wanted.never] = -np.inf
-        k = min(wanted.k, self.catalog.num_items)
-        lists = [self._best(line, k, wanted.per_category) for line in scores.items]
+        if request.never is not None:
+            scores.items[:, request.never] = -np.inf
+        lists = [self._best(line, request) for line in scores.items]
         ranked = np.count_nonzero(scores.items > -np.inf, axis=1)
         return Ranked([items for items, _ in lists], [values for _, values in lists], scores.tasks, ranked)
 
-    def _best(self, line: Float32, k: int, most: int | None) -> tuple[Int32, Float32]:
-        """Items and scores of the list of one session, whose scores are `line` (N + 1,)."""
+    def _best(self, scores: Float32, request: ListRequest) -> tuple[Int32, Float32]:
+        """The list of one session, with scores (N + 1,)."""
 
-        def best(size: int) -> tuple[Int32, Float32]:
-            [items], [values] = order.top_k(line[None], size)
+        def best(k: int) -> tuple[Int32, Float32]:
+            [items], [values] = order.top_k(scores[None], k)
             listed = items > 0
             return items[listed], values[listed]
 
-        if most is None:
-            return best(k)
-        return at_most_per_category(best, finest_nodes(self.catalog), most, k)
+        return best_of_request(best, self.catalog, request)
 
     @property
     def explains(self) -> bool:
-        """Whether the scorer is an Explainer."""
         return isinstance(self.scorer, Explainer)
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """See Ranker."""
         assert isinstance(self.scorer, Explainer)
         return self.scorer.explain(batch, items)
 
@@ -125,33 +118,35 @@ class FullRanker:
 def finest_nodes(catalog: ItemCatalog) -> Int32:
     """(N + 1,) int32: node of each item at the finest level, the same for all where there are no levels.
 
-    Items of which no level is known are one category, as all that lack a level under one parent are.
+    Items without any known level are one category, as all that lack a level under one parent are.
     """
     nodes = catalog.item_nodes
     return nodes[:, -1] if nodes.shape[1] else np.zeros(len(nodes), np.int32)
 
 
-def at_most_per_category(
-    best: Callable[[int], tuple[Int32, Float32]], nodes: Int32, most: int, k: int
+def best_of_request(
+    best: Callable[[int], tuple[Int32, Float32]], catalog: ItemCatalog, request: ListRequest
 ) -> tuple[Int32, Float32]:
-    """The first k items of an endless list of which no category has more than `most`.
+    """The items and scores of a request's list.
 
-    best(n) gives the n best items and scores, or fewer where there are no more. nodes: (N + 1,) category of each item.
+    best(n) gives the n best items that may be listed and their scores, or fewer where there are no more.
     """
-    size = 2 * k
+    k = min(request.k, catalog.num_items)
+    if request.per_category is None:
+        return best(k)
+    nodes, size = finest_nodes(catalog), 2 * k
     while True:
         items, scores = best(size)
-        kept = turns(nodes[items]) < most
+        kept = earlier_equals(nodes[items]) < request.per_category
         if len(items) < size or np.count_nonzero(kept) >= k:
             return items[kept][:k], scores[kept][:k]
         size *= 4
 
 
-def turns(values: Int32) -> Int64:
-    """How many equal values stand before each: (K,) int64. [7, 7, 3, 7] -> [0, 1, 0, 2]."""
-    order_of = np.argsort(values, kind="stable")
-    ordered = values[order_of]
-    first = np.searchsorted(ordered, ordered)
-    turn = np.empty(len(values), np.int64)
-    turn[order_of] = np.arange(len(values)) - first
-    return turn
+def earlier_equals(values: Int32) -> Int64:
+    """How many equal values precede each: (K,) int64. [7, 7, 3, 7] -> [0, 1, 0, 2]."""
+    sort = np.argsort(values, kind="stable")
+    ordered = values[sort]
+    counts = np.empty(len(values), np.int64)
+    counts[sort] = np.arange(len(values)) - np.searchsorted(ordered, ordered)
+    return counts

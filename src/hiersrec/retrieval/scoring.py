@@ -1,8 +1,8 @@
-"""The one path from sessions to scores: evaluation, recommendation and serving all ask scorers through here.
+"""The one path from sessions to scores: evaluation, recommendation and serving all call scorers through here.
 
-A scorer is asked only about sessions with at least one known item, and sees only the last `max_length` of its items.
-Sessions without any are answered by popularity in training. Scores that are not numbers stop everything. Items that are
-not to be listed, seen ones or those that are no candidates, get minus infinity here, before any list or rank.
+A scorer gets only sessions with at least one known item, and only the last `max_length` of their items. Sessions
+without any are answered by popularity in training. Scores that are NaN or plus infinity raise. Items that may not be
+listed, because they were seen or are no candidates, get minus infinity here, before any list or rank.
 """
 
 import numpy as np
@@ -18,27 +18,36 @@ def score(
 ) -> Scores:
     """Scores of all items, and of the classes of every task that the scorer predicts, for each session of the batch.
 
-    `batch` holds whole sessions, or as much as is at hand; with `exclude_seen` every item in it gets minus infinity,
+    `batch` holds whole sessions, or as much as there is; with `exclude_seen` every item in it gets minus infinity,
     and so does every item that is not among the `candidates` of its session. Raises HiersrecError if a score is NaN or
     plus infinity, BadInput if candidates need categories and the scorer predicts none.
     """
-    rows = np.flatnonzero(batch.lengths)
-    # With nothing to ask about, one session of item 1 still tells which tasks the scorer predicts.
-    asked = (
-        newest(batch, rows, scorer.max_length) if len(rows) else Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
-    )
-    answer = scorer.score(asked)
-    counts = {"items": catalog.train_count, **{task: catalog.labels[task].train_count for task in answer.tasks}}
-    items = filled("items", answer.items, counts["items"], rows, len(batch))
-    tasks = {task: filled(task, found, counts[task], rows, len(batch)) for task, found in answer.tasks.items()}
-    whole = Scores(items, tasks)
+    known, sessions = known_sessions(batch, scorer.max_length)
+    scores = scorer.score(sessions)
+    items = filled("items", scores.items, catalog.train_count, known, len(batch))
+    tasks = {
+        task: filled(task, of_task, catalog.labels[task].train_count, known, len(batch))
+        for task, of_task in scores.tasks.items()
+    }
+    scores = Scores(items, tasks)
     if candidates.policy != "all":
         seen = newest(batch, np.arange(len(batch)), scorer.max_length)
-        items[~inside(candidates, admits(catalog, whole.categories), seen)] = -np.inf
+        items[~inside(candidates, admits(catalog, scores.categories), seen)] = -np.inf
     if exclude_seen:
         is_item = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
         items[np.nonzero(is_item)[0], batch.items[is_item]] = -np.inf
-    return whole
+    return scores
+
+
+def known_sessions(batch: Batch, max_length: int) -> tuple[Int64, Batch]:
+    """Rows (R,) of the sessions with a known item, and these sessions, each cut to its last `max_length` items.
+
+    Where there is none, the batch is one session of item 1: its answer tells which tasks are predicted.
+    """
+    rows = np.flatnonzero(batch.lengths)
+    if not len(rows):
+        return rows, Batch(np.ones((1, 1), np.int32), np.ones(1, np.int32))
+    return rows, newest(batch, rows, max_length)
 
 
 def newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
@@ -47,25 +56,26 @@ def newest(batch: Batch, rows: Int64, max_length: int) -> Batch:
     if items.shape[1] <= max_length:
         return Batch(items, lengths)
     kept = np.minimum(lengths, max_length)
-    at = (lengths - kept)[:, None] + np.arange(kept.max())  # (R, T)
+    positions = (lengths - kept)[:, None] + np.arange(kept.max())  # (R, T)
     inside = np.arange(kept.max()) < kept[:, None]  # (R, T)
-    cut = np.zeros(at.shape, np.int32)
-    cut[inside] = items[np.nonzero(inside)[0], at[inside]]
+    cut = np.zeros(positions.shape, np.int32)
+    cut[inside] = items[np.nonzero(inside)[0], positions[inside]]
     return Batch(cut, kept)
 
 
-def not_numbers(task: str, found: np.float32) -> HiersrecError:
-    """What to say of scores that contain NaN or infinity."""
+def not_numbers(task: str, score: np.float32) -> HiersrecError:
+    """The error for scores that contain NaN or infinity."""
     return HiersrecError(
-        f"The scores of {task} contain {found}; they must be numbers. The model is broken, most likely because its "
+        f"The scores of {task} contain {score}; they must be numbers. The model is broken, most likely because its "
         "training diverged: train it again with a lower training.learning_rate."
     )
 
 
 def filled(task: str, answer: Float32, counts: Int64, rows: Int64, size: int) -> Float32:
-    """Check the scorer's answer on a task, fill in the sessions it was not asked about, close column 0.
+    """Check a scorer's answer on a task, add the sessions without a known item, set column 0 to minus infinity.
 
-    counts: (C + 1,) int64, training events of each class, the answer to a session of which nothing is known.
+    counts: (C + 1,) int64, training events of each class, the scores of a session without a known item. rows: (R,) of
+    the other sessions, of `size` in all.
     """
     assert answer.dtype == np.float32, (task, answer.dtype)
     assert answer.shape == (max(1, len(rows)), len(counts)), (task, answer.shape)

@@ -9,7 +9,7 @@ from hiersrec.types import Batch, Float32, Int32
 
 
 class SessionScores(NamedTuple):
-    """Of one session."""
+    """What the items of one session add to their own scores."""
 
     items: Int32
     """(M,) int32: its distinct items, ascending."""

@@ -1,7 +1,6 @@
-"""What a person gets for a session: plain frozen records, ready for JSON.
+"""The answer to a session: plain frozen records, ready for JSON.
 
-The words are chosen with care: a reason says what a part of the model *adds* to a score. It doesn't say why somebody
-would want the item.
+A reason says what a part of the model *adds* to a score. It doesn't say why somebody would want the item.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,14 +20,14 @@ class Pull:
 
 @dataclass(frozen=True)
 class Reason:
-    """One addend of an item's score; the values of all reasons of an item sum to its score."""
+    """One part of an item's score; the values of all reasons of an item sum to its score."""
 
     source: str
-    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), or "popular" where the session says
-    nothing."""
+    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), or "popular" for a session
+    without a known item."""
     value: float
     strongest: list[Pull]
-    """The categories (or other classes) that add or take most, largest first; empty where the source is no task."""
+    """The categories (or other classes) that add or subtract most, largest first; empty where the source is no task."""
     rest: float
     """`value` less the values of `strongest`."""
 
@@ -45,20 +44,20 @@ class Item:
     category_path: list[str | None]
     """Coarse to fine; None where a level is missing."""
     reasons: list[Reason] | None
-    """None unless asked for."""
+    """None unless requested."""
     source: str = "session"
     """"session" if the model ranked it for the session, else "popular_in_category" or "popular"."""
 
 
 @dataclass(frozen=True)
 class Guess:
-    """One thing that a task says of the next event. `probability` is a softmax over the known classes of the task."""
+    """One likely class of the next event. `probability` is a softmax over the known classes of the task."""
 
     task: str
     """"category_1", ..., "column_brand", "event_type"."""
     name: str
     path: list[str | None]
-    """For a category the names from level 1 down to it; else the name alone."""
+    """For a category the names from level 1 down to it; else only the name."""
     probability: float
 
 
@@ -77,14 +76,14 @@ class Recommendations:
     session: list[SeenItem]
     """Items that count, oldest first: known ones, and no more than the model looks at."""
     unknown_ids: list[ExternalId]
-    """Ids that the catalogue doesn't have, in their order; they are passed over."""
+    """Ids that the catalogue doesn't have, in their order; they are ignored."""
     fallback: str | None
-    """What the last item is from, if not from the session: "popular_in_category", where too few candidates were left,
+    """Source of the last item, if not the session: "popular_in_category", where too few candidates were left,
     or "popular", where categories had no more or no id is known. See retrieval/fallback.py."""
     guesses: list[list[Guess]]
-    """The likeliest classes of each task beside items that the model predicts; empty unless reasons were asked for."""
+    """The likeliest classes of each auxiliary task; empty unless reasons were requested."""
     candidates: int
-    """Items that were ranked: all of the catalogue, or the session's candidates; seen ones left out if so asked."""
+    """Items that were ranked: all of the catalogue, or the session's candidates, less seen ones if excluded."""
     items: list[Item]
 
     def to_dict(self) -> dict[str, Any]:

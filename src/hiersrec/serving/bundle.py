@@ -1,4 +1,4 @@
-"""A bundle, opened: the folder that `hiersrec export` makes of a run, ready to list items without PyTorch."""
+"""An open bundle: the folder that `hiersrec export` makes of a run, for recommending without PyTorch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from hiersrec.store.folder import open_seal
 from hiersrec.store.memory_map import mapped
 
 FORMER_CONSTANTS, FORMER_POSITIONS = {"explain/trend.npy": "trend"}, {"repeats": "repeat"}
-"""The score terms that a bundle may have whose document does not name any; those it lacks are passed over."""
+"""The score terms that an older bundle may have, whose document names none; those that it lacks are ignored."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,24 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
     """
     document = open_seal(path, "bundle", checksums=True)
     if "catalog/search/words.bin" not in document["files"]:
-        raise BadFolder(f"{path} was made by an older hiersrec: its titles have no index. Make it anew with export.")
+        raise BadFolder(f"{path} was made by an older hiersrec: its titles have no index. Export the run again.")
     if document["slabs"] not in TYPES:
         raise BadFolder(
-            f"{path} holds item vectors of type {document['slabs']}, and this hiersrec reads {' and '.join(TYPES)}. "
-            "Export its run again."
+            f"{path} has vectors of type '{document['slabs']}', made by an older hiersrec; types are "
+            f"{' and '.join(TYPES)}. Export the run again, with --slabs int8 or without."
         )
     catalog = BundleCatalog(path / "catalog")
     inputs = mapped(path / "inputs.npy")
-    reads = {one["task"]: (np.load(path / f"explain/{at}.npy"), one["as"]) for at, one in enumerate(document["reads"])}
+    reads = {
+        read["task"]: (np.load(path / f"explain/{number}.npy"), read["as"])
+        for number, read in enumerate(document["reads"])
+    }
     terms = document.get("terms", {"constants": FORMER_CONSTANTS, "positions": FORMER_POSITIONS})
     encoder = OnnxEncoder(
         path / document["encoder"], inputs, document["max_length"], reads, terms["positions"], threads
     )
     constants = {label: mapped(path / name) for name, label in terms["constants"].items() if name in document["files"]}
     ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, constants)
-    if open_seal(path, "bundle") != document:  # files of two bundles fit together without a complaint
+    if open_seal(path, "bundle") != document:  # files of two bundles could be mixed without an error
         raise BadFolder(f"{path} was replaced while it was being opened. Open it again.")
     return Bundle(document, catalog, ranker, Candidates(**document["candidates"]))

@@ -1,4 +1,4 @@
-"""The encoder of a bundle: the exported graph on ONNX Runtime, and the tables that stand at its two ends."""
+"""The encoder of a bundle: the exported graph on ONNX Runtime, with the tables of its input and output."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,12 +25,12 @@ class OnnxEncoder:
     ) -> None:
         """graph: as `model/exported.py` writes it. inputs: (N + 1, D) input vectors of the items.
 
-        reads: how predictions flow into the query, task -> (M_t (d, C), "logits" or "probs"). positions: outputs of the
+        reads: how predictions enter the query, task -> (M_t (d, C), "logits" or "probs"). positions: outputs of the
         graph that say what each position adds, name -> label of the score term. threads: how many one call may use.
         Raises MissingExtra if ONNX Runtime is not installed.
         """
         self._session = _session(graph, threads)
-        self._outputs = [one.name for one in self._session.get_outputs()]
+        self._outputs = [output.name for output in self._session.get_outputs()]
         self._inputs = inputs
         self._max_length = max_length
         self._reads = dict(reads)
@@ -38,21 +38,18 @@ class OnnxEncoder:
 
     @property
     def max_length(self) -> int:
-        """Longest session the graph takes."""
         return self._max_length
 
     @property
     def reads(self) -> Mapping[str, tuple[Float32, str]]:
-        """As given."""
         return self._reads
 
     def encode(self, batch: Batch) -> Encoded:
-        """Query and predictions of sessions of 1 to `max_length` known items."""
-        given = {"vectors": self._inputs[batch.items], "lengths": batch.lengths.astype(np.int64)}  # (B, T, D), (B,)
-        found = dict(zip(self._outputs, self._session.run(None, given), strict=True))
-        query, own, factor = (found.pop(name) for name in ("query", "own", "factor"))
-        positions = {label: found.pop(name) for name, label in self._positions.items()}
-        tasks = {task: _with_padding(logits) for task, logits in found.items()}
+        feeds = {"vectors": self._inputs[batch.items], "lengths": batch.lengths.astype(np.int64)}  # (B, T, D), (B,)
+        outputs = dict(zip(self._outputs, self._session.run(None, feeds), strict=True))
+        query, own, factor = (outputs.pop(name) for name in ("query", "own", "factor"))
+        positions = {label: outputs.pop(name) for name, label in self._positions.items()}
+        tasks = {task: _with_padding(logits) for task, logits in outputs.items()}
         return Encoded(query=query, tasks=tasks, own=own, factor=factor[:, 0], positions=positions)
 
 
@@ -64,7 +61,7 @@ def _session(graph: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; its warnings are of its own making
+    options.log_severity_level = 3  # errors only
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

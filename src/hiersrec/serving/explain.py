@@ -1,7 +1,7 @@
-"""Parts of scores -> reasons that a person can read, and that add up to the score exactly.
+"""Score parts -> reasons that a person can read, and that add up to the score exactly.
 
 The hierarchical model's item score is linear in what it adds together (paper, eq. 3-4): the session itself, each
-category task's prediction sent through its projection, and the item's bias. So a reason is an addend, no estimate.
+category task's prediction sent through its projection, and the item's bias. So a reason is exact, no estimate.
 """
 
 from collections.abc import Mapping
@@ -45,15 +45,15 @@ def reasons(catalog: ItemCatalog, chances: Mapping[str, Float64], parts: list[Sc
 
     chances: task -> (C + 1,) probabilities of this session. A part with `by_class` is of a task.
     """
-    return [[_reason(catalog, part, at, chances) for part in parts] for at in range(len(parts[0].values))]
+    return [[_reason(catalog, part, rank, chances) for part in parts] for rank in range(len(parts[0].values))]
 
 
-def _reason(catalog: ItemCatalog, part: ScorePart, at: int, chances: Mapping[str, Float64]) -> Reason:
-    value = float(part.values[at])
+def _reason(catalog: ItemCatalog, part: ScorePart, rank: int, chances: Mapping[str, Float64]) -> Reason:
+    value = float(part.values[rank])
     if part.by_class is None:
         return Reason(part.source, value, [], value)
     names, chance = catalog.labels[part.source].names, chances[part.source]
-    added = part.by_class[at].astype(np.float64)  # (C,)
+    added = part.by_class[rank].astype(np.float64)  # (C,)
     largest = np.argsort(-np.abs(added), kind="stable")[:STRONGEST].tolist()
     strongest = [Pull(names[c], float(chance[c + 1]), float(added[c])) for c in largest]
     return Reason(part.source, value, strongest, value - sum(pull.value for pull in strongest))
@@ -63,7 +63,7 @@ def _path(catalog: ItemCatalog, task: str, node: int, name: str) -> list[str | N
     if not task.startswith(CATEGORY):
         return [name]
     path: list[str | None] = []
-    for at in range(int(task.removeprefix(CATEGORY)) - 1, -1, -1):
-        path.insert(0, catalog.levels[at].names[node])
-        node = int(catalog.levels[at].parents[node])
+    for level in reversed(catalog.levels[: int(task.removeprefix(CATEGORY))]):
+        path.insert(0, level.names[node])
+        node = int(level.parents[node])
     return path

@@ -1,4 +1,4 @@
-"""What a caller allows and denies -> internal item numbers."""
+"""The ids and categories that a caller allows or denies -> internal item numbers."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,11 +10,11 @@ from hiersrec.types import ExternalId, Int32
 
 
 def listed_ids(catalog: ItemCatalog, name: str, ids: Sequence[ExternalId]) -> Int32:
-    """External ids -> (M,) int32 ascending, each once; unknown ones are passed over. Raises BadInput for a lone id."""
+    """External ids -> (M,) int32 ascending, each once; unknown ones are ignored. Raises BadInput for a lone id."""
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise BadInput(f"{name} is a list of item ids, got {repr_of(ids)}. Put it in a list.")
-    found = np.unique(catalog.to_internal(list(ids)))
-    return found[found > 0].astype(np.int32)
+    items = np.unique(catalog.to_internal(list(ids)))
+    return items[items > 0].astype(np.int32)
 
 
 def items_under(catalog: ItemCatalog, paths: Sequence[Sequence[str]]) -> Int32:
@@ -22,7 +22,7 @@ def items_under(catalog: ItemCatalog, paths: Sequence[Sequence[str]]) -> Int32:
 
     Raises BadInput for a path that no item has, or that is no list of names.
     """
-    found = np.zeros(catalog.num_items + 1, bool)
+    chosen = np.zeros(catalog.num_items + 1, bool)
     for path in paths:
         if isinstance(path, str) or not 1 <= len(path) <= len(catalog.levels):
             raise BadInput(
@@ -30,13 +30,10 @@ def items_under(catalog: ItemCatalog, paths: Sequence[Sequence[str]]) -> Int32:
                 'Give a list of such, as in categories=[["Home"], ["Garden", "Chairs"]].'
             )
         under = np.ones(catalog.num_items + 1, bool)
-        for at, name in enumerate(path):
-            level = catalog.levels[at]
+        for level, of_item, name in zip(catalog.levels, catalog.item_nodes.T, path, strict=False):
             nodes = [node for node in range(1, level.num_known + 1) if level.names[node] == name]
-            under &= np.isin(catalog.item_nodes[:, at], nodes)
+            under &= np.isin(of_item, nodes)
         if not under.any():
-            raise BadInput(
-                f"No item has the category {' > '.join(path)}. The names of an item's own are category_path."
-            )
-        found |= under
-    return np.flatnonzero(found).astype(np.int32)
+            raise BadInput(f"No item has the category {' > '.join(path)}. Those of an item are its category_path.")
+        chosen |= under
+    return np.flatnonzero(chosen).astype(np.int32)
