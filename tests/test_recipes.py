@@ -6,7 +6,7 @@ import torch
 from hiersrec import registry
 from hiersrec.build import build_model, build_trainable
 from hiersrec.config import BaselineRecipe, ModelRecipe
-from hiersrec.errors import BadRecipe
+from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
 from hiersrec.model.scorer import ModelScorer, scorer_of
 from hiersrec.model.targets import Targets
 from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names, write_recipe
@@ -27,7 +27,7 @@ DATASETS = {"any", *registry.names("datasets")}
 
 def test_the_walk_finds_recipes_of_ours_and_of_rivals() -> None:
     assert recipe_names() == sorted(NAMES)
-    assert {"any/hiersrec", "any/hiersrec_paper"} <= set(NAMES)
+    assert {f"any/{DEFAULT_RECIPE}", "any/hiersrec_paper"} <= set(NAMES)
     assert len(MODELS) > 0
     assert {read_recipe(path).baseline.name for path in RIVALS} == set(registry.names("baselines"))
 

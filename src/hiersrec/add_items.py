@@ -1,6 +1,6 @@
 """A trained run + a table of new items -> a run folder that can recommend them too, without retraining.
 
-A model trained for it (recipes `best` and `cold_start`) scores an item through its categories and metadata where it has
+A model trained for it (that of the default recipe is) scores an item through its categories and metadata where it has
 no E^I of its own. So new items need nothing learnt: they get rows of zeros in the item table, and so do nodes that the
 tree lacked. All else stays as it was, and with it every score of the other items in sessions without new ones.
 """
@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 
 from hiersrec.build import WEIGHTS, Run, facts, grown, open_run, weights_of
-from hiersrec.config import DEFAULT_RECIPE, ModelRecipe
+from hiersrec.config import ModelRecipe
 from hiersrec.constraints import above, check, equals, excludes, is_set, requires
-from hiersrec.errors import BadRecipe
+from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
 from hiersrec.prepare.extend_catalog import extend_catalog
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import OWN, new_folder, seal, write_text

@@ -19,8 +19,6 @@ else:
     Settings = InputSettings = Any
 """Frozen dataclasses: the Config of a member of a registry folder, and the Config of model/inputs.py."""
 
-DEFAULT_RECIPE = "best"
-"""The recipe that commands take and messages advise."""
 SHAPES = "decides shapes of weights"
 """Marks settings, in Annotated, that decide how many weights there are and their shapes."""
 REGISTRY = "registry"

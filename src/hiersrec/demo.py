@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from hiersrec.datasets import wikispeedia
+from hiersrec.errors import DEFAULT_RECIPE
 from hiersrec.evaluate_run import evaluate_run
 from hiersrec.export import export
 from hiersrec.prepare.pipeline import prepare
@@ -26,7 +27,7 @@ from hiersrec.training.callbacks import Callback, progress_stage
 from hiersrec.training.fit import train
 from hiersrec.types import ExternalId
 
-RECIPES = ("popularity", "last_category", "cooccurrence", "best")
+RECIPES = ("popularity", "last_category", "cooccurrence", DEFAULT_RECIPE)
 METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
 LISTED = 5
 TOP = 4

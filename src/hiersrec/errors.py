@@ -14,6 +14,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+DEFAULT_RECIPE = "best"
+"""The recipe used when none is named, and the one that messages advise: the most accurate on validation sessions."""
 EXTRAS = {
     "train": (
         *("annotated_types", "duckdb", "ibis", "pyarrow", "pydantic", "safetensors", "scipy", "sklearn", "sknetwork"),

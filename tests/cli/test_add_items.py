@@ -57,7 +57,7 @@ def test_mistakes_are_one_line(hiersrec, run, cold, new_items, tmp_path) -> None
     no_run = hiersrec("add-items", tmp_path / "none", "--items", new_items, "--out", tmp_path / "out")
 
     for result, message in (
-        (wrong_model, "Train with --recipe cold_start"),
+        (wrong_model, "Train with --recipe best"),
         (no_file, "There is no file or folder at"),
         (no_run, "There is no run folder at"),
     ):

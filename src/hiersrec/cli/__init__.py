@@ -3,9 +3,6 @@
 Results go to standard output, the rest to standard error. A user's mistake is one line "Error: ..." and exit code 2.
 """
 
-DEFAULT_RECIPE = "best"
-"""The recipe used when none is named: the best one on validation sessions (RESULTS.md)."""
-
 
 def split_list(text: str) -> tuple[str, ...]:
     """The parts of "a, b,c" between the commas, trimmed; empty ones are left out."""

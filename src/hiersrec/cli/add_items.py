@@ -9,7 +9,12 @@ from hiersrec.cli import printing, split_list
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder, of the default recipe or of cold_start.", metavar="RUN")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder whose model scores items by metadata, as the default recipe's.", metavar="RUN"
+        ),
+    ],
     items: Annotated[Path, typer.Option(help="New items, with the same columns as for `prepare --items`.")],
     out: Annotated[Path, typer.Option(help="The run folder to make.")],
     vectors: Annotated[

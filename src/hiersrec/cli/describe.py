@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hiersrec.cli import DEFAULT_RECIPE, printing
-from hiersrec.errors import BadRecipe
+from hiersrec.cli import printing
+from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
 
 if TYPE_CHECKING:
     from hiersrec.store.dataset import Dataset

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hiersrec.cli import DEFAULT_RECIPE, printing
+from hiersrec.cli import printing
+from hiersrec.errors import DEFAULT_RECIPE
 
 
 def command(
@@ -16,7 +17,7 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: best; with "
+            help=f"Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: {DEFAULT_RECIPE}; with "
             "--init-from the recipe of that run, with --resume that of the stopped training."
         ),
     ] = None,

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from hiersrec.cli import DEFAULT_RECIPE, printing
+from hiersrec.cli import printing
+from hiersrec.errors import DEFAULT_RECIPE
 
 
 def command(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiersrec.errors import BadInput, did_you_mean
+from hiersrec.errors import DEFAULT_RECIPE, BadInput, did_you_mean
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Bool, Float32, Int32, Int64
 
@@ -69,8 +69,7 @@ def admits(catalog: ItemCatalog, categories: Mapping[int, Float32]) -> Int32:
     if not categories:
         raise BadInput(
             "Candidates (category, random) come from predicted categories, and this run predicts none. Rank all items, "
-            "or train a recipe that predicts categories (hiersrec, hiersrec_paper, multi_task, last_category) on items "
-            "that have some."
+            f"or train a recipe that predicts categories, such as {DEFAULT_RECIPE}, on items that have some."
         )
     size = len(next(iter(categories.values())))
     least = np.full((size, catalog.num_items + 1), NEVER, np.int32)

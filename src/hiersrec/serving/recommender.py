@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiersrec.errors import BadInput, named_extras
+from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
@@ -95,7 +95,7 @@ class Recommender:
 
         items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that are
         known are passed over. For a folder to keep, see `hiersrec add-items`. Raises BadRecipe if the model can't score
-        new items (train with --recipe cold_start), BadInput if this one was not loaded from a run folder, if the items
+        new items (the default recipe can), BadInput if this one was not loaded from a run folder, if the items
         don't fit or none is new.
         """
         from hiersrec.add_items import add_items
@@ -145,7 +145,7 @@ class Recommender:
         if explain and not self.ranker.explains:
             raise BadInput(
                 "This model has no reasons to give: only recipes with [[tasks]] split their scores into addends. "
-                "Ask without explain, or train with --recipe hiersrec."
+                f"Ask without explain, or train with --recipe {DEFAULT_RECIPE}."
             )
         for session in sessions:
             if isinstance(session, str | bytes) or not isinstance(session, Iterable):
