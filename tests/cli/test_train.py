@@ -130,7 +130,7 @@ def test_a_killed_and_interrupted_training_ends_as_one_that_was_left_alone(hiers
     for refused in (hiersrec("evaluate", out), hiersrec("recommend", out, "--session", "i1")):
         assert refused.code == 2
         assert "is not a finished run folder" in refused.err
-    assert "Go on with --resume" in hiersrec(*words).err
+    assert "Continue with --resume" in hiersrec(*words).err
 
     code, news = stop_after_epoch(4, signal.SIGINT, [*words, "--resume"])
     assert code == 130
@@ -177,7 +177,7 @@ INIT_MISTAKES = [
     (["--init-from", "nowhere", "--recipe", "hiersrec"], "There is no run folder at nowhere"),
     (["--recipe", "hiersrec"], "inputs.item_width is 128 here and 8 there"),
     (["--set", "inputs.item_width=16"], "inputs.item_width is 16 here and 8 there. Train with the run's own recipe"),
-    (["--recipe", "popularity"], "--init-from excludes baseline.name, since weights are carried over by the names of"),
+    (["--recipe", "popularity"], "--init-from excludes baseline.name, since weights are transferred by the names of"),
 ]
 
 

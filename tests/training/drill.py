@@ -69,44 +69,46 @@ def examples() -> tuple[Tensor, Tensor, Tensor]:
     return torch.randn(7, 4), torch.randn(5, 4, requires_grad=True), torch.tensor([0, -1, 2, 3, 4, -1, 1])
 
 
-def gradients(here: ProcessGroup) -> dict[str, Any]:
+def gradients(processes: ProcessGroup) -> dict[str, Any]:
     """Of the mean loss over labelled examples, and of a table of which some rows are read."""
     state, weight, classes = examples()
-    mine = torch.from_numpy(here.share(np.arange(7)))
-    loss = cross_entropy(state[mine], weight, None, classes[mine])
+    own = torch.from_numpy(processes.share(np.arange(7)))
+    loss = cross_entropy(state[own], weight, None, classes[own])
     loss.backward()
     assert weight.grad is not None
     table = nn.Embedding(6, 3, sparse=True)
-    table(torch.tensor([1, 2, 2] if here.first else [2, 5])).sum().backward()
-    here.average_rows([table.weight])
+    table(torch.tensor([1, 2, 2] if processes.first else [2, 5])).sum().backward()
+    processes.average_sparse_gradients([table.weight])
     assert table.weight.grad is not None
     return {
-        "loss": here.mean(loss.detach()).item(),
-        "weight": here.mean(weight.grad).tolist(),
+        "loss": processes.mean(loss.detach()).item(),
+        "weight": processes.mean(weight.grad).tolist(),
         "table": table.weight.grad.to_dense().tolist(),
     }
 
 
-def mistake(here: ProcessGroup) -> str:
-    """What all hear when the second process alone makes a mistake."""
+def shared_error(processes: ProcessGroup) -> str:
+    """The error in every process when only the second one raises it."""
     try:
-        with here.synchronized():
-            if not here.first:
+        with processes.synchronized():
+            if not processes.first:
                 raise HiersrecError("no such folder")
     except HiersrecError as error:
         return str(error)
     return ""
 
 
-def refused(here: ProcessGroup, dataset: Path, out: Path) -> list[str]:
-    """What rivals are told."""
-    told = []
+def refused(processes: ProcessGroup, dataset: Path, out: Path) -> list[str]:
+    """The errors for baselines."""
+    messages = []
     for name in ("tagnn", "popularity"):
         try:
-            train(Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, SilentCallback(), processes=here)
+            train(
+                Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, SilentCallback(), processes=processes
+            )
         except HiersrecError as error:
-            told.append(str(error))
-    return told
+            messages.append(str(error))
+    return messages
 
 
 def bits(model: nn.Module) -> str:
@@ -115,39 +117,39 @@ def bits(model: nn.Module) -> str:
 
 
 def check(out: Path, dataset: Path) -> None:
-    """Write what each process found to OUT/<rank>.json, and the weights of each variant to OUT/<variant>."""
-    with process_group(report=print) as here:
-        found: dict[str, Any] = {
-            "texts": here.texts(f"é{here.rank}" * here.rank),
-            "gathered": [one.tolist() for one in here.gathered(torch.arange(2 * here.rank).view(-1, 2))],
-            "total": here.total(np.array([1, 10**15 + here.rank])).tolist(),
-            "share": here.share(np.arange(5)).tolist(),
-            "gradients": gradients(here),
-            "mistake": mistake(here),
-            "refused": refused(here, dataset, out / "rival"),
+    """Write the results of each process to OUT/<rank>.json, and the weights of each variant to OUT/<variant>."""
+    with process_group(report=print) as processes:
+        results: dict[str, Any] = {
+            "texts": processes.gather_texts(f"é{processes.rank}" * processes.rank),
+            "gathered": [rows.tolist() for rows in processes.gather(torch.arange(2 * processes.rank).view(-1, 2))],
+            "total": processes.total(np.array([1, 10**15 + processes.rank])).tolist(),
+            "share": processes.share(np.arange(5)).tolist(),
+            "gradients": gradients(processes),
+            "error": shared_error(processes),
+            "refused": refused(processes, dataset, out / "baseline"),
         }
         torch.manual_seed(7)
-        here.start_random(7)
-        found["draw"] = torch.rand(1).item()
+        processes.seed_random(7)
+        results["draw"] = torch.rand(1).item()
         for variant in VARIANTS:
-            model, progress = trained(variant, out / variant, here)
-            found[variant] = {"bits": bits(model), "history": progress.history}
-            if here.first:
+            model, progress = trained(variant, out / variant, processes)
+            results[variant] = {"bits": bits(model), "history": progress.history}
+            if processes.first:
                 safetensors.torch.save_model(model, str(out / f"{variant}.safetensors"))
         still = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL])
-        train(Dataset.open(dataset), still, out / "run", SilentCallback(), processes=here)
-        (out / f"{here.rank}.json").write_text(json.dumps(found), encoding="utf-8")
+        train(Dataset.open(dataset), still, out / "run", SilentCallback(), processes=processes)
+        (out / f"{processes.rank}.json").write_text(json.dumps(results), encoding="utf-8")
 
 
-def die(at: int) -> None:
-    """Run the command line, and kill every process before step number `at`; each step before leaves a moment."""
+def die(last: int) -> None:
+    """Run the command line, and kill every process before step number `last`; each step before saves a checkpoint."""
     loop.SAVE_EVERY = -1.0
     step, done = loop._step, 0
 
     def counted(*args: Any) -> bool:
         nonlocal done
         done += 1
-        if done == at:
+        if done == last:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(*args)
 
@@ -156,8 +158,8 @@ def die(at: int) -> None:
 
 
 if __name__ == "__main__":
-    what, first = sys.argv[1:3]
-    if what == "check":
+    command, first = sys.argv[1:3]
+    if command == "check":
         check(Path(first), Path(sys.argv[3]))
         exit_process(0)
     else:

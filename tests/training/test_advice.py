@@ -54,7 +54,7 @@ def test_more_draws_than_items_are_no_saving() -> None:
     assert advice(recipe("tasks.item.softmax=sampled", "tasks.item.negatives=99"), data(100)) == []
 
 
-def test_a_large_catalogue_is_told_what_costs_less() -> None:
+def test_a_large_catalogue_gets_a_line_on_what_costs_less() -> None:
     [line] = advice(recipe(), data(1_000_000))
 
     assert line.startswith("the full softmax over 1,000,000 items takes about 45 minutes of each epoch. Much less: ")
@@ -75,13 +75,13 @@ def test_the_rule_is_the_time_of_an_epoch() -> None:
     assert len(advice(recipe(*wide), data(limit - 1, levels=True))) == 1
 
 
-def test_a_gpu_is_told_nothing_of_time(monkeypatch) -> None:
+def test_a_gpu_gets_no_line_on_time(monkeypatch) -> None:
     monkeypatch.setattr(module.torch.cuda, "is_available", lambda: True)
 
     assert advice(recipe(), data(1_000_000)) == []
 
 
-def test_too_little_memory_is_told_by_the_estimate_or_else_by_the_tables() -> None:
+def test_too_little_memory_is_reported_by_the_estimate_or_else_by_the_tables() -> None:
     small = data(43_097)
 
     assert advice(recipe(), small, 23_000_000_000) == []
@@ -114,11 +114,11 @@ def test_training_and_describe_say_it(dataset, tmp_path: Path, monkeypatch, caps
 
 @pytest.mark.parametrize(("levels", "width", "lines"), [(False, 128, 1), (True, 0, 1), (True, 128, 0)])
 def test_ids_that_could_not_be_dropped(levels, width, lines) -> None:
-    asked = recipe(f"inputs.category_width={width}", "inputs.id_dropout=0.1")
-    found = advice(asked, data(1000, levels))
+    chosen = recipe(f"inputs.category_width={width}", "inputs.id_dropout=0.1")
+    lines_found = advice(chosen, data(1000, levels))
 
-    assert len(found) == lines
-    assert not lines or found[0].startswith("[inputs] id_dropout takes no part: it drops the ids of items that are")
+    assert len(lines_found) == lines
+    assert not lines or lines_found[0].startswith("ignoring [inputs] id_dropout: it drops the ids of items that have")
 
 
 def test_trends_need_an_order_of_time_and_are_for_what_comes_next() -> None:

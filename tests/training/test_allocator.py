@@ -16,7 +16,7 @@ def test_memory_works_as_before() -> None:
         del block
 
 
-def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
+def test_other_c_libraries_are_left_as_they_are(monkeypatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("a foreign C library was opened"))
 

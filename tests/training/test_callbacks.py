@@ -58,11 +58,11 @@ def test_a_terminal_gets_a_bar() -> None:
     assert "5/10" in out.getvalue() or "10/10" in out.getvalue()
 
 
-def test_a_stretch_begins_with_the_first_report_and_ends_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_begins_with_the_first_report_and_ends_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[object] = []
     bar = ProgressBar(Console(file=io.StringIO()))
-    monkeypatch.setattr(bar, "start", lambda *one: heard.append(("start", *one)))
-    monkeypatch.setattr(bar, "step", lambda *one: heard.append(("step", *one)))
+    monkeypatch.setattr(bar, "start", lambda *arguments: heard.append(("start", *arguments)))
+    monkeypatch.setattr(bar, "step", lambda *arguments: heard.append(("step", *arguments)))
     monkeypatch.setattr(bar, "end", lambda: heard.append("end"))
 
     with progress_stage(bar, "evaluate") as progress:

@@ -12,17 +12,17 @@ EPOCH = {"epoch": 1, "valid": {"mrr@20": 0.25, "hits@20": 0.5}, "train_s": 12.4}
 
 
 def test_the_card_of_a_model() -> None:
-    found = model_card(DOCUMENT, "What it is.", [EPOCH]).splitlines()
+    lines = model_card(DOCUMENT, "What it is.", [EPOCH]).splitlines()
 
-    assert found[0] == "# mine on shop"
-    assert found[2] == "What it is."
-    assert "- Made: 2030-01-02T03:04:05+00:00 with hiersrec 1, torch 2" in found
-    assert "- Dataset: shop, catalogue 0123456789ab" in found
-    assert "- Parameters: 12,345" in found
-    assert found[-1] == "| 1 | 0.2500 | 0.5000 | 12 |"
+    assert lines[0] == "# mine on shop"
+    assert lines[2] == "What it is."
+    assert "- Made: 2030-01-02T03:04:05+00:00 with hiersrec 1, torch 2" in lines
+    assert "- Dataset: shop, catalogue 0123456789ab" in lines
+    assert "- Parameters: 12,345" in lines
+    assert lines[-1] == "| 1 | 0.2500 | 0.5000 | 12 |"
 
 
-def test_a_rival_has_no_epochs_to_show() -> None:
+def test_a_baseline_that_counts_has_no_epochs_to_show() -> None:
     assert "|" not in model_card(DOCUMENT, "", [])
 
 
@@ -36,8 +36,8 @@ def test_a_run_that_began_with_another_says_so() -> None:
         "new_tensors": ["tasks.event_type.fc.weight"],
     }
 
-    found = model_card({**DOCUMENT, "init_from": facts}, "", [])
+    card = model_card({**DOCUMENT, "init_from": facts}, "", [])
 
     line = "3,980 of 4,000 items known, 20 new, 1 gone; not in the run, so fresh: tasks.event_type.fc.weight"
-    assert f"- Began with: mine on shop, /runs/old: {line}\n" in found
+    assert f"- Began with: mine on shop, /runs/old: {line}\n" in card
     assert "Began with" not in model_card(DOCUMENT, "", [])

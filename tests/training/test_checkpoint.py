@@ -39,7 +39,7 @@ FULL = Progress(
 )
 
 
-def test_from_the_saved_moment_on_everything_goes_as_it_went(tmp_path) -> None:
+def test_from_a_checkpoint_on_training_goes_as_it_went(tmp_path) -> None:
     model, optimizer = made(0)
     walk(model, optimizer, 3)
     checkpoint.save(tmp_path, FULL, model, optimizer, single_process())
@@ -52,7 +52,7 @@ def test_from_the_saved_moment_on_everything_goes_as_it_went(tmp_path) -> None:
     assert walk(other, other_optimizer, 3) == expected
 
 
-def test_a_moment_before_the_first_step(tmp_path) -> None:
+def test_a_checkpoint_before_the_first_step(tmp_path) -> None:
     model, optimizer = made(0)
     checkpoint.save(tmp_path, Progress(), model, optimizer, single_process())
     expected = walk(model, optimizer, 2)
@@ -63,7 +63,7 @@ def test_a_moment_before_the_first_step(tmp_path) -> None:
     assert walk(other, other_optimizer, 2) == expected
 
 
-def test_a_save_that_fails_leaves_the_last_moment_whole(tmp_path, monkeypatch) -> None:
+def test_a_save_that_fails_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch) -> None:
     model, optimizer = made(0)
     checkpoint.save(tmp_path, FULL, model, optimizer, single_process())
     before = (tmp_path / checkpoint.LAST).read_bytes()

@@ -1,4 +1,4 @@
-"""Several processes, real ones: they train the model of one, go on after a kill bit for bit, speak with one voice."""
+"""Several processes, real ones: they train the model of one, resume bit for bit after a kill, log once."""
 
 import json
 import os
@@ -61,25 +61,25 @@ def history(run: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def drilled(dataset, tmp_path_factory) -> tuple[Path, list[dict[str, Any]]]:
-    """What drill.check left, and what each of two processes found in it."""
+    """The folder of drill.check, and the results of each of its two processes."""
     out = tmp_path_factory.mktemp("drill")
     made = torchrun("tests.training.drill", "check", out, dataset.folder)
     assert made.code == 0, made.err
     return out, [json.loads((out / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
 
 
-def test_what_they_tell_each_other(drilled) -> None:
-    for rank, found in enumerate(drilled[1]):
-        assert found["texts"] == ["", "é1"]
-        assert found["gathered"] == [[], [[0, 1]]]
-        assert found["total"] == [2, 2 * 10**15 + 1]
-        assert found["share"] == [[0, 2, 4], [1, 3]][rank]
-        assert found["mistake"] == ["Process 2 of 2: no such folder", "no such folder"][rank]
+def test_what_they_exchange(drilled) -> None:
+    for rank, results in enumerate(drilled[1]):
+        assert results["texts"] == ["", "é1"]
+        assert results["gathered"] == [[], [[0, 1]]]
+        assert results["total"] == [2, 2 * 10**15 + 1]
+        assert results["share"] == [[0, 2, 4], [1, 3]][rank]
+        assert results["error"] == ["Process 2 of 2: no such folder", "no such folder"][rank]
 
 
-def test_the_first_draws_as_if_it_were_alone_and_the_others_otherwise(drilled) -> None:
+def test_the_first_draws_as_a_single_process_and_the_others_differently(drilled) -> None:
     torch.manual_seed(7)
-    first, second = (found["draw"] for found in drilled[1])
+    first, second = (results["draw"] for results in drilled[1])
 
     assert first == torch.rand(1).item() != second
 
@@ -93,9 +93,9 @@ def test_the_mean_is_over_the_labelled_examples_of_all(drilled) -> None:
     assert labelled[0::2].sum() == 4
     assert labelled[1::2].sum() == 1
     assert weight.grad is not None
-    for found in drilled[1]:
-        assert found["gradients"]["loss"] == pytest.approx(loss.item(), rel=1e-6)
-        np.testing.assert_allclose(found["gradients"]["weight"], weight.grad.numpy(), atol=1e-7)
+    for results in drilled[1]:
+        assert results["gradients"]["loss"] == pytest.approx(loss.item(), rel=1e-6)
+        np.testing.assert_allclose(results["gradients"]["weight"], weight.grad.numpy(), atol=1e-7)
 
 
 def test_rows_of_sparse_tables_are_averaged(drilled) -> None:
@@ -103,8 +103,8 @@ def test_rows_of_sparse_tables_are_averaged(drilled) -> None:
     expected = np.zeros((6, 3))
     expected[[1, 2, 5]] = [[0.5], [1.5], [0.5]]
 
-    for found in drilled[1]:
-        np.testing.assert_array_equal(found["gradients"]["table"], expected)
+    for results in drilled[1]:
+        np.testing.assert_array_equal(results["gradients"]["table"], expected)
 
 
 @pytest.mark.parametrize("variant", drill.VARIANTS)
@@ -114,11 +114,11 @@ def test_two_processes_train_the_model_of_one(drilled, tmp_path, variant) -> Non
     model, progress = drill.trained(variant, tmp_path)
 
     assert both[0][variant]["bits"] == both[1][variant]["bits"]
-    for one, two in zip(progress.history, both[0][variant]["history"], strict=True):
-        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
-        assert two["valid"] == pytest.approx(one["valid"], rel=1e-5)
-    kept = safetensors.torch.load_file(out / f"{variant}.safetensors")
-    for name, value in kept.items():
+    for single, double in zip(progress.history, both[0][variant]["history"], strict=True):
+        assert double["loss"] == pytest.approx(single["loss"], rel=1e-5)
+        assert double["valid"] == pytest.approx(single["valid"], rel=1e-5)
+    stored = safetensors.torch.load_file(out / f"{variant}.safetensors")
+    for name, value in stored.items():
         np.testing.assert_allclose(known(name, value), known(name, model.state_dict()[name]), atol=1e-4, err_msg=name)
 
 
@@ -127,23 +127,23 @@ def known(name: str, value: Tensor) -> Tensor:
     return torch.cat([value[: len(value) // 3], value[-len(value) // 3 :]]) if name.endswith("qkv.bias") else value
 
 
-def test_a_rival_trains_in_one_process(drilled) -> None:
+def test_a_baseline_trains_in_one_process(drilled) -> None:
     expected = [
         "training in several processes excludes baseline.name, since CSRM has a memory, and COTREC a loss over pairs "
         f'of a batch; got "{name}". Start it without torchrun.'
         for name in ("tagnn", "popularity")
     ]
 
-    assert [found["refused"] for found in drilled[1]] == [expected, expected]
-    assert not (drilled[0] / "rival").exists()
+    assert [results["refused"] for results in drilled[1]] == [expected, expected]
+    assert not (drilled[0] / "baseline").exists()
 
 
 def test_the_run_folder_of_two_processes_is_that_of_one(drilled, dataset, tmp_path) -> None:
     train(dataset, read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL]), tmp_path / "one", SilentCallback())
 
-    for one, two in zip(history(tmp_path / "one"), history(drilled[0] / "run"), strict=True):
-        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
-        assert two["valid"] == pytest.approx(one["valid"], rel=1e-5)
+    for single, double in zip(history(tmp_path / "one"), history(drilled[0] / "run"), strict=True):
+        assert double["loss"] == pytest.approx(single["loss"], rel=1e-5)
+        assert double["valid"] == pytest.approx(single["valid"], rel=1e-5)
 
 
 def words(dataset, out: Path) -> list[object]:
@@ -152,14 +152,14 @@ def words(dataset, out: Path) -> list[object]:
 
 @pytest.fixture(scope="module")
 def whole(dataset, tmp_path_factory) -> tuple[Path, Result]:
-    """A training with dropout, and what the command under torchrun said."""
+    """A training with dropout, and the result of the command under torchrun."""
     out = tmp_path_factory.mktemp("whole") / "run"
     made = torchrun("hiersrec", *words(dataset, out), "--json")
     assert made.code == 0, made.err
     return out, made
 
 
-def test_the_command_under_torchrun_speaks_with_one_voice(whole) -> None:
+def test_the_command_under_torchrun_logs_once(whole) -> None:
     out, made = whole
 
     assert json.loads(made.out) == json.loads((out / "run.json").read_text(encoding="utf-8"))
@@ -172,23 +172,23 @@ def test_the_command_under_torchrun_speaks_with_one_voice(whole) -> None:
 def killed(dataset, tmp_path_factory) -> Path:
     """A training with dropout whose processes were killed before step 8, in the second epoch of five steps."""
     out = tmp_path_factory.mktemp("killed") / "run"
-    found = torchrun("tests.training.drill", "die", 8, *words(dataset, out))
-    assert found.code != 0
-    assert found.err.count("train: epoch 1:") == 1
-    assert "SIGKILL" in found.err
+    result = torchrun("tests.training.drill", "die", 8, *words(dataset, out))
+    assert result.code != 0
+    assert result.err.count("train: epoch 1:") == 1
+    assert "SIGKILL" in result.err
     return out
 
 
-def test_a_killed_training_of_two_goes_on_bit_for_bit(dataset, whole, killed, tmp_path) -> None:
-    """Which also says that two trainings of two processes are one."""
+def test_a_killed_training_of_two_processes_resumes_bit_for_bit(dataset, whole, killed, tmp_path) -> None:
+    """So two trainings of two processes are equal too."""
     out = Path(shutil.copytree(killed, tmp_path / "resumed"))
     resumed = torchrun("hiersrec", *words(dataset, out), "--resume")
 
     assert resumed.code == 0, resumed.err
     assert "resumed at epoch 2" in resumed.err
     assert (out / "model.safetensors").read_bytes() == (whole[0] / "model.safetensors").read_bytes()
-    for one, two in zip(history(out), history(whole[0]), strict=True):
-        assert (one["loss"], one["valid"]) == (two["loss"], two["valid"])
+    for record, expected in zip(history(out), history(whole[0]), strict=True):
+        assert (record["loss"], record["valid"]) == (expected["loss"], expected["valid"])
 
 
 def test_a_training_goes_on_with_as_many_processes_as_it_began(dataset, killed, tmp_path) -> None:
@@ -198,21 +198,22 @@ def test_a_training_goes_on_with_as_many_processes_as_it_began(dataset, killed, 
     checkpoint.save(tmp_path, Progress(), model, optimizer, single_process())
 
     with pytest.raises(
-        BadFolder, match=r"begun by one process, got 2 processes, which .*\. Resume it without torchrun, or start anew"
+        BadFolder,
+        match=r"started by one process, got 2 processes, which .*\. Resume it without torchrun, or start over",
     ):
         checkpoint.restore(tmp_path, model, optimizer, two)
     recipe = read_recipe(killed / "recipe.toml")
-    with pytest.raises(BadFolder, match=r"begun by 2 processes, got one process.* with torchrun and 2 processes in"):
+    with pytest.raises(BadFolder, match=r"started by 2 processes, got one process.* with torchrun and 2 processes in"):
         train(dataset, recipe, killed, SilentCallback(), resume=True)
 
 
-def test_a_mistake_is_told_once_and_ends_all(dataset, tmp_path) -> None:
-    found = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "run", "--set", "training.epoch=3")
+def test_an_error_is_reported_once_and_ends_all(dataset, tmp_path) -> None:
+    result = torchrun("hiersrec", "train", dataset.folder, "--out", tmp_path / "run", "--set", "training.epoch=3")
 
-    assert found.code != 0
-    assert found.err.count("[training] has no key 'epoch'. Did you mean 'epochs'?") == 1
-    assert found.err.count("exitcode  : 2 ") == 2
-    assert "[rank" not in found.err, "no traceback of ours"
+    assert result.code != 0
+    assert result.err.count("[training] has no key 'epoch'. Did you mean 'epochs'?") == 1
+    assert result.err.count("exitcode  : 2 ") == 2
+    assert "[rank" not in result.err, "no traceback of ours"
     assert not (tmp_path / "run").exists()
 
 
@@ -232,8 +233,8 @@ def test_ctrl_c_says_once_how_to_go_on(dataset, tmp_path) -> None:
 
 
 def test_without_torchrun_nobody_is_joined() -> None:
-    with process_group(report=print) as here:
-        assert (here.rank, here.count) == (0, 1)
+    with process_group(report=print) as processes:
+        assert (processes.rank, processes.count) == (0, 1)
         assert not torch.distributed.is_initialized()
     assert launch_command() == ["hiersrec"]
 
@@ -253,7 +254,7 @@ def test_the_words_that_start_it_again(monkeypatch, nodes, expected) -> None:
     assert launch_command() == expected.split()
 
 
-def test_a_process_without_a_gpu_of_its_own_is_told(monkeypatch) -> None:
+def test_a_process_without_a_gpu_of_its_own_is_an_error(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
 
     with pytest.raises(

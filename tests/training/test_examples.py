@@ -19,17 +19,21 @@ def examples(max_length: int, every: bool, typed: bool = True) -> Examples:
 def prefixes(max_length: int) -> list[tuple[list[int], int, int]]:
     """Newest items of every prefix, the next one and its type, by slicing lists."""
     return [
-        (one[max(0, at - max_length) : at], one[at], types[at])
-        for one, types in zip(SESSIONS, TYPES, strict=True)
-        for at in range(1, len(one))
+        (session[max(0, end - max_length) : end], session[end], types[end])
+        for session, types in zip(SESSIONS, TYPES, strict=True)
+        for end in range(1, len(session))
     ]
 
 
 def pieces(max_length: int) -> list[tuple[list[int], list[int], list[int]]]:
     return [
-        (one[at : min(at + max_length, len(one) - 1)], one[at + 1 :][:max_length], types[at + 1 :][:max_length])
-        for one, types in zip(SESSIONS, TYPES, strict=True)
-        for at in range(0, len(one) - 1, max_length)
+        (
+            session[start : min(start + max_length, len(session) - 1)],
+            session[start + 1 :][:max_length],
+            types[start + 1 :][:max_length],
+        )
+        for session, types in zip(SESSIONS, TYPES, strict=True)
+        for start in range(0, len(session) - 1, max_length)
     ]
 
 
@@ -73,10 +77,10 @@ def test_whole_sessions_in_pieces(max_length) -> None:
     items, targets, types = rows_of(made)
     expected = pieces(max_length)
 
-    assert items == [one for one, _, _ in expected]
+    assert items == [piece for piece, _, _ in expected]
     assert targets == [item for _, after, _ in expected for item in after]
     assert types == [type_ for _, _, after in expected for type_ in after]
-    assert sorted(targets) == sorted(item for one in SESSIONS for item in one[1:])
+    assert sorted(targets) == sorted(item for session in SESSIONS for item in session[1:])
     assert len(made) == made.count(np.arange(len(items))) == 10
     assert made.step(np.array([0])).targets.every
 
@@ -86,10 +90,10 @@ def test_an_epoch_has_every_row_once_in_an_order_of_seed_and_epoch(every) -> Non
     made = examples(50, every)
     rows = [np.concatenate(made.batches(3, *key)).tolist() for key in ((0, 0), (0, 0), (0, 1), (1, 0))]
 
-    assert all(sorted(one) == list(range(len(made.starts))) for one in rows)
+    assert all(sorted(order) == list(range(len(made.starts))) for order in rows)
     assert rows[0] == rows[1]
-    assert len({tuple(one) for one in rows}) > 1
-    assert sum(made.count(one) for one in made.batches(3, 0, 0)) == 10
+    assert len({tuple(order) for order in rows}) > 1
+    assert sum(made.count(batch) for batch in made.batches(3, 0, 0)) == 10
 
 
 def test_without_types_there_are_none() -> None:

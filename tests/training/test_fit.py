@@ -62,15 +62,15 @@ def test_a_run_holds_what_its_description_says(dataset, run) -> None:
     history = [json.loads(line) for line in (run / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     assert document["dataset"]["fingerprint"] == dataset.fingerprint
     assert document["recipe"] == "hiersrec"
-    assert [one["epoch"] for one in history] == [1, 2]
-    assert document["best"]["valid_mrr@20"] == max(one["valid"]["mrr@20"] for one in history)
+    assert [record["epoch"] for record in history] == [1, 2]
+    assert document["best"]["valid_mrr@20"] == max(record["valid"]["mrr@20"] for record in history)
     card = (run / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "# hiersrec on toy" in card
     assert f"Parameters: {document['parameters']:,}" in card
     assert "| 2 | " in card
 
 
-def test_the_run_folder_alone_is_enough(dataset, run, tmp_path) -> None:
+def test_the_run_folder_is_enough(dataset, run, tmp_path) -> None:
     """Moved, with its dataset out of reach, it scores as the weights of the best epoch do."""
     moved = Path(shutil.copytree(run, tmp_path / "elsewhere"))
     opened = open_run(moved)
@@ -105,11 +105,11 @@ def test_training_never_opens_the_test_split(dataset, run, tmp_path) -> None:
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("at", [2, 4, 11])
-def test_a_resumed_run_is_the_run_that_was_left_alone(dataset, run, tmp_path, monkeypatch, at) -> None:
+@pytest.mark.parametrize("step", [2, 4, 11])
+def test_a_resumed_run_is_the_uninterrupted_run(dataset, run, tmp_path, monkeypatch, step) -> None:
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     with pytest.raises(Stop):
-        train(dataset, recipe(), tmp_path / "run", Stopping(at))
+        train(dataset, recipe(), tmp_path / "run", Stopping(step))
     assert not (tmp_path / "run" / "run.json").exists()
 
     train(dataset, recipe(), tmp_path / "run", SilentCallback(), resume=True)
@@ -128,8 +128,10 @@ def test_a_finished_run_stays(dataset, copied) -> None:
     assert len((copied / "history.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
 
-def test_an_unfinished_training_goes_on_or_starts_anew_but_only_when_told(dataset, run, stopped) -> None:
-    with pytest.raises(BadFolder, match=r"unfinished training\. Go on with --resume, or start anew with --overwrite"):
+def test_an_unfinished_training_resumes_or_starts_over_only_with_the_flag(dataset, run, stopped) -> None:
+    with pytest.raises(
+        BadFolder, match=r"unfinished training\. Continue with --resume, or start over with --overwrite"
+    ):
         train(dataset, recipe(), stopped, SilentCallback())
     with pytest.raises(BadFolder, match="is not a finished run folder"):
         open_run(stopped)
@@ -162,7 +164,7 @@ def test_nothing_to_resume(dataset, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_of_something_else_is_left_alone(dataset, tmp_path, overwrite) -> None:
+def test_a_folder_of_something_else_is_left_as_it_is(dataset, tmp_path, overwrite) -> None:
     (tmp_path / "letters.txt").write_text("dear", encoding="utf-8")
 
     for out in (tmp_path, tmp_path / "letters.txt"):
@@ -206,11 +208,11 @@ def test_weights_of_another_shape_are_refused(copied) -> None:
     (copied / "run.json").write_text(json.dumps(document), encoding="utf-8")
 
     with pytest.raises(
-        BadFolder, match=r"model\.safetensors does not fit its recipe: .*shape.* Train the run anew"
-    ) as found:
+        BadFolder, match=r"model\.safetensors does not fit its recipe: .*shape.* Train the run"
+    ) as error:
         open_run(copied)
 
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_training_leaves_the_callers_random_state_as_it_was(dataset, tmp_path) -> None:
@@ -221,8 +223,8 @@ def test_a_training_leaves_the_callers_random_state_as_it_was(dataset, tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_gpus_that_take_no_part_are_left_alone(dataset, run, tmp_path, monkeypatch) -> None:
-    """Where there are several, torch warns who asks for the random states of all."""
+def test_unused_gpus_are_not_touched(dataset, run, tmp_path, monkeypatch) -> None:
+    """With several GPUs, torch warns when the random states of all are read."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
     train(dataset, recipe("training.epochs=1"), tmp_path / "run", SilentCallback(), init_from=run)
@@ -231,7 +233,7 @@ def test_gpus_that_take_no_part_are_left_alone(dataset, run, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("name", ["popularity", "cooccurrence", "last_category"])
-def test_a_rival_is_a_run_as_well(dataset, tmp_path, name) -> None:
+def test_a_baseline_is_a_run_as_well(dataset, tmp_path, name) -> None:
     document = train(dataset, read_recipe(find_recipe(name, "toy")), tmp_path / "run", SilentCallback())
 
     opened = open_run(tmp_path / "run")
@@ -247,7 +249,7 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
     history = [
         json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    assert [set(one) for one in history] == [{"epoch", "loss", "examples_per_s", "train_s"}] * 2
+    assert [set(record) for record in history] == [{"epoch", "loss", "examples_per_s", "train_s"}] * 2
     data = dataset.training()
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -255,10 +257,10 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
         made = build_trainable(recipe(), data.catalog, both.train)
         loop.fit(made, both, recipe("training.epochs=2").training, tmp_path / "loop", SilentCallback())
     expected = ModelScorer(made).score(whole_sessions([[1, 9, 17], [4]], 10)).items
-    found = open_run(tmp_path / "run").scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
-    assert found.tobytes() == expected.tobytes(), "the weights after the last epoch"
+    scores = open_run(tmp_path / "run").scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
+    assert scores.tobytes() == expected.tobytes(), "the weights after the last epoch"
     other = open_run(run).scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
-    assert found.tobytes() != other.tobytes()
+    assert scores.tobytes() != other.tobytes()
     assert "nothing was left to measure on" in (tmp_path / "run" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 

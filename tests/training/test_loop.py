@@ -1,4 +1,4 @@
-"""The training loop: determinism, going on after a stop, early stopping, the schedule, and what it is given."""
+"""The training loop: determinism, resuming after a stop, early stopping, the schedule, and its arguments."""
 
 import dataclasses
 import typing
@@ -45,10 +45,10 @@ class Stop(Exception):
 
 
 class Stopping(SilentCallback):
-    """A callback that ends the training at its step number `at`, counted over all epochs and validations."""
+    """A callback that ends the training at its step number `last`, counted over all epochs and validations."""
 
-    def __init__(self, at: int) -> None:
-        self.left = at
+    def __init__(self, last: int) -> None:
+        self.left = last
 
     def step(self, done: int, note: str) -> None:
         del done, note
@@ -76,14 +76,14 @@ class Listening(SilentCallback):
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) -> None:
-    found = []
+    trained_weights = []
     for run, seed in enumerate([0, 0, 1]):
         made = untrained(seed)
         loop.fit(made, DATA, dataclasses.replace(SETTINGS, seed=seed), tmp_path / str(run), SilentCallback())
-        found.append(weights(made))
+        trained_weights.append(weights(made))
 
-    assert found[0] == found[1]
-    assert found[0] != found[2]
+    assert trained_weights[0] == trained_weights[1]
+    assert trained_weights[0] != trained_weights[2]
 
 
 VARIANTS = {
@@ -97,33 +97,33 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-@pytest.mark.parametrize("at", [1, 2, 5, 7, 13])
-def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, at, variant) -> None:
+@pytest.mark.parametrize("last", [1, 2, 5, 7, 13])
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, last, variant) -> None:
     """Stops in the first and second epoch and in a validation; random state, moments and sums go on as they were."""
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     whole = untrained(overrides=variant)
     expected = loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentCallback())
 
     with pytest.raises(Stop):
-        loop.fit(untrained(overrides=variant), DATA, SETTINGS, tmp_path / "stopped", Stopping(at))
-    resumed = untrained(seed=99, overrides=variant) if at > 1 else untrained(overrides=variant)
+        loop.fit(untrained(overrides=variant), DATA, SETTINGS, tmp_path / "stopped", Stopping(last))
+    resumed = untrained(seed=99, overrides=variant) if last > 1 else untrained(overrides=variant)
     progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", SilentCallback())
 
     assert weights(resumed) == weights(whole)
     best = [(tmp_path / name / checkpoint.BEST).read_bytes() for name in ("whole", "stopped")]
     assert best[0] == best[1]
-    for one, other in zip(progress.history, expected.history, strict=True):
-        assert one["loss"] == other["loss"]
-        assert one["valid"] == other["valid"]
-        assert _moving(one) == _moving(other)
+    for record, whole_record in zip(progress.history, expected.history, strict=True):
+        assert record["loss"] == whole_record["loss"]
+        assert record["valid"] == whole_record["valid"]
+        assert _moving(record) == _moving(whole_record)
 
 
 def _moving(record: dict[str, Any]) -> dict[str, Any]:
     return {key: record[key] for key in ("weight", "injection_weight") if key in record}
 
 
-def test_a_stop_between_two_saved_moments_goes_back_to_the_last_one(tmp_path) -> None:
-    """With the usual minute between moments, a stop in epoch 2 goes on from the end of epoch 1."""
+def test_a_stop_between_two_checkpoints_goes_back_to_the_last_one(tmp_path) -> None:
+    """With the usual minute between checkpoints, a stop in epoch 2 goes on from the end of epoch 1."""
     whole = untrained()
     loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentCallback())
     with pytest.raises(Stop):
@@ -138,7 +138,7 @@ def test_a_stop_between_two_saved_moments_goes_back_to_the_last_one(tmp_path) ->
 
 
 def scripted(monkeypatch, scores: list[float]) -> list[dict[str, Tensor]]:
-    """Let validation find these MRRs, one an epoch; gives the weights at each, as they come."""
+    """Let validation return these MRRs, one per epoch; the returned list fills with the weights at each."""
     seen: list[dict[str, Tensor]] = []
 
     def validation(scorer: ModelScorer, *_: Any, progress: Any, share: Any) -> SimpleNamespace:
@@ -172,9 +172,9 @@ def test_it_stops_after_epochs_without_gain_and_keeps_the_best(
     )
 
     assert (len(seen), progress.epoch, progress.best_epoch, progress.best) == (epochs, epochs, best, scores[best - 1])
-    assert [one["valid"]["mrr@20"] for one in progress.history] == scores[:epochs]
-    kept = safetensors.torch.load_file(tmp_path / checkpoint.BEST)
-    assert all(torch.equal(value, seen[best - 1][name]) for name, value in kept.items())
+    assert [record["valid"]["mrr@20"] for record in progress.history] == scores[:epochs]
+    stored = safetensors.torch.load_file(tmp_path / checkpoint.BEST)
+    assert all(torch.equal(value, seen[best - 1][name]) for name, value in stored.items())
 
 
 @pytest.mark.parametrize("schedule", ["linear", "constant"])
@@ -199,17 +199,18 @@ def test_a_diverging_training_says_so(tmp_path) -> None:
     settings = dataclasses.replace(SETTINGS, learning_rate=1e30)
 
     with pytest.raises(
-        HiersrecError, match=r"no number any more in epoch 1, step \d+ \(.*item.*\)\. .*lower training\."
+        HiersrecError, match=r"became NaN or infinite in epoch 1, step \d+ \(.*item.*\)\. .*lower training\."
     ):
         loop.fit(untrained(overrides=("tasks.item.head=linear",)), DATA, settings, tmp_path, SilentCallback())
 
 
-def test_the_watch_hears_of_all_examples_and_epochs(tmp_path) -> None:
+def test_the_callback_hears_of_all_examples_and_epochs(tmp_path) -> None:
     callback = Listening()
 
     loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2), tmp_path, callback)
 
-    prefixes = [len(one.items) - len(one) for one in (DATA.train, DATA.valid)]
+    parameters = sum(weight.numel() for weight in untrained().parameters())
+    prefixes = [len(sessions.items) - len(sessions) for sessions in (DATA.train, DATA.valid)]
     assert callback.titles == [
         ("train: epoch 1/2", prefixes[0]),
         ("train: validation", prefixes[1]),
@@ -219,7 +220,7 @@ def test_the_watch_hears_of_all_examples_and_epochs(tmp_path) -> None:
     assert (prefixes[0], prefixes[1]) == (max(done for done, _ in callback.steps), callback.steps[-1][0])
     assert all(word in callback.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))
     assert [line.split(":")[1].strip() for line in callback.said] == [
-        f"{prefixes[0]:,} prefixes, {sum(one.numel() for one in untrained().parameters()):,} parameters, cpu, float32",
+        f"{prefixes[0]:,} prefixes, {parameters:,} parameters, cpu, float32",
         "epoch 1",
         "epoch 2",
     ]
@@ -230,17 +231,17 @@ def test_what_it_validates_is_what_evaluation_finds(tmp_path) -> None:
 
     progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=1), tmp_path, SilentCallback())
 
-    found = evaluate(ModelScorer(made), DATA.catalog, DATA.valid, EvaluationOptions()).metrics
-    assert progress.best == found["mrr@20"]
-    assert progress.history[0]["valid"].items() <= found.items()
+    metrics = evaluate(ModelScorer(made), DATA.catalog, DATA.valid, EvaluationOptions()).metrics
+    assert progress.best == metrics["mrr@20"]
+    assert progress.history[0]["valid"].items() <= metrics.items()
 
 
 def test_whoever_fits_is_given_no_test_split() -> None:
-    rivals = [registry.load("baselines", name) for name in registry.names("baselines")]
-    fits = [loop.fit, *(one.fit for one in rivals if hasattr(one, "fit"))]
-    builds = [one.build for one in rivals if hasattr(one, "build")]
+    baselines = [registry.load("baselines", name) for name in registry.names("baselines")]
+    fits = [loop.fit, *(baseline.fit for baseline in baselines if hasattr(baseline, "fit"))]
+    builds = [baseline.build for baseline in baselines if hasattr(baseline, "build")]
 
-    assert len(fits) - 1 + len(builds) == len(rivals)
+    assert len(fits) - 1 + len(builds) == len(baselines)
     assert [typing.get_type_hints(fit)["data"] for fit in fits] == [TrainingData] * len(fits)
     assert [typing.get_type_hints(build)["train"] for build in builds] == [Sessions | None] * len(builds)
     given = typing.get_type_hints(TrainingData)
@@ -253,9 +254,9 @@ def test_bf16_trains_too(tmp_path: Path) -> None:
 
     progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, precision="bf16"), tmp_path, SilentCallback())
 
-    losses = [one["loss"]["item"] for one in progress.history]
+    losses = [record["loss"]["item"] for record in progress.history]
     assert losses[0] > losses[1] > losses[2]
-    assert {one.dtype for one in made.parameters()} == {torch.float32}
+    assert {weight.dtype for weight in made.parameters()} == {torch.float32}
 
 
 def trained(folder: Path, *overrides: str) -> tuple[HierarchicalModel, list[dict[str, Any]]]:
@@ -265,21 +266,21 @@ def trained(folder: Path, *overrides: str) -> tuple[HierarchicalModel, list[dict
 
 
 def test_each_strategy_of_weights_trains_another_model(tmp_path) -> None:
-    found = {}
+    tables = {}
     for key, strategies in (
         ("category.weight", ["1", "trainable", "random"]),
         ("item.weight", ["random"]),
     ):
         for strategy in strategies:
             made, _ = trained(tmp_path / f"{key}-{strategy}", f"tasks.{key}={strategy}")
-            found[key, strategy] = made.inputs.item_table.weight.detach().numpy().tobytes()
+            tables[key, strategy] = made.inputs.item_table.weight.detach().numpy().tobytes()
     for strategy in ("trainable", "random"):
         made, _ = trained(
             tmp_path / f"injection-{strategy}", "tasks.category.weight=1", f"tasks.item.injection_weight={strategy}"
         )
-        found["injection", strategy] = made.inputs.item_table.weight.detach().numpy().tobytes()
+        tables["injection", strategy] = made.inputs.item_table.weight.detach().numpy().tobytes()
 
-    assert len(set(found.values())) == len(found)
+    assert len(set(tables.values())) == len(tables)
 
 
 def test_the_history_tells_what_was_learnt_and_drawn_and_is_silent_on_fixed_weights(tmp_path) -> None:
@@ -289,8 +290,8 @@ def test_the_history_tells_what_was_learnt_and_drawn_and_is_silent_on_fixed_weig
     drawn, draws = trained(tmp_path / "drawn", "tasks.item.weight=random")
     _, fixed = trained(tmp_path / "fixed")
 
-    levels = [list(one["weight"].values()) for one in history]
-    assert [list(one["weight"]) for one in history] == [["category_1", "category_2"]] * 2
+    levels = [list(record["weight"].values()) for record in history]
+    assert [list(record["weight"]) for record in history] == [["category_1", "category_2"]] * 2
     assert all(1 > first > second for first, second in zip(*levels, strict=True)), "such a weight only falls"
     assert {key: history[-1][key] for key in ("weight", "injection_weight")} == learnt.moving_weights()
     assert history[0]["injection_weight"] != history[1]["injection_weight"] != {"item": 1.0}
@@ -298,13 +299,13 @@ def test_the_history_tells_what_was_learnt_and_drawn_and_is_silent_on_fixed_weig
     for epoch in range(2):
         drawn.start_epoch(SETTINGS.seed, epoch)
         assert draws[epoch]["weight"] == drawn.train().moving_weights()["weight"]
-    assert all(not _moving(one) for one in fixed)
+    assert all(not _moving(record) for record in fixed)
 
 
 def test_learnt_weights_come_back_from_the_file_of_the_best_epoch(tmp_path) -> None:
     overrides = ("tasks.category.weight=trainable", "tasks.item.injection_weight=trainable")
     made, history = trained(tmp_path, *overrides)
-    best = max(history, key=lambda one: one["valid"]["mrr@20"])
+    best = max(history, key=lambda record: record["valid"]["mrr@20"])
     other = untrained(seed=5, overrides=overrides)
 
     safetensors.torch.load_model(other, tmp_path / checkpoint.BEST)

@@ -28,16 +28,16 @@ def data(dataset: Dataset) -> TrainingData:
 
 
 def recipe(*overrides: str, name: str = "hiersrec") -> ModelRecipe:
-    found = read_recipe(find_recipe(name, "any"), ["training.precision=float32", *overrides])
-    assert isinstance(found, ModelRecipe)
-    return found
+    made = read_recipe(find_recipe(name, "any"), ["training.precision=float32", *overrides])
+    assert isinstance(made, ModelRecipe)
+    return made
 
 
 def sessions(longest: int, count: int = 40) -> Sessions:
     """Sessions of the items of the toy world, one of `longest`, the others of 3."""
     random = np.random.default_rng(4)
     return Sessions.from_lists(
-        [random.integers(1, world.N + 1, longest if at == 0 else 3).tolist() for at in range(count)]
+        [random.integers(1, world.N + 1, longest if index == 0 else 3).tolist() for index in range(count)]
     )
 
 
@@ -48,7 +48,7 @@ def toy(longest: int = 9, count: int = 40) -> TrainingData:
 
 
 def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
-    """Slow twin: bytes that torch's own allocator says were in use at the height of the largest step, beyond those
+    """Slow twin: bytes that torch's own allocator says were in use at the peak of the largest step, beyond those
     before it. The second step, since the first one makes the optimizer's moments."""
     model = build_model(made, data.catalog).train()
     examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
@@ -60,7 +60,7 @@ def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         loop._step(setup, Progress(), rows, 0.0, False)
     events = recorded.profiler.kineto_results.events()
-    return int(np.cumsum([one.nbytes() for one in events if one.name() == "[memory]"]).max())
+    return int(np.cumsum([event.nbytes() for event in events if event.name() == "[memory]"]).max())
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_sessions_that_training_leaves_out_need_nothing(data) -> None:
 
 def test_weights_and_optimizer_are_those_of_the_real_model(data) -> None:
     model = build_model(recipe(), data.catalog)
-    parameters = sum(one.nbytes for one in model.parameters())
+    parameters = sum(tensor.nbytes for tensor in model.parameters())
 
-    found = estimate_memory(recipe(), data)
+    estimate = estimate_memory(recipe(), data)
 
-    assert found.weights == parameters + sum(one.nbytes for one in model.buffers())
+    assert estimate.weights == parameters + sum(tensor.nbytes for tensor in model.buffers())
     steps = sum(4 for _ in model.parameters())  # each has a count of its steps
-    assert found.optimizer == 3 * parameters + steps
+    assert estimate.optimizer == 3 * parameters + steps
 
 
 def test_a_table_with_sparse_gradients_has_moments_and_no_whole_gradient(data) -> None:
@@ -134,13 +134,13 @@ def test_what_is_larger_needs_more(small, part, large) -> None:
 
 
 def test_half_the_precision_is_less_where_activations_outweigh_the_weights() -> None:
-    found = [
-        estimate_memory(recipe("training.batch_size=256", f"training.precision={one}"), toy(count=200))
-        for one in PRECISIONS
+    estimates = [
+        estimate_memory(recipe("training.batch_size=256", f"training.precision={dtype}"), toy(count=200))
+        for dtype in PRECISIONS
     ]
 
-    assert found[0].step < found[1].step
-    assert found[0].weights == found[1].weights
+    assert estimates[0].step < estimates[1].step
+    assert estimates[0].weights == estimates[1].weights
 
 
 def test_long_sessions_need_more_up_to_what_the_encoder_takes() -> None:
@@ -151,9 +151,9 @@ def test_long_sessions_need_more_up_to_what_the_encoder_takes() -> None:
 
 
 def test_a_batch_is_no_larger_than_the_data() -> None:
-    found = [estimate_memory(recipe(*SMALL, f"training.batch_size={size}"), toy()) for size in (86, 100_000)]
+    estimates = [estimate_memory(recipe(*SMALL, f"training.batch_size={size}"), toy()) for size in (86, 100_000)]
 
-    assert found[0] == found[1]
+    assert estimates[0] == estimates[1]
 
 
 def test_every_task_counts(small) -> None:
@@ -164,13 +164,13 @@ def test_nothing_is_allocated() -> None:
     """Twenty million items: weights of 10 GB, and several times that in a step."""
     catalog = Catalog(pa.table({"item": pa.nulls(20_000_000)}), [], [])
 
-    found = estimate_memory(
+    estimate = estimate_memory(
         recipe("training.batch_size=4", name="single_task"), TrainingData(catalog, sessions(9, count=400), sessions(9))
     )
 
-    assert found.weights > 10e9
-    assert found.step > 20e9
-    assert found.total > 60e9
+    assert estimate.weights > 10e9
+    assert estimate.step > 20e9
+    assert estimate.total > 60e9
 
 
 def test_the_same_again_and_no_random_number_is_drawn(small) -> None:
@@ -185,7 +185,9 @@ def test_the_same_again_and_no_random_number_is_drawn(small) -> None:
 def test_more_events_need_more(data) -> None:
     fewer = Sessions(data.train.items[: data.train.offsets[10]], data.train.offsets[:11])
 
-    more, less = (estimate_memory(recipe(*SMALL), one).data for one in (data, dataclasses.replace(data, train=fewer)))
+    more, less = (
+        estimate_memory(recipe(*SMALL), sessions).data for sessions in (data, dataclasses.replace(data, train=fewer))
+    )
 
     assert more - less == memory_estimate.EVENT * (len(data.train.items) - len(fewer.items))
 

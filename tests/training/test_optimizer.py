@@ -81,7 +81,7 @@ def test_rows_that_are_not_read_stand_still_with_their_moments() -> None:
 def test_it_is_the_same_on_two_threads() -> None:
     """Rows that come up often are added in one order."""
     rows = torch.randint(0, 500, (20_000,), generator=torch.Generator().manual_seed(3))
-    found = []
+    trained_tables = []
     for threads in (1, 2, 2):
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
@@ -93,9 +93,9 @@ def test_it_is_the_same_on_two_threads() -> None:
             functional.embedding(rows, made, sparse=True).square().sum().backward()
             adam.step()
         torch.set_num_threads(before)
-        found.append(made.detach().numpy().tobytes())
+        trained_tables.append(made.detach().numpy().tobytes())
 
-    assert found[0] == found[1] == found[2]
+    assert trained_tables[0] == trained_tables[1] == trained_tables[2]
 
 
 SPARSE = ("tasks.item.softmax=sampled", "tasks.item.negatives=4", "tasks.item.head=linear")
@@ -103,8 +103,8 @@ SPARSE = ("tasks.item.softmax=sampled", "tasks.item.negatives=4", "tasks.item.he
 
 def trained(made: Trainable, optimizer: Optimizers, steps: int) -> dict[str, bytes]:
     """The weights after some steps, whose rate falls."""
-    for at in range(steps):
-        optimizer.set_learning_rate(0.1 / (at + 1))
+    for step in range(steps):
+        optimizer.set_learning_rate(0.1 / (step + 1))
         optimizer.zero_grad()
         loss, _ = made.loss(torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([3, 2]), Targets(torch.tensor([7, 2])))
         loss.backward()
@@ -117,25 +117,25 @@ def test_from_its_tensors_on_another_goes_on_as_it_would(overrides) -> None:
     made = model(recipe(*overrides))
     optimizer = optimizers(made, Training())
     trained(made, optimizer, 3)
-    moment = {name: value.clone() for name, value in optimizer.tensors().items()}
+    state = {name: value.clone() for name, value in optimizer.tensors().items()}
     other = copy.deepcopy(made)
     again = optimizers(other, Training(learning_rate=7.0))
-    again.load(moment)
+    again.load(state)
     torch.manual_seed(5)
     expected = trained(made, optimizer, 2)
     torch.manual_seed(5)
 
     assert trained(other, again, 2) == expected
-    assert {name.split(".")[0] == "rows" for name in moment} == ({True, False} if overrides else {False})
+    assert {name.split(".")[0] == "rows" for name in state} == ({True, False} if overrides else {False})
 
 
-def test_the_tensors_of_dense_parameters_have_the_names_of_older_moments() -> None:
+def test_the_tensors_of_dense_parameters_have_the_names_of_older_checkpoints() -> None:
     made = model(recipe())
     optimizer = optimizers(made, Training())
     trained(made, optimizer, 1)
 
     names = ("step", "exp_avg", "exp_avg_sq")
-    known = [index for index, one in enumerate(made.parameters()) if one.grad is not None]
+    known = [index for index, parameter in enumerate(made.parameters()) if parameter.grad is not None]
     assert set(optimizer.tensors()) == {f"{index}.{name}" for index in known for name in names}
 
 
@@ -143,12 +143,12 @@ def test_every_parameter_has_one_optimizer_and_the_tables_of_items_have_their_ow
     made = model(recipe(*SPARSE))
     optimizer = optimizers(made, Training())
 
-    dense = [id(one) for group in optimizer.dense.param_groups for one in group["params"]]
-    rows = [id(one.table) for one in optimizer.rows]
+    dense = [id(parameter) for group in optimizer.dense.param_groups for parameter in group["params"]]
+    rows = [id(row_adam.table) for row_adam in optimizer.rows]
 
-    assert sorted([*dense, *rows]) == sorted(id(one) for one in made.parameters())
-    named = {id(one): name for name, one in made.named_parameters()}
-    assert {named[one] for one in rows} == {"inputs.item_table.weight", "tasks.item.fc.weight"}
+    assert sorted([*dense, *rows]) == sorted(id(parameter) for parameter in made.parameters())
+    named = {id(parameter): name for name, parameter in made.named_parameters()}
+    assert {named[row] for row in rows} == {"inputs.item_table.weight", "tasks.item.fc.weight"}
     assert optimizers(model(recipe()), Training()).rows == []
 
 
@@ -159,12 +159,12 @@ def test_a_model_of_nothing_but_its_item_table_can_be_trained() -> None:
     optimizer = optimizers(made, Training())
     before = trained(made, optimizer, 0)
     after = trained(made, optimizer, 1)
-    moment = {name: value.clone() for name, value in optimizer.tensors().items()}
-    optimizer.load(moment)
+    state = {name: value.clone() for name, value in optimizer.tensors().items()}
+    optimizer.load(state)
 
     assert list(before) == ["inputs.item_table.weight"]
     assert after != before
-    assert {name.split(".")[0] for name in moment} == {"rows"}
+    assert {name.split(".")[0] for name in state} == {"rows"}
 
 
 def test_a_rate_of_zero_moves_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Runs that teach: what they say, who may, and a training that they take part in."""
+"""Runs as teachers: what they predict, which runs may teach, and a training with them."""
 
 import json
 import shutil
@@ -34,16 +34,16 @@ def recipe(*overrides: str, name: str = "hiersrec") -> ModelRecipe:
 
 
 def named(*runs: Path) -> str:
-    return f"training.teachers={json.dumps([str(one) for one in runs])}"
+    return f"training.teachers={json.dumps([str(run) for run in runs])}"
 
 
 @pytest.fixture(scope="module")
 def runs(dataset, tmp_path_factory) -> list[Path]:
-    """Two teachers, and one that saw the validation sessions."""
+    """Two teachers, and a third that saw the validation sessions."""
     folder = tmp_path_factory.mktemp("teachers")
-    for at, overrides in enumerate([["training.seed=1"], ["training.seed=2"], ["training.refit=true"]]):
-        train(dataset, recipe(*overrides), folder / str(at), SilentCallback())
-    return [folder / str(at) for at in range(3)]
+    for index, overrides in enumerate([["training.seed=1"], ["training.seed=2"], ["training.refit=true"]]):
+        train(dataset, recipe(*overrides), folder / str(index), SilentCallback())
+    return [folder / str(index) for index in range(3)]
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +62,17 @@ def weights(run: Path) -> bytes:
     return (run / "model.safetensors").read_bytes()
 
 
-def test_they_say_the_mean_of_what_each_holds_likely(dataset, runs) -> None:
-    found = opened(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.3"))
-    assert found is not None
+def test_they_predict_the_mean_of_their_probabilities(dataset, runs) -> None:
+    teachers = opened(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.3"))
+    assert teachers is not None
     items, lengths = torch.tensor([[1, 9, 17], [4, 0, 0]]), torch.tensor([3, 1])
 
-    targets = found.teach(Step(items, lengths, Targets(torch.tensor([2, 3]))), torch.float32)
+    targets = teachers.teach(Step(items, lengths, Targets(torch.tensor([2, 3]))), torch.float32)
 
     assert targets.taught is not None
     assert targets.taught.share == 0.3
     assert not targets.taught.probs.requires_grad
-    each = [open_run(one).scorer.model(items, lengths)["item"].softmax(-1) for one in runs[:2]]
+    each = [open_run(run).scorer.model(items, lengths)["item"].softmax(-1) for run in runs[:2]]
     torch.testing.assert_close(targets.taught.probs, (each[0] + each[1]) / 2)
     torch.testing.assert_close(targets.taught.probs.sum(1), torch.ones(2))
 
@@ -96,36 +96,36 @@ def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path
     causal = recipe(*EVERY)
     train(dataset, causal, tmp_path / "teacher", SilentCallback())
     made = recipe(*EVERY, named(tmp_path / "teacher"))
-    found = opened(dataset, made)
-    assert found is not None
+    teachers = opened(dataset, made)
+    assert teachers is not None
     items = torch.tensor([[1, 9, 17]])
 
     step = Step(items, torch.tensor([3]), Targets(torch.tensor([9, 17, 2]), every=True))
-    targets = found.teach(step, torch.float32)
+    targets = teachers.teach(step, torch.float32)
 
     assert targets.taught is not None
     scorer = open_run(tmp_path / "teacher").scorer
     for length in (1, 2, 3):
-        alone = scorer.model(items[:, :length], torch.tensor([length]))["item"].softmax(-1)
-        torch.testing.assert_close(targets.taught.probs[length - 1 : length], alone)
+        expected = scorer.model(items[:, :length], torch.tensor([length]))["item"].softmax(-1)
+        torch.testing.assert_close(targets.taught.probs[length - 1 : length], expected)
 
 
-def test_a_pupil_learns_from_them_and_a_share_of_none_is_no_teacher(dataset, runs, taught, tmp_path) -> None:
-    train(dataset, recipe(), tmp_path / "alone", SilentCallback())
+def test_a_student_learns_from_them_and_a_share_of_none_is_no_teacher(dataset, runs, taught, tmp_path) -> None:
+    train(dataset, recipe(), tmp_path / "untaught", SilentCallback())
     train(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.0"), tmp_path / "none", SilentCallback())
     train(dataset, recipe(named(runs[0])), tmp_path / "one", SilentCallback())
     train(dataset, recipe(named(*runs[:2])), tmp_path / "again", SilentCallback())
 
-    assert weights(tmp_path / "none") == weights(tmp_path / "alone")
+    assert weights(tmp_path / "none") == weights(tmp_path / "untaught")
     assert weights(tmp_path / "again") == weights(taught)
-    assert len({weights(tmp_path / "alone"), weights(tmp_path / "one"), weights(taught)}) == 3
+    assert len({weights(tmp_path / "untaught"), weights(tmp_path / "one"), weights(taught)}) == 3
 
 
-def test_a_pupil_is_nearer_to_its_teacher_than_one_who_learns_alone(dataset, runs, tmp_path) -> None:
+def test_a_student_is_nearer_to_its_teacher_than_an_untaught_model(dataset, runs, tmp_path) -> None:
     teacher = open_run(runs[0]).scorer.model
     items, lengths = torch.tensor([[1, 9, 17], [4, 20, 0]]), torch.tensor([3, 2])
     apart = []
-    for name, overrides in {"alone": [], "pupil": [named(runs[0]), "training.teachers_share=1.0"]}.items():
+    for name, overrides in {"untaught": [], "student": [named(runs[0]), "training.teachers_share=1.0"]}.items():
         train(dataset, recipe("training.epochs=4", *overrides), tmp_path / name, SilentCallback())
         model = open_run(tmp_path / name).scorer.model
         apart.append(
@@ -144,8 +144,8 @@ def test_the_run_says_who_taught(runs, taught) -> None:
     teachers = document["teachers"]
     first = json.loads((runs[0] / "run.json").read_text(encoding="utf-8"))
 
-    assert [one["path"] for one in teachers] == [str(one.resolve()) for one in runs[:2]]
-    assert [one["recipe"] for one in teachers] == ["hiersrec", "hiersrec"]
+    assert [teacher["path"] for teacher in teachers] == [str(run.resolve()) for run in runs[:2]]
+    assert [teacher["recipe"] for teacher in teachers] == ["hiersrec", "hiersrec"]
     assert teachers[0]["sha256"] == first["files"]["model.safetensors"]["sha256"]
     assert f"Taught by: hiersrec, {runs[0].resolve()}" in (taught / "MODEL_CARD.md").read_text(encoding="utf-8")
 
@@ -158,7 +158,7 @@ def test_a_taught_run_stands_without_its_teachers(dataset, runs, tmp_path) -> No
     assert open_run(tmp_path / "run").catalog.num_items == dataset.catalog.num_items
 
 
-def test_a_resumed_pupil_is_the_one_that_was_left_alone(dataset, runs, taught, tmp_path, monkeypatch) -> None:
+def test_a_resumed_student_is_the_uninterrupted_one(dataset, runs, taught, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
     made = recipe(named(*runs[:2]))
     with pytest.raises(Stop):
@@ -174,21 +174,21 @@ def test_a_recipe_without_them_has_none(dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
-        (EVERY, "knows later items"),
+        (EVERY, "reads later items"),
         (["encoder.max_length=60"], "fewer than the 60"),
     ],
 )
-def test_what_cannot_be_taught_is_refused(dataset, runs, overrides, told) -> None:
+def test_what_cannot_be_taught_is_refused(dataset, runs, overrides, message) -> None:
     made = recipe(named(runs[0]), *overrides)
     model = build_trainable(made, dataset.catalog, dataset.training().train)
 
-    with pytest.raises(BadRecipe, match=told):
+    with pytest.raises(BadRecipe, match=message):
         open_teachers(made, model, dataset)
 
 
-def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone(dataset, runs) -> None:
+def test_a_teacher_that_saw_the_validation_sessions_teaches_only_a_refitted_run(dataset, runs) -> None:
     with pytest.raises(BadRecipe, match="would be too good"):
         opened(dataset, recipe(named(runs[2])))
 
@@ -197,7 +197,7 @@ def test_a_teacher_that_saw_the_validation_sessions_teaches_a_refitted_run_alone
 
 def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, tmp_path) -> None:
     train(dataset, read_recipe(find_recipe("popularity", "toy")), tmp_path / "popularity", SilentCallback())
-    with pytest.raises(BadRecipe, match="holds 'popularity', a rival"):
+    with pytest.raises(BadRecipe, match="holds 'popularity', a baseline"):
         train(dataset, recipe(named(tmp_path / "popularity")), tmp_path / "out", SilentCallback())
     with pytest.raises(BadFolder):
         train(dataset, recipe(named(tmp_path / "nowhere")), tmp_path / "out", SilentCallback())
@@ -208,11 +208,11 @@ def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, t
     assert open_run(runs[0])
 
 
-def test_a_rival_has_no_teachers(dataset, runs, tmp_path) -> None:
-    rival = read_recipe(find_recipe("cotrec", "toy"), [named(runs[0])])
+def test_a_baseline_has_no_teachers(dataset, runs, tmp_path) -> None:
+    baseline = read_recipe(find_recipe("cotrec", "toy"), [named(runs[0])])
 
     with pytest.raises(BadRecipe, match=r'excludes baseline\.name.*got "cotrec"'):
-        train(dataset, rival, tmp_path / "out", SilentCallback())
+        train(dataset, baseline, tmp_path / "out", SilentCallback())
 
 
 def test_a_teacher_of_other_items_is_refused(dataset, runs, tmp_path) -> None:
@@ -223,5 +223,5 @@ def test_a_teacher_of_other_items_is_refused(dataset, runs, tmp_path) -> None:
     elsewhere = replace(dataset, document={**dataset.document, "files": {**dataset.document["files"]}})
     elsewhere.document["files"]["catalog/items.parquet"] = {"sha256": "0" * 64, "bytes": 1}
 
-    with pytest.raises(BadRecipe, match="whose items or their counts are other"):
+    with pytest.raises(BadRecipe, match="whose items or item counts differ from"):
         opened(elsewhere, recipe(named(other)))

@@ -1,4 +1,4 @@
-"""The shop whose right answer is known: the model must find it, and popularity can't."""
+"""The shop whose next items are known: the model must predict them, and popularity can't."""
 
 import pytest
 import torch
@@ -32,11 +32,11 @@ def test_the_hierarchical_model_learns_the_shop_and_popularity_does_not(tmp_path
 
     loop.fit(made, data, SETTINGS, tmp_path, SilentCallback())
 
-    found = evaluate(ModelScorer(made), data.catalog, test).metrics
+    metrics = evaluate(ModelScorer(made), data.catalog, test).metrics
     popularity = registry.load("baselines", "popularity")
     floor = evaluate(popularity.fit(popularity.Config(), data), data.catalog, test).metrics
-    assert found["mrr@20"] > 0.95
-    assert found["hits@20"] > 0.99
-    assert found["category_1/mrr@20"] > 0.99
-    assert found["category_2/mrr@20"] > 0.98
+    assert metrics["mrr@20"] > 0.95
+    assert metrics["hits@20"] > 0.99
+    assert metrics["category_1/mrr@20"] > 0.99
+    assert metrics["category_2/mrr@20"] > 0.98
     assert floor["mrr@20"] < 0.2

@@ -1,4 +1,4 @@
-"""Who is told how a training goes: a progress bar for a person, nobody in tests."""
+"""Progress of a training: a bar on the console, or nothing."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,36 +13,28 @@ class Callback(Protocol):
     """Receives the events of a training, in order."""
 
     def say(self, text: str) -> None:
-        """One line of news."""
-        ...
+        """A line for the log."""
 
     def start(self, title: str, total: int) -> None:
-        """A stretch of `total` units begins (examples of an epoch, prefixes of a validation)."""
-        ...
+        """A stage of `total` units begins: the examples of an epoch, or the prefixes of a validation."""
 
     def step(self, done: int, note: str) -> None:
-        """`done` units of the stretch are behind us; `note` holds losses and speed."""
-        ...
+        """`done` units of the stage are finished; `note` holds losses and speed."""
 
     def end(self) -> None:
-        """The stretch is over."""
-        ...
+        """The stage is over."""
 
 
 class SilentCallback:
     """Reports nothing."""
 
-    def say(self, text: str) -> None:
-        """Nothing."""
+    def say(self, text: str) -> None: ...
 
-    def start(self, title: str, total: int) -> None:
-        """Nothing."""
+    def start(self, title: str, total: int) -> None: ...
 
-    def step(self, done: int, note: str) -> None:
-        """Nothing."""
+    def step(self, done: int, note: str) -> None: ...
 
-    def end(self) -> None:
-        """Nothing."""
+    def end(self) -> None: ...
 
 
 LOG_EVERY = 60.0
@@ -52,23 +44,21 @@ LOG_EVERY = 60.0
 class ProgressBar:
     """Progress on the console given (stderr): loss of each task, examples a second, time left.
 
-    A bar that goes away on a terminal; elsewhere a line a minute, so that a log stays short and a long run visible.
+    A transient bar on a terminal; elsewhere a line a minute, so that the log of a long training stays short.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.bar: Progress | None = None
         self.task = TaskID(0)
-        self.title, self.total, self.spoken = "", 0, 0.0
+        self.title, self.total, self.logged = "", 0, 0.0
 
     def say(self, text: str) -> None:
-        """One line, above the bar."""
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def start(self, title: str, total: int) -> None:
-        """Show a bar."""
         self.end()
-        self.title, self.total, self.spoken = title, total, time.monotonic()
+        self.title, self.total, self.logged = title, total, time.monotonic()
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("{task.description}"),
@@ -83,15 +73,13 @@ class ProgressBar:
             self.bar.start()
 
     def step(self, done: int, note: str) -> None:
-        """Move the bar, or speak once a minute."""
         if self.bar is not None:
             self.bar.update(self.task, completed=done, note=note)
-        elif time.monotonic() - self.spoken > LOG_EVERY:
+        elif time.monotonic() - self.logged > LOG_EVERY:
             self.say(f"{self.title}: {done:,} of {self.total:,} {note}".rstrip())
-            self.spoken = time.monotonic()
+            self.logged = time.monotonic()
 
     def end(self) -> None:
-        """Take the bar away."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
@@ -99,13 +87,13 @@ class ProgressBar:
 
 @contextmanager
 def progress_stage(callback: Callback, title: str) -> Iterator[Callable[[int, int], None]]:
-    """A stretch of `callback` for functions that report (done, of): call the yielded function with both."""
+    """A stage of `callback`; yields the function that reports (done, total) and begins the stage when first called."""
     begun = False
 
-    def progress(done: int, of: int) -> None:
+    def progress(done: int, total: int) -> None:
         nonlocal begun
         if not begun:
-            callback.start(title, of)
+            callback.start(title, total)
             begun = True
         callback.step(done, "")
 

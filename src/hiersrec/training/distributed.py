@@ -1,10 +1,10 @@
-"""The processes that train one model together; torchrun starts them.
+"""The processes that train one model together, started by torchrun.
 
     torchrun --nproc-per-node 2 -m hiersrec train DIR --out RUN
 
-Each holds the whole model and trains its share of every batch, and gradients are averaged: `batch_size` is that of all
-together, and N processes train the model that one would. The first alone speaks and writes. Without torchrun there is
-one process, which tells nobody anything.
+Each process holds the whole model and trains its share of every batch. Gradients are averaged and `batch_size` counts
+all processes, so N processes train the model that one would. Only the first process logs and writes. Without torchrun
+there is one process, and nothing is exchanged.
 """
 
 import os
@@ -26,62 +26,62 @@ from hiersrec.model.trainable import Trainable
 from hiersrec.types import Int64
 
 Loss = Callable[[Tensor, Tensor, Targets], tuple[Tensor, dict[str, Tensor]]]
-"""What Trainable.loss is."""
+"""The signature of Trainable.loss."""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """One of them. Methods that exchange something must be called by all, in the same order."""
+    """All processes, seen from one of them. Methods that exchange data must be called by all, in the same order."""
 
     rank: int
-    """From 0; the first is the one that speaks and writes."""
+    """Of this process, from 0."""
     count: int
     device: torch.device
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that speaks and writes."""
+        """Whether this process logs and writes."""
         return self.rank == 0
 
     @contextmanager
     def synchronized(self) -> Iterator[None]:
-        """What all do, or the first alone: nobody goes on before all are done, and the mistake of one is that of all.
+        """Wait at the end for all processes. A HiersrecError that one raises inside is raised in all of them.
 
-        Raises HiersrecError in all if one did so inside, where nothing may be exchanged.
+        Nothing may be exchanged inside.
         """
         if self.count == 1:
             yield
             return
-        mistake: HiersrecError | None = None
+        own_error: HiersrecError | None = None
         try:
             yield
         except HiersrecError as error:
-            mistake = error
-        for rank, text in enumerate(self.texts("" if mistake is None else str(mistake))):
+            own_error = error
+        for rank, text in enumerate(self.gather_texts("" if own_error is None else str(own_error))):
             if text:
-                raise mistake or HiersrecError(f"Process {rank + 1} of {self.count}: {text}")
+                raise own_error or HiersrecError(f"Process {rank + 1} of {self.count}: {text}")
 
-    def texts(self, text: str) -> list[str]:
-        """The texts of all, in order of rank."""
-        sent = torch.tensor(list(text.encode()), dtype=torch.uint8)
-        return [bytes(one.tolist()).decode() for one in self.gathered(sent)]
+    def gather_texts(self, text: str) -> list[str]:
+        """The texts of all processes, in order of rank."""
+        encoded = torch.tensor(list(text.encode()), dtype=torch.uint8)
+        return [bytes(rows.tolist()).decode() for rows in self.gather(encoded)]
 
-    def gathered(self, rows: Tensor) -> list[Tensor]:
-        """The rows (R, ...) of all, in order of rank; each may have its own R."""
+    def gather(self, rows: Tensor) -> list[Tensor]:
+        """The rows (R, ...) of all processes, in order of rank; each may have another R."""
         if self.count == 1:
             return [rows]
-        mine = torch.tensor([len(rows)], device=rows.device)
-        sizes = [torch.empty_like(mine) for _ in range(self.count)]
-        distributed.all_gather(sizes, mine)
+        own_size = torch.tensor([len(rows)], device=rows.device)
+        sizes = [torch.empty_like(own_size) for _ in range(self.count)]
+        distributed.all_gather(sizes, own_size)
         counts = torch.cat(sizes).tolist()
         padded = rows.new_zeros(max(counts), *rows.shape[1:])
         padded[: len(rows)] = rows
-        found = [torch.empty_like(padded) for _ in range(self.count)]
-        distributed.all_gather(found, padded)
-        return [one[:count] for one, count in zip(found, counts, strict=True)]
+        gathered = [torch.empty_like(padded) for _ in range(self.count)]
+        distributed.all_gather(gathered, padded)
+        return [values[:count] for values, count in zip(gathered, counts, strict=True)]
 
     def total(self, values: Int64) -> Int64:
-        """The sum of the arrays of all, which have one shape."""
+        """The sum over all processes of arrays of one shape."""
         if self.count == 1:
             return values
         summed = torch.from_numpy(values.copy())
@@ -89,7 +89,7 @@ class ProcessGroup:
         return cast("Int64", summed.numpy())
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean of the tensors of all, which have one shape."""
+        """The mean over all processes of tensors of one shape."""
         if self.count == 1:
             return values
         summed = values / self.count
@@ -97,107 +97,104 @@ class ProcessGroup:
         return summed
 
     def share(self, rows: Int64) -> Int64:
-        """What this one takes of the rows of a batch; may be none."""
+        """The rows of a batch that this process trains; may be none."""
         return rows[self.rank :: self.count]
 
-    def start_random(self, seed: int) -> None:
-        """Give each of the others draws of its own, such as dropout; those of the first are as if it were alone."""
+    def seed_random(self, seed: int) -> None:
+        """Give every process but the first its own random draws, such as dropout; the first draws as a single one."""
         if not self.first:
             torch.manual_seed(int(np.random.SeedSequence([seed, self.rank]).generate_state(1, np.uint64)[0] >> 1))
 
-    def loss_of(self, model: Trainable) -> Loss:
-        """`model.loss`, whose backward pass leaves the mean of the gradients of all, but for sparse tables
-        (average_rows).
-        """
+    def parallel_loss(self, model: Trainable) -> Loss:
+        """`model.loss`, whose backward pass averages gradients over all processes, except those of sparse tables."""
         if self.count == 1:
             return model.loss
-        # To look for unused parameters keeps the order in which gradients are added: otherwise they are laid out anew
-        # after the first step, and a training that was resumed would differ by a rounding.
+        # Looking for unused parameters keeps the order in which gradients are added. Otherwise buckets are rebuilt
+        # after the first step, and a resumed training would differ by a rounding.
         module = DistributedDataParallel(_Loss(model), find_unused_parameters=True, gradient_as_bucket_view=True)
         return cast("Loss", module)
 
-    def average_rows(self, tables: Iterable[nn.Parameter]) -> None:
-        """Put the mean of the sparse gradients of all into tables, which DistributedDataParallel passes over."""
+    def average_sparse_gradients(self, tables: Iterable[nn.Parameter]) -> None:
+        """Average the gradients of tables that DistributedDataParallel leaves out."""
         if self.count == 1:
             return
         for table in tables:
             assert table.grad is not None, "each step reads items"
             own = table.grad.coalesce()
-            rows = torch.cat(self.gathered(own.indices()[0]))
-            values = torch.cat(self.gathered(own.values())) / self.count
+            rows = torch.cat(self.gather(own.indices()[0]))
+            values = torch.cat(self.gather(own.values())) / self.count
             table.grad = torch.sparse_coo_tensor(rows[None], values, table.shape, check_invariants=False)
 
 
 class _Loss(nn.Module):
-    """What DistributedDataParallel wraps: the loss, and the parameters that have dense gradients."""
+    """The module for DistributedDataParallel: the loss, and the parameters that have dense gradients."""
 
     def __init__(self, model: Trainable) -> None:
         super().__init__()
-        sparse = {id(one) for one in model.sparse_parameters()}
-        self.dense = nn.ParameterList(one for one in model.parameters() if id(one) not in sparse)
+        sparse = {id(table) for table in model.sparse_parameters()}
+        self.dense = nn.ParameterList(parameter for parameter in model.parameters() if id(parameter) not in sparse)
         self.unused = nn.Parameter(torch.zeros(()))  # without one, each process would warn that there is none
         self.loss = model.loss  # a method, not the module: the tables stay out
 
     def forward(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
-        """That of the model."""
         return self.loss(items, lengths, targets)
 
 
 def single_process() -> ProcessGroup:
-    """One process, on the GPU if there is one."""
+    """A training without torchrun, on the GPU if there is one."""
     return ProcessGroup(0, 1, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 @contextmanager
 def process_group(report: Callable[[HiersrecError], None]) -> Iterator[ProcessGroup]:
-    """The processes that torchrun started, or this one alone.
+    """The processes that torchrun started, or a single one.
 
-    A mistake that is raised inside, by all, is reported by the first, and all end with exit code 2; that of one process
-    alone is raised as it is. Ctrl-C raises KeyboardInterrupt in the first; the others end with it and are silent.
+    Of several processes the first reports a HiersrecError that all raise inside, and all exit with code 2; a single
+    process just raises it. Ctrl-C raises KeyboardInterrupt in the first; the others exit silently.
     """
     count = int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
     if count == 1:
         yield single_process()
         return
-    here = _join(int(os.environ["RANK"]), count, int(os.environ["LOCAL_RANK"]))
-    stopped: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if not here.first:
-        signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
+    processes = _init(int(os.environ["RANK"]), count, int(os.environ["LOCAL_RANK"]))
+    interrupts: list[int] = []
+    previous_handler = signal.getsignal(signal.SIGINT)
+    if not processes.first:
+        signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
-        with here.synchronized():
-            select_device(here.device)
-        yield here
+        with processes.synchronized():
+            select_device(processes.device)
+        yield processes
     except HiersrecError as error:
-        if here.first:
+        if processes.first:
             report(error)
-        # Once one process has ended, torchrun ends the others: the report must be out by then, and all give their code.
+        # Once one process has exited, torchrun ends the others: the report must be out by then, and all exit with 2.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        here.texts("")
+        processes.gather_texts("")
         distributed.destroy_process_group()
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        _leave(here)
+        _abort(processes)
         raise
     except Exception:
-        if stopped:  # the first has left, and an exchange with it has failed
-            _leave(here)
+        if interrupts:  # the first process has exited, and an exchange with it has failed
+            _abort(processes)
             raise SystemExit(130) from None
         raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)
     distributed.destroy_process_group()
 
 
 def exit_process(code: int) -> NoReturn:
-    """End this process before Python takes itself apart: now and then a thread of torch that still runs aborts that."""
+    """Exit without Python's shutdown, which a torch thread that still runs sometimes aborts."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def launch_command() -> list[str]:
-    """The words that stand before `train` to start this training once more."""
+    """The words before `train` that start this training again."""
     if not distributed.is_torchelastic_launched():
         return ["hiersrec"]
     nodes = os.environ["GROUP_WORLD_SIZE"]
@@ -205,25 +202,24 @@ def launch_command() -> list[str]:
     return [*words, "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m", "hiersrec"]
 
 
-def _join(rank: int, count: int, place: int) -> ProcessGroup:
-    """Meet the others; `place` is the number of this process on its machine."""
+def _init(rank: int, count: int, local_rank: int) -> ProcessGroup:
     on_gpu = torch.cuda.is_available()
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
-    return ProcessGroup(rank, count, torch.device("cuda", place) if on_gpu else torch.device("cpu"))
+    return ProcessGroup(rank, count, torch.device("cuda", local_rank) if on_gpu else torch.device("cpu"))
 
 
-def _leave(here: ProcessGroup) -> None:
-    """Leave the others in the middle of something. On a GPU that might wait for them; torchrun ends all in any case."""
-    if here.device.type == "cpu":
+def _abort(processes: ProcessGroup) -> None:
+    """Leave the group in the middle of an exchange. On a GPU that might block; torchrun ends all in any case."""
+    if processes.device.type == "cpu":
         distributed.destroy_process_group()
 
 
 def select_device(device: torch.device) -> None:
-    """Make a GPU that of this process; raises HiersrecError if there is none of that number."""
+    """Make `device` the current GPU of this process; raises HiersrecError if the machine lacks it."""
     if device.type == "cuda":
-        if device.index >= (there := torch.cuda.device_count()):
+        if device.index >= (count := torch.cuda.device_count()):
             raise HiersrecError(
-                f"Each process needs a GPU of its own: this machine has {there}, and process {device.index + 1} of it "
-                f"has none. Start it with --nproc-per-node {there}, or with CUDA_VISIBLE_DEVICES= to train without."
+                f"Each process needs its own GPU: this machine has {count}, and process {device.index + 1} of it has "
+                f"none. Start it with --nproc-per-node {count}, or with CUDA_VISIBLE_DEVICES= to train without GPUs."
             )
         torch.cuda.set_device(device)

@@ -1,11 +1,11 @@
 """Training sessions -> steps: the batches of an epoch, as tensors on the device that trains.
 
-An example is a row: some items of a session, one after another, and what followed. With `positions = "last"` the rows
-are all prefixes, and each trains what followed its last item. With "all" the rows are whole sessions, and each item
-trains what followed it: every prefix is trained as well, but read once. A session longer than the model takes is then
-cut into pieces, from its oldest item on, whose prefixes begin with the piece.
+An example is a row: consecutive items of a session, and what followed. With `positions = "last"` the rows are all
+prefixes, and each trains only on what followed its last item. With "all" the rows are whole sessions, and each item
+trains on what followed it: every prefix is trained too, but read once. A session longer than the model takes is then
+cut into pieces from its oldest item on, and prefixes begin with their piece.
 
-The items of all sessions lie on the device; a step moves only the places and lengths of its rows.
+The items of all sessions stay on the device; a step moves only the offsets and lengths of its rows.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from hiersrec.types import Int32, Int64
 
 
 class Step(NamedTuple):
-    """What a model trains on at once."""
+    """A batch of training."""
 
     items: Tensor
     """(B, T) int64, right-padded with 0."""
@@ -40,18 +40,18 @@ class Examples:
     event_types: Tensor | None
     """(E,) int32, where events have types."""
     starts: Int64
-    """(R,): flat place of the first item of a row."""
+    """(R,): offset of the first item of a row."""
     lengths: Int32
-    """(R,): items of a row; what follows the last of them is at starts + lengths."""
+    """(R,): items of a row; what followed the last of them is at starts + lengths."""
     every: bool
-    """Whether each item of a row trains what followed it, or the last alone."""
+    """Whether each item of a row trains on what followed it, or only the last."""
 
     def __len__(self) -> int:
-        """How many prefixes an epoch trains."""
+        """Number of prefixes that an epoch trains."""
         return int(self.lengths.sum()) if self.every else len(self.lengths)
 
     def count(self, rows: Int64) -> int:
-        """How many prefixes some rows train."""
+        """Number of prefixes that `rows` train."""
         return int(self.lengths[rows].sum()) if self.every else len(rows)
 
     def batches(self, size: int, seed: int, epoch: int) -> list[Int64]:
@@ -59,21 +59,21 @@ class Examples:
         return shuffled_rows(self.lengths, size, seed, epoch, self.lengths if self.every else None)
 
     def step(self, rows: Int64) -> Step:
-        """The tensors of some rows, on the device of the items."""
+        """The tensors of `rows`, on the device of the items."""
         device = self.items.device
         starts = torch.from_numpy(self.starts[rows]).to(device)
         lengths = torch.from_numpy(self.lengths[rows].astype(np.int64)).to(device)
-        place = torch.arange(int(self.lengths[rows].max()), device=device)
-        inside = place < lengths[:, None]  # (B, T)
-        at = starts[:, None] + place  # (B, T)
-        items = torch.where(inside, self.items[at.clamp(max=len(self.items) - 1)], 0).long()
-        followed = at[inside] + 1 if self.every else starts + lengths
-        types = None if self.event_types is None else self.event_types[followed].long()
-        return Step(items, lengths, Targets(self.items[followed].long(), types, self.every))
+        positions = torch.arange(int(self.lengths[rows].max()), device=device)  # (T,)
+        inside = positions < lengths[:, None]  # (B, T)
+        offsets = starts[:, None] + positions  # (B, T)
+        items = torch.where(inside, self.items[offsets.clamp(max=len(self.items) - 1)], 0).long()
+        next_offsets = offsets[inside] + 1 if self.every else starts + lengths
+        types = None if self.event_types is None else self.event_types[next_offsets].long()
+        return Step(items, lengths, Targets(self.items[next_offsets].long(), types, self.every))
 
 
 def examples_of(sessions: Sessions, max_length: int, every: bool, device: torch.device) -> Examples:
-    """The rows of training sessions, all items of which are known, for a model that takes `max_length` items."""
+    """The rows of training sessions, whose items are all known, for a model that takes `max_length` items."""
     items = np.array(sessions.items)  # a copy: the sessions may be a read-only memory map
     assert (items > 0).all(), "the catalogue has every item of the training sessions"
     types = None if sessions.event_types is None else torch.from_numpy(np.array(sessions.event_types)).to(device)
@@ -83,18 +83,22 @@ def examples_of(sessions: Sessions, max_length: int, every: bool, device: torch.
 
 def _prefixes(offsets: Int64, max_length: int) -> tuple[Int64, Int32]:
     """Starts and lengths of every prefix, cut to its newest items."""
-    counts = np.maximum(np.diff(offsets) - 1, 0)
+    counts = np.maximum(np.diff(offsets) - 1, 0)  # prefixes of each session
     first = np.repeat(offsets[:-1], counts)
-    end = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first + 1  # of the prefix
-    starts = np.maximum(first, end - max_length)
-    return starts, (end - starts).astype(np.int32)
+    ends = first + _numbers(counts) + 1
+    starts = np.maximum(first, ends - max_length)
+    return starts, (ends - starts).astype(np.int32)
 
 
 def _pieces(offsets: Int64, max_length: int) -> tuple[Int64, Int32]:
     """Starts and lengths of sessions without their last item, cut into pieces."""
     whole = np.maximum(np.diff(offsets) - 1, 0)
     counts = -(-whole // max_length)  # pieces of each session
-    number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)  # of a piece in its session
-    starts = np.repeat(offsets[:-1], counts) + number * max_length
-    lengths = np.minimum(np.repeat(whole, counts) - number * max_length, max_length)
-    return starts, lengths.astype(np.int32)
+    before = _numbers(counts) * max_length  # items of the session before the piece
+    lengths = np.minimum(np.repeat(whole, counts) - before, max_length)
+    return np.repeat(offsets[:-1], counts) + before, lengths.astype(np.int32)
+
+
+def _numbers(counts: Int64) -> Int64:
+    """0, 1, ... within each group, for groups of `counts` rows."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

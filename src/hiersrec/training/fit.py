@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
-import safetensors.torch
 import torch
 
 from hiersrec import registry
@@ -34,7 +33,7 @@ from hiersrec.training.callbacks import Callback, SilentCallback
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
-from hiersrec.training.teachers import Teachers, open_teachers
+from hiersrec.training.teachers import open_teachers
 from hiersrec.training.warm_start import transfer
 
 STATE = "state"
@@ -47,7 +46,7 @@ ONE_PROCESS = excludes(
 OWN_WEIGHTS = excludes(
     "--init-from",
     is_set("baseline.name"),
-    "weights are carried over by the names of our own model's tensors",
+    "weights are transferred by the names of our own model's tensors",
     "Give a recipe with [[tasks]], or train without --init-from.",
 )
 
@@ -65,20 +64,18 @@ def train(
 ) -> dict[str, Any]:
     """Fit the recipe on the dataset's training sessions and write the run folder; returns its run.json.
 
-    `init_from` is a finished run whose weights the training begins with (transfer.py). `resume` goes on with a
-    training that was interrupted in `out`, with the same recipe; its state holds what it began with. Of several
-    `processes` all call it, with the same arguments; the first writes. Raises BadFolder if `out` holds something else,
-    or something finished, or something interrupted and `resume` is not set, and what warm_start raises.
+    `init_from` is a finished run to take the first weights from (warm_start/). `resume` continues an interrupted
+    training in `out`, with the same recipe; its state holds the first weights. Of several `processes` all call it, with
+    the same arguments; the first writes. Raises BadFolder if `out` holds something else, a finished run, or an
+    interrupted training while `resume` is not set; and what warm_start/ raises.
     """
     allocator.limit_kernels()  # before advice multiplies anything
     processes = processes or single_process()
     callback = callback if processes.first else SilentCallback()
     with processes.synchronized():
         check([ONE_PROCESS] * (processes.count > 1) + [OWN_WEIGHTS] * (init_from is not None), settings_of(recipe))
-        if init_from is not None:
-            transfer.check_not_replaced(
-                init_from, out, "the run to begin from"
-            )  # first: _check_out advises --overwrite
+        if init_from is not None:  # before _check_out, which advises --overwrite
+            transfer.check_not_replaced(init_from, out, "the run to start from")
         for teacher in () if recipe.training is None else recipe.training.teachers:
             transfer.check_not_replaced(Path(teacher), out, "one of the teachers")
         _check_out(dataset, out, write_recipe(recipe), resume, overwrite)
@@ -120,11 +117,11 @@ def _train_by_gradient(
     init_from: Path | None,
     start: dict[str, Any] | None,
 ) -> None:
-    """start: what a training that is resumed had begun with, where that was another run."""
+    """start: the origin of the first weights of a resumed training, if they came from another run."""
     data = _training_data(dataset, config)
     with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
         torch.manual_seed(config.seed)
-        with processes.synchronized():  # before anything is written: a bad recipe ends here
+        with processes.synchronized():  # before anything is written, since a bad recipe raises here
             model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
             teachers = open_teachers(recipe, model, dataset)
             for line in [*advice(recipe, data), *_skipped(recipe, model)]:
@@ -142,11 +139,14 @@ def _train_by_gradient(
         if processes.first:
             with new_file(out / WEIGHTS) as path:
                 shutil.copyfile(out / STATE / checkpoint.BEST, path)
-            _finish(dataset, recipe, out, parameter_count(model), progress, _origins(start, teachers))
+            origins: dict[str, Any] = {} if start is None else {"init_from": start}
+            if teachers is not None:
+                origins["teachers"] = list(teachers.records)
+            _finish(dataset, recipe, out, parameter_count(model), progress, origins)
 
 
 def _training_data(dataset: Dataset, config: Training) -> TrainingData:
-    """What is trained on, oldest first; with `refit` the validation sessions too."""
+    """Training sessions, oldest first; with `refit` the validation sessions are among them."""
     data = dataset.training()
     if not config.refit:
         return data
@@ -165,31 +165,31 @@ def _skipped(recipe: Recipe, model: Trainable) -> list[str]:
 def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
     begun = (out / RECIPE).is_file()
     if overwrite and begun:
-        return  # _begin removes it, once the new model stands
+        return  # _begin removes it, once the new model is built
     if (out / SEALS["run"]).is_file():
         raise BadFolder(f"{out} is a finished run. Choose another --out, or replace it with --overwrite.")
     if begun and not resume:
-        raise BadFolder(f"{out} holds an unfinished training. Go on with --resume, or start anew with --overwrite.")
+        raise BadFolder(f"{out} holds an unfinished training. Continue with --resume, or start over with --overwrite.")
     if begun and write_recipe(read_recipe(out / RECIPE)) != recipe:
         raise BadFolder(f"{out} was begun with another recipe ({out / RECIPE}). Resume with that one, or --overwrite.")
-    if begun and (name := _other_catalog(dataset, out)):
+    if begun and (name := _changed_file(dataset, out)):
         raise BadFolder(
             f"{out} was begun on another dataset than {dataset.folder}: {name} differs. Resume with that one."
         )
     if not begun and resume:
         raise BadFolder(f"There is no training to resume in {out}. Leave out --resume.")
-    if not begun and out.exists() and not (out.is_dir() and all(map(_left_over, out.iterdir()))):
+    if not begun and out.exists() and not (out.is_dir() and all(map(_is_leftover, out.iterdir()))):
         raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
 
 
-def _left_over(path: Path) -> bool:
-    """Whether a training that was killed before its first moment may have made `path`."""
-    in_state = path.name == STATE and path.is_dir() and all(transfer.START in one.name for one in path.iterdir())
+def _is_leftover(path: Path) -> bool:
+    """Whether a training that was killed before it wrote its recipe may have made `path`."""
+    in_state = path.name == STATE and path.is_dir() and all(transfer.START in file.name for file in path.iterdir())
     return path.name == "catalog" or in_state
 
 
-def _other_catalog(dataset: Dataset, out: Path) -> str | None:
-    """The first file of the dataset's catalogue that the run has otherwise or not at all."""
+def _changed_file(dataset: Dataset, out: Path) -> str | None:
+    """The first file of the dataset's catalogue that the run lacks or has with other content."""
     for name, facts in dataset.document["files"].items():
         if name.startswith("catalog/") and not ((out / name).is_file() and sha256(out / name) == facts["sha256"]):
             return str(name)
@@ -199,9 +199,9 @@ def _other_catalog(dataset: Dataset, out: Path) -> str | None:
 def _begin(
     dataset: Dataset, recipe: Recipe, out: Path, overwrite: bool, start: tuple[Trainable, dict[str, Any]] | None = None
 ) -> None:
-    """What a run holds from its first moment; the recipe comes last and marks it as begun.
+    """Write what a run holds from the start, unless it is resumed; the recipe comes last and marks it as begun.
 
-    start: a model that does not begin fresh, and where its weights come from.
+    start: a model whose weights come from another run, and their origin.
     """
     if (out / RECIPE).is_file():
         if not overwrite:
@@ -217,42 +217,29 @@ def _begin(
 
 
 def _finish(
-    dataset: Dataset,
-    recipe: Recipe,
-    out: Path,
-    parameters: int,
-    progress: Progress | None,
-    origins: dict[str, Any],
+    dataset: Dataset, recipe: Recipe, out: Path, parameters: int, progress: Progress | None, origins: dict[str, Any]
 ) -> None:
-    """What a run folder holds beside its weights; the state goes.
+    """Write what a run folder holds besides its weights, and remove the state.
 
-    progress: None for a rival that counts. origins: the entries of run.json that say which other runs had a part in it.
+    progress: None for a baseline that counts. origins: entries of run.json about the run it started from and teachers.
     """
-    history = [] if progress is None else progress.history
-    best: dict[str, Any] = {} if progress is None else {"epoch": progress.best_epoch}
-    if progress is not None and progress.best_epoch and "valid" in history[-1]:
-        best["valid_mrr@20"] = progress.best
-    write_text(out / "history.jsonl", "".join(json.dumps(one) + "\n" for one in history))
-    document = _seal(dataset, recipe.name, out, {"parameters": parameters, "best": best, **origins})
-    write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))
-    shutil.rmtree(out / STATE, ignore_errors=True)
-
-
-def _origins(start: dict[str, Any] | None, teachers: Teachers | None) -> dict[str, Any]:
-    """Entries of run.json: where the weights before the first step came from, and who taught."""
-    entries: dict[str, Any] = {} if start is None else {"init_from": start}
-    return entries if teachers is None else {**entries, "teachers": list(teachers.told)}
-
-
-def _seal(dataset: Dataset, recipe: str, out: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    history: list[dict[str, Any]] = []
+    best: dict[str, Any] = {}
+    if progress is not None:
+        history, best["epoch"] = progress.history, progress.best_epoch
+        if progress.best_epoch and "valid" in history[-1]:
+            best["valid_mrr@20"] = progress.best
+    write_text(out / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
     document: dict[str, Any] = {
-        "recipe": recipe,
+        "recipe": recipe.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in ("hiersrec", "torch", "numpy")},
         "dataset": {"name": dataset.name, "path": str(dataset.folder.resolve()), "fingerprint": dataset.fingerprint},
-        **facts,
+        "parameters": parameters,
+        "best": best,
+        **origins,
     }
     files = [out / WEIGHTS, out / RECIPE, out / "history.jsonl"]
-    files += [path for path in (out / "catalog").rglob("*") if path.is_file()]
-    seal(out, "run", document, files)
-    return document
+    seal(out, "run", document, files + [path for path in (out / "catalog").rglob("*") if path.is_file()])
+    write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))
+    shutil.rmtree(out / STATE, ignore_errors=True)

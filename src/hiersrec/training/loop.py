@@ -1,8 +1,8 @@
-"""The training loop: epochs of steps, validation after each, early stopping, and a moment on disk to go on from.
+"""The training loop: epochs of steps, validation after each epoch, early stopping, and a checkpoint to resume from.
 
-The order of examples depends on (seed, epoch) alone and the random state is part of the moment, so a training that was
-interrupted and resumed ends in the same weights as one that was not. Of several processes (distributed.py) each trains
-its share of every batch and ranks its share of the validation, and all of them know the same losses and metrics.
+The order of examples depends only on (seed, epoch), and checkpoints hold the random state, so an interrupted and
+resumed training ends in the same weights as an uninterrupted one. Of several processes (distributed.py) each trains its
+share of every batch and ranks its share of the validation, and all get the same losses and metrics.
 """
 
 import math
@@ -30,17 +30,17 @@ from hiersrec.training.teachers import Teachers
 from hiersrec.types import Int64
 
 SAVE_EVERY = 60.0
-"""Seconds between moments inside an epoch: what a kill can cost. Saving takes well under one of them."""
+"""Seconds between checkpoints inside an epoch: what a kill can cost. Saving takes well under a second."""
 SELECT_BY = "mrr@20"
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What one training works with, all of it made before the first step."""
+    """What does not change from step to step."""
 
     model: Trainable
     loss: Loss
-    """The model's; the gradients that it leaves are those of all processes."""
+    """The model's; its gradients are averaged over all processes."""
     optimizer: Optimizers
     examples: Examples
     config: Training
@@ -62,7 +62,7 @@ def fit(
 ) -> Progress:
     """Train `model` in place, leaving the best epoch's weights in folder/best.safetensors; resumes from `folder`.
 
-    Of several processes all call it, with the same weights. Raises HiersrecError if the loss stops being a number,
+    Of several processes all call it, with the same weights. Raises HiersrecError if the loss becomes NaN or infinite,
     BadFolder if `folder` holds the training of another number of processes.
     """
     allocator.keep_freed_memory()
@@ -73,15 +73,15 @@ def fit(
         teachers.to(device)
     optimizer = optimizers(model, config)
     resumed = (folder / checkpoint.LAST).is_file()
-    processes.start_random(config.seed)
+    processes.seed_random(config.seed)
     progress = checkpoint.restore(folder, model, optimizer, processes) if resumed else Progress()
-    # One dtype for all: processors that take turns measure their speed a little differently.
+    # The first process decides: each measures the speed of its processor, with slightly different results.
     chosen = progress.dtype or str(precision.choose(config.precision, device)).removeprefix("torch.")
-    progress.dtype = processes.texts(chosen)[0]
+    progress.dtype = processes.gather_texts(chosen)[0]
     dtype: torch.dtype = getattr(torch, progress.dtype)
     sessions = data.train.newest(config.newest_share)
     examples = examples_of(sessions, model.max_length, config.positions == "all", device)
-    loss = processes.loss_of(model)
+    loss = processes.parallel_loss(model)
     setup = TrainingSetup(model, loss, optimizer, examples, config, dtype, folder, callback, processes, teachers)
     callback.say(
         f"train: {len(examples):,} prefixes, {parameter_count(model):,} parameters, "
@@ -96,7 +96,7 @@ def fit(
 
 
 def _epoch(setup: TrainingSetup, progress: Progress) -> None:
-    """Do what is left of the epoch in hand."""
+    """Train the remaining steps of the current epoch."""
     config, callback = setup.config, setup.callback
     batches = setup.examples.batches(config.batch_size, config.seed, progress.epoch)
     callback.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(setup.examples))
@@ -117,32 +117,38 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
 
 
 def _step(setup: TrainingSetup, progress: Progress, rows: Int64, share_done: float, due: bool) -> bool:
-    """Train a batch; gives back whether a moment is due in any of the processes."""
-    step = _share_of(setup, rows)
+    """Train a batch; returns whether a checkpoint is due in any process."""
+    step = _own_step(setup, rows)
     device = step.items.device.type
-    falling = 1 - share_done if setup.config.schedule == "linear" else 1
-    setup.optimizer.set_learning_rate(setup.config.learning_rate * falling)
+    decay = 1 - share_done if setup.config.schedule == "linear" else 1
+    setup.optimizer.set_learning_rate(setup.config.learning_rate * decay)
     with torch.autocast(device, setup.dtype, enabled=setup.dtype != torch.float32):
         targets = step.targets if setup.teachers is None else setup.teachers.teach(step, setup.dtype)
-        loss, each = setup.loss(step.items, step.lengths, targets)
+        loss, parts = setup.loss(step.items, step.lengths, targets)
     setup.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    setup.processes.average_rows(one.table for one in setup.optimizer.rows)
+    setup.processes.average_sparse_gradients(optimizer.table for optimizer in setup.optimizer.rows)
     setup.optimizer.step()
-    known = torch.stack([loss, *each.values(), torch.full_like(loss, due)]).detach()
-    # All at once: a GPU is asked, and waited for, once.
-    total, *values, any_due = setup.processes.mean(known).tolist()
-    _check(total, dict(zip(each, values, strict=True)), progress)
-    progress.step += 1
+    # One tensor, so that a GPU is waited for only once.
+    own = torch.stack([loss, *parts.values(), torch.full_like(loss, due)]).detach()
+    total, *values, any_due = setup.processes.mean(own).tolist()
+    losses = dict(zip(parts, values, strict=True))
+    if not math.isfinite(total):
+        raise HiersrecError(
+            f"The loss became NaN or infinite in epoch {progress.epoch + 1}, step {progress.step + 1} "
+            f"({', '.join(f'{name} {value:.4g}' for name, value in losses.items())}). "
+            "Train again with a lower training.learning_rate."
+        )
     count = setup.examples.count(rows)
+    progress.step += 1
     progress.examples += count
-    for name, value in zip(each, values, strict=True):
+    for name, value in losses.items():
         progress.totals[name] = progress.totals.get(name, 0.0) + value * count
     return bool(any_due)
 
 
-def _share_of(setup: TrainingSetup, rows: Int64) -> Step:
-    """What this process trains of a batch; where that is nothing, a row without a label: all take part in each step."""
+def _own_step(setup: TrainingSetup, rows: Int64) -> Step:
+    """A process's share of a batch. If that is empty, a row without labels, since every step needs all processes."""
     if len(own := setup.processes.share(rows)):
         return setup.examples.step(own)
     items, lengths, targets = setup.examples.step(rows[:1])
@@ -150,17 +156,8 @@ def _share_of(setup: TrainingSetup, rows: Int64) -> Step:
     return Step(items, lengths, Targets(torch.zeros_like(targets.items), types, targets.every))
 
 
-def _check(loss: float, each: dict[str, float], progress: Progress) -> None:
-    if not math.isfinite(loss):
-        losses = ", ".join(f"{name} {value:.4g}" for name, value in each.items())
-        raise HiersrecError(
-            f"The loss is no number any more in epoch {progress.epoch + 1}, step {progress.step + 1} ({losses}). "
-            "Train again with a lower training.learning_rate."
-        )
-
-
 def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) -> None:
-    """Validate, keep the weights if they are the best so far, and write the moment."""
+    """Validate, keep the weights if they are the best so far, and save a checkpoint."""
     progress.epoch += 1
     record: dict[str, Any] = {
         "epoch": progress.epoch,
@@ -169,17 +166,16 @@ def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) 
         "examples_per_s": progress.examples / max(1e-9, progress.seconds),
         "train_s": progress.seconds,
     }
-    said = rates(progress.totals, progress.examples, progress.seconds)
-    is_best = setup.config.refit  # nothing is measured then, and the newest weights are kept
+    line = rates(progress.totals, progress.examples, progress.seconds)
+    is_best = setup.config.refit  # without validation the newest weights are kept
     if not setup.config.refit:
-        record |= (measured := _validation(setup, data))
-        found = measured["valid"]
-        is_best = found[SELECT_BY] > progress.best
-        progress.best = max(progress.best, found[SELECT_BY])
-        said += (
-            f"; validation MRR@20 {found[SELECT_BY]:.4f}, HITS@20 {found['hits@20']:.4f} in {measured['valid_s']:.0f} s"
-        )
-    setup.callback.say(f"train: epoch {progress.epoch}: {said}")
+        record |= (validation := _validation(setup, data))
+        metrics = validation["valid"]
+        is_best = metrics[SELECT_BY] > progress.best
+        progress.best = max(progress.best, metrics[SELECT_BY])
+        line += f"; validation MRR@20 {metrics[SELECT_BY]:.4f}, HITS@20 {metrics['hits@20']:.4f}"
+        line += f" in {validation['valid_s']:.0f} s"
+    setup.callback.say(f"train: epoch {progress.epoch}: {line}")
     progress.history.append(record)
     progress.step, progress.examples, progress.seconds, progress.totals = 0, 0, 0.0, {}
     if is_best:
@@ -189,10 +185,10 @@ def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) 
 
 
 def _validation(setup: TrainingSetup, data: TrainingData) -> dict[str, Any]:
-    """Seconds and metrics, by name."""
+    """Seconds, and metrics at 20 by name, for the record of an epoch."""
     start = time.monotonic()
-    with progress_stage(setup.callback, "train: validation") as seen:
+    with progress_stage(setup.callback, "train: validation") as report:
         scorer = TrainedScorer(setup.model.eval())
-        found = evaluate(scorer, data.catalog, data.valid, progress=seen, share=setup.processes).metrics
-    kept = {name: value for name, value in found.items() if name.endswith("@20") and "within_" not in name}
-    return {"valid_s": time.monotonic() - start, "valid": kept}
+        metrics = evaluate(scorer, data.catalog, data.valid, progress=report, share=setup.processes).metrics
+    at_20 = {name: value for name, value in metrics.items() if name.endswith("@20") and "within_" not in name}
+    return {"valid_s": time.monotonic() - start, "valid": at_20}

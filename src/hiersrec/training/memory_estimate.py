@@ -1,7 +1,7 @@
-"""The memory that a training will need, from one step that computes nothing: tensors have shapes but no numbers.
+"""The memory that a training will need, from one step on tensors that have shapes but no data.
 
-Whatever a recipe names is counted as it is written, since it is the model's own code that runs. What the count can't
-see are three measured numbers below; docs/model.md has the measurements.
+The model's own code runs, so every recipe is counted as it is written. What the count can't see are the measured
+constants below; docs/model.md has the measurements.
 """
 
 import weakref
@@ -34,8 +34,8 @@ EVENT = 100
 EDGE = 28
 """Bytes of an edge of the item graph: as it is saved, and as both directions read it (model/item_graph.py)."""
 HEAP = 2.5
-"""Bytes that the process takes for each byte in use at the height of a step, with the recipe hiersrec: glibc leaves
-gaps between blocks of many sizes, and keeps them (training/allocator.py). Encoders of few, large arrays leave fewer."""
+"""Bytes that the process takes for each byte in use at the peak of a step, with the recipe hiersrec: glibc leaves gaps
+between blocks of many sizes, and keeps them (training/allocator.py). Encoders of few, large arrays leave fewer."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,19 @@ class MemoryEstimate:
     process: int
     """Python and its libraries."""
     data: int
-    """Training sessions, the order of their prefixes, the table of items, and the graph of their neighbours."""
+    """Training sessions, the order of their prefixes, the table of items, and the item graph."""
     weights: int
     """Parameters, and what the model copies of the catalogue."""
     optimizer: int
     """Gradients and Adam's two moments."""
     step: int
-    """Activations, softmax and gradients of the largest batch of training."""
+    """Activations, softmax and gradients of the largest training batch."""
     validation: int
-    """Scores of one batch of validation."""
+    """Scores of a validation batch."""
 
     @property
     def total(self) -> int:
-        """Greatest memory of the process: a step and a validation take turns."""
+        """Peak of the process: steps and validation take turns."""
         return self.process + self.data + self.weights + self.optimizer + max(self.step, self.validation)
 
     def document(self) -> dict[str, int]:
@@ -75,18 +75,18 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
     with _counting() as count:
         model = build_model(recipe, data.catalog)
-        for name in model.position_terms:  # how many items come twice depends on their numbers; it is little
+        for name in model.position_terms:  # small, and their shapes depend on data: how many items come twice
             delattr(model, name)
         _empty_buffers(model)
         weights = count.live
         optimizer = optimizers(model, recipe.training)
-        for one in optimizer.dense.param_groups[0]["params"]:  # as a step finds it: with the gradients of the step
-            one.grad = torch.empty_like(one)  # before, and moments
-            moments = {key: torch.empty_like(one) for key in MOMENTS}
-            optimizer.dense.state[one] = {"step": torch.zeros(()), **moments}
+        for parameter in optimizer.dense.param_groups[0]["params"]:  # the state at the start of any later step
+            parameter.grad = torch.empty_like(parameter)
+            moments = {name: torch.empty_like(parameter) for name in MOMENTS}
+            optimizer.dense.state[parameter] = {"step": torch.zeros(()), **moments}
         at_rest = count.live
-        step = count.height(lambda: _step(model, optimizer, recipe, data, dtype))
-        validation = count.height(lambda: _validation(model, data))
+        step = count.peak_of(lambda: _step(model, optimizer, recipe, data, dtype))
+        validation = count.peak_of(lambda: _validation(model, data))
     edges = EDGE * recipe.inputs.neighbours * data.catalog.num_items
     return MemoryEstimate(
         process=PROCESS,
@@ -99,22 +99,18 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
 
 
 def _empty_buffers(model: HierarchicalModel) -> None:
-    """Put uncounted copies of the catalogue's arrays, which are real, on the same footing as the weights."""
+    """Replace copies of the catalogue's arrays, which are real and not counted, by counted tensors without data."""
     for module in model.modules():
         if isinstance(module, nn.Embedding) and module.sparse:
-            module.padding_idx = None  # how many rows of a gradient are none of padding hangs on numbers
+            module.padding_idx = None  # the number of gradient rows that are not padding depends on data
         for name, buffer in list(module.named_buffers(recurse=False)):
             setattr(module, name, torch.empty_like(buffer))
 
 
 def _step(
-    model: HierarchicalModel,
-    optimizer: Optimizers,
-    recipe: ModelRecipe,
-    data: TrainingData,
-    dtype: torch.dtype,
+    model: HierarchicalModel, optimizer: Optimizers, recipe: ModelRecipe, data: TrainingData, dtype: torch.dtype
 ) -> None:
-    """What training/loop.py does with a batch, the one of the longest prefixes."""
+    """What training/loop.py does with the batch of the longest prefixes."""
     model.train()
     items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
     targets = Targets(torch.zeros_like(lengths), lengths if data.catalog.event_types else None)
@@ -126,67 +122,61 @@ def _step(
 
 
 def _validation(model: HierarchicalModel, data: TrainingData) -> list[Tensor]:
-    """What evaluation holds: the logits of a batch, and a padded copy of them and of those of the batch before."""
+    """What evaluation holds: a batch's logits, and padded copies of them and of the previous batch's."""
     model.eval()
     with torch.no_grad():
-        logits = model(
-            *_longest(data.valid, at_once(EvaluationOptions(), data.catalog.num_items), model.max_length)
-        ).values()
-        return [torch.empty_like(one) for _ in range(2) for one in logits]
+        size = at_once(EvaluationOptions(), data.catalog.num_items)
+        logits = model(*_longest(data.valid, size, model.max_length)).values()
+        return [torch.empty_like(scores) for _ in range(2) for scores in logits]
 
 
 def _longest(sessions: Sessions, size: int, max_length: int) -> tuple[Tensor, Tensor]:
-    """Items (B, T) and lengths (B,) of the largest batch: sorted by length, it is as wide as the longest prefix."""
-    lengths = np.diff(sessions.offsets)
-    longest = max(1, min(int(lengths.max(initial=1)) - 1, max_length))
-    size = _prefixes(sessions, size)
+    """Items (B, T) and lengths (B,) of the largest batch: B of `size` if there are that many, T of the longest."""
+    prefixes = np.maximum(np.diff(sessions.offsets) - 1, 0)  # of each session; the last one is its longest
+    longest = max(1, min(int(prefixes.max(initial=0)), max_length))
+    size = max(1, min(size, int(prefixes.sum())))
     return torch.zeros(size, longest, dtype=torch.int64), torch.full((size,), longest)
 
 
-def _prefixes(sessions: Sessions, size: int) -> int:
-    """B: prefixes of a batch, or all that there are."""
-    return max(1, min(size, int(np.maximum(np.diff(sessions.offsets) - 1, 0).sum())))
-
-
 class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Bytes of all tensors that are alive, and the most that there were at a time."""
+    """Bytes of all tensors that are alive, and their peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.most = 0
-        self.known: set[int] = set()
+        self.live = self.peak = 0
+        self.storages: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         if func is torch.ops.aten._local_scalar_dense.default:
-            return 0  # a tensor's number, such as whether a mask is all true: there is padding
-        found = func(*args, **(kwargs or {}))
-        for one in tree_leaves(found):
-            if isinstance(one, Tensor) and one.layout == torch.strided:  # of sparse ones, their values are counted
-                self._add(one.untyped_storage())
-        return found
+            return 0  # a tensor's value as a number, such as whether a mask is all true: there is padding
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor) and leaf.layout == torch.strided:  # of sparse ones, their values are counted
+                self._add(leaf.untyped_storage())
+        return result
 
     def _add(self, storage: torch.UntypedStorage) -> None:
-        place = storage._cdata  # views share it
-        if place not in self.known:
-            self.known.add(place)
+        key = storage._cdata  # views share it
+        if key not in self.storages:
+            self.storages.add(key)
             self.live += storage.nbytes()
-            self.most = max(self.most, self.live)
-            weakref.finalize(storage, self._drop, place, storage.nbytes())
+            self.peak = max(self.peak, self.live)
+            weakref.finalize(storage, self._drop, key, storage.nbytes())
 
-    def _drop(self, place: int, size: int) -> None:
-        self.known.discard(place)
+    def _drop(self, key: int, size: int) -> None:
+        self.storages.discard(key)
         self.live -= size
 
-    def height(self, work: Callable[[], object]) -> int:
-        """Bytes in use at the height of some work, beyond those in use before it."""
-        before = self.most = self.live
+    def peak_of(self, work: Callable[[], object]) -> int:
+        """Bytes in use at the peak of `work`, beyond those in use before it."""
+        before = self.peak = self.live
         work()
-        return self.most - before
+        return self.peak - before
 
 
 @contextmanager
 def _counting() -> Iterator[_Count]:
-    """Inside, tensors that are made have shapes and types but no memory, and are counted."""
+    """Inside, new tensors have shapes and types but no memory, and are counted."""
     with FakeTensorMode(allow_non_fake_inputs=True), _Count() as count:
         yield count

@@ -1,6 +1,6 @@
 """Teachers: finished runs on the same dataset folder, whose predictions share in the target (model/soft_targets/).
 
-They say at each step what they hold likely, without dropout; a step takes as much longer as it takes them to say it.
+They predict at each step, without dropout, and the step takes that much longer.
 """
 
 from dataclasses import dataclass, replace
@@ -24,28 +24,27 @@ from hiersrec.training.examples import Step
 
 @dataclass(frozen=True)
 class Teachers:
-    """One or more models that know the same items."""
+    """One or more models of the same items."""
 
     models: tuple[HierarchicalModel, ...]
     share: float
-    """Of the right answer that is theirs."""
-    told: tuple[dict[str, Any], ...]
-    """Of each, for run.json: path, recipe and SHA-256 of its weights."""
+    """Of the target that the teachers decide, from 0 to 1."""
+    records: tuple[dict[str, Any], ...]
+    """For run.json: path, recipe and SHA-256 of the weights of each."""
 
     def to(self, device: torch.device) -> None:
-        """Move them."""
-        for one in self.models:
-            one.to(device)
+        for model in self.models:
+            model.to(device)
 
     def teach(self, step: Step, dtype: torch.dtype) -> Targets:
-        """The targets of a step, with the mean of what the teachers hold likely, in `dtype`."""
+        """The targets of a step, with the mean of the teachers' probabilities in `dtype`."""
         with torch.no_grad():
-            total = reduce(Tensor.add_, (_likely(one, step) for one in self.models))  # (B, N)
+            total = reduce(Tensor.add_, (_probabilities(model, step) for model in self.models))  # (B, N)
         return replace(step.targets, taught=Taught((total / len(self.models)).to(dtype), self.share))
 
 
-def _likely(model: HierarchicalModel, step: Step) -> Tensor:
-    """Its probabilities of all items after each prefix of a step, as it was trained: (B, N) float32."""
+def _probabilities(model: HierarchicalModel, step: Step) -> Tensor:
+    """Of all items after each prefix of a step, without score terms added in inference only: (B, N) float32."""
     session = model.encode(step.items, step.lengths, step.targets.every)
     return model.predict(session)["item"].float().softmax(-1)
 
@@ -53,40 +52,40 @@ def _likely(model: HierarchicalModel, step: Step) -> Tensor:
 def open_teachers(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:
     """Open the teachers that a recipe names for `model`; None if it names none.
 
-    Raises BadRecipe if the model can't be taught or a teacher can't teach it, BadFolder if that is no finished run.
+    Raises BadRecipe if a teacher can't teach the model, BadFolder if it is no finished run.
     """
     if recipe.training is None or not recipe.training.teachers:
         return None
-    found, told = [], []
+    models, records = [], []
     for name in recipe.training.teachers:
-        with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
+        with torch.random.fork_rng([]):  # building a model draws weights, which must not shift the training's draws
             run = open_run(Path(name))
-        found.append(_teacher(run, model, dataset, recipe.training))
+        models.append(_teacher(run, model, dataset, recipe.training))
         weights = run.document["files"][WEIGHTS]["sha256"]
-        told.append({"path": str(run.folder.resolve()), "recipe": run.recipe.name, "sha256": weights})
-    return Teachers(tuple(found), recipe.training.teachers_share, tuple(told))
+        records.append({"path": str(run.folder.resolve()), "recipe": run.recipe.name, "sha256": weights})
+    return Teachers(tuple(models), recipe.training.teachers_share, tuple(records))
 
 
 def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> HierarchicalModel:
-    """The model of a run, which learns no more. Raises BadRecipe if it can't teach `model`."""
+    """The frozen model of a run. Raises BadRecipe if it can't teach `model`."""
     where = f"[training] teachers: {run.folder}"
     if not isinstance(run.scorer, ModelScorer):
-        raise BadRecipe(f"{where} holds '{run.recipe.name}', a rival. Name a run of a recipe with [[tasks]].")
+        raise BadRecipe(f"{where} holds '{run.recipe.name}', a baseline. Name a run of a recipe with [[tasks]].")
     if run.document["dataset"]["fingerprint"] != dataset.fingerprint:
         raise BadRecipe(
-            f"{where} was trained on {run.document['dataset']['path']}, whose items or their counts are other than "
-            f"those of {dataset.folder}. Name a run that was trained on this folder."
+            f"{where} was trained on {run.document['dataset']['path']}, whose items or item counts differ from "
+            f"{dataset.folder}. Name a run that was trained on this folder."
         )
     assert run.recipe.training is not None, "our own recipes have it"
     if run.recipe.training.refit and not config.refit:
         raise BadRecipe(
-            f"{where} was trained on the validation sessions too (refit), so what is measured on them would be too "
-            "good. Name a run that was not, or set training.refit=true."
+            f"{where} was trained on the validation sessions too (refit), so validation metrics would be too good. "
+            "Name another run, or set training.refit=true."
         )
     teacher = run.scorer.model
     if config.positions == "all" and not teacher.encoder.causal:
         raise BadRecipe(
-            f'{where} holds an encoder that knows later items, and with positions = "all" these are the answers. Name '
+            f'{where} holds an encoder that reads later items, which are the targets with positions = "all". Name '
             'another run, or train with positions = "last".'
         )
     if teacher.max_length < model.max_length:

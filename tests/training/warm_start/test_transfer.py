@@ -71,8 +71,8 @@ def write_shop(folder: Path, without: set[int], types: tuple[str, str]) -> Datas
     for number, walk in enumerate(walks(160, seed=len(without))):
         session = [item for item in walk if item not in without]
         events += [
-            f"s{number:04},{item_id(item)},{1_600_000_000 + number * 3600 + at},{types[event_type(item) - 1]}"
-            for at, item in enumerate(session)
+            f"s{number:04},{item_id(item)},{1_600_000_000 + number * 3600 + second},{types[event_type(item) - 1]}"
+            for second, item in enumerate(session)
         ]
     items = ["item_id,category_1,category_2,title,colour"]
     for item in sorted(set(range(1, NUM_ITEMS + 1)) - without, reverse=True):
@@ -104,9 +104,9 @@ def newer(tmp_path_factory) -> Dataset:
 
 
 def recipe(*overrides: str, name: str = "hiersrec") -> ModelRecipe:
-    found = read_recipe(find_recipe(name, "toy"), [*QUICK, *overrides])
-    assert isinstance(found, ModelRecipe)
-    return found
+    made = read_recipe(find_recipe(name, "toy"), [*QUICK, *overrides])
+    assert isinstance(made, ModelRecipe)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def model_of(run: Path) -> tuple[Run, HierarchicalModel]:
 
 
 def names_of_rows(catalog: Catalog, folder: Path) -> dict[str, list[object]]:
-    """What the rows 1, 2, ... of each table stand for, read from what prepare left, by hand."""
-    found: dict[str, list[object]] = {
+    """What the rows 1, 2, ... of each table stand for, read by hand from the files of prepare."""
+    names: dict[str, list[object]] = {
         "item": catalog.items["item_id"].to_pylist(),
         "event_type": [*catalog.event_types],
     }
@@ -153,11 +153,11 @@ def names_of_rows(catalog: Catalog, folder: Path) -> dict[str, list[object]]:
         paths: dict[int, object] = {}
         for item in range(1, catalog.num_items + 1):
             paths[int(catalog.item_nodes[item, level - 1])] = tuple(catalog.path(item)[:level])
-        found[f"category_{level}"] = [paths[node] for node in sorted(paths)]
+        names[f"category_{level}"] = [paths[node] for node in sorted(paths)]
     for name, key in (("title", "words"), ("colour", "values")):
         learnt = json.loads((folder / "catalog" / "features" / f"{name}.json").read_text(encoding="utf-8"))
-        found[name] = learnt[key]
-    return found
+        names[name] = learnt[key]
+    return names
 
 
 TABLES = {
@@ -189,13 +189,13 @@ def twin(
     """The tensor that a warm start should give, row by row."""
     if name == "encoder.positions":
         return torch.cat([before, after[len(before) :]])
-    if (place := place_of(name)) is None:
+    if (placed := place_of(name)) is None:
         return before
-    axis, things, first = place
+    axis, things, first = placed
     expected = after.clone()
-    for at, thing in enumerate(now[things]):
-        if thing in then[things] and at + first < after.shape[axis]:
-            expected.select(axis, at + first).copy_(before.select(axis, then[things].index(thing) + first))
+    for row, thing in enumerate(now[things]):
+        if thing in then[things] and row + first < after.shape[axis]:
+            expected.select(axis, row + first).copy_(before.select(axis, then[things].index(thing) + first))
     return expected
 
 
@@ -205,15 +205,15 @@ def test_every_tensor_is_what_a_loop_over_names_gives(older, newer, run, plain_r
     origin = run if name == "whole" else plain_run
     before = model_of(origin)[1].state_dict()
     after = {key: value.clone() for key, value in fresh(made, newer).state_dict().items()}
-    then, now = (names_of_rows(one.catalog, one.folder) for one in (older, newer))
+    then, now = (names_of_rows(dataset.catalog, dataset.folder) for dataset in (older, newer))
 
     model = fresh(made, newer)
     transfer.transfer_weights(origin, model, made, newer)
 
-    found = model.state_dict()
-    assert found.keys() == before.keys()
+    weights = model.state_dict()
+    assert weights.keys() == before.keys()
     assert all(place_of(name) or before[name].shape == after[name].shape or "positions" in name for name in after)
-    for tensor, value in found.items():
+    for tensor, value in weights.items():
         expected = twin(tensor, before[tensor], after[tensor], then, now)
         assert torch.equal(value, expected), tensor
         if place_of(tensor):
@@ -246,12 +246,12 @@ def test_old_items_score_as_they_did_in_sessions_of_old_items(older, newer, tmp_
     model = fresh(made, newer)
     transfer.transfer_weights(tmp_path / "run", model, made, newer)
     before = open_run(tmp_path / "run")
-    common = [one for one in older.catalog.items["item_id"].to_pylist() if newer.catalog.to_internal([one])[0]]
+    common = [item for item in older.catalog.items["item_id"].to_pylist() if newer.catalog.to_internal([item])[0]]
     walked = [[item_id(item) for item in walk if item_id(item) in common] for walk in walks(40, 8)]
     sessions = [session for session in walked if session]
 
     then, now = (
-        scorer.score(whole_sessions([catalog.to_internal(one).tolist() for one in sessions], 8))
+        scorer.score(whole_sessions([catalog.to_internal(session).tolist() for session in sessions], 8))
         for scorer, catalog in ((before.scorer, before.catalog), (ModelScorer(model), newer.catalog))
     )
 
@@ -262,10 +262,10 @@ def test_old_items_score_as_they_did_in_sessions_of_old_items(older, newer, tmp_
     for level in (1, 2):
         names = [catalog.levels[level - 1].names for catalog in (before.catalog, newer.catalog)]
         both = [name for name in names[0] if name is not None and name in names[1]]
-        places = [[of.index(name) for name in both] for of in names]
+        nodes = [[of.index(name) for name in both] for of in names]
         assert len(both) == [2, 4][level - 1]
         np.testing.assert_allclose(
-            now.categories[level][:, places[1]], then.categories[level][:, places[0]], rtol=0, atol=1e-5
+            now.categories[level][:, nodes[1]], then.categories[level][:, nodes[0]], rtol=0, atol=1e-5
         )
 
 
@@ -293,10 +293,10 @@ def test_a_run_says_where_it_began_and_what_came_with_it(older, newer, run, whol
 def test_one_epoch_from_a_run_is_better_than_one_epoch_from_nothing(older, newer, tmp_path) -> None:
     quick = ["training.learning_rate=1e-2", "training.batch_size=16"]
     train(older, recipe("training.epochs=6", *quick), tmp_path / "older", SilentCallback())
-    one = recipe("training.epochs=1", *quick)
+    made = recipe("training.epochs=1", *quick)
 
-    cold = train(newer, one, tmp_path / "cold", SilentCallback())["best"]["valid_mrr@20"]
-    warm = train(newer, one, tmp_path / "warm", SilentCallback(), init_from=tmp_path / "older")["best"]["valid_mrr@20"]
+    cold = train(newer, made, tmp_path / "cold", SilentCallback())["best"]["valid_mrr@20"]
+    warm = train(newer, made, tmp_path / "warm", SilentCallback(), init_from=tmp_path / "older")["best"]["valid_mrr@20"]
 
     assert warm > 1.5 * cold
 
@@ -339,7 +339,9 @@ def test_a_deeper_tree_brings_a_fresh_level_and_a_flatter_one_drops_it(older, pl
 
 
 def test_implicit_categories_go_by_their_items_for_their_names_are_new_each_time(older, newer, tmp_path) -> None:
-    shops = [shutil.copytree(one.folder.parent, tmp_path / name) for one, name in ((older, "then"), (newer, "now"))]
+    shops = [
+        shutil.copytree(dataset.folder.parent, tmp_path / name) for dataset, name in ((older, "then"), (newer, "now"))
+    ]
     then, now = (prepared(Path(shop), METADATA, "found", clusters=(4,)) for shop in shops)
     made = recipe("training.epochs=1")
     train(then, made, tmp_path / "run", SilentCallback())
@@ -347,17 +349,19 @@ def test_implicit_categories_go_by_their_items_for_their_names_are_new_each_time
 
     facts = transfer.transfer_weights(tmp_path / "run", model, made, now)
 
-    tables = [one.state_dict()["inputs.level_tables.0.weight"] for one in (model_of(tmp_path / "run")[1], model)]
+    tables = [
+        trained.state_dict()["inputs.level_tables.0.weight"] for trained in (model_of(tmp_path / "run")[1], model)
+    ]
     assert facts["categories"]["new"] == 0
     assert set(now.catalog.levels[0].names) - set(then.catalog.levels[0].names), "by name they would be new"
     for node in range(1, 5):
         inside = [
-            one
-            for one in now.catalog.items["item_id"].to_pylist()
-            if now.catalog.path(_number(now, one)) == [now.catalog.levels[0].names[node]]
+            item
+            for item in now.catalog.items["item_id"].to_pylist()
+            if now.catalog.path(_number(now, item)) == [now.catalog.levels[0].names[node]]
         ]
-        shared = [int(then.catalog.item_nodes[_number(then, one), 0]) for one in inside if _number(then, one)]
-        best = max(range(1, 5), key=lambda one: (shared.count(one), -one))
+        shared = [int(then.catalog.item_nodes[_number(then, item), 0]) for item in inside if _number(then, item)]
+        best = max(range(1, 5), key=lambda number: (shared.count(number), -number))
         assert torch.equal(tables[1][node], tables[0][best])
 
 
@@ -380,24 +384,24 @@ def test_items_that_were_added_to_the_run_are_known(older, newer, tmp_path) -> N
     assert table.any(1).sum() == newer.catalog.num_items - len(NEW)
 
 
-@pytest.mark.parametrize("at", [2, 7])
+@pytest.mark.parametrize("last", [2, 7])
 @pytest.mark.parametrize("saved", [True, False])
 def test_resume_needs_no_flag_and_no_older_run_and_ends_the_same(
-    newer, plain_run, tmp_path, monkeypatch, at, saved
+    newer, plain_run, tmp_path, monkeypatch, last, saved
 ) -> None:
-    """Killed with and without a moment on disk, in the first epoch and in the second."""
-    train(newer, recipe(), tmp_path / "alone", SilentCallback(), init_from=plain_run)
+    """Killed with and without a checkpoint, in the first epoch and in the second."""
+    train(newer, recipe(), tmp_path / "uninterrupted", SilentCallback(), init_from=plain_run)
     moved = Path(shutil.copytree(plain_run, tmp_path / "older"))
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0 if saved else 1e9)
     with pytest.raises(Stop):
-        train(newer, recipe(), tmp_path / "run", Stopping(at), init_from=moved)
+        train(newer, recipe(), tmp_path / "run", Stopping(last), init_from=moved)
     shutil.rmtree(moved)
 
     document = train(
         newer, recipe(), tmp_path / "run", SilentCallback(), resume=True, init_from=moved if saved else None
     )
 
-    stored = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "alone")]
+    stored = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "uninterrupted")]
     assert stored[0] == stored[1]
     assert document["init_from"]["path"] == str(moved)
     assert not (tmp_path / "run" / "state").exists()
@@ -443,11 +447,11 @@ OTHER_SETTINGS = [
 
 @pytest.mark.parametrize(("settings", "message"), OTHER_SETTINGS)
 def test_other_weights_are_refused_by_the_name_of_the_setting(newer, plain_run, tmp_path, settings, message) -> None:
-    with pytest.raises(BadRecipe, match=message) as found:
+    with pytest.raises(BadRecipe, match=message) as error:
         train(newer, recipe(*settings), tmp_path / "run", SilentCallback(), init_from=plain_run)
 
-    assert "weights of" in str(found.value)
-    assert not any(word in str(found.value) for word in ("dropout", "smoothing", "repeats"))
+    assert "weights of" in str(error.value)
+    assert not any(word in str(error.value) for word in ("dropout", "smoothing", "repeats"))
     assert not (tmp_path / "run").exists()
 
 
@@ -458,7 +462,7 @@ def test_settings_that_make_no_weights_may_change(newer, plain_run, setting) -> 
     assert transfer.transfer_weights(plain_run, fresh(made, newer), made, newer)["new_tensors"] == []
 
 
-def test_rivals_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> None:
+def test_baselines_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> None:
     counted = read_recipe(find_recipe("popularity", "toy"))
     trained = dataclasses.replace(read_recipe(find_recipe("cotrec", "toy")), name="cotrec")
     train(older, counted, tmp_path / "counted", SilentCallback())
@@ -473,11 +477,11 @@ def test_rivals_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_does_not_take_its_own_place(newer, plain_run, tmp_path) -> None:
+def test_a_run_does_not_replace_itself(newer, plain_run, tmp_path) -> None:
     copied = Path(shutil.copytree(plain_run, tmp_path / "copy"))
 
     for overwrite in (False, True):
-        with pytest.raises(BadFolder, match=r"copy is the run to begin from.* Choose another --out"):
+        with pytest.raises(BadFolder, match=r"copy is the run to start from.* Choose another --out"):
             train(newer, recipe(), copied, SilentCallback(), init_from=copied, overwrite=overwrite)
 
     assert open_run(copied).document["recipe"] == "hiersrec"
@@ -521,8 +525,8 @@ def test_a_shop_that_lost_its_categories_is_refused(plain_run, tmp_path) -> None
     dataset = write_shop(tmp_path / "none", GONE, ("order", "view"))
     shop = dataset.folder.parent
     rows = (shop / "items.csv").read_text(encoding="utf-8").splitlines()
-    kept = [",".join([row.split(",")[0], *row.split(",")[3:]]) for row in rows]
-    (shop / "items.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    flat = [",".join([row.split(",")[0], *row.split(",")[3:]]) for row in rows]
+    (shop / "items.csv").write_text("\n".join(flat) + "\n", encoding="utf-8")
 
     with pytest.raises(
         BadFolder, match=r"with 2 category levels, but .*flat has 0: either both have categories or non"

@@ -21,10 +21,10 @@ def catalog(items: dict[Any, tuple[str | None, ...]], types: tuple[str, ...] = (
     """Items by id, with their paths; the nodes are those that prepare gives them."""
     built = tree.build(list(items.values()))
     columns = {"item": pa.array(range(1, len(items) + 1), pa.int32()), "item_id": list(items)}
-    columns |= {f"node_{at + 1}": pa.array(built.item_nodes[:, at]) for at in range(built.depth)}
+    columns |= {f"node_{level + 1}": pa.array(built.item_nodes[:, level]) for level in range(built.depth)}
     levels = []
-    for at in range(1, built.depth + 1):
-        rows = [row for row in built.table.to_pylist() if row["level"] == at]
+    for level in range(1, built.depth + 1):
+        rows = [row for row in built.table.to_pylist() if row["level"] == level]
         names = [None, *(row["name"] for row in rows)]
         parents = np.array([0, *(row["parent"] for row in rows)], np.int32)
         levels.append(Level(sum(name is not None for name in names), names, parents))
@@ -43,7 +43,7 @@ def column(folder: Path, kind: str, learnt: dict[str, Any], values: Int32 | None
 def test_items_go_by_their_ids(older_ids) -> None:
     older, newer = catalog(dict.fromkeys(older_ids, ())), catalog(dict.fromkeys(["a", "b", "9"], ()))
 
-    expected = [0, *(older_ids.index(one) + 1 if one in older_ids else NEW for one in ["a", "b", "9"])]
+    expected = [0, *(older_ids.index(item) + 1 if item in older_ids else NEW for item in ["a", "b", "9"])]
     assert vocabulary.items(older, newer).tolist() == expected
 
 
@@ -63,11 +63,14 @@ def test_nodes_go_by_their_paths_and_unknown_ones_by_their_parents() -> None:
     older, newer = catalog(OLDER), catalog(NEWER)
 
     for level in (1, 2):
-        found = vocabulary.nodes(older, newer, level)
+        matched = vocabulary.nodes(older, newer, level)
         then = {tuple(path[:level]): node for path, node in zip(OLDER.values(), _nodes(older, level), strict=True)}
         now = {tuple(path[:level]): node for path, node in zip(NEWER.values(), _nodes(newer, level), strict=True)}
-        assert found.tolist() == [0, *(then.get(path, NEW) for path, _ in sorted(now.items(), key=lambda one: one[1]))]
-    assert (found == NEW).sum() == 2  # Art > New and Tools > (missing)
+        assert matched.tolist() == [
+            0,
+            *(then.get(path, NEW) for path, _ in sorted(now.items(), key=lambda pair: pair[1])),
+        ]
+    assert (matched == NEW).sum() == 2  # Art > New and Tools > (missing)
 
 
 def _nodes(of: Catalog, level: int) -> list[int]:
@@ -79,10 +82,10 @@ def test_clusters_go_by_the_items_they_share() -> None:
     older = catalog({"a": ("1: x",), "b": ("1: x",), "c": ("2: y",), "d": ("2: y",), "e": (None,)})
     newer = catalog({"a": ("2: z",), "b": ("2: z",), "c": ("2: z",), "d": ("1: x",), "e": ("3: n",), "n": ("3: n",)})
 
-    found = vocabulary.nodes_by_items(older, newer, 1, vocabulary.items(older, newer))
+    matched = vocabulary.nodes_by_items(older, newer, 1, vocabulary.items(older, newer))
 
     assert newer.levels[0].names == [None, "1: x", "2: z", "3: n"]
-    assert found.tolist() == [0, 2, 1, NEW]
+    assert matched.tolist() == [0, 2, 1, NEW]
 
 
 def test_of_clusters_with_as_many_items_the_first_is_taken_and_one_may_serve_twice() -> None:
@@ -117,9 +120,9 @@ def test_tokens_go_by_value_or_word(tmp_path, kind, older, newer, expected) -> N
     column(tmp_path / "older", kind, older)
     feature = column(tmp_path / "newer", kind, newer)
 
-    found = vocabulary.tokens(tmp_path / "older", tmp_path / "newer", feature, pa.table({}))
+    matched = vocabulary.tokens(tmp_path / "older", tmp_path / "newer", feature, pa.table({}))
 
-    assert found.tolist() == [0, *expected]
+    assert matched.tolist() == [0, *expected]
 
 
 def numbers(folder: Path, values: list[float | None]) -> tuple[Feature, pa.Table]:
@@ -130,21 +133,21 @@ def numbers(folder: Path, values: list[float | None]) -> tuple[Feature, pa.Table
 
 def test_a_bin_of_numbers_is_the_older_bin_of_its_median(tmp_path) -> None:
     random = np.random.default_rng(0)
-    then = [float(one) for one in random.normal(10, 3, 300)]
-    now = [None, *(float(one) for one in random.normal(12, 4, 200))]
+    then = [float(value) for value in random.normal(10, 3, 300)]
+    now = [None, *(float(value) for value in random.normal(12, 4, 200))]
     numbers(tmp_path / "older", then)
     feature, table = numbers(tmp_path / "newer", now)
 
-    found = vocabulary.tokens(tmp_path / "older", tmp_path / "newer", feature, table)
+    matched = vocabulary.tokens(tmp_path / "older", tmp_path / "newer", feature, table)
 
     bins = numeric.apply(numeric.fit(now), now)[:, 0]
-    for one in range(1, feature.vocabulary):
+    for number in range(1, feature.vocabulary):
         median = float(
-            np.median([value for value, at in zip(now, bins, strict=True) if at == one and value is not None])
+            np.median([value for value, bin_ in zip(now, bins, strict=True) if bin_ == number and value is not None])
         )
-        assert found[one] == numeric.apply(numeric.fit(then), [median])[0, 0]
-    assert found[0] == 0
-    assert (np.diff(found) >= 0).all()
+        assert matched[number] == numeric.apply(numeric.fit(then), [median])[0, 0]
+    assert matched[0] == 0
+    assert (np.diff(matched) >= 0).all()
 
 
 def test_few_different_numbers_keep_their_bins(tmp_path) -> None:
@@ -197,10 +200,10 @@ def test_turned_vectors_of_text_are_the_older_ones(tmp_path) -> None:
     assert abs((straight * then).sum(1)).max() < 0.95
 
 
-def test_a_catalogue_without_what_was_learnt_is_refused(tmp_path) -> None:
+def test_a_catalogue_without_a_codebook_is_refused(tmp_path) -> None:
     feature = column(tmp_path / "newer", "text", {"words": ["a"]})
 
     with pytest.raises(
-        BadFolder, match=r"features/x\.json is missing: an older hiersrec made .* Prepare the dataset an"
+        BadFolder, match=r"features/x\.json is missing: an older hiersrec made .* Prepare the dataset again"
     ):
         vocabulary.tokens(tmp_path / "older", tmp_path / "newer", feature, pa.table({}))

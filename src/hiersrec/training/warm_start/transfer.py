@@ -1,8 +1,7 @@
-"""Warm start: a new model begins with the weights of a finished run, on newer data.
+"""Warm start: a new model on newer data starts from the weights of a finished run.
 
-Tensors are known by their names. What they hold of items, categories, words and the like goes by what those are
-(remap.py); what the run has not keeps its fresh weights, what the dataset has no more is dropped. The optimizer begins
-anew.
+Tensors are matched by name, and their rows by the item, category, word and so on that they stand for (remap.py). What
+the run lacks keeps its fresh weights, what the dataset lacks is dropped. The optimizer starts fresh.
 """
 
 import json
@@ -26,7 +25,7 @@ from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, open_seal
 from hiersrec.training.warm_start.checks import check_dataset, check_weights
-from hiersrec.training.warm_start.remap import carried, positions, same_things, ways
+from hiersrec.training.warm_start.remap import axis_maps, match_all, match_positions, remap
 from hiersrec.types import CATEGORY, Int64
 
 START = "start.safetensors"
@@ -34,22 +33,22 @@ START = "start.safetensors"
 
 
 def origin_recipe(run: Path) -> Path:
-    """Where the recipe of a finished run lies, which a training goes by that begins with it. Raises BadFolder."""
+    """The recipe file of a finished run, which is the default recipe when starting from it. Raises BadFolder."""
     open_seal(run, "run")
     return run / RECIPE
 
 
 def check_same_origin(run: Path, out: Path, start: dict[str, Any] | None) -> None:
-    """Raise BadFolder if the training that was begun in `out` with the facts `start` did not begin with `run`."""
+    """Raise BadFolder unless the training that is resumed in `out`, with origin `start`, started from `run`."""
     if start is None or Path(start["path"]) != run.resolve():
         begun = "with fresh weights" if start is None else f"from {start['path']}"
         raise BadFolder(f"{out} was begun {begun}, not from {run}. Resume without --init-from.")
 
 
-def check_not_replaced(run: Path, out: Path, part: str) -> None:
-    """Raise BadFolder if the new run would take the place of `run`, which has a part in it, in words."""
+def check_not_replaced(run: Path, out: Path, role: str) -> None:
+    """Raise BadFolder if the new run in `out` would replace `run`, which the training reads in that role."""
     if run.resolve() == out.resolve():
-        raise BadFolder(f"{out} is {part}, and would be gone if the new one fails. Choose another --out.")
+        raise BadFolder(f"{out} is {role}, and would be lost if the new one fails. Choose another --out.")
 
 
 def check_origin(run: Path) -> None:
@@ -63,85 +62,85 @@ def check_origin(run: Path) -> None:
 
 
 def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """Lay what the run has learnt over the fresh `model` of `recipe` on `dataset`, in place.
+    """Copy what the run has learnt into the fresh `model` of `recipe` on `dataset`, in place.
 
-    Returns the entry `init_from` of run.json: the origin, how many items and known categories are carried over, new and
-    gone, and the tensors that are wholly new. Raises BadFolder if the run is damaged or its dataset had other columns,
-    BadRecipe if its recipe gives weights of other shapes.
+    Returns the entry `init_from` of run.json: the origin, the numbers of known, new and gone items and categories, and
+    the tensors that the run lacks. Raises BadFolder if the run is damaged or its dataset had other columns, BadRecipe
+    if its recipe gives weights of other shapes.
     """
-    with torch.random.fork_rng([]):  # opening builds a model, whose draws must not move those of the training
+    with torch.random.fork_rng([]):  # building a model draws weights, which must not shift the training's draws
         origin = open_run(run)
-    assert isinstance(origin.scorer, ModelScorer), "fit.CONSTRAINTS and check_origin() exclude baselines"
-    assert isinstance(model, HierarchicalModel), "fit.CONSTRAINTS and check_origin() exclude baselines"
-    assert isinstance(recipe, ModelRecipe), "fit.CONSTRAINTS and check_origin() exclude baselines"
+    assert isinstance(origin.scorer, ModelScorer), "check_origin excludes baselines"
+    assert isinstance(model, HierarchicalModel), "fit.OWN_WEIGHTS excludes baselines"
+    assert isinstance(recipe, ModelRecipe), "fit.OWN_WEIGHTS excludes baselines"
     check_dataset(origin, dataset, recipe)
     older = origin.scorer.model
-    # Parameters alone: an item graph is that of the new sessions.
+    # Only parameters: the item graph is made from the new sessions.
     before, after = dict(older.named_parameters()), dict(model.named_parameters())
-    same = same_things(origin, dataset)
-    way = ways(origin, dataset, model, same)
+    matches = match_all(origin, dataset)
+    maps = axis_maps(origin, dataset, model, matches)
     for module_name, module in model.named_modules():
         for name in (f"{module_name}.{parameter}" for parameter in getattr(module, "position_rows", ())):
             if name in before:
-                way[name] = (0, positions(len(before[name]), len(after[name])))
-    check_weights(origin, recipe, before, after, way, older.wiring.keys() & model.wiring.keys())
-    moved = {name: carried(before[name], after[name], way.get(name)) for name in after if name in before}
+                maps[name] = (0, match_positions(len(before[name]), len(after[name])))
+    check_weights(origin, recipe, before, after, maps, older.wiring.keys() & model.wiring.keys())
+    moved = {name: remap(before[name], after[name], maps.get(name)) for name in after if name in before}
     model.load_state_dict(moved, strict=False)
     return {
         "path": str(run.resolve()),
         "recipe": origin.recipe.name,
         "dataset": {name: origin.document["dataset"][name] for name in ("name", "fingerprint")},
-        "items": _counts(same["item"][1:], origin.catalog.num_items),
-        "categories": _categories(same, origin.catalog, dataset.catalog),
+        "items": _counts(matches["item"][1:], origin.catalog.num_items),
+        "categories": _category_counts(matches, origin.catalog, dataset.catalog),
         "new_tensors": [name for name in after if name not in before],
     }
 
 
-def summary(facts: dict[str, Any]) -> str:
+def summary(origin: dict[str, Any]) -> str:
     """`init_from` of run.json in a line: "39,812 of 43,097 items known, 3,285 new, 120 gone; ..."."""
     parts = []
-    for things in ("items", "categories"):
-        known, new, gone = (facts[things][name] for name in ("known", "new", "gone"))
+    for kind in ("items", "categories"):
+        known, new, gone = (origin[kind][name] for name in ("known", "new", "gone"))
         if known + new + gone:
-            parts.append(f"{known:,} of {known + new:,} {things} known, {new:,} new, {gone:,} gone")
-    if facts["new_tensors"]:
-        parts.append(f"not in the run, so fresh: {', '.join(facts['new_tensors'])}")
+            parts.append(f"{known:,} of {known + new:,} {kind} known, {new:,} new, {gone:,} gone")
+    if origin["new_tensors"]:
+        parts.append(f"not in the run, so fresh: {', '.join(origin['new_tensors'])}")
     return "; ".join(parts)
 
 
-def write_start(folder: Path, model: nn.Module, facts: dict[str, Any]) -> None:
-    """Write the start: a training that is stopped before its first moment has no more need of the older run."""
+def write_start(folder: Path, model: nn.Module, origin: dict[str, Any]) -> None:
+    """Save the first weights, so that a training stopped before its first checkpoint can resume without the old run."""
     folder.mkdir(parents=True, exist_ok=True)
-    with new_file(folder / START) as aside:
-        safetensors.torch.save_model(model, str(aside), {"init_from": json.dumps(facts)})
+    with new_file(folder / START) as temporary:
+        safetensors.torch.save_model(model, str(temporary), {"init_from": json.dumps(origin)})
 
 
 def load_start(folder: Path, model: nn.Module) -> None:
-    """Put the weights that `write_start` wrote into `model`."""
+    """Load the weights that `write_start` saved into `model`."""
     safetensors.torch.load_model(model, folder / START)
 
 
 def read_start(folder: Path) -> dict[str, Any] | None:
-    """The facts that `write_start` wrote, or None where a training began fresh."""
+    """The origin that `write_start` saved; None for a training that started with fresh weights."""
     if not (folder / START).is_file():
         return None
     with safetensors.safe_open(folder / START, "pt") as start:
-        facts: dict[str, Any] = json.loads(start.metadata()["init_from"])
-    return facts
+        origin: dict[str, Any] = json.loads(start.metadata()["init_from"])
+    return origin
 
 
-def _counts(sources: Int64, size: int) -> dict[str, int]:
-    """Of things with their older numbers, where the run has `size` of them."""
-    known = sources[sources > 0]
-    return {"known": len(known), "new": len(sources) - len(known), "gone": size - len(np.unique(known))}
+def _counts(older: Int64, size: int) -> dict[str, int]:
+    """Of rows with their older numbers, in a run that has `size` of them."""
+    known = older[older > 0]
+    return {"known": len(known), "new": len(older) - len(known), "gone": size - len(np.unique(known))}
 
 
-def _categories(same: dict[str, Int64], older: Catalog, newer: Catalog) -> dict[str, int]:
-    """Known nodes of all levels together."""
+def _category_counts(matches: dict[str, Int64], older: Catalog, newer: Catalog) -> dict[str, int]:
+    """Of the known nodes of all levels together."""
     total = {"known": 0, "new": 0, "gone": 0}
-    for at in range(max(len(older.levels), len(newer.levels))):
-        size = older.levels[at].num_known if at < len(older.levels) else 0
-        count = newer.levels[at].num_known if at < len(newer.levels) else 0
-        sources = same.get(f"{CATEGORY}{at + 1}", np.full(count + 1, -1, np.int64))[1 : count + 1]
-        total = {name: total[name] + value for name, value in _counts(sources, size).items()}
+    for level in range(max(len(older.levels), len(newer.levels))):
+        size = older.levels[level].num_known if level < len(older.levels) else 0
+        count = newer.levels[level].num_known if level < len(newer.levels) else 0
+        numbers = matches.get(f"{CATEGORY}{level + 1}", np.full(count + 1, -1, np.int64))[1 : count + 1]
+        total = {name: total[name] + value for name, value in _counts(numbers, size).items()}
     return total

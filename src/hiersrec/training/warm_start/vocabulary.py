@@ -1,8 +1,8 @@
-"""What the numbers of a newer catalogue were called in an older one: items by their ids, categories by their paths.
+"""Which rows of an older catalogue stand for the rows of a newer one: items by their ids, categories by their paths.
 
-Numbers mean nothing from one dataset to the next; what they stand for does. Every function but the last gives, for the
-numbers 0, 1, 2, ... of the newer catalogue, those of the same things in the older one: (rows,) int64, NEW where it has
-none. 0, padding, stays 0. Columns go by what lies beside them in features/ (store/catalog.py).
+Numbers differ from dataset to dataset, so rows are matched by what they stand for. Every function except `directions`
+returns, for the numbers 0, 1, 2, ... of the newer catalogue, those of the older one: (rows,) int64, NEW where it has
+none. 0, padding, stays 0. Columns are matched by their codebooks in features/ (store/catalog.py).
 """
 
 import json
@@ -21,7 +21,7 @@ NEW = -1
 
 
 def items(older: Catalog, newer: Catalog) -> Int64:
-    """(N + 1,): by the user's id; 7 and "7" are one, as everywhere."""
+    """(N + 1,): by the user's id; 7 and "7" are the same."""
     numbers = older.to_internal(newer.items["item_id"].to_pylist()).astype(np.int64)
     return np.concatenate([[0], np.where(numbers > 0, numbers, NEW)])
 
@@ -31,20 +31,23 @@ def nodes(older: Catalog, newer: Catalog, level: int) -> Int64:
     return _matched(_paths(older, level), _paths(newer, level))
 
 
-def nodes_by_items(older: Catalog, newer: Catalog, level: int, of_items: Int64) -> Int64:
-    """The same for clusters, whose names come anew with each dataset: a known node is the known one with most of its
-    items, whose older numbers are `of_items` (N + 1,). Of several with as many, the first; a node may serve twice.
+def nodes_by_items(older: Catalog, newer: Catalog, level: int, item_numbers: Int64) -> Int64:
+    """`nodes` for clusters, whose names change with each dataset: the older known node that shares most items.
+
+    item_numbers: (N + 1,), what `items` returns. Of several nodes with equally many items, the first; two newer nodes
+    may have the same older one.
     """
-    found = nodes(older, newer, level)
+    numbers = nodes(older, newer, level)
     rows, columns = newer.levels[level - 1].num_known, older.levels[level - 1].num_known
-    both = np.flatnonzero(of_items > 0)
-    now, then = newer.item_nodes[both, level - 1], older.item_nodes[of_items[both], level - 1]
-    known = (now <= rows) & (then <= columns)
-    pairs, shared = np.unique(np.stack([now[known], then[known]]), axis=1, return_counts=True)  # (2, pairs)
-    found[1 : rows + 1] = NEW
-    order = np.lexsort((-pairs[1], shared))  # the best one comes last and stays
-    found[pairs[0][order]] = pairs[1][order]
-    return found
+    shared_items = np.flatnonzero(item_numbers > 0)
+    after = newer.item_nodes[shared_items, level - 1]
+    before = older.item_nodes[item_numbers[shared_items], level - 1]
+    known = (after <= rows) & (before <= columns)
+    pairs, counts = np.unique(np.stack([after[known], before[known]]), axis=1, return_counts=True)  # (2, pairs)
+    numbers[1 : rows + 1] = NEW
+    order = np.lexsort((-pairs[1], counts))  # the best pair of a node is assigned last
+    numbers[pairs[0][order]] = pairs[1][order]
+    return numbers
 
 
 def event_types(older: Catalog, newer: Catalog) -> Int64:
@@ -53,64 +56,65 @@ def event_types(older: Catalog, newer: Catalog) -> Int64:
 
 
 def tokens(older: Path, newer: Path, feature: Feature, table: pa.Table) -> Int64:
-    """(vocabulary,) of a column of tokens that both catalogue folders have, of one kind: by value or by word.
+    """(vocabulary,) of a token column that both catalogue folders have, of one kind: by value or by word.
 
-    A bin of numbers is the older bin of its median; `table` holds the newer catalogue's items. Raises BadFolder if a
-    folder doesn't hold what was learnt of the column.
+    A numeric bin is the older bin of its median; `table` holds the newer catalogue's items. Raises BadFolder if a
+    folder lacks the codebook of the column.
     """
-    then, now = (_codebook(folder, feature.name) for folder in (older, newer))
+    before, after = (_codebook(folder, feature.name) for folder in (older, newer))
     if feature.kind == "numeric":
-        return _bins(then, feature, table)
-    values = "words" if feature.kind == "text" else "values"
-    return _matched([_text(one) for one in then[values]], [_text(one) for one in now[values]])
+        return _bins(before, feature, table)
+    key = "words" if feature.kind == "text" else "values"
+    return _matched([_text(value) for value in before[key]], [_text(value) for value in after[key]])
 
 
 def directions(older: Path, newer: Path, name: str) -> Float64 | None:
-    """What turns the newer vectors of a "tfidf" column into the older ones: (W older, W newer); None if they are alike.
+    """The matrix from the newer vectors of a "tfidf" column to the older ones: (W older, W newer); None if equal.
 
     A direction is known by its weights on words, and those of both are orthonormal:
     older = C_older S C_newer^T newer, where S keeps the words that both have and changes their idf. Raises BadFolder as
     `tokens` does.
     """
-    then, now = (_codebook(folder, name) for folder in (older, newer))
-    if then["words"] == now["words"] and np.array_equal(then["components"], now["components"]):
+    before, after = (_codebook(folder, name) for folder in (older, newer))
+    if before["words"] == after["words"] and np.array_equal(before["components"], after["components"]):
         return None
-    _, at_older, at_newer = np.intersect1d(then["words"], now["words"], assume_unique=True, return_indices=True)
-    scaled = then["components"][:, at_older] * (then["idf"][at_older] / now["idf"][at_newer])
-    turned: Float64 = scaled @ now["components"][:, at_newer].T.astype(np.float64)  # (W older, W newer)
-    return turned
+    _, in_older, in_newer = np.intersect1d(before["words"], after["words"], assume_unique=True, return_indices=True)
+    scaled = before["components"][:, in_older] * (before["idf"][in_older] / after["idf"][in_newer])
+    rotation: Float64 = scaled @ after["components"][:, in_newer].T.astype(np.float64)
+    return rotation
 
 
 def _matched(older: Sequence[Hashable], newer: Sequence[Hashable]) -> Int64:
-    number = {one: at for at, one in enumerate(older, start=1)}
-    return np.array([0, *(number.get(one, NEW) for one in newer)], np.int64)
+    numbers = {value: number for number, value in enumerate(older, start=1)}
+    return np.array([0, *(numbers.get(value, NEW) for value in newer)], np.int64)
 
 
 def _paths(catalog: Catalog, level: int) -> list[tuple[str | None, ...]]:
     """Names from the top of the nodes 1, 2, ... of a level."""
-    above: list[tuple[str | None, ...]] = [()]
-    for one in catalog.levels[:level]:
-        above = [(*above[parent], name) for parent, name in zip(one.parents, one.names, strict=True)]
-    return above[1:]
+    paths: list[tuple[str | None, ...]] = [()]
+    for nodes_of_level in catalog.levels[:level]:
+        names = zip(nodes_of_level.parents, nodes_of_level.names, strict=True)
+        paths = [(*paths[parent], name) for parent, name in names]
+    return paths[1:]
 
 
-def _bins(then: dict[str, Any], feature: Feature, table: pa.Table) -> Int64:
-    numbers = np.array([np.nan if one is None else float(one) for one in table[feature.name].to_pylist()])
+def _bins(codebook: dict[str, Any], feature: Feature, table: pa.Table) -> Int64:
+    values = np.array([np.nan if value is None else float(value) for value in table[feature.name].to_pylist()])
     bins = feature.values[1:, 0]
-    found = np.full(feature.vocabulary, NEW, np.int64)
-    found[0] = 0
-    if then["bins"]:
-        medians = [np.median(numbers[bins == one]) for one in range(1, feature.vocabulary)]
-        found[1:] = np.searchsorted(np.array(then["edges"], np.float64), medians, side="right") + 1
-    return found
+    numbers = np.full(feature.vocabulary, NEW, np.int64)
+    numbers[0] = 0
+    if codebook["bins"]:
+        medians = [np.median(values[bins == number]) for number in range(1, feature.vocabulary)]
+        numbers[1:] = np.searchsorted(np.array(codebook["edges"], np.float64), medians, side="right") + 1
+    return numbers
 
 
 def _codebook(folder: Path, name: str) -> dict[str, Any]:
     path = folder / "features" / f"{name}.json"
     if not path.is_file():
         raise BadFolder(
-            f"{path} is missing: an older hiersrec made {folder.parent}, and kept nothing of what was learnt of the "
-            "column. Prepare the dataset anew, or train without --init-from."
+            f"{path} is missing: an older hiersrec made {folder.parent}, without a codebook of the column. Prepare the "
+            "dataset again, or train without --init-from."
         )
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document | {key: np.load(path.with_name(f"{name}.{key}.npy")) for key in document["arrays"]}
