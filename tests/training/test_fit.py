@@ -207,9 +207,7 @@ def test_weights_of_another_shape_are_refused(copied) -> None:
     del document["seal_sha256"]
     (copied / "run.json").write_text(json.dumps(document), encoding="utf-8")
 
-    with pytest.raises(
-        BadFolder, match=r"model\.safetensors does not fit its recipe: .*shape.* Train the run"
-    ) as error:
+    with pytest.raises(BadFolder, match=r"model\.safetensors does not fit its recipe: .*shape.* Train again") as error:
         open_run(copied)
 
     assert "\n" not in str(error.value)
