@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
-from rich.table import Table
 
 from hiersrec.datasets import wikispeedia
 from hiersrec.errors import DEFAULT_RECIPE
@@ -26,6 +25,7 @@ from hiersrec.store.folder import SEALS
 from hiersrec.training.callbacks import Callback, progress_stage
 from hiersrec.training.fit import train
 from hiersrec.types import ExternalId
+from hiersrec.writing.tables import Table, rich
 
 RECIPES = ("popularity", "last_category", "cooccurrence", DEFAULT_RECIPE)
 METRICS = ("mrr@20", "hits@20", "recall@20", "any_hit@20")
@@ -71,17 +71,16 @@ def bundle_of(out: Path, callback: Callback) -> Path:
     return bundle
 
 
-def _accuracy(evaluated: dict[str, dict[str, Any]]) -> Table:
+def _accuracy(evaluated: dict[str, dict[str, Any]]) -> RenderableType:
     last = evaluated[RECIPES[-1]]["metrics"]
     levels = [name for name in last if name.startswith("category_") and name.endswith("/mrr@20")]
     title = f"Next item of {last['prefixes']:,} test prefixes, and next category where one is predicted"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("recipe", *METRICS, *(level.replace("category_", "level ").replace("/", " ") for level in levels)):
-        table.add_column(heading, justify="left" if heading == "recipe" else "right")
-    for name, document in evaluated.items():
-        numbers = document["metrics"]
-        table.add_row(name, *(f"{numbers[metric]:.2%}" if metric in numbers else "" for metric in (*METRICS, *levels)))
-    return table
+    headings = ("recipe", *METRICS, *(level.replace("category_", "level ").replace("/", " ") for level in levels))
+    rows = [
+        (name, *(f"{values[metric]:.2%}" if metric in values else "" for metric in (*METRICS, *levels)))
+        for name, values in ((name, document["metrics"]) for name, document in evaluated.items())
+    ]
+    return rich(Table(title, headings, tuple(rows)))
 
 
 def _explained(run: Path, walks: list[list[ExternalId]]) -> Iterator[RenderableType]:

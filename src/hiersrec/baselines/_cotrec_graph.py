@@ -28,8 +28,8 @@ def overlap(items: Tensor, lengths: Tensor) -> Tensor:
     """
     size, width = items.shape
     mask = torch.arange(width, device=items.device) < lengths[:, None]  # (B, T)
-    place = torch.searchsorted(items.flatten().sort().values, items)  # (B, T): one number per item, below B * T
-    holds = torch.zeros(size, size * width, device=items.device).scatter_reduce_(1, place, mask.float(), "amax")
+    rank = torch.searchsorted(items.flatten().sort().values, items)  # (B, T): one number per item, below B * T
+    holds = torch.zeros(size, size * width, device=items.device).scatter_reduce_(1, rank, mask.float(), "amax")
     shared = (holds @ holds.T).float()  # (B, B); integers, exact in bf16 too
     distinct = shared.diagonal()
     likeness = shared / (distinct[:, None] + distinct - shared)

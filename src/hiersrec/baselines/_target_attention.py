@@ -46,7 +46,7 @@ def scores(reading: Reading, items: Tensor) -> Tensor:
     result = torch.empty(len(reading.nodes), len(items), dtype=items.dtype, device=items.device)
     for chunk in _chunks(reading.nodes):
         keys, others = chunk.taken(reading.lines)
-        attention = _attention(keys, reading.log_counts[chunk.places], items, chunk)  # (m, R, N)
+        attention = _attention(keys, reading.log_counts[chunk.nodes], items, chunk)  # (m, R, N)
         by_node, own = chunk.parted(others @ items.T)
         result[chunk.rows] = (own + (attention * by_node).sum(0)).to(items.dtype)
     return result
@@ -70,7 +70,7 @@ class _Chunk:
     m: int
     rows: Tensor
     """(R,) int64: the sessions."""
-    places: Tensor
+    nodes: Tensor
     """(m R,) int64: their nodes."""
     lines: Tensor
     """(2 m R + R,) int64: keys and values of the nodes, then the sessions' own, among Reading.lines."""
@@ -78,11 +78,11 @@ class _Chunk:
     def taken(self, lines: Tensor) -> tuple[Tensor, Tensor]:
         """Keys (m R, D), and values and own vectors (m R + R, D)."""
         both = lines[self.lines]
-        return both[: len(self.places)], both[len(self.places) :]
+        return both[: len(self.nodes)], both[len(self.nodes) :]
 
     def parted(self, products: Tensor) -> tuple[Tensor, Tensor]:
         """(m R + R, N) of values and own vectors -> (m, R, N) and (R, N)."""
-        by_node, own = products[: len(self.places)], products[len(self.places) :]
+        by_node, own = products[: len(self.nodes)], products[len(self.nodes) :]
         return by_node.view(self.m, *own.shape), own
 
 
@@ -91,8 +91,8 @@ def _chunks(nodes: Tensor) -> Iterator[_Chunk]:
     starts, total = nodes.cumsum(0) - nodes, int(nodes.sum())
     for m in torch.unique(nodes).tolist():
         for rows in (nodes == m).nonzero()[:, 0].split(max(1, LINES // max(1, m))):
-            places = (torch.arange(m, device=nodes.device)[:, None] + starts[rows]).flatten()  # (m R,)
-            yield _Chunk(m, rows, places, torch.cat([places, total + places, 2 * total + rows]))
+            indices = (torch.arange(m, device=nodes.device)[:, None] + starts[rows]).flatten()  # (m R,)
+            yield _Chunk(m, rows, indices, torch.cat([indices, total + indices, 2 * total + rows]))
 
 
 def _packs(nodes: Tensor) -> Iterator[list[_Chunk]]:
@@ -129,7 +129,7 @@ class _CrossEntropy(torch.autograd.Function):
                 residual = torch.empty(len(index), len(right), dtype=dtype, device=lines.device)
                 parts = torch.split(residual, [len(chunk.lines) for chunk in pack])
                 for chunk, part in zip(pack, parts, strict=True):
-                    counts, target = log_counts[chunk.places], classes[chunk.rows]
+                    counts, target = log_counts[chunk.nodes], classes[chunk.rows]
                     loss += _residual(chunk, *chunk.taken(left), counts, right, target, part) / len(nodes)
                 residual_left = left[index]
                 of_lines[index] = (residual @ right).float() / len(nodes)

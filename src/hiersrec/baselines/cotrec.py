@@ -109,13 +109,12 @@ class Cotrec(Trainable):
         self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> {"item": logits (B, N)}."""
         vectors = self._vectors()
         return {"item": self._item_view(vectors, items, lengths) @ functional.normalize(vectors, dim=1).T}
 
     def loss(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
         """Combined loss (scalar), and "item", "contrast" and "adversarial", those of weight 0 left out."""
-        self.forget()
+        self.vectors = None  # the weights change
         config, classes = self.config, targets.items - 1
         vectors = self._vectors()
         unit = functional.normalize(vectors, dim=1)
@@ -133,10 +132,6 @@ class Cotrec(Trainable):
             parts["adversarial"] = adversarial(first, second, unit, classes, config.epsilon)
             total = total + config.adversarial_weight * parts["adversarial"]
         return total, {name: part.detach() for name, part in parts.items()}
-
-    def forget(self) -> None:
-        """Clear the cache of evaluation, because the weights change."""
-        self.vectors = None
 
     def _vectors(self) -> Tensor:
         """The x of all items, (N, D)."""
@@ -177,7 +172,7 @@ class Cotrec(Trainable):
 
 
 def _forget(model: Cotrec, _: object) -> None:
-    model.forget()
+    model.vectors = None
 
 
 def _layers(config: Config) -> nn.ModuleList:

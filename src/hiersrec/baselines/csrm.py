@@ -18,7 +18,7 @@ one. It is not emptied between epochs. Training is shuffled, the code's is not. 
 with the recurrent weights, the code before. As in the code: the gates' biases start at one, weights are normal with
 variance 2 / (rows of the matrix).
 
-The loss of a training batch depends on the batches before it; scores depend on the session alone.
+The loss of a training batch depends on the batches before it; scores depend only on the session.
 
 Reported on Diginetica, HITS@20 / MRR@20 in percent. About 50.6 / 16.4 on the standard split, from memory (51.69 / 16.92
 is also in circulation); 42.58 / 14.21 on session-rec's five windows [read at the source, rn5l/session-rec,
@@ -106,7 +106,6 @@ class Csrm(Trainable):
                     nn.init.ones_(biases[: 2 * width])  # reset and update
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Scores of all items: {"item": (B, N)}."""
         local, overall = self._encode(items, lengths)
         return {"item": self._state(local, overall) @ self.items.weight[1:].T}
 
@@ -153,6 +152,6 @@ class Csrm(Trainable):
     def _remember(self, local: Tensor) -> None:
         """Append (B, D) to the queue, overwriting the oldest."""
         newest = local.detach()[-MEMORY:]
-        places = (self.written + torch.arange(len(newest), device=local.device)) % MEMORY
-        self.memory[places] = newest
+        slots = (self.written + torch.arange(len(newest), device=local.device)) % MEMORY
+        self.memory[slots] = newest
         self.written += len(newest)

@@ -2,13 +2,13 @@
 
 Paper: Garg, Gupta, Malhotra, Vig and Shroff, Sequence and Time Aware Neighborhood for Session-based Recommendations,
 SIGIR 2019. Code by others, the source of its published numbers: github.com/rn5l/session-rec. With t the length of the
-session s, place_i the last place of item i in s and place_n(i) in a training session n:
+session s, pos_i the last position of item i in s and pos_n(i) in a training session n:
 
-    w_i              = exp((place_i - t) / lambda_spw)
+    w_i              = exp((pos_i - t) / lambda_spw)
     similarity(s, n) = (sum, over the items i that s and n share, of w_i) / sqrt(sum, over the items of s, of w_i^2)
                        / sqrt(distinct items of n) * exp(-age(n) / lambda_snh)
     score(j)         = sum, over the neighbours n that contain j, of
-                       similarity(s, n) * exp(-|place_n(j) - place_n(i*)| / lambda_inh)
+                       similarity(s, n) * exp(-|pos_n(j) - pos_n(i*)| / lambda_inh)
 
 where i* is the last item of n that is also in s. See `_neighbours.py` for candidates and neighbours.
 
@@ -42,11 +42,11 @@ class Config:
     sample: Annotated[int, Ge(1)] = 5000
     """Candidates: the newest training sessions that share an item with the session."""
     lambda_spw: Annotated[float, Gt(0)] = 1.02
-    """For the session's items, in places back from its newest one."""
+    """For the session's items, in positions back from its newest one."""
     lambda_snh: Annotated[float, Gt(0)] = 0.1
     """For training sessions, in age: the share of the training sessions that are newer."""
     lambda_inh: Annotated[float, Gt(0)] = 2.05
-    """For a neighbour's items, in places from its last item that is also in the session."""
+    """For a neighbour's items, in positions from its last item that is also in the session."""
 
 
 def fit(config: Config, data: TrainingData) -> near.KnnScorer:

@@ -70,11 +70,9 @@ class Tagnn(Trainable):
             nn.init.uniform_(weights, -(width**-0.5), width**-0.5)
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
-        """Scores of all items: {"item": (B, N)}."""
         return {"item": scores(self._read(items, lengths), self.items.weight[1:])}
 
     def loss(self, items: Tensor, lengths: Tensor, targets: Targets) -> tuple[Tensor, dict[str, Tensor]]:
-        """Cross-entropy of the next item."""
         loss = cross_entropy(self._read(items, lengths), self.items.weight[1:], targets.items - 1)
         return loss, {"item": loss.detach()}
 
@@ -106,8 +104,8 @@ def graph(items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     real = items > 0
     same = (items[:, :, None] == items[:, None]) & real[:, None]  # (B, T, T)
     node = same.int().argmax(2)  # the first of equal ones
-    place = torch.arange(items.shape[1], device=items.device)
-    counts = same.sum(2).float() * (real & (node == place))
+    position = torch.arange(items.shape[1], device=items.device)
+    counts = same.sum(2).float() * (real & (node == position))
     steps = torch.zeros(same.shape, device=items.device).flatten(1)  # (B, T T)
     steps.scatter_add_(1, node[:, :-1] * items.shape[1] + node[:, 1:], real[:, 1:].float())
     return node, counts, steps.view(same.shape).clamp(max=1)

@@ -2,14 +2,14 @@
 
 Paper: Ludewig and Jannach, Evaluation of Session-based Recommendation Algorithms, UMUAI 2018, arxiv.org/abs/1803.09587.
 Code of the authors: github.com/rn5l/session-rec (with idf, the variant that it tunes). With t the length of the session
-s, place_i the last place of item i in it, steps back from the newest item counted from 1 (step_i = t - place_i + 1):
+s, pos_i the last position of item i in it, steps back from the newest item counted from 1 (step_i = t - pos_i + 1):
 
     similarity(s, n) = (sum, over the items i that s and n share, of weight(i)) / (distinct items of s)
     score(j)         = sum, over the neighbours n that contain j, of
                        similarity(s, n) * decay(step of the newest item that s and n share) * (1 + idf * idf_j)
     idf_j            = ln(training sessions / training sessions that contain j)
 
-    weight(i)   div  place_i / t      quadratic  (place_i / t)^2      linear  max(0, 1 - (step_i - 1) / 10)
+    weight(i)   div  pos_i / t      quadratic  (pos_i / t)^2    linear  max(0, 1 - (step_i - 1) / 10)
     decay(step) div  1 / step         quadratic  1 / step^2           linear  max(0, 1 - step / 10)
 
 See `_neighbours.py` for candidates and neighbours. Deviations from session-rec: idf_j counts sessions, not
@@ -36,11 +36,11 @@ from hiersrec.types import Float64, Int64
 
 Fading = Literal["div", "linear", "quadratic"]
 
-# Of places (U,) in a session of that length. Integers, so that equal sums are equal; divided by SCALE at the end.
+# Of positions (U,) in a session of that length. Integers, so that equal sums are equal; divided by SCALE at the end.
 WEIGHT: dict[Fading, Callable[[Int64, int], Int64]] = {
-    "div": lambda places, _: places,
-    "linear": lambda places, length: np.maximum(0, 10 - (length - places)),
-    "quadratic": lambda places, _: places**2,
+    "div": lambda positions, _: positions,
+    "linear": lambda positions, length: np.maximum(0, 10 - (length - positions)),
+    "quadratic": lambda positions, _: positions**2,
 }
 SCALE: dict[Fading, Callable[[int], int]] = {
     "div": lambda length: length,
@@ -82,7 +82,7 @@ def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> near
     boost = 1 + config.idf * index.idf()  # (N + 1,)
 
     def answer(session: near.Distinct) -> Float64:
-        candidates = index.candidates(session, weight(session.places, session.length).astype(np.float64))
+        candidates = index.candidates(session, weight(session.positions, session.length).astype(np.float64))
         kept = near.most_similar(candidates.weight, config.k)
         similarity = candidates.weight[kept] / (scale(session.length) * len(session.items))
         votes = similarity * decay(session.length - candidates.newest[kept] + 1)

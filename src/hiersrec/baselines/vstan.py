@@ -1,15 +1,15 @@
 """VSTAN: STAN with two ideas of VS-KNN: a neighbour's vote falls with the age of what it shares, rare items get more.
 
 Paper: Ludewig, Mauro, Latifi and Jannach, Empirical Analysis of Session-based Recommendation Algorithms, UMUAI 2021,
-arxiv.org/abs/1910.12781. Code of the authors: github.com/rn5l/session-rec. With t the length of the session s, place_i
-the last place of item i in s and place_n(i) in a training session n:
+arxiv.org/abs/1910.12781. Code of the authors: github.com/rn5l/session-rec. With t the length of the session s, pos_i
+the last position of item i in s and pos_n(i) in a training session n:
 
-    w_i              = exp((place_i - t) / lambda_spw)
+    w_i              = exp((pos_i - t) / lambda_spw)
     similarity(s, n) = (sum, over the items i that s and n share, of w_i) / sqrt(sum, over the items of s, of w_i^2)
                        / sqrt(distinct items of n) * exp(-age(n) / lambda_snh)
     score(j)         = sum, over the neighbours n that contain j, of
-                       similarity(s, n) * exp(-|place_n(j) - place_n(i*)| / lambda_inh)
-                       * exp((place_p - t) / lambda_ipw) * (1 + idf * idf_j)
+                       similarity(s, n) * exp(-|pos_n(j) - pos_n(i*)| / lambda_inh)
+                       * exp((pos_p - t) / lambda_ipw) * (1 + idf * idf_j)
     idf_j            = ln(training sessions / training sessions that contain j)
 
 where i* is the last item of n that is also in s, p the newest item of s that is also in n, and age(n), since no times
@@ -42,13 +42,13 @@ class Config:
     sample: Annotated[int, Ge(1)] = 5000
     """Candidates: the newest training sessions that share an item with the session."""
     lambda_spw: Annotated[float, Gt(0)] = 1.02
-    """For the session's items in the similarity, in places back from its newest one."""
+    """For the session's items in the similarity, in positions back from its newest one."""
     lambda_snh: Annotated[float, Gt(0)] = 0.1
     """For training sessions, in age: the share of the training sessions that are newer."""
     lambda_inh: Annotated[float, Gt(0)] = 2.05
-    """For a neighbour's items, in places from its last item that is also in the session."""
+    """For a neighbour's items, in positions from its last item that is also in the session."""
     lambda_ipw: Annotated[float, Gt(0)] = 1.02
-    """For a neighbour's vote, in places of the newest shared item back from the session's newest."""
+    """For a neighbour's vote, in positions of the newest shared item back from the session's newest."""
     idf: Annotated[float, Ge(0)] = 5.0
     """How much rare items are boosted; 0 treats all alike."""
 

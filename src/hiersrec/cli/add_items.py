@@ -28,7 +28,4 @@ def command(
     from hiersrec.store.folder import open_seal
 
     add_items(run, items, out, printing.say, vectors=split_list(vectors or ""), overwrite=overwrite)
-    if json:
-        printing.show_json(open_seal(out, "run"))
-        return
-    printing.show(f"Run folder: {out}", f"Next: hiersrec evaluate {out}")
+    printing.result(open_seal(out, "run"), json, f"Run folder: {out}", f"Next: hiersrec evaluate {out}")

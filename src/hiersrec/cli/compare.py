@@ -35,13 +35,8 @@ def command(
         figures.figure(1, 1)  # fail before the work if matplotlib is missing
     with progress_stage(ProgressBar(printing.console(sys.stderr)), "resample") as progress:
         document = compare(runs, options, progress)
-    table, written = render.table(document), []
+    table, news = render.table(document), []
     if out is not None:
-        written = tables.write(table, document, out, "compare")
-        written += figures.save(render.picture(document), out, "compare")
-    if json:
-        printing.show_json(document)
-        return
-    printing.show(tables.rich(table))
-    if written:
-        printing.show(f"Written to {out}: {', '.join(path.name for path in written)}")
+        paths = tables.write(table, document, out, "compare") + figures.save(render.picture(document), out, "compare")
+        news = [f"Written to {out}: {', '.join(path.name for path in paths)}"]
+    printing.result(document, json, tables.rich(table), *news)

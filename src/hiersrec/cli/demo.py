@@ -26,7 +26,7 @@ def command(
     if not (serve and is_done(out)):
         printing.show(*demo(out, callback))
     if serve:
-        from hiersrec.http.server import Service
-        from hiersrec.http.server import serve as run
+        from hiersrec.http import server
+        from hiersrec.http.app import ServiceSettings
 
-        run(Service(bundle_of(out, callback)), port=port)
+        server.serve(bundle_of(out, callback), ServiceSettings(), port=port)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from hiersrec.cli import printing
 from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
@@ -37,7 +38,7 @@ def command(
 
     dataset = Dataset.open(folder)
     if not json:
-        show_dataset(dataset.document)  # first, so that a recipe that doesn't fit hides no statistics
+        printing.show(statistics_table(dataset.document))  # first, as the recipe may be refused
     memory, lines = _memory(dataset, recipe, set_ or [])
     if json:
         printing.show_json({**dataset.document, "training_memory": {"recipe": recipe, **memory}})
@@ -48,11 +49,11 @@ def command(
         printing.show(f"Note: {line}")
 
 
-def show_dataset(document: dict[str, Any]) -> None:
-    """Print the statistics of a dataset.json (the paper's table 2), and the counts around each filter."""
+def statistics_table(document: dict[str, Any]) -> Table:
+    """The statistics of a dataset.json (the paper's table 2), and the counts around each filter."""
     from hiersrec.prepare.statistics import table
 
-    printing.show(printing.table(f"Dataset {document['name']}", ["statistic", "value"], table(document), right=False))
+    return printing.table(f"Dataset {document['name']}", ["statistic", "value"], table(document), right=False)
 
 
 def _memory(dataset: "Dataset", recipe: str, overrides: list[str]) -> tuple[dict[str, int], list[str]]:

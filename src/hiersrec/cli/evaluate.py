@@ -37,7 +37,7 @@ def command(  # more than ten parameters: they are the flags
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
-    """Measure a run on the test sessions."""
+    """Evaluate a run on the test sessions."""
     from hiersrec.evaluate_run import evaluate_run
     from hiersrec.evaluation.choose_candidates import CandidateGoal
     from hiersrec.evaluation.evaluate import EvaluationOptions
@@ -55,15 +55,12 @@ def command(  # more than ten parameters: they are the flags
     bar = ProgressBar(printing.console(sys.stderr))
     with progress_stage(bar, "choose top on validation") as choosing, progress_stage(bar, "evaluate") as progress:
         document = evaluate_run(run, data, split, options, goal, progress, choosing)
-    if json:
-        printing.show_json(document)
-        return
-    printing.show(*tables(document))
-    printing.show(f"Written to {run}: {', '.join(document['files'].values())}")
+    files = ", ".join(document["files"].values())
+    printing.result(document, json, *tables(document), f"Written to {run}: {files}")
 
 
 def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
-    """The numbers of one evaluation: items and the other tasks, the counts behind them, and the slices."""
+    """Metrics of items and of the other tasks, counts, and slices of one evaluation."""
     k, numbers = document["options"]["k"], document["metrics"]
     names = [f"{metric}@{k}" for metric in METRICS]
     title = f"{document['run']} on {document['dataset']['name']}, {document['split']} split"
@@ -83,11 +80,8 @@ def tables(document: dict[str, Any]) -> Iterator[RenderableType]:
     if not is_whole:
         yield _candidates(document)
     if bounds := {name: value for name, value in numbers.items() if name.endswith(("/optimistic", "/pessimistic"))}:
-        yield printing.table(
-            "Bounds over the order of ties",
-            ["metric", "value"],
-            [[name, _share(value)] for name, value in bounds.items()],
-        )
+        lines = [[name, _share(value)] for name, value in bounds.items()]
+        yield printing.table("Bounds over the order of ties", ["metric", "value"], lines)
     for slice_name, parts in document["slices"].items():
         lines = [
             [part["slice"], f"{part['prefixes']:,}", *(_share(part["metrics"][name]) for name in names)]

@@ -43,7 +43,4 @@ def command(
         int8_encoder=int8,
         overwrite=overwrite,
     )
-    if json:
-        printing.show_json(document)
-        return
-    printing.show(f"Bundle: {out}", f'Next: hiersrec recommend {out} --session "..." --explain')
+    printing.result(document, json, f"Bundle: {out}", f'Next: hiersrec recommend {out} --session "..." --explain')

@@ -31,11 +31,9 @@ def command(
     if kind is not None and kind not in kinds:
         raise UnknownName(f"There is no list of '{kind}'. {did_you_mean(kind, kinds)}")
     lists = {name: _recipes() if name == "recipes" else _members(FOLDERS[name]) for name in ([kind] if kind else kinds)}
-    if json:
-        printing.show_json(lists)
-        return
-    for name, members in lists.items():
-        printing.show(printing.table(name, ["name", "description"], members.items(), right=False))
+    headings = ["name", "description"]
+    tables = [printing.table(name, headings, members.items(), right=False) for name, members in lists.items()]
+    printing.result(lists, json, *tables)
 
 
 def _members(folder: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import typer
 
 from hiersrec import registry
 from hiersrec.cli import printing, split_list
-from hiersrec.cli.describe import show_dataset
+from hiersrec.cli.describe import statistics_table
 from hiersrec.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hiersrec.prepare.source import Source
 
 Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
+
+
+def _list(text: str) -> Any:
+    return typer.Option(help=text, metavar="A,B,...")
 
 
 def command(  # more than ten parameters: they are the flags
@@ -32,26 +36,20 @@ def command(  # more than ten parameters: they are the flags
     dataset: Annotated[
         str | None, typer.Option(help="A public dataset (`hiersrec list datasets`); EVENTS is the folder of its files.")
     ] = None,
-    test: Annotated[
-        Path | None, typer.Option(help="Events of the test sessions, if the data is already split.")
-    ] = None,
+    test: Annotated[Path | None, typer.Option(help="Events of the test sessions, if already split.")] = None,
     session_id: Column = None,
     item_id: Column = None,
     timestamp: Column = None,
     position: Column = None,
     user_id: Column = None,
     event_type: Column = None,
-    category_path: Annotated[
-        str | None, typer.Option(help="Items' column with the full category path.", metavar="COLUMN")
-    ] = None,
+    category_path: Column = None,
     category_separator: Annotated[str | None, typer.Option(help="Between the parts of a path [default: /].")] = None,
-    category_columns: Annotated[
-        str | None, typer.Option(help="Items' columns, one per level, coarse to fine.", metavar="A,B,...")
-    ] = None,
+    category_columns: Annotated[str | None, _list("Items' columns, one per level, coarse to fine.")] = None,
     gap: Annotated[
-        float | None, typer.Option(help="Seconds without an event that end a user's session [default: 1800].")
+        float | None, typer.Option(help="Seconds without events that end a session [default: 1800].")
     ] = None,
-    event_types: Annotated[str | None, typer.Option(help="Keep only events of these types.", metavar="A,B,...")] = None,
+    event_types: Annotated[str | None, _list("Keep only events of these types.")] = None,
     drop_repeats: Annotated[
         bool | None, typer.Option("--drop-repeats", help="Drop an event on the same item as the one before.")
     ] = None,
@@ -67,34 +65,25 @@ def command(  # more than ten parameters: they are the flags
         str | None, typer.Option(help="Random split: keep sessions of one user_id, or first_last_item, together.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random choices [default: 0].")] = None,
-    validation: Annotated[
-        str | None, typer.Option(help="Validation sessions: random or latest [default: random].")
-    ] = None,
+    validation: Annotated[str | None, typer.Option(help="Validation sessions: random (default) or latest.")] = None,
     validation_share: Annotated[float | None, typer.Option(help="Share of the training sessions [default: 0.1].")] = (
         None
     ),
     hold_out_items: Annotated[
-        float | None, typer.Option(help="Share of the items to hide from training, as if they were new [default: 0].")
+        float | None, typer.Option(help="Share of the items to hide from training [default: 0].")
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Items' text columns.", metavar="A,B,...")] = None,
-    categorical: Annotated[str | None, typer.Option(help="Items' columns of few values.", metavar="A,B,...")] = None,
-    multi: Annotated[
-        str | None, typer.Option(help="Items' columns of several values: lists, or separated text.", metavar="A,B,...")
-    ] = None,
+    text: Annotated[str | None, _list("Items' text columns.")] = None,
+    categorical: Annotated[str | None, _list("Items' columns of few values.")] = None,
+    multi: Annotated[str | None, _list("Items' columns of several values: lists, or separated text.")] = None,
     multi_separator: Annotated[str | None, typer.Option(help="Between the values of such a text [default: |].")] = None,
-    numeric: Annotated[str | None, typer.Option(help="Items' numeric columns.", metavar="A,B,...")] = None,
+    numeric: Annotated[str | None, _list("Items' numeric columns.")] = None,
     vectors: Annotated[
         str | None,
-        typer.Option(help="Given vectors: items' columns, or files with one row per item.", metavar="A,B=FILE.npy,..."),
+        typer.Option(help="Given vectors: columns, or files with one row per item.", metavar="A,B=FILE.npy,..."),
     ] = None,
-    text_vectors: Annotated[
-        str | None, typer.Option(help="Items' text columns to encode as vectors.", metavar="A,B,...")
-    ] = None,
-    text_encoder: Annotated[
-        str | None,
-        typer.Option(help="Encoder of text vectors: tfidf, or the folder of a sentence-transformers model."),
-    ] = None,
-    ignore: Annotated[str | None, typer.Option(help="Items' columns to ignore.", metavar="A,B,...")] = None,
+    text_vectors: Annotated[str | None, _list("Items' text columns to encode as vectors.")] = None,
+    text_encoder: Annotated[str | None, typer.Option(help="Encoder: tfidf, or a sentence-transformers folder.")] = None,
+    ignore: Annotated[str | None, _list("Items' columns to ignore.")] = None,
     implicit_categories: Annotated[
         str | None,
         typer.Option(
@@ -167,10 +156,7 @@ def command(  # more than ten parameters: they are the flags
         source = replace(source, name=name)
     prepare(source, out, _changed(settings, flags), engine=engine, overwrite=overwrite, say=printing.say)
     document = Dataset.open(out).document
-    if json:
-        printing.show_json(document)
-    else:
-        show_dataset(document)
+    printing.result(document, json, statistics_table(document))
 
 
 def _public(

@@ -27,6 +27,14 @@ def show(*parts: RenderableType) -> None:
         out.print(part)
 
 
+def result(document: Any, as_json: bool, *parts: RenderableType) -> None:
+    """Print a result, as one JSON document or as text and tables."""
+    if as_json:
+        show_json(document)
+    else:
+        show(*parts)
+
+
 def show_json(document: Any) -> None:
     """Print a result as one JSON document; numbers that JSON lacks are a bug of ours."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

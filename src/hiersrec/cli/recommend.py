@@ -59,10 +59,7 @@ def command(  # more than ten parameters: they are the flags
         categories=[path.split("/") for path in category] if category else None,
         per_category=per_category,
     )
-    if json:
-        printing.show_json([answer.to_dict() for answer in answers])
-        return
     ranked = chosen or recommender.candidates
     catalog_size = None if ranked.policy == "all" else recommender.catalog_size
-    for answer in answers:
-        printing.show(*render(answer, catalog_size), "")
+    texts = [part for answer in answers for part in (*render(answer, catalog_size), "")]
+    printing.result([answer.to_dict() for answer in answers], json, *texts)

@@ -49,7 +49,4 @@ def command(
     except KeyboardInterrupt:
         bar.end()
         raise printing.stopped(again) from None
-    if json:
-        printing.show_json(documents)
-        return
-    printing.show(f"Written to {out}: {', '.join(files)}")
+    printing.result(documents, json, f"Written to {out}: {', '.join(files)}")

@@ -18,6 +18,7 @@ def command(
 
     If HIERSREC_API_KEY is set in the environment, clients must send it in the header X-API-Key.
     """
-    from hiersrec.http.server import Service, serve
+    from hiersrec.http.app import ServiceSettings
+    from hiersrec.http.server import serve
 
-    serve(Service(bundle, queue, timeout), host, port, workers)
+    serve(bundle, ServiceSettings(queue, timeout), host, port, workers)

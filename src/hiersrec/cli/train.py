@@ -18,7 +18,7 @@ def command(
         str | None,
         typer.Option(
             help=f"Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: {DEFAULT_RECIPE}; with "
-            "--init-from the recipe of that run, with --resume that of the stopped training."
+            "--init-from the recipe of that run, with --resume the recipe of the stopped training."
         ),
     ] = None,
     set_: Annotated[
@@ -81,9 +81,5 @@ def command(
         again += [] if recipe is None else ["--recipe", recipe]
         again += [word for override in overrides for word in ("--set", override)]
         raise printing.stopped([*again, "--resume"]) from None
-    if not processes.first:
-        return
-    if json:
-        printing.show_json(document)
-        return
-    printing.show(f"Run folder: {out}", f"Next: hiersrec evaluate {out}")
+    if processes.first:
+        printing.result(document, json, f"Run folder: {out}", f"Next: hiersrec evaluate {out}")

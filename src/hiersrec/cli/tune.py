@@ -41,12 +41,8 @@ def command(
         again += ["--trials", str(trials), "--seed", str(seed)]
         again += [word for override in set_ or [] for word in ("--set", override)]
         raise printing.stopped(again) from None
-    if json:
-        printing.show_json(document)
-        return
-    printing.show(*tables(document))
-    best = shlex.quote(str(out / "best.toml"))
-    printing.show(f"Next: hiersrec train {shlex.quote(str(folder))} --recipe {best} --out RUN")
+    best = shlex.join(["hiersrec", "train", str(folder), "--recipe", str(out / "best.toml"), "--out", "RUN"])
+    printing.result(document, json, *tables(document), f"Next: {best}")
 
 
 def tables(document: dict[str, Any]) -> Iterator[RenderableType]:

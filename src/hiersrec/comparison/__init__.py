@@ -1,1 +1,1 @@
-"""Evaluated runs -> groups that differ in seed alone -> one table of means, differences and tests."""
+"""Evaluated runs -> groups that differ only in seed -> one table of means, differences and tests."""

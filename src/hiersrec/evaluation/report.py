@@ -1,6 +1,6 @@
-"""Outcomes -> the numbers of the report and the table of ranks.
+"""Outcomes -> the metrics of the report and the table of ranks.
 
-Names of the numbers: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after
+Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after
 `category_1/`, `event_type/` and the like for each other task that the scorer predicts, over the prefixes whose next
 event has a known class there (`category_1/labelled` of them). Where ties at the target change a value, its bounds
 are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses),

@@ -12,20 +12,16 @@ class Share(Protocol):
     @property
     def rank(self) -> int:
         """Index of this process, from 0."""
-        ...
 
     @property
     def count(self) -> int:
         """Number of processes."""
-        ...
 
     def synchronized(self) -> AbstractContextManager[None]:
         """Wait at the end until all processes are there; an error in one is raised in all."""
-        ...
 
     def total(self, values: Int64) -> Int64:
         """Sum of the arrays of all processes, which have the same shape."""
-        ...
 
 
 class SingleProcess:
@@ -34,9 +30,7 @@ class SingleProcess:
     rank, count = 0, 1
 
     def synchronized(self) -> AbstractContextManager[None]:
-        """Waits for nothing."""
         return nullcontext()
 
     def total(self, values: Int64) -> Int64:
-        """Returns `values`."""
         return values

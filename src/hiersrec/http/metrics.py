@@ -6,6 +6,7 @@ is imported); the worker that gets a request adds up all of them.
 
 import os
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -24,44 +25,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._seconds = Histogram(
-            "hiersrec_request_seconds",
-            "Time of a request inside the server.",
-            ["endpoint"],
-            buckets=SECONDS,
-            registry=self._registry,
+        counter, histogram = partial(Counter, registry=self._registry), partial(Histogram, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livesum")
+        self._seconds = histogram(
+            "hiersrec_request_seconds", "Time of a request inside the server.", ["endpoint"], buckets=SECONDS
         )
-        self._requests = Counter(
-            "hiersrec_requests", "Requests answered.", ["endpoint", "status"], registry=self._registry
-        )
-        self._ranked = Histogram(
-            "hiersrec_candidates_scored", "Items ranked for a session.", buckets=RANKED, registry=self._registry
-        )
-        self._unknown = Counter(
-            "hiersrec_unknown_ids", "Item ids of sessions that the catalogue doesn't have.", registry=self._registry
-        )
-        self._fallbacks = Counter(
-            "hiersrec_fallbacks", "Lists filled up with popular items.", ["kind"], registry=self._registry
-        )
-        self._batches = Histogram(
-            "hiersrec_batch_sessions", "Sessions computed at once.", buckets=BATCHES, registry=self._registry
-        )
-        self._queue = Gauge(
-            "hiersrec_queue_length",
-            "Waiting requests.",
-            registry=self._registry,
-            multiprocess_mode="livesum",
-        )
-        self._model = Gauge(
-            "hiersrec_model_workers",
-            "Workers that answer with this version of the model.",
-            ["version"],
-            registry=self._registry,
-            multiprocess_mode="livesum",
-        )
-        self._reloads = Counter(
-            "hiersrec_reloads", "Bundles opened while running.", ["result"], registry=self._registry
-        )
+        self._requests = counter("hiersrec_requests", "Requests answered.", ["endpoint", "status"])
+        self._ranked = histogram("hiersrec_candidates_scored", "Items ranked for a session.", buckets=RANKED)
+        self._unknown = counter("hiersrec_unknown_ids", "Item ids of sessions that the catalogue doesn't have.")
+        self._fallbacks = counter("hiersrec_fallbacks", "Lists filled up with popular items.", ["kind"])
+        self._batches = histogram("hiersrec_batch_sessions", "Sessions computed at once.", buckets=BATCHES)
+        self._queue = gauge("hiersrec_queue_length", "Waiting requests.")
+        self._model = gauge("hiersrec_model_workers", "Workers with this version of the model.", ["version"])
+        self._reloads = counter("hiersrec_reloads", "Bundles opened while running.", ["result"])
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request."""

@@ -87,8 +87,8 @@ def _document(bench: Bench, recipes: Sequence[str]) -> dict[str, Any]:
 def _run(folder: Path) -> dict[str, Any]:
     """Settings and origin of a run."""
     sealed = open_seal(folder, "run")
-    made = {key: sealed[key] for key in ("created", "versions", "parameters", "best")}
-    return {**made, "recipe": tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))}
+    origin = {key: sealed[key] for key in ("created", "versions", "parameters", "best")}
+    return {**origin, "recipe": tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))}
 
 
 def _notes(bench: Bench, name: str, document: dict[str, Any]) -> list[str]:
