@@ -1,13 +1,13 @@
 """The errors that users meet. Every message says what is wrong, the rule, the value received and the way out.
 
-    HiersrecError            anything this library raises on purpose
+    HiersrecError            every error that this library raises on purpose
     ├── BadInput             a file, column, row or value of the user's data breaks a rule
     ├── BadRecipe            a recipe has an unknown key, a wrong type or an impossible value
-    ├── UnknownName          no module, recipe or dataset of that name
-    ├── BadFolder            a dataset or run folder is missing, cut short, too new, or of another kind
+    ├── UnknownName          there is no module, recipe or dataset of that name
+    ├── BadFolder            a dataset, run or bundle folder is missing, incomplete, too new, or of another kind
     └── MissingExtra         an optional package is not installed
 
-The command line prints the message alone and exits with code 2. A broken promise of our own is an `assert`.
+The command line prints only the message and exits with code 2. Our own invariants are checked by `assert`.
 """
 
 import difflib
@@ -24,13 +24,13 @@ EXTRAS = {
     "export": ("onnx", "onnxscript"),
     "serve": ("fastapi", "onnxruntime", "prometheus_client", "simsimd", "starlette", "uvicorn"),
 }
-"""Packages, as they are imported, by the extra of ours that installs them."""
+"""Extra of this package -> names under which the packages that it installs are imported."""
 INSTALL = "In the folder of your hiersrec checkout, run: pip install '.[{extra}]'"
 """How to install an extra; hiersrec is on no package registry."""
 
 
 class HiersrecError(Exception):
-    """Base of all errors that are the user's to mend."""
+    """Base of all errors that the user can fix."""
 
 
 class BadInput(HiersrecError):
@@ -38,19 +38,19 @@ class BadInput(HiersrecError):
 
 
 class BadRecipe(HiersrecError):
-    """A recipe can't be read as one."""
+    """A recipe is invalid."""
 
 
 class UnknownName(HiersrecError):
-    """Nothing of that name is there."""
+    """There is no member of that name."""
 
 
 class BadFolder(HiersrecError):
-    """A folder is not what it should be."""
+    """A folder is missing, incomplete, or of another kind or version."""
 
 
 class MissingExtra(HiersrecError):
-    """An optional package is needed and absent."""
+    """A package of an extra is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"This needs the package '{package}', which is not installed. {INSTALL.format(extra=extra)}")
@@ -58,7 +58,7 @@ class MissingExtra(HiersrecError):
 
 @contextmanager
 def named_extras() -> Iterator[None]:
-    """Inside, where a package of one of the EXTRAS is absent, MissingExtra says so in place of Python."""
+    """Turn a ModuleNotFoundError for a package of the EXTRAS into MissingExtra."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -70,7 +70,7 @@ def named_extras() -> Iterator[None]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Name the nearest known name, and all of them, such as: Did you mean 'narm'? Known: gru, narm."""
+    """The nearest known name, if one is near, and all of them: "Did you mean 'narm'? Known: gru, narm."."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean '{near[0]}'? " if near else ""

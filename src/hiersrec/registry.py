@@ -1,6 +1,6 @@
-"""A folder is a registry: `encoders/narm.py` is what `encoder = "narm"` names. The only dynamic import of the house.
+"""A folder is a registry: `encoder = "narm"` names the file `encoders/narm.py`.
 
-No table to edit and no decorator: a new file is found, listed and tested the moment it exists. Names that begin with an
+There is no table to edit and no decorator: a new file is found, listed and tested at once. Names that begin with an
 underscore are shared helpers, not members.
 """
 
@@ -19,8 +19,7 @@ def names(folder: str) -> list[str]:
 
 def load(folder: str, name: str) -> ModuleType:
     """Import the member `name` of a folder; raises UnknownName, naming the nearest one, if there is none."""
-    known = names(folder)
-    if name not in known:
-        place = folder.replace(".", "/")
-        raise UnknownName(f"No '{name}' in hiersrec/{place}/. {did_you_mean(name, known)}")
+    members = names(folder)
+    if name not in members:
+        raise UnknownName(f"No '{name}' in hiersrec/{folder.replace('.', '/')}/. {did_you_mean(name, members)}")
     return importlib.import_module(f"hiersrec.{folder}.{name}")

@@ -1,4 +1,4 @@
-"""Letters, array types and the protocols that parts of the house keep to one another.
+"""Letters of shapes, array types, and the protocols between the parts of the package.
 
 Letters, used in every comment that gives a shape:
 
@@ -27,12 +27,12 @@ ExternalId = str | int
 Say = Callable[[str], None]
 """Takes one line of progress."""
 CATEGORY = "category_"
-"""What the names of category tasks begin with; the level, from 1, follows."""
+"""Prefix of the names of category tasks; the level, from 1, follows."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What a scorer sees of B prefixes: never a target.
+    """B prefixes, without their targets: the input of a scorer.
 
     items: (B, T) int32, right-padded with 0. lengths: (B,) int32, 0 for an empty session.
     """
@@ -46,11 +46,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a scorer says about a batch.
+    """The output of a scorer for a batch.
 
     items: (B, N + 1) float32, higher is better; column 0 (padding) is minus infinity.
-    tasks: name of an auxiliary task ("category_1", "event_type") -> (B, C + 1) float32, column 0 minus infinity; what
-    class c stands for is `Catalog.labels(name)`. Empty where nothing but items is predicted.
+    tasks: name of an auxiliary task ("category_1", "event_type") -> (B, C + 1) float32, column 0 minus infinity; the
+    name of class c is `Catalog.labels[task].names[c - 1]`. Empty if only items are predicted.
     """
 
     items: Float32
@@ -63,7 +63,7 @@ class Scores:
 
 
 def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
-    """Of the scores of auxiliary tasks those of categories: level (from 1) -> scores, coarse to fine."""
+    """The scores of the category tasks among `tasks`: level (from 1) -> scores, coarse to fine."""
     levels = {int(name.removeprefix(CATEGORY)): name for name in tasks if name.startswith(CATEGORY)}
     return {level: tasks[levels[level]] for level in sorted(levels)}
 
@@ -88,12 +88,10 @@ class Scorer(Protocol):
 
     @property
     def max_length(self) -> int:
-        """The longest session it looks at; of longer ones it gets the newest items."""
-        ...
+        """Sessions are cut to this many newest items."""
 
     def score(self, batch: Batch) -> Scores:
-        """Scores of every item (and category) for each session of the batch; the arrays are the caller's to change."""
-        ...
+        """Scores of every item (and category) for each session of the batch; the caller may change the arrays."""
 
 
 @runtime_checkable
@@ -102,4 +100,3 @@ class Explainer(Protocol):
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """Parts of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
-        ...

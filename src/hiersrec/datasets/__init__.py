@@ -1,1 +1,1 @@
-"""A public dataset's own files -> events table and items table. One file a dataset; the folder is the registry."""
+"""Public datasets: each file declares a dataset and finds its tables in a folder. The folder is the registry."""

@@ -1,4 +1,4 @@
-"""What every dataset module says about itself, and what several of them need."""
+"""The facts that every dataset module declares, and helpers that several modules use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +13,18 @@ from hiersrec.prepare import columns, files
 
 @dataclass(frozen=True)
 class Facts:
-    """Where a dataset is from, and what must come out of it."""
+    """Source of a dataset, and its published counts."""
 
     title: str
     url: str
     licence: str
     citation: str
     expected: dict[str, int]
-    """Entries of `statistics` in dataset.json, exactly."""
+    """Entries of `statistics` in dataset.json that must be met exactly."""
 
 
 def need_folder(folder: Path | None, name: str, facts: Facts) -> Path:
-    """The folder of a dataset that is not shipped. Raises BadInput, saying where to get it."""
+    """`folder` itself. Raises BadInput with the source of the dataset if it is None."""
     if folder is None:
         raise BadInput(
             f"The dataset {name} is not part of hiersrec ({facts.licence}). Get its files from {facts.url} "
@@ -33,34 +33,36 @@ def need_folder(folder: Path | None, name: str, facts: Facts) -> Path:
     return folder
 
 
-def need_files(folder: Path, names: tuple[str, ...], what: str) -> list[Path]:
-    """Files of a folder. Raises BadInput that names the first one that is missing."""
+def need_files(folder: Path, names: tuple[str, ...], dataset: str) -> list[Path]:
+    """Paths of files in a folder. Raises BadInput with the first one that is missing."""
     for name in names:
         if not (folder / name).is_file():
-            there = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
-            raise BadInput(f"{folder} is not a folder of {what}: there is no {name}. {did_you_mean(name, there)}")
+            existing = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+            raise BadInput(f"{folder} is not a folder of {dataset}: there is no {name}. {did_you_mean(name, existing)}")
     return [folder / name for name in names]
 
 
-def copy_columns(path: Path, wanted: dict[str, str], scratch: Path, separator: str = ",") -> Path:
-    """Stream columns of a CSV file, under new names and as text, with their row number (int64), into Parquet.
+def copy_columns(path: Path, names: dict[str, str], scratch: Path, separator: str = ",") -> Path:
+    """Copy columns of a CSV file as text into a Parquet file, under new names and with the row number (int64).
 
-    `wanted` is new name -> name in the file, compared without case and underscores, for publishers change them between
-    releases. Raises BadInput if one is missing.
+    `names` is new name -> name in the file; case and underscores don't matter, because publishers change them between
+    releases. Raises BadInput if a column is missing.
     """
-    names = files.schema(path, separator).names
-    plain = {columns.bare(name).replace("_", ""): name for name in names}
-    for name in wanted.values():
-        if name.lower().replace("_", "") not in plain:
-            raise BadInput(f"{path} has no column '{name}'. {did_you_mean(name, names)}")
-    taken = {new: plain[old.lower().replace("_", "")] for new, old in wanted.items()}
+    existing = files.schema(path, separator).names
+    normalized = {columns.bare(column).replace("_", ""): column for column in existing}
+    column_of = {}
+    for new, name in names.items():
+        key = name.lower().replace("_", "")
+        if key not in normalized:
+            raise BadInput(f"{path} has no column '{name}'. {did_you_mean(name, existing)}")
+        column_of[new] = normalized[key]
     out = scratch / f"{path.stem}.columns.parquet"
-    schema = pa.schema([("row", pa.int64()), *((new, pa.string()) for new in taken)])
-    row = 0
+    schema = pa.schema([("row", pa.int64()), *((new, pa.string()) for new in column_of)])
+    start = 0
     with pq.ParquetWriter(out, schema) as writer:
-        for batch in files.batches(path, list(taken.values()), separator):
-            found = {new: batch.column(batch.schema.get_field_index(old)) for new, old in taken.items()}
-            number = pa.array(np.arange(row, row + len(batch), dtype=np.int64))
-            writer.write_batch(pa.RecordBatch.from_pydict({"row": number, **found}, schema=schema))
-            row += len(batch)
+        for batch in files.batches(path, list(column_of.values()), separator):
+            values = {new: batch.column(batch.schema.get_field_index(name)) for new, name in column_of.items()}
+            row = pa.array(np.arange(start, start + len(batch), dtype=np.int64))
+            writer.write_batch(pa.RecordBatch.from_pydict({"row": row, **values}, schema=schema))
+            start += len(batch)
     return out

@@ -1,18 +1,18 @@
 """Diginetica: item views of a web shop, CIKM Cup 2016, track 2, in the standard split of the literature.
 
-Source: https://competitions.codalab.org/competitions/11161. Two layouts are read, and give the same kind of dataset:
+Source: https://competitions.codalab.org/competitions/11161. Two layouts are read:
 
-- the raw files train-item-views.csv, product-categories.csv and products.csv (';' between columns);
+- the raw files train-item-views.csv, product-categories.csv and products.csv (separated by ';');
 - train.parquet, test.parquet and items.parquet with session_id, position, item_id and category_1, already split.
 
-Raw files are split as `CRIPAC-DIG/SR-GNN:datasets/preprocess.py` does, whose numbers everybody compares with: clicks in
-the order of `timeframe`, ties in the order of the file; a session's day is the `eventdate` of its last row in the file;
-sessions of one click are dropped; then, counted over all days and once, items with fewer than 5 clicks; then again
-sessions of one. Test are the sessions after the last day minus 7, training those before it: **sessions of exactly that
-day are in neither part**. Test clicks on items that training never saw are dropped, and test sessions that this leaves
-with one. Two deviations, which change no metric: item ids stay as given, and days are calendar days, not local times.
+Raw files are split as in `CRIPAC-DIG/SR-GNN:datasets/preprocess.py`, whose numbers are the standard of comparison:
+clicks are sorted by `timeframe`, ties by row; a session's day is the `eventdate` of its last row. Dropped are sessions
+of one click; then, counted once and over all days, items with fewer than 5 clicks; then again sessions of one click.
+Sessions after the last day minus 7 are test, those before it training: **sessions of exactly that day are in neither**.
+Test clicks on items that training never saw are dropped, then test sessions of one click. Two deviations change no
+metric: item ids stay as given, and days are calendar days, not local times.
 
-Sorted by time is what counts: results near 62/27 in the literature come from files that were not (see SR-GNN's issues).
+Clicks must be sorted by time: results near 62/27 in the literature come from unsorted files (see SR-GNN's issues).
 """
 
 from pathlib import Path
@@ -23,6 +23,7 @@ import ibis
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
 from hiersrec.errors import BadInput
 from hiersrec.prepare.engine import Engine
+from hiersrec.prepare.files import location
 from hiersrec.prepare.settings import PrepareSettings, SplitSettings
 from hiersrec.prepare.source import Source
 
@@ -57,20 +58,20 @@ def source(folder: Path | None = None) -> Source:
     return Source("diginetica", train, items, test)
 
 
-def _from_raw(given: Source, engine: Engine) -> Source:
+def _from_raw(raw: Source, engine: Engine) -> Source:
     """Raw files -> train, test and items tables, in the published split."""
-    view_columns = {"session_id": "sessionId", "item_id": "itemId", "timeframe": "timeframe", "day": "eventdate"}
-    views = copy_columns(given.events, view_columns, engine.scratch, ";")
-    categories = copy_columns(given.extra[0], {"item_id": "itemId", "category_1": "categoryId"}, engine.scratch, ";")
+    names = {"session_id": "sessionId", "item_id": "itemId", "timeframe": "timeframe", "day": "eventdate"}
+    views = copy_columns(raw.events, names, engine.scratch, ";")
+    categories = copy_columns(raw.extra[0], {"item_id": "itemId", "category_1": "categoryId"}, engine.scratch, ";")
     names = {"item_id": "itemId", "pricelog2": "pricelog2", "name_tokens": "product.name.tokens"}
-    products = copy_columns(given.extra[1], names, engine.scratch, ";")
-    _refuse_bad_rows(engine, engine.read(views), given.events)
+    products = copy_columns(raw.extra[1], names, engine.scratch, ";")
+    _refuse_bad_rows(engine, engine.read(views), raw.events)
     train, test = published_split(engine, engine.read(views))
     category = engine.read(categories).mutate(item_id=_int("item_id"), category_1=_int("category_1"))
     product = engine.read(products).mutate(item_id=_int("item_id"), pricelog2=ibis._.pricelog2.try_cast("float64"))
     joined = category.drop("row").left_join(product.drop("row"), "item_id").drop("item_id_right")
     items = engine.save(engine.scratch / "items.parquet", joined.order_by("item_id"))
-    return Source(given.name, train, items, test)
+    return Source(raw.name, train, items, test)
 
 
 def _int(column: str) -> Any:
@@ -78,19 +79,17 @@ def _int(column: str) -> Any:
 
 
 def _refuse_bad_rows(engine: Engine, views: Any, file: Path) -> None:
-    numbers = ("session_id", "item_id", "timeframe")
-    # Engines differ in what they take for a whole number ("1.5" is 2 for DuckDB), but for digits.
-    digits = {name: ibis.ifelse(ibis._[name].re_search("^-?[0-9]+$"), ibis._[name], ibis.null()) for name in numbers}
+    integers = ("session_id", "item_id", "timeframe")
+    # Only digits: engines differ in which other texts they cast to integers ("1.5" is 2 for DuckDB).
+    digits = {name: ibis.ifelse(ibis._[name].re_search("^-?[0-9]+$"), ibis._[name], ibis.null()) for name in integers}
     parsed = views.mutate(
         **{name: text.try_cast("int64") for name, text in digits.items()}, day=ibis._.day.try_cast("date")
     )
-    wrong = parsed.filter(ibis.or_(*(parsed[name].isnull() for name in (*numbers, "day"))))
-    rows = engine.arrow(wrong.order_by("row").limit(1)).to_pylist()
-    if rows:
-        row = rows[0]["row"] + 1
+    wrong = parsed.filter(ibis.or_(*(parsed[name].isnull() for name in (*integers, "day"))))
+    if rows := engine.arrow(wrong.order_by("row").limit(1)).to_pylist():
         raise BadInput(
-            f"{file}, row {row} (line {row + 1}): a session, item or timeframe that is no integer, or an eventdate "
-            f"that is no day such as 2016-05-09. Get the file anew."
+            f"{location(file, rows[0]['row'] + 1)}: session, item and timeframe must be integers, and eventdate a day "
+            f"such as 2016-05-09. Download the file again."
         )
 
 
@@ -107,12 +106,12 @@ def published_split(engine: Engine, views: Any) -> tuple[Path, Path]:
     last_day = engine.arrow(views.aggregate(day=views["session_day"].max()))["day"][0].as_py()
     if last_day is None:
         raise BadInput(
-            "No session is left: no item of the views has 5 clicks in sessions of two or more. Get the file anew."
+            "No session is left: no item of the views has 5 clicks in sessions of two or more. Download the file again."
         )
     cut = ibis.date(str(last_day)) - ibis.interval(days=TEST_DAYS)
     columns = ["session_id", "item_id", "position", "timestamp"]
-    inside = ibis.window(group_by="session_id", order_by=["timeframe", "row"])
-    views = views.mutate(position=ibis.row_number().over(inside), timestamp=views["session_day"])
+    in_order = ibis.window(group_by="session_id", order_by=["timeframe", "row"])
+    views = views.mutate(position=ibis.row_number().over(in_order), timestamp=views["session_day"])
     train = engine.save(
         engine.scratch / "views_train.parquet", views.filter(views["session_day"] < cut).select(columns)
     )

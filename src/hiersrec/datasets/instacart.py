@@ -1,4 +1,4 @@
-"""Instacart: one grocery order of each of 131,209 customers, items in the order in which they went into the basket.
+"""Instacart: one grocery order of each of 131,209 customers, items in the order in which they were put into the cart.
 
 Source: The Instacart Online Grocery Shopping Dataset 2017, the training orders. Non-commercial use with attribution, so
 it is never shipped. Two layouts are read:
@@ -10,6 +10,7 @@ Two levels, 21 departments > 134 aisles, a strict tree. The orders have no dates
 """
 
 from pathlib import Path
+from typing import Any
 
 import ibis
 
@@ -41,29 +42,21 @@ def source(folder: Path | None = None) -> Source:
     return Source("instacart", events, items)
 
 
-def _from_raw(given: Source, engine: Engine) -> Source:
+def _from_raw(raw: Source, engine: Engine) -> Source:
     """Four raw tables -> events and items."""
-    columns = {"session_id": "order_id", "item_id": "product_id", "position": "add_to_cart_order"}
-    orders = copy_columns(given.events, columns, engine.scratch)
-    columns = {
-        "item_id": "product_id",
-        "title": "product_name",
-        "aisle_id": "aisle_id",
-        "department_id": "department_id",
-    }
-    products = copy_columns(given.extra[0], columns, engine.scratch)
-    aisles = copy_columns(given.extra[1], {"aisle_id": "aisle_id", "category_2": "aisle"}, engine.scratch)
-    departments = copy_columns(
-        given.extra[2], {"department_id": "department_id", "category_1": "department"}, engine.scratch
+
+    def read(file: Path, **names: str) -> Any:
+        return engine.read(copy_columns(file, names, engine.scratch))
+
+    orders = read(raw.events, session_id="order_id", item_id="product_id", position="add_to_cart_order")
+    orders = orders.mutate(**{name: ibis._[name].cast("int64") for name in ("session_id", "item_id", "position")})
+    events = engine.save(engine.scratch / "events_normal.parquet", orders.order_by("row").drop("row"))
+    products = read(
+        raw.extra[0], item_id="product_id", title="product_name", aisle_id="aisle_id", department_id="department_id"
     )
-    numbered = engine.read(orders).mutate(
-        session_id=ibis._.session_id.cast("int64"),
-        item_id=ibis._.item_id.cast("int64"),
-        position=ibis._.position.cast("int64"),
-    )
-    events = engine.save(engine.scratch / "events_normal.parquet", numbered.order_by("row").drop("row"))
-    joined = engine.read(products).join(engine.read(aisles).drop("row"), "aisle_id")
-    joined = joined.join(engine.read(departments).drop("row"), "department_id")
-    listed = joined.mutate(item_id=ibis._.item_id.cast("int64")).order_by("item_id")
-    items = engine.save(engine.scratch / "items.parquet", listed.select("item_id", "title", "category_1", "category_2"))
-    return Source(given.name, events, items)
+    aisles = read(raw.extra[1], aisle_id="aisle_id", category_2="aisle")
+    departments = read(raw.extra[2], department_id="department_id", category_1="department")
+    joined = products.join(aisles.drop("row"), "aisle_id").join(departments.drop("row"), "department_id")
+    table = joined.mutate(item_id=ibis._.item_id.cast("int64")).order_by("item_id")
+    items = engine.save(engine.scratch / "items.parquet", table.select("item_id", "title", "category_1", "category_2"))
+    return Source(raw.name, events, items)

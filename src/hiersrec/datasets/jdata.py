@@ -1,9 +1,9 @@
 """JData: three days of view, order, follow and comment events of JD.com, 2018-03-01 to 2018-03-03.
 
-Source: JD.com's JData competition 2019, https://jdata.jd.com; not shipped. Read are events.parquet (session_id,
+Source: JD.com's JData competition 2019, https://jdata.jd.com; not shipped. The files are events.parquet (session_id,
 position, item_id, timestamp in seconds, event_type, user_id) and items.parquet (item_id, category_1, brand, shop,
-listed_month). 30,360 events in 5,696 sessions on 12,971 items; one level of 78 categories. Views 27,161, orders 2,164,
-comments 530, follows 505. The raw competition files hold no sessions and are not read.
+listed_month): 30,360 events (27,161 views, 2,164 orders, 530 comments, 505 follows) in 5,696 sessions on 12,971 items,
+one level of 78 categories. The raw competition files can't be used: they have no sessions.
 """
 
 from pathlib import Path

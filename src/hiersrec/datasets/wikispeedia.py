@@ -1,11 +1,12 @@
-"""Wikispeedia: paths of people who walk from one Wikipedia article to another by its links. Shipped with hiersrec.
+"""Wikispeedia: paths of players from one Wikipedia article to another by links. Shipped with hiersrec.
 
 Source: SNAP, https://snap.stanford.edu/data/wikispeedia.html; West and Leskovec, WWW 2012; West, Pineau and Precup,
 IJCAI 2009. Free for research with citation (files/wikispeedia/CITATION.md). 51,312 finished paths over 4,604 articles
-with titles and three category levels, 14 > 102 > 27; 32 % of the articles have the third. No times: clicks in order.
+with titles and three category levels, 14 > 102 > 27; 32 % of the articles have the third. Clicks are ordered, without
+times.
 
-Known leak: players are given start and goal, and thousands of paths share both. So a pair of (first, last) article is
-wholly on one side of the split.
+Known leak: players are given start and goal, and thousands of paths share both. So all paths with the same first and
+last article are on one side of the split.
 """
 
 import re
@@ -35,36 +36,30 @@ EMBEDDED = Path(__file__).parent / "files" / "wikispeedia"
 
 
 def source(folder: Path | None = None) -> Source:
-    """The embedded files, or those of a folder laid out like them."""
+    """The shipped files, or those in a folder with the same layout."""
     events, items = need_files(folder or EMBEDDED, ("events.parquet", "items.parquet"), "Wikispeedia")
     return Source("wikispeedia", events, items, convert=_readable)
 
 
-def _readable(given: Source, engine: Engine) -> Source:
-    """Category paths such as "Geography.European_Geography" under readable names such as "European Geography"."""
-    assert given.items is not None
-    table = pq.read_table(given.items)
+def _readable(raw: Source, engine: Engine) -> Source:
+    """Replace category paths such as "Geography.European_Geography" by names such as "European Geography"."""
+    assert raw.items is not None
+    table = pq.read_table(raw.items)
     for column in ("category_1", "category_2", "category_3"):
-        names = table[column].to_pylist()
-        shown = readable_names({name for name in names if name is not None})
-        values = pa.array([name if name is None else shown[name] for name in names], pa.string())
+        paths = table[column].to_pylist()
+        names = readable_names({path for path in paths if path is not None})
+        values = pa.array([None if path is None else names[path] for path in paths], pa.string())
         table = table.set_column(table.column_names.index(column), column, values)
     items = engine.scratch / "items.parquet"
     pq.write_table(table, items)
-    return Source(given.name, given.events, items)
+    return Source(raw.name, raw.events, items)
 
 
 def readable_names(paths: set[str]) -> dict[str, str]:
-    """Dotted path -> its last part in words; with the part above ("Art: Artists") where that alone is not unique."""
-    last = Counter(path.split(".")[-1] for path in paths)
-    return {
-        path: ": ".join(_words(part) for part in path.split(".")[-1 if last[_end(path)] == 1 else -2 :])
-        for path in paths
-    }
-
-
-def _end(path: str) -> str:
-    return path.split(".")[-1]
+    """Dotted path -> its last part in words; with the part above ("Art: Artists") if the last part is not unique."""
+    parts = {path: path.split(".") for path in paths}
+    count = Counter(names[-1] for names in parts.values())
+    return {path: ": ".join(map(_words, names[-1 if count[names[-1]] == 1 else -2 :])) for path, names in parts.items()}
 
 
 def _words(part: str) -> str:
