@@ -20,8 +20,7 @@ SOURCE = Facts(
     expected={"training_sessions": 4_557, "test_sessions": 1_139, "items": 11_139, "interactions": 30_360},
 )
 SETTINGS = PrepareSettings(
-    split=SplitSettings(method="fraction", value=0.2),
-    metadata=Metadata(categorical=("brand", "shop")),
+    split=SplitSettings(method="fraction", value=0.2), metadata=Metadata(categorical=("brand", "shop"))
 )
 
 

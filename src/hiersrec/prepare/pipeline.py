@@ -16,7 +16,7 @@ from hiersrec.prepare import arrays, catalog, event_types, filters, reading, ses
 from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.engines import DUCKDB, check, open_engine
 from hiersrec.prepare.hold_out import hold_out
-from hiersrec.prepare.implicit import find as find_implicit
+from hiersrec.prepare.implicit.find import find
 from hiersrec.prepare.items import ItemsTable, read_items
 from hiersrec.prepare.settings import PrepareSettings
 from hiersrec.prepare.source import Source, describe_files, parts
@@ -116,7 +116,10 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     typed, types = event_types.encode_types(engine, with_part)
     unseen_events = arrays.write_parts(engine, folder, typed, session_ids.join(assigned, "session"), numbering, sizes)
     pq.write_table(unseen, folder / "test" / UNSEEN)
-    implicit = _implicit(folder, vocabulary, items, settings, say) if settings.implicit.enabled else None
+    implicit = None
+    if settings.implicit.enabled:
+        train, valid = (Sessions.open(folder / part) for part in ("train", "valid"))
+        implicit = find(train, valid, vocabulary, items, settings.implicit, settings.split.seed, say)
     say(f"prepare: write {vocabulary.num_rows:,} items")
     paths = None if implicit is None else implicit.paths
     written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say, paths)
@@ -133,7 +136,7 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
         say(f"prepare: {written.absent:,} items are not in the items table, {written.extra:,} of its rows are unused")
     return {
         "columns": {"events": events.columns, "items": {} if items is None else items.columns},
-        "order": sessions.ORDER_RULES["position" in events.columns],
+        "order": f"{'position' if 'position' in events.columns else 'timestamp'}, ties by row of the file",
         "filters": record + after_filters,
         "split": facts,
         "statistics": {
@@ -143,13 +146,6 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
         },
         "implicit": None if implicit is None else implicit.facts,
     }
-
-
-def _implicit(
-    folder: Path, vocabulary: pa.Table, items: ItemsTable | None, settings: PrepareSettings, say: Say
-) -> find_implicit.ImplicitCategories:
-    train, valid = (Sessions.open(folder / part) for part in ("train", "valid"))
-    return find_implicit.find(train, valid, vocabulary, items, settings.implicit, settings.split.seed, say)
 
 
 def _same_ids(events: reading.Events, items: ItemsTable) -> tuple[reading.Events, ItemsTable]:

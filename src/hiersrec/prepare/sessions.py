@@ -8,9 +8,6 @@ from hiersrec.errors import BadInput
 from hiersrec.prepare.engine import Engine
 from hiersrec.prepare.reading import Events
 
-ORDER_RULES = {True: "position, ties by row of the file", False: "timestamp, ties by row of the file"}
-"""Order within a session, by whether events have a position."""
-
 
 def of_types(engine: Engine, events: Events, types: tuple[str, ...]) -> Any:
     """Only the events of some types. Raises BadInput if no event has one of them."""

@@ -82,11 +82,7 @@ def _start(master: str, scratch: Path) -> Any:
     is_local = master.startswith("local")
     if not is_local:
         _check_master(master)
-    settings = {
-        "spark.master": master,
-        "spark.app.name": "hiersrec prepare",
-        "spark.ui.showConsoleProgress": "false",
-    }
+    settings = {"spark.master": master, "spark.app.name": "hiersrec prepare", "spark.ui.showConsoleProgress": "false"}
     if is_local:  # nobody else needs to reach it, and it spills where there is room
         settings |= {
             "spark.driver.bindAddress": "127.0.0.1",

@@ -50,7 +50,6 @@ class Feature:
 
     @property
     def is_vector(self) -> bool:
-        """Whether `values` are vectors."""
         return self.values.dtype == np.float32
 
 
@@ -75,7 +74,11 @@ class Catalog:
             Feature(**facts, values=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r"))
             for facts in json.loads((folder / "features.json").read_text(encoding="utf-8"))
         ]
-        return cls(items, levels, features, _event_types(folder / EVENT_TYPES))
+        event_types = {}
+        if (folder / EVENT_TYPES).is_file():
+            types = pq.read_table(folder / EVENT_TYPES)
+            event_types = dict(zip(types["name"].to_pylist(), types["train_count"].to_pylist(), strict=True))
+        return cls(items, levels, features, event_types)
 
     @property
     def num_items(self) -> int:
@@ -144,10 +147,3 @@ def _level(nodes: pa.Table) -> Level:
     names = [None, *nodes["name"].to_pylist()]
     parents = np.concatenate([[0], nodes["parent"].to_numpy()]).astype(np.int32)
     return Level(num_known=sum(name is not None for name in names), names=names, parents=parents)
-
-
-def _event_types(path: Path) -> dict[str, int]:
-    if not path.is_file():
-        return {}
-    table = pq.read_table(path)
-    return dict(zip(table["name"].to_pylist(), table["train_count"].to_pylist(), strict=True))

@@ -53,7 +53,6 @@ class Dataset:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The items, read once."""
         return Catalog.open(self.folder / "catalog")
 
     def training(self) -> TrainingData:

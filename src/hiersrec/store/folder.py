@@ -62,7 +62,8 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
         if not (out / SEALS[kind]).is_file():
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite leaves it alone.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(out)
+    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
+        _remove(folder)
     temporary, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
     temporary.mkdir()
     try:
@@ -78,15 +79,9 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
 def put_back(out: Path) -> None:
     """Restore `out` if a killed process had renamed it to replace it, and nothing is there."""
     if not os.path.lexists(out):
-        for old in _abandoned(out, "old"):  # at most one: writers sweep first
+        for old in _abandoned(out, "old"):  # at most one: `new_folder` removes them first
             with suppress(OSError):  # another process was faster, or this one may not write here
                 old.replace(out)
-
-
-def _sweep(out: Path) -> None:
-    """Remove the temporary folders that killed processes left next to `out`."""
-    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
-        _remove(folder)
 
 
 def _remove(folder: Path) -> None:
@@ -177,18 +172,14 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
             f"as it was, or make or copy the {kind} folder again."
         )
     for name, (size, checksum) in files.items():
-        _check_file(folder / name, size, checksum if checksums else None, kind)
+        file = folder / name
+        if not file.is_file():
+            raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.")
+        if (actual := file.stat().st_size) != size:
+            raise BadFolder(f"{file} has {actual} bytes, its seal says {size}. Make or copy the {kind} folder again.")
+        if checksums and sha256(file) != checksum:
+            raise BadFolder(f"{file} does not match its checksum. Make or copy the {kind} folder again.")
     return document
-
-
-def _check_file(path: Path, size: int, checksum: str | None, kind: str) -> None:
-    if not path.is_file():
-        raise BadFolder(f"{path} is missing. The {kind} folder is cut short: make or copy it again.")
-    actual = path.stat().st_size
-    if actual != size:
-        raise BadFolder(f"{path} has {actual} bytes, its seal says {size}. Make or copy the {kind} folder again.")
-    if checksum is not None and sha256(path) != checksum:
-        raise BadFolder(f"{path} does not match its checksum. Make or copy the {kind} folder again.")
 
 
 def sha256(path: Path) -> str:

@@ -45,7 +45,8 @@ def encode(
             f"The metadata column '{name}' can't be part of a file name. Rename it, or leave it out with --ignore."
         )
     values = plain(name, kind, column, item)
-    codebook = _named(name, lambda: _fit(kind, values, metadata))
+    settings = {"multi": (metadata.multi_separator,), "pretrained": (metadata.text_encoder,)}.get(kind, ())
+    codebook: Codebook = _named(name, lambda: _module(kind).fit(values, *settings))
     rows = apply(name, kind, codebook, values, say)
     padding = np.zeros((1, rows.shape[1]), rows.dtype)
     vocabulary = _module(kind).vocabulary(codebook) if kind in TOKENS else 0
@@ -65,12 +66,6 @@ def apply(name: str, kind: str, codebook: Codebook, values: list[Any], say: Say)
     extra = (progress,) if kind == "pretrained" else ()
     encoded: Int32 | Float32 = _named(name, lambda: _module(kind).apply(codebook, values, *extra))
     return encoded
-
-
-def _fit(kind: str, values: list[Any], metadata: Metadata) -> Codebook:
-    settings = {"multi": (metadata.multi_separator,), "pretrained": (metadata.text_encoder,)}
-    codebook: Codebook = _module(kind).fit(values, *settings.get(kind, ()))
-    return codebook
 
 
 def _module(kind: str) -> ModuleType:
