@@ -2,7 +2,7 @@
 
     bundle.json      the seal: what was exported from what, how it was checked, and the checksum of every file
     encoder.onnx     input vectors of a session -> query and predictions of the tasks (model/exported.py);
-                     or encoder.int8.onnx, whose products are made of bytes
+                     or encoder.int8.onnx, with int8 products
     inputs.npy       (N + 1, D) float32: input vector of each item
     vectors.npy ...  what queries are compared with, in the order of the layout (retrieval/slabs.py)
     layout/          where each item and category lies in it (retrieval/layout.py)

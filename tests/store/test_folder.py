@@ -101,7 +101,7 @@ def test_overwrite_spares_what_is_not_ours(tmp_path: Path, kind: str) -> None:
     else:
         make(out)
 
-    message = r"is not a run folder \(no run\.json\), so --overwrite leaves it alone"
+    message = r"is not a run folder \(no run\.json\), so --overwrite does not touch it"
     with pytest.raises(BadFolder, match=message), new_folder(out, "run", overwrite=True):
         pass
     assert out.exists()

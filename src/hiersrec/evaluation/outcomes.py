@@ -39,7 +39,7 @@ class Outcomes:
         self.listed[rows] = future_items.listed_counts(futures, lists)
 
     def total(self, share: Share) -> "Outcomes":
-        """Merge the outcomes of all processes, each of which has filled some rows."""
+        """Merge the outcomes of all processes; each has filled some rows."""
         arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.listed)
         return Outcomes(self.k, *map(share.total, arrays))
 

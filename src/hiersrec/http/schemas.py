@@ -31,7 +31,7 @@ MOST_SESSIONS = 256
 MOST_LISTED = 1_000
 """Limit of k."""
 MOST_ANSWERED = 20_000
-"""Limit of sessions of a batch times k: nothing else is answered while so many items are written as JSON."""
+"""Limit of sessions of a batch times k: nothing else is answered while the items are written as JSON."""
 LONGEST_ID = 1_000
 """Limit of the characters of an id."""
 SHOWN = 60

@@ -1,7 +1,7 @@
 """A trained model as one graph and a few tables: all that serving needs of it, without PyTorch.
 
 At inference the input vector of an item (eq. 1) is a constant, and so is what the item task compares a query with. So
-the graph starts at input vectors and ends at the query, and the tables lie beside it:
+the graph starts at input vectors and ends at the query, and the tables hold the rest:
 
     score_i = query . vector_i + bias_i + item terms_i + sum over the positions t with s_t = i of position terms_t
     query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)

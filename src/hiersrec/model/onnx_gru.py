@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 NAME = "hiersrec::gru"
 
-# Nothing runs it: the exporter asks for its shape and replaces it.
+# Nothing runs it: the exporter reads its shape and replaces it.
 torch.library.define(NAME, "(Tensor x, Tensor w, Tensor r, Tensor b, int width) -> Tensor")
 
 

@@ -41,7 +41,7 @@ def write_parts(
     """Write train/, valid/ and test/; returns the number of events with an unseen item.
 
     `events` have item_id, part, number, the columns of `order_columns` and perhaps type; `sessions` have session_id,
-    part and number; `numbering` has item_id and item; `sizes` are the numbers of events of each part.
+    part and number; `numbering` has item_id and item; `sizes` are the event counts of the parts.
     """
     path = engine.scratch / "numbering.parquet"
     pq.write_table(numbering, path)

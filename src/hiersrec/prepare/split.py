@@ -155,7 +155,7 @@ def number_parts(
 ) -> tuple[Any, dict[str, dict[str, int]]]:
     """Number the sessions of each part from 0, in the order of the arrays (S,).
 
-    Returns the Ibis table (session, part, number), kept as `name`, and the numbers of sessions and events by part.
+    Returns the Ibis table (session, part, number), kept as `name`, and the counts of sessions and events by part.
     """
     numbers = np.zeros(len(part), np.int64)
     counts = {}

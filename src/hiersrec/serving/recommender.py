@@ -144,7 +144,7 @@ class Recommender:
                 raise BadInput(f"{name} must be at least 1, got {value}.")
         if explain and not self.ranker.explains:
             raise BadInput(
-                "This model has no reasons to give: only recipes with [[tasks]] split their scores into addends. "
+                "This model has no reasons to give: only recipes with [[tasks]] split their scores into parts. "
                 f"Ask without explain, or train with --recipe {DEFAULT_RECIPE}."
             )
         for session in sessions:
@@ -235,8 +235,8 @@ class Recommender:
             return [[Reason(POPULAR, value, [], value)] for value in values]
         if len(items) == 0:
             return []
-        alone = Batch(session[None], np.array([len(session)], np.int32))
-        return reasons(self.catalog, chances, self.ranker.explain(alone, items))
+        batch = Batch(session[None], np.array([len(session)], np.int32))
+        return reasons(self.catalog, chances, self.ranker.explain(batch, items))
 
     def _seen(self, items: Int32) -> list[SeenItem]:
         titles = self._titles(items)

@@ -60,7 +60,7 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
         if not overwrite:
             raise BadFolder(f"{out} exists already. Choose another --out, or replace it with --overwrite.")
         if not (out / SEALS[kind]).is_file():
-            raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite leaves it alone.")
+            raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite does not touch it.")
     out.parent.mkdir(parents=True, exist_ok=True)
     for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
         _remove(folder)

@@ -21,7 +21,7 @@ class Labels:
     """The classes of one task."""
 
     names: list[str]
-    """Names of the classes; that of class c is names[c - 1]."""
+    """Names of the classes; class c has names[c - 1]."""
     train_count: Int64
     """(C + 1,) int64: training events of each class; entry 0 is zero."""
     of_item: Int32 | None

@@ -23,7 +23,7 @@ from hiersrec.types import Bool, Int32
 
 MOST_PARTS = 5_000
 """A query word is broad if it is part of more distinct words than this, or of words with postings for half of the
-lines. Broad words are looked up in the lines themselves: so many lines match that the first ones are enough."""
+lines. Broad words are looked up in the lines themselves: enough of the first lines match."""
 
 
 class TitleSearch:

@@ -102,7 +102,7 @@ def trend(num_items: int, train: Sessions) -> Float32:
     lately = np.bincount(items, weight, size)[1:]
     whole = np.bincount(items, minlength=size)[1:]
     expected = whole * (lately.sum() / max(1, whole.sum()))
-    excess = ((lately - expected) ** 2 - expected).sum()  # of the variance, over that of chance
+    excess = ((lately - expected) ** 2 - expected).sum()  # variance above the variance of chance
     if excess <= 0:
         return np.zeros(num_items, np.float32)
     shape = (expected**2).sum() / excess

@@ -14,7 +14,7 @@ from hiersrec.store.sessions import Prefixes, Sessions
 from hiersrec.types import Float32, Int64, Say
 
 MAX_CLUSTERS = 4096
-"""More clusters are not tried: k-means gets slow, and so many are hardly categories."""
+"""More clusters are not tried: k-means gets slow, and clusters get too small for categories."""
 MIN_ITEMS = 4
 """Items per cluster, on average."""
 PATIENCE = 2

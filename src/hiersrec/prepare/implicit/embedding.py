@@ -27,9 +27,9 @@ this many walks, which suppresses noise, common in small graphs."""
 
 
 def graph(train: Sessions) -> tuple[csr_matrix, Int64]:
-    """The bipartite graph (S, M) of S sessions and the M items in them, and the numbers of those items (M,) int64.
+    """The bipartite graph (S, M) of S sessions and the M items in them, and these items (M,) int64.
 
-    An edge is 1 even if a session visits an item often, which says how good it is, not of which kind.
+    An edge is 1 even if a session visits an item often, which says how good it is, not what kind of item.
     """
     items, column = np.unique(np.asarray(train.items), return_inverse=True)
     row = train.of_events()
@@ -63,7 +63,7 @@ def _solver(seed: int) -> Any:
 
     class Randomised(SVDSolver):  # type: ignore[misc]  # the base ships no types
         def fit(self, matrix: csr_matrix, n_components: int) -> "Randomised":
-            # Single precision halves the memory, most of which is W numbers per session.
+            # Single precision halves the memory, mostly W numbers per session.
             left, values, right = randomized_svd(
                 matrix.astype(np.float32), n_components, n_iter=ITERATIONS, random_state=seed
             )
