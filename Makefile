@@ -46,10 +46,11 @@ fmt: setup  ## format the code and mend what the linter can mend
 	$(RUN) ruff format
 	$(RUN) ruff check --fix
 
-check: setup  ## lint, format and types; changes nothing
+check: setup  ## lint, format, types and words; changes nothing
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
+	$(VENV)/bin/python tools/check_words.py
 
 test: setup  ## run all tests
 	$(TESTS)

@@ -1,6 +1,6 @@
 """A trained run + a table of new items -> a run folder that can recommend them too, without retraining.
 
-A model trained for it (that of the default recipe is) scores an item through its categories and metadata where it has
+A model trained for it (such as the default recipe's) scores an item through its categories and metadata where it has
 no E^I of its own. So new items need nothing learnt: they get rows of zeros in the item table, and so do nodes that the
 tree lacked. All else stays as it was, and with it every score of the other items in sessions without new ones.
 """

@@ -64,7 +64,7 @@ def check_origin(run: Path) -> None:
 def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """Copy what the run has learnt into the fresh `model` of `recipe` on `dataset`, in place.
 
-    Returns the entry `init_from` of run.json: the origin, the numbers of known, new and gone items and categories, and
+    Returns the entry `init_from` of run.json: the origin, the counts of known, new and gone items and categories, and
     the tensors that the run lacks. Raises BadFolder if the run is damaged or its dataset had other columns, BadRecipe
     if its recipe gives weights of other shapes.
     """
