@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hiersrec.comparison.groups import Group, grouped
-from hiersrec.comparison.measured import Measured, read_measured
+from hiersrec.comparison.measured import read_measured
 from hiersrec.comparison.resampling import interval, resampled_sums
 from hiersrec.comparison.significance import holm, p_resampled, p_welch
 from hiersrec.errors import BadInput
@@ -60,7 +60,8 @@ def compare(
     options = options or ComparisonOptions()
     groups = grouped([read_measured(folder) for folder in folders])
     first = groups[0].runs[0]
-    sessions = _sessions(first)
+    codes = first.ranks["session_id"].combine_chunks().dictionary_encode().indices
+    sessions = codes.to_numpy().astype(np.int64)  # (P,): number of each prefix's session, from 0
     sums_of = {metric: _sums(groups, metric, sessions) for metric in options.metrics}
     columns = np.concatenate([part for sums in sums_of.values() for part in sums.columns()], axis=1)
     resampled = np.split(resampled_sums(columns, options.bootstrap, options.seed, progress), len(sums_of), axis=1)
@@ -108,12 +109,6 @@ class _Sums:
         """Sums to resample: of the groups, of ours minus each baseline, and counts: (S, G), (S, G - 1), (S, 1)."""
         # A difference is taken before it is summed, so that equal runs differ by 0 and not by rounding.
         return [self.sums, self.sums[:, :1] - self.sums[:, 1:], self.counts[:, None]]
-
-
-def _sessions(run: Measured) -> Int64:
-    """(P,) int64: the session of each prefix, from 0."""
-    codes: Int64 = run.ranks["session_id"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    return codes
 
 
 def _sums(groups: list[Group], metric: str, sessions: Int64) -> _Sums:

@@ -24,7 +24,9 @@ def grouped(runs: Sequence[Measured]) -> list[Group]:
 
     Raises BadInput if there is only one group, if a run is named twice, or if the runs were not evaluated alike.
     """
-    _check_once(runs)
+    times = Counter(run.folder.resolve() for run in runs)
+    if repeated := [run.folder for run in runs if times[run.folder.resolve()] > 1]:
+        raise BadInput(f"{repeated[-1]} is named {times[repeated[-1].resolve()]} times. Name each run once.")
     for run in runs[1:]:
         _check_alike(runs[0], run)
     groups: list[list[Measured]] = []
@@ -55,12 +57,6 @@ def _names(groups: list[list[Measured]]) -> list[str]:
         longer = [f"{name} ({folder})" for name, folder in zip(plain, folders, strict=True)]
         names = [long if names.count(name) > 1 else name for name, long in zip(names, longer, strict=True)]
     return names
-
-
-def _check_once(runs: Sequence[Measured]) -> None:
-    times = Counter(run.folder.resolve() for run in runs)
-    if repeated := [run.folder for run in runs if times[run.folder.resolve()] > 1]:
-        raise BadInput(f"{repeated[-1]} is named {times[repeated[-1].resolve()]} times. Name each run once.")
 
 
 def _check_alike(first: Measured, other: Measured) -> None:

@@ -65,21 +65,15 @@ def choose_top(
     `sessions` should be validation sessions, and `options` those of the later evaluation; their candidates are ignored.
     Raises BadInput if there is nothing to choose on or the scorer predicts no categories.
     """
-    curves = _curves(scorer, catalog, sessions, replace(options or EvaluationOptions(), candidates=ALL), progress)
-    shares, full = curves.shares, curves.mrr[-1]
+    full_ranking = replace(options or EvaluationOptions(), candidates=ALL)
+    shares, mrr = _curves(scorer, catalog, sessions, full_ranking, progress)
+    full = mrr[-1]
     if goal.share is not None:
         top = max(1, int(np.count_nonzero(shares[1:] <= goal.share)))  # shares never fall
     else:
         assert goal.keep is not None
-        top = 1 + int(np.argmax(curves.mrr[1:] >= goal.keep * full))  # the last K ranks all items, so one does
-    return ChosenCandidates(top, float(shares[top]), float(curves.mrr[top] / full) if full else 1.0)
-
-
-class Curves(NamedTuple):
-    """Means over the prefixes for K = 0, 1, ..., the most categories of a level: (C + 1,) float64."""
-
-    shares: Float64
-    mrr: Float64
+        top = 1 + int(np.argmax(mrr[1:] >= goal.keep * full))  # the last K ranks all items, so one does
+    return ChosenCandidates(top, float(shares[top]), float(mrr[top] / full) if full else 1.0)
 
 
 def _curves(
@@ -88,7 +82,8 @@ def _curves(
     sessions: Sessions,
     options: EvaluationOptions,
     progress: Callable[[int, int], None] | None,
-) -> Curves:
+) -> tuple[Float64, Float64]:
+    """Mean share and mean MRR for K = 0, 1, ..., C, the most categories of a level: (C + 1,) float64 each."""
     prefixes = prefixes_of(sessions, options)
     most = max([1, *(level.num_known for level in catalog.levels)])
     admitted, reciprocal = np.zeros(most + 1, np.int64), np.zeros(most + 1)
@@ -104,7 +99,7 @@ def _curves(
         done += len(rows)
         if progress:
             progress(done, len(prefixes))
-    return Curves(np.cumsum(admitted) / (len(prefixes) * catalog.num_items), reciprocal / len(prefixes))
+    return np.cumsum(admitted) / (len(prefixes) * catalog.num_items), reciprocal / len(prefixes)
 
 
 def _ranks(scores: Float32, least: Int32, target: Int32, most: int) -> Int64:

@@ -40,8 +40,7 @@ class Outcomes:
 
     def total(self, share: Share) -> "Outcomes":
         """Merge the outcomes of all processes; each has filled some rows."""
-        arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.listed)
-        return Outcomes(self.k, *map(share.total, arrays))
+        return Outcomes(self.k, *(share.total(array) for name, array in vars(self).items() if name != "k"))
 
     def values(self) -> dict[str, Float64]:
         """Reported name -> value of each prefix, (P,) float64; `future` must be at least 1 wherever it is averaged."""

@@ -27,7 +27,7 @@ from hiersrec.training.callbacks import Callback
 from hiersrec.tuning import record, sampler, trial
 from hiersrec.tuning.progress import Prefixed, settings_line
 from hiersrec.tuning.record import Trial
-from hiersrec.tuning.space import Choices, Settings, Space, read_space, with_settings
+from hiersrec.tuning.space import Choices, Space, read_space, with_settings
 from hiersrec.tuning.trial import METRICS, Outcome
 
 BEST = "best.toml"
@@ -95,31 +95,28 @@ def _search(
     seed: int,
 ) -> list[Trial]:
     """All trials, earlier ones included, until `total` have ended; `save` is called when one begins and ends."""
+    versions = {name: version(name) for name in ("hiersrec", "optuna", "torch", "numpy")}
     if trials:
         ended = sum(trial.state != "running" for trial in trials)
         callback.say(f"tune: resuming after {ended} of {max(total, ended)} trials")
     save(trials)
     while sum(trial.state != "running" for trial in trials) < total:
         if not trials or trials[-1].state != "running":
-            settings = space.own if not trials else _proposed(space, trials, seed)
+            done = [(trial.settings, trial.valid.get(METRICS[0])) for trial in trials]
+            settings = sampler.propose(space.axes, done, seed, len(trials) + 1) if trials else space.own
             if settings is None:
                 callback.say(
                     f"tune: {sampler.ATTEMPTS} proposals in a row repeat earlier trials: the search ends after "
                     f"{len(trials)} trials"
                 )
                 break
-            trials = [*trials, Trial(number=len(trials) + 1, state="running", settings=settings, versions=_versions())]
+            trials = [*trials, Trial(number=len(trials) + 1, state="running", settings=settings, versions=versions)]
             save(trials)
         callback.say(f"tune: trial {trials[-1].number} of {total}: {settings_line(trials[-1].settings)}")
         trials = [*trials[:-1], _ended(trials[-1], measure)]
         save(trials)
         callback.say(_news(trials, total))
     return trials
-
-
-def _proposed(space: Space, trials: list[Trial], seed: int) -> Settings | None:
-    done = [(trial.settings, trial.valid.get(METRICS[0])) for trial in trials]
-    return sampler.propose(space.axes, done, seed, len(trials) + 1)
 
 
 def _ended(running: Trial, measure: Callable[[Trial], Outcome]) -> Trial:
@@ -173,7 +170,3 @@ def _fingerprint(dataset: Dataset) -> str:
     files = {name: facts["sha256"] for name, facts in dataset.document["files"].items()}
     read = {name: checksum for name, checksum in files.items() if not name.startswith("test/")}
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("hiersrec", "optuna", "torch", "numpy")}

@@ -56,12 +56,12 @@ def markdown(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(cells)} |"
 
-    headings = [_markdown(heading) for heading in table.headings]
+    headings = [heading.translate(MARKDOWN) for heading in table.headings]
     # <ins>, since GitHub shows it underlined and drops <u>.
-    rows = _cells(table, _markdown, "**{}**".format, "<ins>{}</ins>".format)
+    rows = _cells(table, MARKDOWN, "**{}**".format, "<ins>{}</ins>".format)
     lines = [line(headings), line([":--", *["--:"] * (len(headings) - 1)]), *map(line, rows)]
-    notes = "".join(f"- {_markdown(note)}\n" for note in table.notes)
-    return f"**{_markdown(table.title)}**\n\n" + "\n".join(lines) + "\n" + (f"\n{notes}" if notes else "")
+    notes = "".join(f"- {note.translate(MARKDOWN)}\n" for note in table.notes)
+    return f"**{table.title.translate(MARKDOWN)}**\n\n" + "\n".join(lines) + "\n" + (f"\n{notes}" if notes else "")
 
 
 def latex(table: Table) -> str:
@@ -70,20 +70,20 @@ def latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return f"{' & '.join(cells)} \\\\"
 
-    rows = _cells(table, _latex, r"\textbf{{{}}}".format, r"\underline{{{}}}".format)
+    rows = _cells(table, LATEX, r"\textbf{{{}}}".format, r"\underline{{{}}}".format)
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_latex(table.title)}}}",
+        rf"\caption{{{table.title.translate(LATEX)}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(table.headings) - 1)}}}",
         r"\toprule",
-        line([_latex(heading) for heading in table.headings]),
+        line([heading.translate(LATEX) for heading in table.headings]),
         r"\midrule",
         *map(line, rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par {{\footnotesize {_latex(note)}}}" for note in table.notes),
+        *(rf"\par {{\footnotesize {note.translate(LATEX)}}}" for note in table.notes),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
@@ -124,23 +124,15 @@ def folder(out: Path) -> None:
 
 
 def _cells(
-    table: Table, escape: Callable[[str], str], bold: Callable[[str], str], underlined: Callable[[str], str]
+    table: Table, escapes: dict[int, str], bold: Callable[[str], str], underlined: Callable[[str], str]
 ) -> list[list[str]]:
     """Escaped cells, with the best and the second best marked."""
     marks: dict[str, Callable[[str], str]] = {"bold": bold, "underline": underlined, "": str}
     return [
-        [marks[_style(table, row, column)](escape(cell)) for column, cell in enumerate(cells)]
+        [marks[_style(table, row, column)](cell.translate(escapes)) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)
     ]
 
 
 def _style(table: Table, row: int, column: int) -> str:
     return "bold" if (row, column) in table.best else "underline" if (row, column) in table.second else ""
-
-
-def _markdown(text: str) -> str:
-    return text.translate(MARKDOWN)
-
-
-def _latex(text: str) -> str:
-    return text.translate(LATEX)
