@@ -47,14 +47,8 @@ class Optimizers:
 
     def tensors(self) -> dict[str, Tensor]:
         """The state of all optimizers by name, for `load`."""
-        tensors = {
-            f"{index}.{name}": value
-            for index, state in self.dense.state_dict()["state"].items()
-            for name, value in state.items()
-        }
-        for index, optimizer in enumerate(self.rows):
-            tensors |= {f"rows.{index}.{name}": value for name, value in optimizer.tensors().items()}
-        return tensors
+        states = self.dense.state_dict()["state"] | {f"rows.{i}": rows.tensors() for i, rows in enumerate(self.rows)}
+        return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Restore the state that `tensors` returned, of a model with the same parameters."""
