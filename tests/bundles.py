@@ -21,7 +21,7 @@ SMALL = [
 
 
 def tiny_run(folder: Path, recipe: str = "hiersrec", settings: tuple[str, ...] = ()) -> Path:
-    """A run folder; its dataset lies beside it, in `folder`/data."""
+    """A run folder, of the dataset `folder`/data."""
     if not (folder / "data").is_dir():
         written = write_toy(folder / "shop", sessions=300)
         source = Source("toy", written / "events.csv", written / "items.csv")
@@ -37,6 +37,6 @@ def tiny_run(folder: Path, recipe: str = "hiersrec", settings: tuple[str, ...] =
 
 
 def exported(run: Path, out: Path, candidates: Candidates = ALL, slabs: str = "float32", int8: bool = False) -> Path:
-    """A bundle of it."""
+    """A bundle of a run."""
     export(run, out, lambda _: None, candidates=candidates, slabs=slabs, int8_encoder=int8)
     return out

@@ -1,4 +1,4 @@
-"""A run that gets new items: they are found through what they are, and nothing else changes."""
+"""A run that gets new items: they are scored by their categories and metadata, and nothing else changes."""
 
 import gc
 import json
@@ -92,19 +92,19 @@ def larger(shop, run) -> Path:
 
 def sessions_before_twins() -> list[tuple[list[str], int]]:
     """Sessions of ids, and the item that comes next; each of these has a twin."""
-    walked = [one for one in walks(150, 9) if one[-1] in TWINS]
-    return [([item_id(item) for item in one[:-1]], one[-1]) for one in walked]
+    walked = [walk for walk in walks(150, 9) if walk[-1] in TWINS]
+    return [([item_id(item) for item in walk[:-1]], walk[-1]) for walk in walked]
 
 
-def test_a_new_item_is_ranked_beside_the_known_one_that_it_is_like(larger) -> None:
-    asked = sessions_before_twins()
-    answers = Recommender.load(larger).recommend([session for session, _ in asked], k=200)
+def test_a_new_item_is_ranked_next_to_the_known_one_that_it_is_like(larger) -> None:
+    sessions = sessions_before_twins()
+    answers = Recommender.load(larger).recommend([session for session, _ in sessions], k=200)
 
     ranks, shelves = [], []
-    for answer, (_, item) in zip(answers, asked, strict=True):
-        listed = [one.item_id for one in answer.items]
-        ranks.append(listed.index(twin(item)) + 1)
-        shelves.append(sum(one.removeprefix("x")[0] == item_id(item)[0] for one in listed))
+    for answer, (_, next_item) in zip(answers, sessions, strict=True):
+        listed = [item.item_id for item in answer.items]
+        ranks.append(listed.index(twin(next_item)) + 1)
+        shelves.append(sum(listed_id.removeprefix("x")[0] == item_id(next_item)[0] for listed_id in listed))
     hits = np.mean([rank <= 3 for rank in ranks])
     random_within_shelf = np.mean([3 / size for size in shelves])
     assert len(ranks) > 30
@@ -132,8 +132,8 @@ def test_new_items_count_in_sessions(larger) -> None:
     [without] = recommender.recommend([[item_id(2)]], k=48)
 
     assert with_twin.unknown_ids == []
-    assert [one.item_id for one in with_twin.session] == [item_id(2), twin(1)]
-    assert [one.score for one in with_twin.items] != [one.score for one in without.items]
+    assert [item.item_id for item in with_twin.session] == [item_id(2), twin(1)]
+    assert [item.score for item in with_twin.items] != [item.score for item in without.items]
 
 
 def test_explanations_of_new_items_add_up(larger) -> None:
@@ -149,16 +149,18 @@ def test_explanations_of_new_items_add_up(larger) -> None:
 
 def test_what_is_measured_is_what_is_served(larger) -> None:
     opened = open_run(larger)
-    numbers = [[*one[:-1], NUM_ITEMS + 1 + TWINS.index(one[-1])] for one in walks(60, 3) if one[-1] in TWINS]
-    ids = [opened.catalog.to_external(np.array(one, np.int32)) for one in numbers]
-    answers = Recommender.load(larger).recommend([one[:-1] for one in ids], k=64)
+    numbers = [[*walk[:-1], NUM_ITEMS + 1 + TWINS.index(walk[-1])] for walk in walks(60, 3) if walk[-1] in TWINS]
+    ids = [opened.catalog.to_external(np.array(session, np.int32)) for session in numbers]
+    answers = Recommender.load(larger).recommend([session[:-1] for session in ids], k=64)
 
     ranks = evaluate(
         opened.scorer, opened.catalog, Sessions.from_lists(numbers), EvaluationOptions(last_only=True)
     ).ranks
 
     lists = [[item.item_id for item in answer.items] for answer in answers]
-    assert ranks["rank"].to_pylist() == [listed.index(one[-1]) + 1 for listed, one in zip(lists, ids, strict=True)]
+    assert ranks["rank"].to_pylist() == [
+        listed.index(session[-1]) + 1 for listed, session in zip(lists, ids, strict=True)
+    ]
 
 
 def test_the_run_folder_is_like_any_other(shop, run, larger) -> None:
@@ -180,7 +182,7 @@ def test_the_run_folder_is_like_any_other(shop, run, larger) -> None:
 
 
 def test_weights_get_rows_of_zeros_and_are_the_same_elsewhere(run, larger) -> None:
-    before, after = (safetensors.numpy.load_file(one / "model.safetensors") for one in (run, larger))
+    before, after = (safetensors.numpy.load_file(path / "model.safetensors") for path in (run, larger))
 
     assert set(before) == set(after)
     for name, old in before.items():
@@ -221,12 +223,12 @@ def test_a_recommender_grows_in_memory(shop, run, larger) -> None:
     assert recommender.catalog.num_items == NUM_ITEMS
     again = grown.add_items(pa.table({"item_id": ["z1"], "category_1": ["Food"], "category_2": ["Bread"]}))
     assert again.catalog.num_items == NUM_ITEMS + len(TWINS) + 1
-    place = grown.run
-    assert place is not None
-    assert place.is_dir()
+    folder = grown.run
+    assert folder is not None
+    assert folder.is_dir()
     del grown
     gc.collect()
-    assert not place.exists(), "its folder lives as long as it does"
+    assert not folder.exists(), "its folder lives as long as it does"
     assert again.recommend([["z1"]], k=3)[0].unknown_ids == []
 
 
@@ -309,21 +311,21 @@ def test_a_run_without_its_card_is_whole(shop, run, larger, tmp_path) -> None:
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == (larger / "model.safetensors").read_bytes()
 
 
-def test_new_items_have_no_neighbours_and_no_trend_and_those_of_the_others_stay(shop, tmp_path, monkeypatch) -> None:
+def test_new_items_have_no_neighbours_and_no_trend_and_the_other_items_keep_theirs(shop, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("hiersrec.model.score_terms.trend.trend", fashion)
     settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine", "tasks.item.trend=1.0")
     run = trained(shop, "near", "cold_start", *settings, "training.epochs=1")
     add_items(run, shop / "new.csv", tmp_path / "larger", say=lambda _: None)
 
-    before, after = (safetensors.numpy.load_file(one / "model.safetensors") for one in (run, tmp_path / "larger"))
+    before, after = (safetensors.numpy.load_file(path / "model.safetensors") for path in (run, tmp_path / "larger"))
     for name in ("inputs.graph.edges", "inputs.graph.shares"):
         assert before[name].tobytes() == after[name].tobytes()
     assert after["trend.values"].tolist() == [*before["trend.values"].tolist(), *[0.0] * len(TWINS)]
     assert before["trend.values"].all()
     session = [item_id(5), item_id(9), item_id(5)]
-    ours, theirs = (Recommender.load(one).recommend([session], 400)[0].items for one in (tmp_path / "larger", run))
-    scores = {one.item_id: one.score for one in ours}
-    assert [scores[one.item_id] for one in theirs] == pytest.approx([one.score for one in theirs], abs=1e-5)
+    ours, theirs = (Recommender.load(path).recommend([session], 400)[0].items for path in (tmp_path / "larger", run))
+    scores = {item.item_id: item.score for item in ours}
+    assert [scores[item.item_id] for item in theirs] == pytest.approx([item.score for item in theirs], abs=1e-5)
     assert twin(TWINS[0]) in scores
 
 

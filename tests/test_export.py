@@ -1,4 +1,4 @@
-"""A run folder becomes a bundle that gives the same lists, or it is said why not and nothing is left."""
+"""A run folder becomes a bundle that gives the same lists, or an error says why not and nothing is left."""
 
 import json
 import shutil
@@ -24,13 +24,13 @@ from hiersrec.training.fit import train
 from tests.bundles import SMALL, exported, tiny_run
 from tests.toy import fashion, item_id, walks
 
-SESSIONS = [[item_id(item) for item in one] for one in walks(40, 7)]
+SESSIONS = [[item_id(item) for item in session] for session in walks(40, 7)]
 """One or more items, up to 8."""
 
 
 @pytest.fixture
 def known_graph(toy_bundle, monkeypatch) -> None:
-    """The graph of the toy run is the same each time, and to make it takes longer than all else: it is copied."""
+    """The graph of the toy run is the same each time and slow to make: it is copied."""
 
     def copied(model: HierarchicalModel, path: Path) -> list[str]:
         shutil.copyfile(toy_bundle / "encoder.onnx", path)
@@ -51,7 +51,8 @@ def test_run_and_bundle_answer_alike(toy_run, toy_bundle, candidates, options) -
     sessions = [*SESSIONS, [], ["unknown"], [*SESSIONS[0], "unknown", *SESSIONS[1], *SESSIONS[2]]]
 
     ours, theirs = (
-        Recommender.load(one).recommend(sessions, 10, candidates=candidates, **options) for one in (toy_bundle, toy_run)
+        Recommender.load(path).recommend(sessions, 10, candidates=candidates, **options)
+        for path in (toy_bundle, toy_run)
     )
 
     for found, expected in zip(ours, theirs, strict=True):
@@ -71,14 +72,14 @@ def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_pat
     for slabs in ("float32", "int8"):
         bundle = exported(run, tmp_path / slabs, slabs=slabs)
         for options in ({}, {"explain": True}, {"exclude_seen": True}):
-            ours, theirs = (Recommender.load(one).recommend(sessions, 10, **options) for one in (bundle, run))
+            ours, theirs = (Recommender.load(path).recommend(sessions, 10, **options) for path in (bundle, run))
 
             for found, expected in zip(ours, theirs, strict=True):
                 assert_alike(found.to_dict(), expected.to_dict())
     reasons = Recommender.load(bundle).recommend(SESSIONS[:1], 5, explain=True)[0].items[0].reasons
-    found = {reason.source: reason.value for reason in reasons}
-    assert "repeat" in found
-    assert found["trend"] != 0 == found["bias"]
+    values = {reason.source: reason.value for reason in reasons}
+    assert "repeat" in values
+    assert values["trend"] != 0 == values["bias"]
 
 
 def assert_alike(ours: object, theirs: object) -> None:
@@ -87,12 +88,12 @@ def assert_alike(ours: object, theirs: object) -> None:
         assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-4)
     elif isinstance(theirs, dict):
         assert list(ours) == list(theirs)
-        for key, one in theirs.items():
-            assert_alike(ours[key], one)
+        for key, value in theirs.items():
+            assert_alike(ours[key], value)
     elif isinstance(theirs, list | tuple):
         assert len(ours) == len(theirs)
-        for one, other in zip(ours, theirs, strict=True):
-            assert_alike(one, other)
+        for our_value, their_value in zip(ours, theirs, strict=True):
+            assert_alike(our_value, their_value)
     else:
         assert ours == theirs
 
@@ -127,45 +128,50 @@ def test_ids_of_odd_types_are_known_unknown_or_no_ids_for_run_and_bundle_alike(f
     for shop in map(Recommender.load, folders[kind]):
         plain = KNOWN[kind][0]
         [expected] = shop.recommend([[plain]], 5)
-        for one in KNOWN[kind]:
-            assert shop.recommend([[one]], 5) == [expected], repr(one)
-            assert len(shop.recommend([[]], allow=[one])[0].items) == 1
-        for one in (*UNKNOWN, *ENDLESS):
-            [answer] = shop.recommend([[plain, one]], 5, deny=[one], exclude_seen=True)
-            assert answer.unknown_ids == [one]
+        for given in KNOWN[kind]:
+            assert shop.recommend([[given]], 5) == [expected], repr(given)
+            assert len(shop.recommend([[]], allow=[given])[0].items) == 1
+        for given in (*UNKNOWN, *ENDLESS):
+            [answer] = shop.recommend([[plain, given]], 5, deny=[given], exclude_seen=True)
+            assert answer.unknown_ids == [given]
             assert type(answer.unknown_ids[0]) in (str, int)
             assert [item.item_id for item in answer.session] == [plain]
-            assert shop.recommend([[]], allow=[one])[0].items == []
-        for one in NO_IDS:
-            for asked in (
-                {"sessions": [[plain, one]]},
-                {"sessions": [], "allow": [one]},
-                {"sessions": [], "deny": [one]},
+            assert shop.recommend([[]], allow=[given])[0].items == []
+        for given in NO_IDS:
+            for arguments in (
+                {"sessions": [[plain, given]]},
+                {"sessions": [], "allow": [given]},
+                {"sessions": [], "deny": [given]},
             ):
                 with pytest.raises(
                     BadInput, match=r"An item id is text or a whole number, got .*\. Give it as the items"
                 ):
-                    shop.recommend(**asked)
-        for one in (None, b"a0", "a0", 10**5000, 1.0, True):
-            with pytest.raises(BadInput, match=r"A session is a list of item ids, got .*\. Ask for \[\[\.\.\.\]\]"):
-                shop.recommend([one])
-            if one is not None:
+                    shop.recommend(**arguments)
+        for given in (None, b"a0", "a0", 10**5000, 1.0, True):
+            with pytest.raises(BadInput, match=r"A session is a list of item ids, got .*\. Pass \[\[\.\.\.\]\]"):
+                shop.recommend([given])
+            if given is not None:
                 with pytest.raises(BadInput, match=r"deny is a list of item ids, got .*\. Put it in a list\."):
-                    shop.recommend([[]], deny=one)
+                    shop.recommend([[]], deny=given)
 
 
 def test_bundle_json_says_what_it_is(toy_bundle) -> None:
-    found = document(toy_bundle)
+    sealed = document(toy_bundle)
 
-    assert (found["kind"], found["recipe"], found["dataset"], found["num_items"]) == ("bundle", "hiersrec", "toy", 48)
-    assert (found["max_length"], found["query_width"], found["slabs"]) == (10, 16, "float32")
-    assert found["tasks"] == ["category_1", "category_2"]
-    assert found["reads"] == [{"task": "category_1", "as": "probs"}, {"task": "category_2", "as": "probs"}]
-    assert found["candidates"] == {"policy": "category", "top": 2, "share": None}
-    assert found["checked"]["from"] == "validation sessions of toy"
-    assert found["checked"]["difference"] < 1e-4
-    assert len(found["model_version"]) == 12
-    assert set(found["files"]) == {
+    assert (sealed["kind"], sealed["recipe"], sealed["dataset"], sealed["num_items"]) == (
+        "bundle",
+        "hiersrec",
+        "toy",
+        48,
+    )
+    assert (sealed["max_length"], sealed["query_width"], sealed["slabs"]) == (10, 16, "float32")
+    assert sealed["tasks"] == ["category_1", "category_2"]
+    assert sealed["reads"] == [{"task": "category_1", "as": "probs"}, {"task": "category_2", "as": "probs"}]
+    assert sealed["candidates"] == {"policy": "category", "top": 2, "share": None}
+    assert sealed["checked"]["from"] == "validation sessions of toy"
+    assert sealed["checked"]["difference"] < 1e-4
+    assert len(sealed["model_version"]) == 12
+    assert set(sealed["files"]) == {
         path.relative_to(toy_bundle).as_posix()
         for path in toy_bundle.rglob("*")
         if path.is_file() and path.name != "bundle.json"
@@ -174,25 +180,25 @@ def test_bundle_json_says_what_it_is(toy_bundle) -> None:
 
 @pytest.mark.usefixtures("known_graph")
 def test_without_the_dataset_random_sessions_do(toy_run, tmp_path) -> None:
-    alone = tmp_path / "alone"
-    shutil.copytree(toy_run, alone)
-    sealed = json.loads((alone / "run.json").read_text())
-    sealed["dataset"]["path"] = str(tmp_path / "gone")
-    del sealed[OWN]
-    (alone / "run.json").write_text(json.dumps(sealed))
+    run = tmp_path / "run"
+    shutil.copytree(toy_run, run)
+    document = json.loads((run / "run.json").read_text())
+    document["dataset"]["path"] = str(tmp_path / "gone")
+    del document[OWN]
+    (run / "run.json").write_text(json.dumps(document))
     said: list[str] = []
 
-    found = export(alone, tmp_path / "bundle", said.append, slabs="int8", int8_encoder=True)
+    sealed = export(run, tmp_path / "bundle", said.append, slabs="int8", int8_encoder=True)
 
-    assert found["checked"]["from"] == "random sessions"
-    assert found["encoder"] == "encoder.int8.onnx"
+    assert sealed["checked"]["from"] == "random sessions"
+    assert sealed["encoder"] == "encoder.int8.onnx"
     assert not (tmp_path / "bundle" / "encoder.onnx").exists()
-    assert found["checked"]["int8"]["overlap"] >= 0.8
-    assert 0 < found["checked"]["int8"]["difference"] < 1
-    assert any("lists of 20 stay" in one for one in said)
+    assert sealed["checked"]["int8"]["overlap"] >= 0.8
+    assert 0 < sealed["checked"]["int8"]["difference"] < 1
+    assert any("lists of 20 stay" in line for line in said)
     answers = Recommender.load(tmp_path / "bundle").recommend(SESSIONS, 5)
     full = Recommender.load(toy_run).recommend(SESSIONS, 5)
-    same = [one.items[0].item_id == other.items[0].item_id for one, other in zip(answers, full, strict=True)]
+    same = [ours.items[0].item_id == theirs.items[0].item_id for ours, theirs in zip(answers, full, strict=True)]
     assert sum(same) > 0.8 * len(same)
 
 
@@ -224,16 +230,16 @@ def test_a_graph_that_differs_is_not_put_in_place(toy_run, tmp_path, monkeypatch
 
 
 @pytest.mark.usefixtures("known_graph")
-def test_bytes_that_change_the_lists_are_not_put_in_place(toy_run, tmp_path, monkeypatch) -> None:
+def test_an_int8_graph_that_changes_the_lists_is_not_put_in_place(toy_run, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(_export_part, "LEAST_OVERLAP", 1.01)
 
-    with pytest.raises(HiersrecError, match=r"With bytes the encoder keeps .* of the lists of 20.* without --int8\."):
+    with pytest.raises(HiersrecError, match=r"With int8 the encoder keeps .* of the lists of 20.* without --int8\."):
         export(toy_run, tmp_path / "bundle", lambda _: None, int8_encoder=True)
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_older_bundle_is_replaced_only_when_asked_to(toy_run, toy_bundle, tmp_path, monkeypatch) -> None:
+def test_an_older_bundle_is_replaced_only_on_request(toy_run, toy_bundle, tmp_path, monkeypatch) -> None:
     shutil.copytree(toy_bundle, tmp_path / "bundle")
     with pytest.raises(BadFolder, match=r"exists already\. Choose another --out, or replace it with --overwrite\."):
         export(toy_run, tmp_path / "bundle", lambda _: None)

@@ -1,13 +1,12 @@
 """A trained run + a table of new items -> a run folder that can recommend them too, without retraining.
 
-A model trained for it (such as the default recipe's) scores an item through its categories and metadata where it has
-no E^I of its own. So new items need nothing learnt: they get rows of zeros in the item table, and so do nodes that the
-tree lacked. All else stays as it was, and with it every score of the other items in sessions without new ones.
+A model trained for it (the default recipe's is) scores an item through its categories and metadata where it has
+no E^I of its own. So new items need no training: they get rows of zeros in the item table, and so do nodes that the
+tree lacked. All other weights stay, and so does every score of the other items in sessions without new ones.
 """
 
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
 from hiersrec.prepare.extend_catalog import extend_catalog
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import OWN, new_folder, seal, write_text
+from hiersrec.types import Say
 
 CARD = "MODEL_CARD.md"
 
@@ -30,7 +30,7 @@ def add_items(
     run: Path,
     items: Path | pa.Table,
     out: Path,
-    say: Callable[[str], None],
+    say: Say,
     *,
     vectors: tuple[str, ...] = (),
     overwrite: bool = False,
@@ -38,13 +38,13 @@ def add_items(
     """Write the run folder `out`: the finished run `run`, with the new items of `items`; returns its run.json.
 
     items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that the run
-    knows are passed over. vectors: "NAME=FILE.npy" for each column whose vectors lie in a file, a row for each row of
+    knows are ignored. vectors: "NAME=FILE.npy" for each column whose vectors lie in a file, a row for each row of
     `items`. `say` gets a line per stage. Raises BadRecipe if the run's model can't score new items,
     BadInput if the items don't fit or none is new, BadFolder if a folder is not what it should be.
     """
     opened = open_run(run)
     document = opened.document
-    _refuse(opened)
+    _check(opened)
     with new_folder(out, "run", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
         added = extend_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
         weights = weights_of(opened)
@@ -69,8 +69,8 @@ def add_items(
     return document
 
 
-def _refuse(run: Run) -> None:
-    """Raise BadRecipe if the run's model has nothing to score an item by that it was not trained on."""
+def _check(run: Run) -> None:
+    """Raise BadRecipe if the run's model can't score an item that it was not trained on."""
     way_out = f"Train with --recipe {DEFAULT_RECIPE}, on a dataset prepared with --items."
     if not isinstance(run.recipe, ModelRecipe):
         raise BadRecipe(
@@ -93,7 +93,7 @@ def _refuse(run: Run) -> None:
 
 
 def _as_file(items: Path | pa.Table, folder: Path) -> Path:
-    """A table goes the way of files, so that it is read and checked as they are."""
+    """A table is written to a file, so that it is read and checked as files are."""
     if isinstance(items, Path):
         return items
     pq.write_table(items, folder / "new_items.parquet")

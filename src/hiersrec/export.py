@@ -1,11 +1,11 @@
 """A finished run folder -> a bundle: all that serving needs, and nothing that needs PyTorch.
 
-    bundle.json      the seal: what was exported from what, how it was checked, and the checksum of every file
+    bundle.json      the seal: the run that was exported, how it was checked, and the checksum of every file
     encoder.onnx     input vectors of a session -> query and predictions of the tasks (model/exported.py);
-                     or encoder.int8.onnx, with int8 products
+                     or encoder.int8.onnx, with products in int8
     inputs.npy       (N + 1, D) float32: input vector of each item
-    vectors.npy ...  what queries are compared with, in the order of the layout (retrieval/slabs.py)
-    layout/          where each item and category lies in it (retrieval/layout.py)
+    vectors.npy ...  vectors and biases of the items, in the order of the layout (retrieval/slabs.py)
+    layout/          the rows of each item and category in it (retrieval/layout.py)
     explain/         ROW.npy, M_t (d, C) float32 of the task in that row of bundle.json's "reads"; NAME.npy,
                      (N,) float32, what the score term of that name adds to the biases
     catalog/         ids, titles, categories and counts (store/bundle_catalog.py)
@@ -14,7 +14,6 @@ The exported graph is run on real sessions and compared with the model before an
 """
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -41,7 +40,7 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.bundle_catalog import pack
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Sessions
-from hiersrec.types import CATEGORY, Batch, Float32
+from hiersrec.types import CATEGORY, Batch, Float32, Say
 
 SESSIONS = 64
 """Sessions on which the exported graph is compared with the model."""
@@ -49,13 +48,13 @@ TOLERANCE = 1e-4
 """Greatest difference of a float32 graph, relative to values above 1."""
 LIST = 20
 LEAST_OVERLAP = 0.8
-"""Least share of the model's lists of 20 that a graph of bytes keeps, on average."""
+"""Least share of the model's lists of 20 that an int8 graph keeps, on average."""
 
 
 def export(
     run: Path,
     out: Path,
-    say: Callable[[str], None],
+    say: Say,
     *,
     data: Path | None = None,
     candidates: Candidates = ALL,
@@ -69,13 +68,13 @@ def export(
     or on random ones where there is no dataset. candidates: the items that the bundle ranks where a request names none.
     slabs: the type of the vectors that are read first, "float32" or "int8"; lists are in the order of float32
     scores in any case. `say` gets a line per stage. Raises BadRecipe if the run's model can't be exported, BadInput for
-    candidates that it can't give or a dataset that is another, MissingExtra for a package that is absent, BadFolder if
+    candidates that it can't give or another dataset, MissingExtra for a missing package, BadFolder if
     a folder is not what it should be, and HiersrecError if the graph is too far from the model.
     """
     Slabs.of(np.zeros((1, 1), np.float32), None, slabs)  # refuses an unknown type before anything is read
     opened = open_run(run)
     model, recipe = _model(opened), opened.recipe
-    _refuse_candidates(candidates, list(model.wiring))
+    _check_candidates(candidates, list(model.wiring))
     batch, source = _sessions(opened, data, model.max_length)
     catalog = opened.catalog
     with folders.new_folder(out, "bundle", overwrite) as folder:
@@ -88,28 +87,28 @@ def export(
         say(f"export: compare with the model on {len(batch)} {source}")
         expected = exported.outputs(model, batch) | {"item": opened.scorer.score(batch).items[:, 1:]}
         encoder = "encoder.onnx"
-        found = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
-        checked: dict[str, Any] = {"sessions": len(batch), "from": source, "difference": _close(found, expected)}
+        outputs = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
+        checked: dict[str, Any] = {"sessions": len(batch), "from": source, "difference": _close(outputs, expected)}
         if int8_encoder:
             encoder = "encoder.int8.onnx"
             _quantize(folder / "encoder.onnx", folder / encoder)
             (folder / "encoder.onnx").unlink()
-            found = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
-            checked["int8"] = {"difference": _difference(found, expected), "overlap": _alike(found, expected)}
+            outputs = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
+            checked["int8"] = {"difference": _difference(outputs, expected), "overlap": _overlap(outputs, expected)}
             say(
-                f"export: with bytes the greatest difference is {checked['int8']['difference']:.2g}, and "
+                f"export: with int8 the greatest difference is {checked['int8']['difference']:.2g}, and "
                 f"{checked['int8']['overlap']:.1%} of the lists of {LIST} stay"
             )
         say(f"export: vectors of {catalog.num_items:,} items as {slabs}")
         layout = Layout.of(catalog.item_nodes, [level.num_known for level in catalog.levels], catalog.train_count)
         layout.save(folder / "layout")
-        at_place = layout.order - 1
-        Slabs.of(vectors[at_place], None if biases is None else biases[at_place], slabs).save(folder)
+        of_row = layout.order - 1
+        Slabs.of(vectors[of_row], None if biases is None else biases[of_row], slabs).save(folder)
         (folder / "explain").mkdir()
         for name, term in model.item_terms.items():
-            np.save(folder / f"explain/{name}.npy", term().numpy()[at_place])
-        for at, read in enumerate(reads.values()):
-            np.save(folder / f"explain/{at}.npy", read.matrix)
+            np.save(folder / f"explain/{name}.npy", term().numpy()[of_row])
+        for number, read in enumerate(reads.values()):
+            np.save(folder / f"explain/{number}.npy", read.matrix)
         pack(catalog, folder / "catalog")
         file_facts = folders.facts_of(folder, [path for path in folder.rglob("*") if path.is_file()])
         document = {
@@ -140,7 +139,7 @@ def export(
 
 
 def _model(run: Run) -> HierarchicalModel:
-    """The model of a run, if it is one that has a graph and vectors; raises BadRecipe if not."""
+    """The model of a run; raises BadRecipe for one without a graph and vectors."""
     command, way_out = f"an export of {run.folder}", "Serve the run folder itself, through Recommender.load."
     if not isinstance(run.recipe, ModelRecipe):
         raise BadRecipe(f"{command} requires a recipe with [[tasks]], got the baseline '{run.recipe.name}'. {way_out}")
@@ -152,7 +151,7 @@ def _model(run: Run) -> HierarchicalModel:
     return run.scorer.model
 
 
-def _refuse_candidates(candidates: Candidates, tasks: list[str]) -> None:
+def _check_candidates(candidates: Candidates, tasks: list[str]) -> None:
     if candidates.policy == "random":
         raise BadInput("Random candidates are for `hiersrec evaluate`, on a run folder. Export with all or category.")
     if candidates.policy != "all" and not any(task.startswith(CATEGORY) for task in tasks):
@@ -163,7 +162,7 @@ def _refuse_candidates(candidates: Candidates, tasks: list[str]) -> None:
 
 
 def _sessions(run: Run, data: Path | None, max_length: int) -> tuple[Batch, str]:
-    """Sessions to check on, none without a known item, and what to call them."""
+    """Sessions to check the graph on, each with a known item, and what to call them."""
     trained_on = run.document["dataset"]
     folder = data if data is not None else Path(trained_on["path"])
     if data is not None or folder.is_dir():
@@ -184,7 +183,7 @@ def _sessions(run: Run, data: Path | None, max_length: int) -> tuple[Batch, str]
 
 
 def _of_split(sessions: Sessions, max_length: int) -> Batch:
-    """At most SESSIONS of them, evenly spread, without those that hold no known item."""
+    """At most SESSIONS of them, evenly spread, less those without a known item."""
     rows = range(0, len(sessions), max(1, -(-len(sessions) // SESSIONS)))
     bounds = [(sessions.offsets[row], sessions.offsets[row + 1]) for row in rows]
     batch = whole_sessions([sessions.items[start:stop].tolist() for start, stop in bounds], max_length)
@@ -195,7 +194,7 @@ def _of_split(sessions: Sessions, max_length: int) -> Batch:
 def _run(
     graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: Float32 | None, positions: list[str]
 ) -> dict[str, Float32]:
-    """What the graph gives, each half of the sessions apart and the first by itself, and the scores of all items."""
+    """Outputs of the graph, and the scores of all items. Runs the first session, then the others in two halves."""
     encoder = OnnxEncoder(graph, inputs, batch.items.shape[1], {}, {name: name for name in positions})
     parts = []
     for rows in (slice(0, 1), slice(1, 1 + len(batch) // 2), slice(1 + len(batch) // 2, None)):
@@ -215,21 +214,22 @@ def _run(
 
 
 def _padded(values: Float32, width: int) -> Float32:
-    """(B, T) -> (B, width), zeros for what is not there."""
+    """(B, T) -> (B, width), with zeros on the right."""
     return np.pad(values, ((0, 0), (0, width - values.shape[1])))
 
 
-def _difference(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
+def _difference(outputs: dict[str, Float32], expected: dict[str, Float32]) -> float:
     """The greatest difference of any output, relative where a value is above 1."""
     return max(
-        float((np.abs(found[name] - one) / np.maximum(np.abs(one), 1)).max(initial=0)) for name, one in expected.items()
+        float((np.abs(outputs[name] - values) / np.maximum(np.abs(values), 1)).max(initial=0))
+        for name, values in expected.items()
     )
 
 
-def _close(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
-    """The same, after raising HiersrecError where it is more than rounding makes."""
-    difference = _difference(found, expected)
-    if not difference <= TOLERANCE:  # nor if it is no number
+def _close(outputs: dict[str, Float32], expected: dict[str, Float32]) -> float:
+    """The greatest difference; raises HiersrecError if it is more than rounding makes."""
+    difference = _difference(outputs, expected)
+    if not difference <= TOLERANCE:  # NaN too
         raise HiersrecError(
             f"The exported graph differs from the model by {difference:.2g}, at most {TOLERANCE:g} is allowed: the "
             "installed exporter writes this encoder wrongly. Serve the run folder itself, through Recommender.load, "
@@ -238,22 +238,23 @@ def _close(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
     return difference
 
 
-def _alike(found: dict[str, Float32], expected: dict[str, Float32]) -> float:
-    """Share of the lists of 20 that a graph of bytes keeps; raises HiersrecError if it is too little."""
-    here, there = (
-        top_k(np.pad(one["item"], ((0, 0), (1, 0)), constant_values=-np.inf), LIST)[0] for one in (found, expected)
+def _overlap(outputs: dict[str, Float32], expected: dict[str, Float32]) -> float:
+    """Share of the lists of 20 that an int8 graph keeps; raises HiersrecError if it is too little."""
+    lists = (
+        top_k(np.pad(arrays["item"], ((0, 0), (1, 0)), constant_values=-np.inf), LIST)[0]
+        for arrays in (outputs, expected)
     )
-    kept = float(np.mean([np.isin(ours, theirs).mean() for ours, theirs in zip(here, there, strict=True)]))
+    kept = float(np.mean([np.isin(int8, exact).mean() for int8, exact in zip(*lists, strict=True)]))
     if kept < LEAST_OVERLAP:
         raise HiersrecError(
-            f"With bytes the encoder keeps {kept:.1%} of the lists of {LIST}, at least {LEAST_OVERLAP:.0%} is asked "
-            "for. Export without --int8."
+            f"With int8 the encoder keeps {kept:.1%} of the lists of {LIST}; it must keep at least "
+            f"{LEAST_OVERLAP:.0%}. Export without --int8."
         )
     return kept
 
 
 def _quantize(source: Path, target: Path) -> None:
-    """Dynamic int8: weights as bytes, a scale for each of their columns, and the other factor as bytes at run time."""
+    """Dynamic int8: weights with a scale for each column, the other factor quantised at run time."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ModuleNotFoundError as error:
@@ -268,6 +269,6 @@ def _quantize(source: Path, target: Path) -> None:
 
 
 def _version(facts: dict[str, dict[str, Any]]) -> str:
-    """12 hexadecimal digits that follow from the names and contents of all files."""
+    """12 hexadecimal digits, a hash of the names and contents of all files."""
     listed = "".join(f"{name} {facts[name]['sha256']}\n" for name in sorted(facts))
     return sha256(listed.encode()).hexdigest()[:12]

@@ -36,12 +36,12 @@ def test_shares() -> None:
 def test_guesses_come_likeliest_first_with_the_path_from_the_top() -> None:
     found = guesses(catalog(), "category_2", np.array([0, 0.2, 0.6, 0.2]))
 
-    assert [(one.task, one.name, one.probability) for one in found] == [
+    assert [(guess.task, guess.name, guess.probability) for guess in found] == [
         ("category_2", "Animals", 0.6),
         ("category_2", "Africa", 0.2),
         ("category_2", "Plants", 0.2),
     ]
-    assert [one.path for one in found] == [["Nature", "Animals"], ["Geography", "Africa"], ["Nature", "Plants"]]
+    assert [guess.path for guess in found] == [["Nature", "Animals"], ["Geography", "Africa"], ["Nature", "Plants"]]
 
 
 def test_a_reason_names_the_three_classes_that_move_the_score_most_either_way() -> None:

@@ -41,7 +41,7 @@ def test_more_than_there_is_gives_all(plain) -> None:
     assert len(answer.items) == 6
 
 
-def test_unknown_ids_are_reported_in_order_and_passed_over(plain) -> None:
+def test_unknown_ids_are_reported_in_order_and_ignored(plain) -> None:
     [with_unknown, without] = plain.recommend([["x", "a", "y", "b", "x"], ["a", "b"]])
 
     assert with_unknown.unknown_ids == ["x", "y", "x"]
@@ -63,7 +63,7 @@ def test_the_newest_items_count_when_the_session_is_too_long(plain) -> None:
     long, short = plain.recommend([["f", "f", "a", "b", "c"], ["a", "b", "c"]])
 
     assert long.items == short.items
-    assert [one.item_id for one in long.session] == ["a", "b", "c"]
+    assert [item.item_id for item in long.session] == ["a", "b", "c"]
 
 
 def test_exclude_seen_leaves_out_all_seen_items_also_those_too_old_to_count(plain) -> None:
@@ -71,7 +71,7 @@ def test_exclude_seen_leaves_out_all_seen_items_also_those_too_old_to_count(plai
 
     assert [item.item_id for item in answer.items] == ["d", "e"]
     assert answer.candidates == 2
-    assert [one.item_id for one in answer.session] == ["a", "b", "c"]
+    assert [item.item_id for item in answer.session] == ["a", "b", "c"]
 
 
 def test_exclude_seen_when_everything_was_seen_gives_an_empty_list(explaining) -> None:
@@ -88,9 +88,7 @@ def test_only_candidates_are_listed_and_counted(explaining) -> None:
         for answer, full in zip(explaining.recommend(sessions, candidates=chosen), everything, strict=True):
             best = [{guess.name for guess in level[:top]} for level in full.guesses]
             path = {item.item_id: item.category_path for item in full.items}
-            expected = [
-                one.item_id for one in full.items if path[one.item_id][0] in best[0] or path[one.item_id][1] in best[1]
-            ]
+            expected = [item_id for item_id in path if path[item_id][0] in best[0] or path[item_id][1] in best[1]]
             assert [item.item_id for item in answer.items[: len(expected)]] == expected
             assert answer.candidates == len(expected) <= full.candidates == 6
             assert {item.item_id for item in answer.items} == ids, "popular ones fill up"
@@ -115,11 +113,11 @@ def test_answers_do_not_depend_on_the_other_sessions_of_a_call(explaining, monke
     sessions = [["a"], ["b", "c", "x"], [], ["d", "a", "b", "e"], ["f"]]
     together = explaining.recommend(sessions, explain=True)
 
-    alone = [explaining.recommend([session], explain=True)[0] for session in sessions]
+    one_by_one = [explaining.recommend([session], explain=True)[0] for session in sessions]
     monkeypatch.setattr(module, "BATCH", 2)
     in_pairs = explaining.recommend(sessions, explain=True)
 
-    assert together == alone == in_pairs
+    assert together == one_by_one == in_pairs
 
 
 @pytest.mark.parametrize("exclude_seen", [False, True])
@@ -143,10 +141,12 @@ def test_an_item_has_the_same_rank_and_score_with_and_without_reasons(explaining
     assert [dataclasses.replace(item, reasons=None) for item in explained.items] == silent.items
 
 
-def test_reasons_of_the_fallback_are_the_counts_it_is_made_of(explaining) -> None:
+def test_reasons_of_the_fallback_are_counts(explaining) -> None:
     [answer] = explaining.recommend([[]], k=2, explain=True)
 
-    assert [(one.source, one.value) for item in answer.items for one in item.reasons or []] == [("popular", 9)] * 2
+    assert [(reason.source, reason.value) for item in answer.items for reason in item.reasons or []] == [
+        ("popular", 9)
+    ] * 2
     shares = [[guess.probability for guess in level] for level in answer.guesses]
     assert shares == [[14 / 26, 12 / 26], [14 / 24, 10 / 24, 0]]
 
@@ -182,12 +182,12 @@ def test_numpy_numbers_never_leak(explaining) -> None:
     def leaves(value):
         if isinstance(value, dict):
             value = list(value.values())
-        return [leaf for one in value for leaf in leaves(one)] if isinstance(value, list) else [value]
+        return [leaf for part in value for leaf in leaves(part)] if isinstance(value, list) else [value]
 
     assert not any(isinstance(leaf, np.generic) for leaf in leaves(answer.to_dict()))
 
 
-def test_a_list_that_came_too_short_is_filled_with_popular_items_of_likely_categories_first(explaining) -> None:
+def test_a_list_that_is_too_short_is_filled_with_popular_items_of_likely_categories_first(explaining) -> None:
     chosen = Candidates(policy="category", top=1)
     sessions = [["a", "b"], ["c"], ["e", "a"], ["f"], ["d", "b"]]
     filled = 0
@@ -195,18 +195,19 @@ def test_a_list_that_came_too_short_is_filled_with_popular_items_of_likely_categ
         [answer] = explaining.recommend([session], explain=True, candidates=chosen)
         [narrow] = explaining.recommend([session], k=answer.candidates, candidates=chosen)
         assert answer.items[: answer.candidates] == [
-            dataclasses.replace(item, reasons=mine.reasons)
-            for item, mine in zip(narrow.items, answer.items, strict=False)
+            dataclasses.replace(item, reasons=explained.reasons)
+            for item, explained in zip(narrow.items, answer.items, strict=False)
         ]
         assert narrow.fallback is None
         rest = answer.items[answer.candidates :]
         in_order = [guess.name for guess in answer.guesses[1]]  # of level 2, likeliest first
         counts = dict(zip("abcdef", [5, 9, 1, 9, 0, 2], strict=True))
         expected = [
-            (name, one)
+            (name, item_id)
             for name in in_order
-            for one in sorted("abcdef", key=lambda one: (-counts[one], one))
-            if catalog().path("abcdef".index(one) + 1)[1] == name and one not in {item.item_id for item in narrow.items}
+            for item_id in sorted("abcdef", key=lambda item_id: (-counts[item_id], item_id))
+            if catalog().path("abcdef".index(item_id) + 1)[1] == name
+            and item_id not in {item.item_id for item in narrow.items}
         ]
         known = [item for item in rest if item.source == "popular_in_category"]
         assert [(item.category_path[1], item.item_id) for item in known] == expected
@@ -230,15 +231,15 @@ def test_what_fills_keeps_the_rules_of_the_call(explaining) -> None:
     assert only.fallback is None
 
 
-def test_allow_and_deny_and_ids_that_nobody_knows(plain) -> None:
+def test_allow_and_deny_and_unknown_ids(plain) -> None:
     [everything] = plain.recommend([["a"]])
     [some] = plain.recommend([["a"]], allow=["f", "b", "zzz", "b"])
     [others] = plain.recommend([["a"]], deny=["f", "b", "zzz"])
     [none] = plain.recommend([["a"]], allow=[])
 
     order = [item.item_id for item in everything.items]
-    assert [item.item_id for item in some.items] == [one for one in order if one in "fb"]
-    assert [item.item_id for item in others.items] == [one for one in order if one not in "fb"]
+    assert [item.item_id for item in some.items] == [item_id for item_id in order if item_id in "fb"]
+    assert [item.item_id for item in others.items] == [item_id for item_id in order if item_id not in "fb"]
     assert (some.candidates, others.candidates, none.candidates, none.items) == (2, 4, 0, [])
 
 
@@ -252,19 +253,19 @@ def test_only_some_categories(plain) -> None:
     assert [item.item_id for item in both.items] == ["e"]
 
 
-def test_at_most_so_many_of_a_category(plain) -> None:
+def test_at_most_a_number_of_items_of_a_category(plain) -> None:
     [everything] = plain.recommend([["a"]])
     for most in (1, 2):
         [answer] = plain.recommend([["a"]], per_category=most)
         left: list = []
         for item in everything.items:
-            same = [one for one in left if one.category_path == item.category_path]
+            same = [earlier for earlier in left if earlier.category_path == item.category_path]
             left += [item] if len(same) < most else []
-        assert [one.item_id for one in answer.items] == [one.item_id for one in left]
+        assert [item.item_id for item in answer.items] == [item.item_id for item in left]
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("options", "message"),
     [
         ({"per_category": 0}, "per_category must be at least 1, got 0"),
         ({"allow": "a"}, "allow is a list of item ids, got 'a'"),
@@ -274,6 +275,6 @@ def test_at_most_so_many_of_a_category(plain) -> None:
         ({"categories": [["Geography", "Plants"]]}, "No item has the category Geography > Plants"),
     ],
 )
-def test_wishes_that_make_no_sense(plain, wishes, message) -> None:
+def test_impossible_requests(plain, options, message) -> None:
     with pytest.raises(BadInput, match=message):
-        plain.recommend([["a"]], **wishes)
+        plain.recommend([["a"]], **options)

@@ -22,7 +22,7 @@ def test_titles_paths_and_reasons_are_readable() -> None:
 
     for expected in (
         "Session: Nile > Tiger",
-        "Passed over, not in the catalogue: x",
+        "Ignored, not in the catalogue: x",
         "Geography / Africa",
         "the score is the sum of session, bias, level 1, level 2",
         "pulled most by",
@@ -37,7 +37,7 @@ def test_without_reasons_nothing_is_explained() -> None:
     assert "Nature / unknown" in shown
     assert "pulled" not in shown
     assert "Likely to come next" not in shown
-    assert "Passed over" not in shown
+    assert "Ignored" not in shown
 
 
 def test_the_fallback_is_named() -> None:
@@ -47,7 +47,7 @@ def test_the_fallback_is_named() -> None:
     assert "these are the most popular items" in shown
 
 
-def test_how_many_items_were_ranked_is_said_only_when_asked() -> None:
+def test_how_many_items_were_ranked_is_said_only_on_request() -> None:
     [answer] = Recommender(catalog(), FullRanker(Sum(), catalog())).recommend([["a"]])
     few = dataclasses.replace(answer, candidates=4)
 
@@ -66,7 +66,7 @@ def test_the_columns_shown_add_up_and_zeros_are_left_out() -> None:
     [answer] = Recommender(catalog(), FullRanker(Explained(), catalog())).recommend([["a"]], k=1, explain=True)
     [item] = answer.items
     bias = next(reason for reason in item.reasons or [] if reason.source == "bias")
-    silent = [dataclasses.replace(one, value=0.0) if one is bias else one for one in item.reasons or []]
+    silent = [dataclasses.replace(reason, value=0.0) if reason is bias else reason for reason in item.reasons or []]
     answer = dataclasses.replace(answer, items=[dataclasses.replace(item, reasons=silent)])
 
     table = list(render(answer))[-1]
@@ -84,7 +84,7 @@ def test_the_columns_shown_add_up_and_zeros_are_left_out() -> None:
 def test_without_a_category_that_pulls_there_is_no_column_for_it() -> None:
     [answer] = Recommender(catalog(), FullRanker(Explained(), catalog())).recommend([["a"]], k=2, explain=True)
     quiet = [
-        dataclasses.replace(item, reasons=[dataclasses.replace(one, strongest=[]) for one in item.reasons or []])
+        dataclasses.replace(item, reasons=[dataclasses.replace(reason, strongest=[]) for reason in item.reasons or []])
         for item in answer.items
     ]
 

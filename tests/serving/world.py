@@ -42,7 +42,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Explained:
-    """score = session + bias + the addends of both levels' classes; every addend is a small random number."""
+    """score = session + bias + the parts of both levels' classes; every part is a small random number."""
 
     max_length: int = 3
 
@@ -61,8 +61,8 @@ class Explained:
         assert len(batch) == 1
         parts = self._parts(batch.items[0, : batch.lengths[0]])
         return [
-            ScorePart(one.source, one.values[items - 1], None if one.by_class is None else one.by_class[items - 1])
-            for one in parts
+            ScorePart(part.source, part.values[items - 1], None if part.by_class is None else part.by_class[items - 1])
+            for part in parts
         ]
 
     def _logits(self, session: Int32, level: int) -> Float32:
@@ -75,8 +75,8 @@ class Explained:
         for level, classes in ((1, 2), (2, 3)):
             added = random.normal(size=(6, classes)).astype(np.float32)
             parts.append(ScorePart(f"category_{level}", added.sum(axis=1), added))
-        alone = [ScorePart(source, random.normal(size=6).astype(np.float32), None) for source in ("session", "bias")]
-        return [*alone, *parts]
+        plain = [ScorePart(source, random.normal(size=6).astype(np.float32), None) for source in ("session", "bias")]
+        return [*plain, *parts]
 
 
 def _rows(batch: Batch) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """A trained model as one graph and a few tables: all that serving needs of it, without PyTorch.
 
 At inference the input vector of an item (eq. 1) is a constant, and so is what the item task compares a query with. So
-the graph starts at input vectors and ends at the query, and the tables hold the rest:
+the graph starts at input vectors and ends at the query, and the tables are stored next to it:
 
     score_i = query . vector_i + bias_i + item terms_i + sum over the positions t with s_t = i of position terms_t
     query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)
@@ -9,7 +9,7 @@ the graph starts at input vectors and ends at the query, and the tables hold the
 f(p_t) are the logits of task t or their softmax. `own` is the session's part, and `factor` the length that a cosine
 head gives to its queries; other heads have 1.
 
-Models lie in the processor's memory, as opening a run folder leaves them, and all of this puts them in eval mode.
+Models are on the CPU, as opening a run folder leaves them, and every function here puts them in eval mode.
 """
 
 import copy
@@ -32,11 +32,11 @@ from hiersrec.model.score_term import position_values
 from hiersrec.types import Batch, Float32
 
 ROWS = 65_536
-"""Items whose input vectors are made at a time."""
+"""Items whose input vectors are computed at a time."""
 
 
 class Read(NamedTuple):
-    """How a task's prediction flows into the query: M_t (d, C), and whether it acts on logits or probabilities."""
+    """How a task's prediction enters the query: M_t (d, C), and whether it acts on logits or probabilities."""
 
     matrix: Float32
     reads_as: Literal["logits", "probs"]
@@ -46,7 +46,7 @@ class Exported(nn.Module):
     """Vectors (B, T, D) and lengths (B,) from 1 -> query (B, d), own (B, d), factor (B, 1), what each position adds
     (B, T) for each position term, and logits (B, C) of every task but the item task, in the order of the recipe.
 
-    No task reads the item task; the caller has seen to that.
+    No task reads the item task; the caller has checked that.
     """
 
     def __init__(self, model: HierarchicalModel) -> None:
@@ -54,10 +54,10 @@ class Exported(nn.Module):
         self.model = model
         self.others = [name for name in model.wiring if name != "item"]
         self.names = ["query", "own", "factor", *model.position_terms, *self.others]
-        """Of what forward gives."""
+        """Of the outputs of `forward`."""
 
     def forward(self, vectors: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
-        """As above; padding may hold any numbers."""
+        """As above; values of padding are ignored."""
         model, head = self.model, _head(self.model)
         mask = torch.arange(vectors.shape[1]) < lengths[:, None]  # (B, T)
         states = model.encoder(vectors, mask)
@@ -72,7 +72,7 @@ class Exported(nn.Module):
 
 
 def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
-    """Write the graph of `Exported` and return the names of its outputs; B and T may be any when it is run.
+    """Write the graph of `Exported` and return the names of its outputs; B and T are free.
 
     Raises MissingExtra if onnx or onnxscript is not installed.
     """
@@ -103,17 +103,16 @@ def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
 
 @torch.inference_mode()
 def outputs(model: HierarchicalModel, batch: Batch) -> dict[str, Float32]:
-    """What the graph should give for sessions of 1 to `max_length` items, by name of output, from the model itself."""
+    """Expected outputs of the graph for sessions of 1 to `max_length` items, by name, from the model itself."""
     model.eval()
     graph = Exported(model)
-    items, lengths = (torch.from_numpy(one.astype("int64")) for one in (batch.items, batch.lengths))
-    found = graph(model.inputs(items), lengths)
-    return dict(zip(graph.names, map(_float32, found), strict=True))
+    items, lengths = (torch.from_numpy(array.astype("int64")) for array in (batch.items, batch.lengths))
+    return dict(zip(graph.names, map(_float32, graph(model.inputs(items), lengths)), strict=True))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks on its own inside from the user; what it can't do raises."""
+    """Silence the exporter's warnings about its own internals; failures raise."""
     logs = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     before = [log.level for log in logs]
     for log in logs:
@@ -150,14 +149,14 @@ def item_vectors(model: HierarchicalModel) -> tuple[Float32, Float32 | None]:
 
 @torch.inference_mode()
 def reads(model: HierarchicalModel) -> dict[str, Read]:
-    """How the predictions flow into the query, by task that the item task reads."""
+    """How predictions enter the query, by task that the item task reads."""
     head, wires = _head(model.eval()), model.wiring["item"]
-    found = {}
+    by_task = {}
     for source in wires.reads:
         projection = model.projections[f"{source}_to_item"].get_parameter("weight")  # (D, C)
         matrix = head.linear(model.injection_weights["item"]() * projection.T).T  # (d, C)
-        found[source] = Read(_float32(matrix.contiguous()), wires.reads_as)
-    return found
+        by_task[source] = Read(_float32(matrix.contiguous()), wires.reads_as)
+    return by_task
 
 
 def _head(model: HierarchicalModel) -> Head:

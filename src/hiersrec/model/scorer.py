@@ -1,4 +1,4 @@
-"""The model's door: numpy batches in, numpy scores out, always in float32 and without dropout."""
+"""The model's interface to the rest: numpy batches in, numpy scores out, in float32 and without dropout."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,6 @@ class TrainedScorer:
 
     @property
     def max_length(self) -> int:
-        """Longest session the model takes."""
         return self.model.max_length
 
     def score(self, batch: Batch) -> Scores:
@@ -40,9 +39,6 @@ class ModelScorer(TrainedScorer):
 
     model: HierarchicalModel
 
-    def __init__(self, model: HierarchicalModel) -> None:
-        super().__init__(model)
-
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """Parts of the scores of `items` (K,) for a batch of one session that is not empty."""
         assert len(batch) == 1, "one session at a time"
@@ -58,7 +54,7 @@ def scorer_of(model: Trainable) -> TrainedScorer:
 
 @contextmanager
 def _inference(model: Trainable) -> Iterator[None]:
-    """Inference mode in which the model is in eval mode; its former mode comes back."""
+    """Inference mode, with the model in eval mode until it ends."""
     was_training = model.training
     model.eval()
     try:

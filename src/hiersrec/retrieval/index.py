@@ -48,16 +48,13 @@ class Encoder(Protocol):
     @property
     def max_length(self) -> int:
         """The longest session it takes."""
-        ...
 
     @property
     def reads(self) -> Mapping[str, tuple[Float32, str]]:
         """Tasks read by the item task: name -> M_t (d, C) float32, and whether it is fed "logits" or "probs"."""
-        ...
 
     def encode(self, batch: Batch) -> Encoded:
         """Encode sessions of 1 to max_length known items; the arrays are the caller's to change."""
-        ...
 
 
 class IndexRanker:

@@ -53,7 +53,6 @@ class Ranker(Protocol):
     @property
     def max_length(self) -> int:
         """The longest session it looks at; of longer ones it takes the newest items."""
-        ...
 
     def rank(self, batch: Batch, request: ListRequest) -> Ranked:
         """The best items of each session that may be listed. `batch` holds whole sessions, or as much as there is.
@@ -61,16 +60,13 @@ class Ranker(Protocol):
         A session without a known item is answered by popularity in training. Raises HiersrecError if a score
         is NaN or infinite, BadInput if candidates need categories and the model predicts none.
         """
-        ...
 
     @property
     def explains(self) -> bool:
         """Whether `explain` may be called."""
-        ...
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         """Parts of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
-        ...
 
 
 class FullRanker:

@@ -18,7 +18,7 @@ from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
-from hiersrec.serving.answers import Guess, Item, Reason, Recommendations, SeenItem
+from hiersrec.serving.answers import Item, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
 from hiersrec.serving.filters import items_under, listed_ids
 from hiersrec.store.batches import whole_sessions
@@ -36,9 +36,9 @@ BATCH = 256
 
 
 class Recommender:
-    """A ranker and its catalogue, spoken to in external ids; `run` is the run folder they came from, if any.
+    """A ranker and its catalogue; takes and returns external ids. `run` is the run folder they came from, if any.
 
-    `candidates` are ranked where a call names none. `model_version` tells one bundle from another, None for a run.
+    `candidates` are ranked where a call names none. `model_version` identifies a bundle; it is None for a run.
     """
 
     def __init__(
@@ -82,7 +82,6 @@ class Recommender:
 
     @property
     def catalog_size(self) -> int:
-        """N."""
         return self.catalog.num_items
 
     @property
@@ -94,9 +93,9 @@ class Recommender:
         """A recommender of the same model that knows new items too, without retraining; this one stays as it is.
 
         items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that are
-        known are passed over. For a folder to keep, see `hiersrec add-items`. Raises BadRecipe if the model can't score
-        new items (the default recipe can), BadInput if this one was not loaded from a run folder, if the items
-        don't fit or none is new.
+        known are ignored. For a folder to keep, see `hiersrec add-items`. Raises BadRecipe if the model can't score
+        new items (the default recipe can), BadInput if this one was not loaded from a run folder, or if the
+        items don't fit or none is new.
         """
         from hiersrec.add_items import add_items
 
@@ -127,7 +126,7 @@ class Recommender:
     ) -> list[Recommendations]:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
 
-        Unknown ids are reported and passed over; a session without a known id gets the most popular items. `explain`
+        Unknown ids are reported and ignored; a session without a known id gets the most popular items. `explain`
         adds the likeliest categories and the reasons of each item. With `candidates` only those of each session are
         ranked, and a list that gets too short is filled up with popular items (retrieval/fallback.py).
 
@@ -136,8 +135,8 @@ class Recommender:
         given, all that they name is ranked, candidates or not. per_category: most items of one category of the finest
         level, for lists that show more than one kind.
 
-        Raises BadInput for a wrong k or per_category, for what is no list of ids or no id, for a path that no item has,
-        and if the model can't explain or has no categories from which candidates could follow.
+        Raises BadInput for a wrong k or per_category, a value that is not a list of ids or not an id, a path that no
+        item has, and if the model can't explain or predicts no categories for candidates.
         """
         for name, value in (("k", k), ("per_category", per_category)):
             if value is not None and value < 1:
@@ -150,14 +149,14 @@ class Recommender:
         for session in sessions:
             if isinstance(session, str | bytes) or not isinstance(session, Iterable):
                 raise BadInput(
-                    f"A session is a list of item ids, got {repr_of(session)}. Ask for [[...]], a list of sessions."
+                    f"A session is a list of item ids, got {repr_of(session)}. Pass [[...]], a list of sessions."
                 )
         chosen = self.candidates if candidates is None else candidates
         only = None if allow is None else listed_ids(self.catalog, "allow", allow)
         if categories is not None:
             under = items_under(self.catalog, categories)
             only = under if only is None else np.intersect1d(only, under)
-        wanted = ListRequest(
+        request = ListRequest(
             k=k,
             candidates=chosen if only is None else ALL,
             exclude_seen=exclude_seen,
@@ -167,61 +166,53 @@ class Recommender:
         )
         answers: list[Recommendations] = []
         for start in range(0, len(sessions), BATCH):
-            answers += self._answer(sessions[start : start + BATCH], wanted, explain)
+            answers += self._answer(sessions[start : start + BATCH], request, explain)
         return answers
 
     def _answer(
-        self, sessions: Sequence[Sequence[ExternalId]], wanted: ListRequest, explain: bool
+        self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool
     ) -> list[Recommendations]:
         internal = [self.catalog.to_internal(list(session)) for session in sessions]
         # Seen items must be left out even where the model no longer looks at them.
-        width = max(map(len, internal)) if wanted.exclude_seen else self.max_length
-        batch = whole_sessions([one.tolist() for one in internal], max(1, width))
-        ranked = self.ranker.rank(batch, wanted)
-        return [
-            self._one(list(session), internal[row], batch, row, ranked, wanted, explain)
-            for row, session in enumerate(sessions)
-        ]
+        width = max(map(len, internal)) if request.exclude_seen else self.max_length
+        batch = whole_sessions([items.tolist() for items in internal], max(1, width))
+        ranked = self.ranker.rank(batch, request)
+        answers = []
+        for row, (session, items) in enumerate(zip(sessions, internal, strict=True)):
+            unknown = [given for given, item in zip(session, items, strict=True) if item == 0]
+            unknown_ids = [given if isinstance(given, str) else int(given) for given in unknown]  # no numbers of numpy
+            seen = batch.items[row, : batch.lengths[row]]
+            answers.append(self._answer_one(seen, unknown_ids, ranked, row, request, explain))
+        return answers
 
-    def _one(
-        self,
-        session: list[ExternalId],
-        internal: Int32,
-        batch: Batch,
-        row: int,
-        ranked: Ranked,
-        wanted: ListRequest,
-        explain: bool,
+    def _answer_one(
+        self, seen: Int32, unknown_ids: list[ExternalId], ranked: Ranked, row: int, request: ListRequest, explain: bool
     ) -> Recommendations:
-        seen = batch.items[row, : batch.lengths[row]]
-        looked_at = seen[-self.max_length :]
-        best, scores = ranked.items[row], ranked.scores[row].tolist()
-        sources = ["session" if len(seen) else POPULAR] * len(best)
-        tasks = {task: found[row] for task, found in ranked.tasks.items()}
-        why: list[list[Reason]] = []
+        """The answer to the session in a row of `ranked`, whose known items are `seen`."""
+        session = seen[-self.max_length :]
+        items, scores = ranked.items[row], ranked.scores[row].tolist()
+        sources = ["session" if len(seen) else POPULAR] * len(items)
+        tasks = {task: of_task[row] for task, of_task in ranked.tasks.items()}
+        explained: list[list[Reason]] | None = None
         chances: dict[str, Float64] = {}
         if explain:
-            measure = probabilities if len(seen) else shares  # where no item is known, scores are counts of training
-            chances = {task: measure(found) for task, found in tasks.items()}
-            why = self._reasons(looked_at, chances, best, scores)
-        if len(best) < min(wanted.k, self.catalog_size) and wanted.candidates.policy == "category":
-            more, from_where = self._popularity.fill(best, tasks if len(seen) else {}, seen, wanted)
-            counts = self.catalog.train_count[more].astype(float).tolist()
-            best, scores, sources = np.concatenate([best, more]), scores + counts, sources + from_where
-            why += [[Reason(POPULAR, count, [], count)] for count in counts] if explain else []
-        shown: list[list[Guess]] = [guesses(self.catalog, task, chance) for task, chance in chances.items()]
-        last = sources[-1] if sources else "session" if len(seen) else POPULAR
+            to_chances = probabilities if len(seen) else shares  # where no item is known, scores are counts of training
+            chances = {task: to_chances(of_task) for task, of_task in tasks.items()}
+            explained = self._reasons(session, chances, items, scores)
+        if len(items) < min(request.k, self.catalog_size) and request.candidates.policy == "category":
+            popular, their_sources = self._popularity.fill(items, tasks if len(seen) else {}, seen, request)
+            counts = self.catalog.train_count[popular].astype(float).tolist()
+            items, scores, sources = np.concatenate([items, popular]), scores + counts, sources + their_sources
+            if explained is not None:
+                explained += _popular(counts)
+        fallback = sources[-1] if sources else "session" if len(seen) else POPULAR
         return Recommendations(
-            session=self._seen(looked_at),
-            unknown_ids=[
-                one if isinstance(one, str) else int(one)  # which numpy's numbers are not
-                for one, item in zip(session, internal, strict=True)
-                if item == 0
-            ],
-            fallback=None if last == "session" else last,
-            guesses=shown,
+            session=[SeenItem(*pair) for pair in self._ids_and_titles(session)],
+            unknown_ids=unknown_ids,
+            fallback=None if fallback == "session" else fallback,
+            guesses=[guesses(self.catalog, task, chance) for task, chance in chances.items()],
             candidates=int(ranked.ranked[row]),
-            items=self._items(best, scores, sources, why if explain else None),
+            items=self._items(items, scores, sources, explained),
         )
 
     @cached_property
@@ -229,36 +220,37 @@ class Recommender:
         return Popularity(self.catalog)
 
     def _reasons(
-        self, session: Int32, chances: dict[str, Float64], items: Int32, values: list[float]
+        self, session: Int32, chances: dict[str, Float64], items: Int32, scores: list[float]
     ) -> list[list[Reason]]:
         if len(session) == 0:
-            return [[Reason(POPULAR, value, [], value)] for value in values]
+            return _popular(scores)
         if len(items) == 0:
             return []
         batch = Batch(session[None], np.array([len(session)], np.int32))
         return reasons(self.catalog, chances, self.ranker.explain(batch, items))
 
-    def _seen(self, items: Int32) -> list[SeenItem]:
-        titles = self._titles(items)
-        return [SeenItem(*one) for one in zip(self.catalog.to_external(items), titles, strict=True)]
-
     def _items(
-        self, items: Int32, values: list[float], sources: list[str], why: list[list[Reason]] | None
+        self, items: Int32, scores: list[float], sources: list[str], explained: list[list[Reason]] | None
     ) -> list[Item]:
-        ids, titles = self.catalog.to_external(items), self._titles(items)
         return [
             Item(
-                rank=at + 1,
-                item_id=ids[at],
-                title=titles[at],
-                score=values[at],
-                category_path=self.catalog.path(int(items[at])),
-                reasons=why[at] if why is not None else None,
-                source=sources[at],
+                rank=number + 1,
+                item_id=item_id,
+                title=title,
+                score=scores[number],
+                category_path=self.catalog.path(int(items[number])),
+                reasons=explained[number] if explained is not None else None,
+                source=sources[number],
             )
-            for at in range(len(items))
+            for number, (item_id, title) in enumerate(self._ids_and_titles(items))
         ]
 
-    def _titles(self, items: Int32) -> list[str | None]:
+    def _ids_and_titles(self, items: Int32) -> list[tuple[ExternalId, str | None]]:
         titles = self.catalog.column("title", items)
-        return [None] * len(items) if titles is None else [None if one is None else str(one) for one in titles]
+        texts = [None] * len(items) if titles is None else [None if title is None else str(title) for title in titles]
+        return list(zip(self.catalog.to_external(items), texts, strict=True))
+
+
+def _popular(counts: list[float]) -> list[list[Reason]]:
+    """The reasons of popular items: their training events."""
+    return [[Reason(POPULAR, count, [], count)] for count in counts]

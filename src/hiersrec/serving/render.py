@@ -17,12 +17,12 @@ BAR = 12
 def render(answer: Recommendations, catalog_size: int | None = None) -> Iterator[RenderableType]:
     """The session, its likeliest next categories, and its items (with reasons where they are given).
 
-    catalog_size: N, where only candidates were ranked; a line then says how many of how many.
+    catalog_size: N, where only candidates were ranked; a line then says how many.
     """
     seen = " > ".join(_title(item) for item in answer.session)
     yield Text.assemble(("Session: ", "bold"), seen or "(no known item)")
     if answer.unknown_ids:
-        yield Text(f"Passed over, not in the catalogue: {', '.join(map(str, answer.unknown_ids))}")
+        yield Text(f"Ignored, not in the catalogue: {', '.join(map(str, answer.unknown_ids))}")
     if not answer.session:
         yield Text("No item of the session is known, so these are the most popular items.")
     elif filled := [item for item in answer.items if item.source != "session"]:
@@ -39,9 +39,9 @@ def _guess_table(tasks: list[list[Guess]]) -> Table:
     for heading in ("task", "class", "probability", ""):
         table.add_column(heading, justify="right" if heading == "probability" else "left")
     for guesses in tasks:
-        for at, guess in enumerate(guesses):
+        for number, guess in enumerate(guesses):
             bar = "█" * round(BAR * guess.probability)
-            cells = [_source(guess.task) if at == 0 else "", _path(guess.path), f"{guess.probability:.1%}", bar]
+            cells = [_source(guess.task) if number == 0 else "", _path(guess.path), f"{guess.probability:.1%}", bar]
             table.add_row(*map(Text, cells))
     return table
 
@@ -49,22 +49,20 @@ def _guess_table(tasks: list[list[Guess]]) -> Table:
 def _item_table(items: list[Item]) -> Table:
     sources = [reason.source for reason in items[0].reasons or []] if items else []
     # A model without an item bias says 0 for all; a column of zeros would only confuse.
-    shown = [at for at, _ in enumerate(sources) if any(item.reasons and item.reasons[at].value for item in items)]
+    shown = [n for n in range(len(sources)) if any(item.reasons and item.reasons[n].value for item in items)]
     table = Table(title="Next items", title_justify="left", box=None, pad_edge=False)
-    numbers = [_source(sources[at]) for at in shown]
+    parts = [_source(sources[n]) for n in shown]
     if sources:
-        table.title = f"Next items: the score is the sum of {', '.join(numbers)}"
-    # None where the item task reads no other.
+        table.title = f"Next items: the score is the sum of {', '.join(parts)}"
+    # There are none where the item task reads no other task.
     has_pulls = any(reason.strongest for item in items for reason in item.reasons or [])
-    for heading in ("rank", "item", "category", "score", *numbers, *(["pulled most by"] if has_pulls else [])):
-        table.add_column(
-            heading, justify="right" if heading in ("rank", "score", *numbers) else "left", overflow="fold"
-        )
+    for heading in ("rank", "item", "category", "score", *parts, *(["pulled most by"] if has_pulls else [])):
+        table.add_column(heading, justify="right" if heading in ("rank", "score", *parts) else "left", overflow="fold")
     for item in items:
         cells = [str(item.rank), _title(item), _path(item.category_path), f"{item.score:.2f}"]
         if item.reasons:
             cells[2] = next((name for name in reversed(item.category_path) if name is not None), "unknown")
-            cells += [f"{item.reasons[at].value:+.2f}" for at in shown]
+            cells += [f"{item.reasons[n].value:+.2f}" for n in shown]
             if has_pulls:
                 cells.append(", ".join(f"{pull.name} {pull.value:+.2f}" for pull in _strongest(item.reasons)))
         table.add_row(*map(Text, cells))
@@ -72,13 +70,13 @@ def _item_table(items: list[Item]) -> Table:
 
 
 def _strongest(reasons: list[Reason]) -> list[Pull]:
-    """The categories of all levels that add or take most."""
+    """The categories of all levels that add or subtract most."""
     pulls = [pull for reason in reasons for pull in reason.strongest]
     return sorted(pulls, key=lambda pull: -abs(pull.value))[:STRONGEST]
 
 
 def _source(source: str) -> str:
-    """The name of a task, or of another source of reasons, for people: "category_1" is level 1."""
+    """The name of a source of reasons in a table: "category_1" is level 1."""
     if source.startswith(CATEGORY):
         return f"level {source.removeprefix(CATEGORY)}"
     return source.removeprefix("column_").replace("_", " ")
