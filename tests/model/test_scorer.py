@@ -114,7 +114,8 @@ def test_the_parts_add_up_to_the_scores(scorer, items, asked) -> None:
 
     total = np.sum([part.values for part in parts], axis=0)
     size = np.sum([np.abs(part.values) for part in parts], axis=0)
-    assert (np.abs(total - scores) <= 1e-4 * size).all()
+    # Where the products of a part cancel out, float32 rounds to parts of the vectors' lengths, not of the sum.
+    assert (np.abs(total - scores) <= 1e-4 * size + 2e-6).all()
     for part in parts:
         assert part.values.dtype == np.float32
         assert part.values.shape == (len(asked),)
