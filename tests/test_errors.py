@@ -3,13 +3,13 @@ from hiersrec.errors import HiersrecError, MissingExtra, did_you_mean
 
 
 def test_every_error_is_in_the_tree_and_is_a_hiersrec_error() -> None:
-    found = [
+    result = [
         value for value in vars(hiersrec.errors).values() if isinstance(value, type) and issubclass(value, Exception)
     ]
 
-    assert len(found) > 5
-    assert all(issubclass(error, HiersrecError) for error in found)
-    assert all(f" {error.__name__} " in str(hiersrec.errors.__doc__) for error in found)
+    assert len(result) > 5
+    assert all(issubclass(error, HiersrecError) for error in result)
+    assert all(f" {error.__name__} " in str(hiersrec.errors.__doc__) for error in result)
 
 
 def test_the_nearest_name_comes_first_and_all_are_named() -> None:

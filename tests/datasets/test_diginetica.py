@@ -24,10 +24,10 @@ def test_the_prepared_tables_give_the_published_numbers(tmp_path):
     prepare(diginetica.source(SHARED), tmp_path / "out", diginetica.SETTINGS, say=lambda _: None)
 
     data = Dataset.open(tmp_path / "out")
-    found = data.document["statistics"]
-    assert {name: found[name] for name in diginetica.SOURCE.expected} == diginetica.SOURCE.expected
-    assert found["categories"] == [995]
-    assert found["unseen_test_events"] == 0
+    statistics = data.document["statistics"]
+    assert {name: statistics[name] for name in diginetica.SOURCE.expected} == diginetica.SOURCE.expected
+    assert statistics["categories"] == [995]
+    assert statistics["unseen_test_events"] == 0
     assert len(Prefixes.every(data.sessions("test"))) == 60_858
     assert len(data.sessions("train")) + len(data.sessions("valid")) == 186_670
     assert len(data.sessions("valid")) == 18_667
@@ -67,16 +67,16 @@ def published(rows):
     for session, item, time, day in rows:
         clicks.setdefault(session, []).append((time, item))
         days[session] = date.fromisoformat(day)
-    clicks = {name: [item for _, item in sorted(one, key=lambda click: click[0])] for name, one in clicks.items()}
-    clicks = {name: one for name, one in clicks.items() if len(one) > 1}
-    counts = Counter(item for one in clicks.values() for item in one)
-    clicks = {name: [item for item in one if counts[item] >= 5] for name, one in clicks.items()}
-    clicks = {name: one for name, one in clicks.items() if len(one) > 1}
+    clicks = {name: [item for _, item in sorted(items, key=lambda click: click[0])] for name, items in clicks.items()}
+    clicks = {name: items for name, items in clicks.items() if len(items) > 1}
+    counts = Counter(item for items in clicks.values() for item in items)
+    clicks = {name: [item for item in items if counts[item] >= 5] for name, items in clicks.items()}
+    clicks = {name: items for name, items in clicks.items() if len(items) > 1}
     cut = max(days[name] for name in clicks) - timedelta(days=7)
-    train = {name: one for name, one in clicks.items() if days[name] < cut}
-    known = {item for one in train.values() for item in one}
-    test = {name: [item for item in one if item in known] for name, one in clicks.items() if days[name] > cut}
-    return train, {name: one for name, one in test.items() if len(one) > 1}, [n for n in clicks if days[n] == cut]
+    train = {name: items for name, items in clicks.items() if days[name] < cut}
+    known = {item for items in train.values() for item in items}
+    test = {name: [item for item in items if item in known] for name, items in clicks.items() if days[name] > cut}
+    return train, {name: items for name, items in test.items() if len(items) > 1}, [n for n in clicks if days[n] == cut]
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -89,17 +89,19 @@ def test_the_raw_files_are_split_as_published(tmp_path, seed):
         diginetica.source(write_raw(tmp_path / "raw", rows)), tmp_path / "out", diginetica.SETTINGS, say=lambda _: None
     )
 
-    data, found = Dataset.open(tmp_path / "out"), {}
+    data, result = Dataset.open(tmp_path / "out"), {}
     for split in ("train", "valid", "test"):
         sessions = data.sessions(split)
         names = sessions.session_ids.to_pylist()
-        found[split] = {name: data.catalog.to_external(np.asarray(sessions[at])) for at, name in enumerate(names)}
-    assert found["train"] | found["valid"] == train
-    assert found["test"] == test
+        result[split] = {
+            name: data.catalog.to_external(np.asarray(sessions[index])) for index, name in enumerate(names)
+        }
+    assert result["train"] | result["valid"] == train
+    assert result["test"] == test
     assert data.catalog.column("category_1", np.array([1], np.int32)) == [
         str(data.catalog.items["item_id"][0].as_py() % 7)
     ]
-    assert [one["path"] for one in data.document["sources"]] == list(diginetica.RAW)
+    assert [file["path"] for file in data.document["sources"]] == list(diginetica.RAW)
 
 
 def test_the_other_header_of_the_raw_views_is_read_too(tmp_path):

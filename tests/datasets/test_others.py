@@ -51,7 +51,7 @@ def test_the_shared_tables_give_their_numbers(tmp_path, name):
 def test_instacart_from_the_raw_files(tmp_path):
     raw = {
         "order_products__train.csv": "order_id,product_id,add_to_cart_order,reordered\n"
-        + "".join(f"{order},{11 + place},{9 - place},0\n" for order in range(20) for place in range(3)),
+        + "".join(f"{order},{11 + position},{9 - position},0\n" for order in range(20) for position in range(3)),
         "products.csv": "product_id,product_name,aisle_id,department_id\n"
         '11,"Milk, whole",1,1\n12,Gouda,2,1\n13,Plain Milk,1,1\n14,Never sold,1,1\n',
         "aisles.csv": "aisle_id,aisle\n1,milk\n2,cheese\n",

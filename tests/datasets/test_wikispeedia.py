@@ -16,13 +16,15 @@ def data(tmp_path_factory):
 
 
 def test_the_statistics_are_those_of_the_source(data):
-    found = data.document["statistics"]
+    statistics = data.document["statistics"]
 
-    assert {name: found[name] for name in wikispeedia.SOURCE.expected} == wikispeedia.SOURCE.expected
-    assert found["categories"] == [14, 102, 27]
+    assert {name: statistics[name] for name in wikispeedia.SOURCE.expected} == wikispeedia.SOURCE.expected
+    assert statistics["categories"] == [14, 102, 27]
     assert data.document["filters"][0]["sessions"] == 51_312
-    assert 0.195 < found["test_sessions"] / (found["test_sessions"] + found["training_sessions"]) <= 0.2001
-    assert [one["name"] for one in found["metadata"]] == ["title"]
+    assert (
+        0.195 < statistics["test_sessions"] / (statistics["test_sessions"] + statistics["training_sessions"]) <= 0.2001
+    )
+    assert [column["name"] for column in statistics["metadata"]] == ["title"]
 
 
 def test_titles_and_categories_are_readable(data):
@@ -40,8 +42,8 @@ def test_pairs_of_first_and_last_article_do_not_straddle(data):
     ends = {}
     for split in ("train", "valid", "test"):
         sessions = data.sessions(split)
-        known = [sessions[at] for at in range(len(sessions))]
-        ends[split] = {(int(one[0]), int(one[-1])) for one in known if one[0] > 0 and one[-1] > 0}
+        known = [sessions[index] for index in range(len(sessions))]
+        ends[split] = {(int(path[0]), int(path[-1])) for path in known if path[0] > 0 and path[-1] > 0}
 
     assert not ends["test"] & (ends["train"] | ends["valid"])
     assert not ends["train"] & ends["valid"]

@@ -79,13 +79,13 @@ def made(
     suffix: str = ".parquet",
     say: Callable[[str], None] = lambda _: None,
 ) -> Dataset:
-    """Write rows as files beside `out`, prepare them into `out`, and open that."""
-    beside = out.parent / f"{out.name}_files"
+    """Write rows as files next to `out`, prepare them into `out`, and open it."""
+    folder = out.parent / f"{out.name}_files"
     source = Source(
         "shop",
-        write(beside / f"events{suffix}", rows),
-        None if item_rows is None else write(beside / f"items{suffix}", item_rows),
-        None if test_rows is None else write(beside / f"test{suffix}", test_rows),
+        write(folder / f"events{suffix}", rows),
+        None if item_rows is None else write(folder / f"items{suffix}", item_rows),
+        None if test_rows is None else write(folder / f"test{suffix}", test_rows),
     )
     prepare(source, out, settings, say=say)
     return Dataset.open(out)
@@ -93,28 +93,28 @@ def made(
 
 def plain(data: Dataset) -> dict[str, list[tuple[Any, list[Any]]]]:
     """Split -> (session id, external item ids) of each session; an unseen item is "new"."""
-    found = {}
+    result = {}
     for split in ("train", "valid", "test"):
         sessions = data.sessions(split)
         assert sessions.session_ids is not None
         names = sessions.session_ids.to_pylist()
-        found[split] = [
-            (name, [data.catalog.to_external(np.array([item]))[0] if item > 0 else "new" for item in sessions[at]])
-            for at, name in enumerate(names)
+        result[split] = [
+            (name, [data.catalog.to_external(np.array([item]))[0] if item > 0 else "new" for item in sessions[index]])
+            for index, name in enumerate(names)
         ]
-    return found
+    return result
 
 
 def contents(folder: Path) -> dict[str, Any]:
     """Everything in a dataset folder but its seal: arrays as bytes, tables as rows."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.suffix == ".parquet":
-            found[name] = pq.read_table(path).to_pylist()
+            result[name] = pq.read_table(path).to_pylist()
         elif path.is_file() and path.name != "dataset.json":
-            found[name] = path.read_bytes()
-    return found
+            result[name] = path.read_bytes()
+    return result
 
 
 def with_part(settings: PrepareSettings, part: str, **values: Any) -> PrepareSettings:

@@ -13,7 +13,7 @@ from tests.prepare.tables import LATEST, events, items, made, with_part, write
 
 def changed(rows, row, **values):
     """Rows, with some values of data row `row` (from 1) changed."""
-    return [{**one, **values} if at == row else one for at, one in enumerate(rows, start=1)]
+    return [{**existing, **values} if index == row else existing for index, existing in enumerate(rows, start=1)]
 
 
 def without(rows, *names):
@@ -165,12 +165,12 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_bad_tables(tmp_path, case):
-    given, *wanted = CASES[case]
+    given, *expected = CASES[case]
 
     with pytest.raises(BadInput) as error:
         made(tmp_path / "out", **given)
 
-    assert all(one in str(error.value) for one in wanted), str(error.value)
+    assert all(text in str(error.value) for text in expected), str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["out_files"]
 
 

@@ -15,7 +15,7 @@ def data(tmp_path_factory):
     # Item 12 is missing from the items table, item 99 from the events.
     listed = [row for row in items() if row["item_id"] != 12]
     listed.append({"item_id": 99, "category_1": "cars", "category_2": "vans", "title": "t", "brand": None, "price": 1})
-    rows = [*events(sessions=60), *({"session_id": 501, "item_id": 12, "timestamp": 1.0 + at} for at in range(2))]
+    rows = [*events(sessions=60), *({"session_id": 501, "item_id": 12, "timestamp": 1.0 + index} for index in range(2))]
     return made(
         tmp_path_factory.mktemp("catalog") / "out", rows, with_part(LATEST, "metadata", text=("title",)), listed
     )
@@ -32,7 +32,7 @@ def test_counts_are_of_training_sessions_only(data):
     seen = Counter(item for _, session in plain(data)["train"] for item in session)
 
     assert data.catalog.items["train_count"].to_pylist() == [
-        seen[one] for one in data.catalog.items["item_id"].to_pylist()
+        seen[item_id] for item_id in data.catalog.items["item_id"].to_pylist()
     ]
 
 
@@ -47,7 +47,9 @@ def test_an_item_without_a_row_has_unknown_categories(data):
     item = int(data.catalog.to_internal([12])[0])
 
     assert data.catalog.path(item) == [None, None]
-    assert all(data.catalog.item_nodes[item, at] > level.num_known for at, level in enumerate(data.catalog.levels))
+    assert all(
+        data.catalog.item_nodes[item, index] > level.num_known for index, level in enumerate(data.catalog.levels)
+    )
     assert data.document["statistics"]["items_without_metadata"] == 1
 
 
@@ -58,14 +60,17 @@ def test_categories_of_absent_items_are_not_there(data):
 
 def test_coverage_is_the_share_of_items_with_a_known_category(data):
     nodes = data.catalog.item_nodes[1:]
-    known = [(nodes[:, at] <= level.num_known).mean() for at, level in enumerate(data.catalog.levels)]
+    known = [(nodes[:, index] <= level.num_known).mean() for index, level in enumerate(data.catalog.levels)]
 
     assert data.document["statistics"]["category_coverage"] == known
     assert 0 < known[1] < known[0] < 1
 
 
 def test_features_are_in_the_order_of_the_columns(data):
-    assert [(one.name, one.kind) for one in data.catalog.features] == [("title", "text"), ("brand", "categorical")]
+    assert [(feature.name, feature.kind) for feature in data.catalog.features] == [
+        ("title", "text"),
+        ("brand", "categorical"),
+    ]
     title, brand = data.catalog.features
     assert title.values.shape[0] == brand.values.shape[0] == data.catalog.num_items + 1
     assert title.values.max() < title.vocabulary
@@ -73,16 +78,16 @@ def test_features_are_in_the_order_of_the_columns(data):
 
 
 def test_statistics_are_those_of_the_arrays(data):
-    found, parts = data.document["statistics"], {name: data.sessions(name) for name in ("train", "valid", "test")}
+    statistics, parts = data.document["statistics"], {name: data.sessions(name) for name in ("train", "valid", "test")}
     both = [parts["train"], parts["valid"]]
 
-    assert found["training_sessions"] == sum(map(len, both))
-    assert found["validation_sessions"] == len(parts["valid"])
-    assert found["training_prefixes"] == sum(len(Prefixes.every(one)) for one in both)
-    assert found["test_prefixes"] == len(Prefixes.every(parts["test"]))
-    assert found["interactions"] == sum(len(one.items) for one in parts.values())
-    assert found["mean_session_length"] == found["interactions"] / sum(map(len, parts.values()))
-    assert found["unseen_test_events"] == int((np.asarray(parts["test"].items) < 0).sum())
+    assert statistics["training_sessions"] == sum(map(len, both))
+    assert statistics["validation_sessions"] == len(parts["valid"])
+    assert statistics["training_prefixes"] == sum(len(Prefixes.every(sessions)) for sessions in both)
+    assert statistics["test_prefixes"] == len(Prefixes.every(parts["test"]))
+    assert statistics["interactions"] == sum(len(sessions.items) for sessions in parts.values())
+    assert statistics["mean_session_length"] == statistics["interactions"] / sum(map(len, parts.values()))
+    assert statistics["unseen_test_events"] == int((np.asarray(parts["test"].items) < 0).sum())
 
 
 def test_the_printed_table_says_it_all(data):

@@ -46,7 +46,7 @@ def spark(tmp_path_factory):
     settings = [SHORT_LIVED, *(f"{name}={value}" for name, value in SCATTERED.items())]
     interrupt = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_SUBMIT_ARGS", " ".join([*(f"--conf {one}" for one in settings), "pyspark-shell"]))
+        patch.setenv("PYSPARK_SUBMIT_ARGS", " ".join([*(f"--conf {setting}" for setting in settings), "pyspark-shell"]))
         with spark_session.open_session("local[1]", tmp_path_factory.mktemp("spark"), silent) as session:
             assert session.conf.get("spark.sql.shuffle.partitions") == "3"
             yield session
@@ -55,10 +55,10 @@ def spark(tmp_path_factory):
 
 def files_of(folder: Path) -> dict[str, bytes]:
     """Every file of a dataset folder; of its seal all but the time, and the checksum that follows from it."""
-    found = {one.relative_to(folder).as_posix(): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
-    lines = found["dataset.json"].splitlines()
+    result = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    lines = result["dataset.json"].splitlines()
     kept = [line for line in lines if b'"created"' not in line and b'"seal_sha256"' not in line]
-    return {**found, "dataset.json": b"\n".join(kept)}
+    return {**result, "dataset.json": b"\n".join(kept)}
 
 
 def same(tmp_path: Path, source: Source, settings: PrepareSettings) -> None:
@@ -67,9 +67,9 @@ def same(tmp_path: Path, source: Source, settings: PrepareSettings) -> None:
     odd = tmp_path / "a b" / "spark [1] {ü}*"
     prepare(source, odd, settings, engine="local-spark", say=silent)
 
-    expected, found = files_of(tmp_path / "duckdb"), files_of(odd)
-    assert set(found) == set(expected)
-    assert [name for name in expected if found[name] != expected[name]] == []
+    expected, result = files_of(tmp_path / "duckdb"), files_of(odd)
+    assert set(result) == set(expected)
+    assert [name for name in expected if result[name] != expected[name]] == []
 
 
 IDS = ["b", "B", "a", "a-1", "é", "e\u0301", "Ω", "中", "😀", "\uffff", "10", "9", "a b", "ß", "ss"]
@@ -91,13 +91,13 @@ def shop(seed: int) -> tuple[Rows, Rows]:
     ]
     items = [
         {
-            "item_id": one,
-            "category": f"{one[0].upper()}/{one}" if at % 4 else None,
-            "title": f"thing {one} {at % 3}",
-            "price": str(at / 4) if at % 5 else None,
-            "tags": f"{at % 2}|{one}",
+            "item_id": item_id,
+            "category": f"{item_id[0].upper()}/{item_id}" if index % 4 else None,
+            "title": f"thing {item_id} {index % 3}",
+            "price": str(index / 4) if index % 5 else None,
+            "tags": f"{index % 2}|{item_id}",
         }
-        for at, one in enumerate(IDS + [one + "x" for one in IDS])
+        for index, item_id in enumerate(IDS + [item_id + "x" for item_id in IDS])
     ]
     return events, items
 
@@ -142,7 +142,7 @@ def test_wikispeedia_by_the_command_line(tmp_path, monkeypatch):
     assert all(line.startswith("prepare: ") for line in made.err.splitlines())
     assert made.out.encode() == (tmp_path / "spark" / "dataset.json").read_bytes()
     assert files_of(tmp_path / "spark") == files_of(tmp_path / "duckdb")
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["duckdb", "spark"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["duckdb", "spark"]
 
 
 @pytest.mark.usefixtures("spark")
@@ -152,17 +152,17 @@ def test_raw_files_of_a_public_dataset(tmp_path):
 
 @pytest.mark.usefixtures("spark")
 def test_a_mistake_in_the_data_is_told_alike(tmp_path):
-    rows = [{"session_id": 1, "item_id": at, "timestamp": at, "color": at % 2} for at in range(5)]
+    rows = [{"session_id": 1, "item_id": index, "timestamp": index, "color": index % 2} for index in range(5)]
     settings = PrepareSettings(split=SplitSettings(method="random", value=0.3, key="color"))
-    told = []
+    lines = []
     for engine in ("duckdb", "local-spark"):
         source = Source("shop", write(tmp_path / "events.parquet", rows))
         with pytest.raises(BadInput, match="Session '1' has two values of --split-key color: '0' and '1'") as error:
             prepare(source, tmp_path / engine, settings, engine=engine, say=silent)
-        told.append(str(error.value))
+        lines.append(str(error.value))
 
-    assert told[0] == told[1]
-    assert [one.name for one in tmp_path.iterdir()] == ["events.parquet"]
+    assert lines[0] == lines[1]
+    assert [path.name for path in tmp_path.iterdir()] == ["events.parquet"]
 
 
 def test_a_session_that_was_there_before_stays_as_it_was(tmp_path, spark):
@@ -184,8 +184,8 @@ def test_a_session_that_was_there_before_stays_as_it_was(tmp_path, spark):
 
 def test_a_session_of_another_thread_is_found(tmp_path, spark):
     def asked() -> bool:
-        with spark_session.open_session("local[1]", tmp_path, silent) as found:
-            return found.sparkContext is spark.sparkContext
+        with spark_session.open_session("local[1]", tmp_path, silent) as result:
+            return result.sparkContext is spark.sparkContext
 
     with ThreadPoolExecutor(1) as other:
         assert other.submit(asked).result()
@@ -244,12 +244,12 @@ def test_a_java_that_does_not_start(fresh, tmp_path):
     java.chmod(0o755)
     fresh.setenv("JAVA_HOME", str(tmp_path / "java"))
 
-    told = refused("local[*]", tmp_path)
+    message = refused("local[*]", tmp_path)
     gc.collect()
 
-    assert told.startswith("Spark could not be started at local[*]: ")
-    assert "The end of its log: much too old" in told
-    assert told.count("\n") == 0
+    assert message.startswith("Spark could not be started at local[*]: ")
+    assert "The end of its log: much too old" in message
+    assert message.count("\n") == 0
 
 
 def test_masters_that_do_not_answer(fresh, tmp_path):
@@ -258,11 +258,13 @@ def test_masters_that_do_not_answer(fresh, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
 
-    told = refused(f"spark://127.0.0.1:{port},127.0.0.1:999999", tmp_path)
+    message = refused(f"spark://127.0.0.1:{port},127.0.0.1:999999", tmp_path)
 
-    assert told.startswith(f"No Spark master answers at spark://127.0.0.1:{port},127.0.0.1:999999 (127.0.0.1:{port}: ")
-    assert "127.0.0.1:999999: " in told
-    assert "--engine local-spark" in told
+    assert message.startswith(
+        f"No Spark master answers at spark://127.0.0.1:{port},127.0.0.1:999999 (127.0.0.1:{port}: "
+    )
+    assert "127.0.0.1:999999: " in message
+    assert "--engine local-spark" in message
 
 
 def test_workers_that_do_not_share_the_storage(spark, monkeypatch, tmp_path):

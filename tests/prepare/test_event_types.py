@@ -1,4 +1,4 @@
-"""Types of events from the file to the arrays beside the items."""
+"""Types of events from the events file to the arrays of the splits."""
 
 from collections import Counter
 from typing import Any
@@ -15,14 +15,14 @@ from tests.prepare.tables import LATEST, Rows, events, made, plain, with_part
 def named(data: Dataset) -> dict[str, list[list[Any]]]:
     """Split -> the types of each session's events by name, None where unknown."""
     names = [None, *data.catalog.event_types]
-    found = {}
+    result = {}
     for split in ("train", "valid", "test"):
         sessions = data.sessions(split)
         assert sessions.event_types is not None
         assert sessions.event_types.dtype == np.int32
         flat = [names[code] for code in sessions.event_types]
-        found[split] = [flat[start:end] for start, end in zip(sessions.offsets, sessions.offsets[1:], strict=False)]
-    return found
+        result[split] = [flat[start:end] for start, end in zip(sessions.offsets, sessions.offsets[1:], strict=False)]
+    return result
 
 
 def expected(data: Dataset, rows: Rows, known: set[str]) -> dict[str, list[list[Any]]]:
@@ -41,22 +41,22 @@ def _of(rows: Rows, session: int) -> Rows:
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv.gz"])
-def test_types_stand_beside_their_events(tmp_path, suffix) -> None:
+def test_every_event_has_its_type(tmp_path, suffix) -> None:
     rows = events(1, sessions=60)
     data = made(tmp_path / "out", rows, suffix=suffix)
 
     assert named(data) == expected(data, rows, {"view", "cart"})
     assert list(data.catalog.event_types) == ["cart", "view"]
-    assert data.catalog.event_types == Counter(one for types in named(data)["train"] for one in types)
+    assert data.catalog.event_types == Counter(name for types in named(data)["train"] for name in types)
     assert data.document["statistics"]["event_types"] == data.catalog.event_types
 
 
 def test_missing_types_and_types_that_only_test_has_are_unknown(tmp_path) -> None:
     rows = events(1, sessions=60)
     ends = {row["session_id"]: row["timestamp"] for row in rows}
-    late = sorted(ends, key=lambda one: ends[one])[-5:]
-    for at, row in enumerate(rows):
-        row["event_type"] = "gift" if row["session_id"] in late else None if at % 4 == 0 else row["event_type"]
+    late = sorted(ends, key=lambda session: ends[session])[-5:]
+    for index, row in enumerate(rows):
+        row["event_type"] = "gift" if row["session_id"] in late else None if index % 4 == 0 else row["event_type"]
     data = made(tmp_path / "out", rows)
 
     assert "gift" not in data.catalog.event_types
@@ -70,17 +70,17 @@ def test_numbers_are_types_too(tmp_path) -> None:
         del row["event_type"]
     data = made(tmp_path / "out", rows, with_part(LATEST, "columns", event_type="reordered"))
 
-    again = [{**row, "event_type": str(row["reordered"])} for row in rows]
-    assert named(data) == expected(data, again, {"0", "1"})
+    second = [{**row, "event_type": str(row["reordered"])} for row in rows]
+    assert named(data) == expected(data, second, {"0", "1"})
 
 
 def test_types_survive_filters_and_the_choice_of_types(tmp_path) -> None:
-    rows = [{**row, "event_type": "cart" if at % 3 else "view"} for at, row in enumerate(events(1, sessions=60))]
+    rows = [{**row, "event_type": "cart" if index % 3 else "view"} for index, row in enumerate(events(1, sessions=60))]
     data = made(tmp_path / "out", rows, with_part(LATEST, "sessions", event_types=("cart",), drop_repeats=True))
 
     assert list(data.catalog.event_types) == ["cart"]
     sizes = {split: [len(items) for _, items in listed] for split, listed in plain(data).items()}
-    assert {split: [len(one) for one in found] for split, found in named(data).items()} == sizes
+    assert {split: [len(types) for types in result] for split, result in named(data).items()} == sizes
 
 
 def test_events_without_types_have_none(tmp_path) -> None:

@@ -31,14 +31,14 @@ def row(item: Any, top: str | None = None, low: str | None = None, **others: Any
 
 
 def grown(old: Path, folder: Path, rows: Rows) -> tuple[Catalog, list[str]]:
-    said: list[str] = []
-    extend_catalog(old, write(folder / "new.csv", rows), folder / "larger", said.append)
-    return Catalog.open(folder / "larger"), said
+    lines: list[str] = []
+    extend_catalog(old, write(folder / "new.csv", rows), folder / "larger", lines.append)
+    return Catalog.open(folder / "larger"), lines
 
 
 def test_new_items_come_after_the_old_ones_in_the_order_of_their_ids(old, tmp_path) -> None:
     before = Catalog.open(old)
-    after, said = grown(old, tmp_path, [row(300), row(7), row(90, title="T", price=5), row(1000)])
+    after, lines = grown(old, tmp_path, [row(300), row(7), row(90, title="T", price=5), row(1000)])
 
     n = before.num_items
     assert after.items["item_id"].to_pylist()[n:] == [90, 300, 1000]
@@ -47,7 +47,7 @@ def test_new_items_come_after_the_old_ones_in_the_order_of_their_ids(old, tmp_pa
     assert after.train_count[n + 1 :].tolist() == [0, 0, 0]
     assert after.column("title", np.array([n + 1, n + 2], np.int32)) == ["T", None]
     assert after.column("price", np.array([n + 1], np.int32)) == [5]
-    assert "add-items: 3 new items; 1 rows are of known items, and skipped" in said
+    assert "add-items: 3 new items; 1 rows are of known items, and skipped" in lines
 
 
 def test_known_paths_lead_to_known_nodes_and_the_rest_to_unknown_ones(old, tmp_path) -> None:
@@ -61,15 +61,15 @@ def test_known_paths_lead_to_known_nodes_and_the_rest_to_unknown_ones(old, tmp_p
         row(95),
         row(96, "books", "nothing"),
     ]
-    after, said = grown(old, tmp_path, rows)
+    after, lines = grown(old, tmp_path, rows)
     first = before.num_items + 1
 
     assert after.path(first) == ["garden", "seeds"]
-    assert [after.path(first + at) for at in range(1, 7)] == [
+    assert [after.path(first + index) for index in range(1, 7)] == [
         *(["garden", None], ["garden", None], ["books", None]),
         *([None, None], [None, None], ["books", None]),
     ]
-    known = before.to_internal([next(one["item_id"] for one in items() if one["category_2"] == "seeds")])
+    known = before.to_internal([next(item["item_id"] for item in items() if item["category_2"] == "seeds")])
     assert after.item_nodes[first].tolist() == before.item_nodes[known[0]].tolist()
     top, low = after.levels
     assert top.num_nodes == before.levels[0].num_nodes, "the root has an unknown node already"
@@ -77,8 +77,8 @@ def test_known_paths_lead_to_known_nodes_and_the_rest_to_unknown_ones(old, tmp_p
     assert [low.num_known, low.names[-1], top.names[low.parents[-1]]] == [before.levels[1].num_known, None, "books"]
     assert after.item_nodes[first + 3, 1] == after.item_nodes[first + 6, 1] == low.num_nodes
     assert after.items["category_2"].to_pylist()[first - 1 :] == ["seeds", *[None] * 6]
-    assert "add-items: 5 of 7 new items have a known category of level 1" in said
-    assert "add-items: 1 of 7 new items have a known category of level 2" in said
+    assert "add-items: 5 of 7 new items have a known category of level 1" in lines
+    assert "add-items: 1 of 7 new items have a known category of level 2" in lines
 
 
 NAMES = st.sampled_from(["Food", "Tools", "Apples", "Bread", "Hammers", "Nails", None])
@@ -91,38 +91,38 @@ def test_every_node_is_a_child_of_the_node_above_and_bears_the_name_of_the_path_
 
     names = [list(level.names) for level in catalog.levels]
     parents = [level.parents.tolist() for level in catalog.levels]
-    for one in added.to_pylist():
-        assert one["node"] == len(names[one["level"] - 1]), "numbered after all others of the level"
-        names[one["level"] - 1].append(one["name"])
-        parents[one["level"] - 1].append(one["parent"])
-    for path, found in zip(paths, nodes.tolist(), strict=True):
+    for node_row in added.to_pylist():
+        assert node_row["node"] == len(names[node_row["level"] - 1]), "numbered after all others of the level"
+        names[node_row["level"] - 1].append(node_row["name"])
+        parents[node_row["level"] - 1].append(node_row["parent"])
+    for path, result in zip(paths, nodes.tolist(), strict=True):
         above = 0
-        for level, node in enumerate(found):
-            wanted = path[level] if level < len(path) else None
+        for level, node in enumerate(result):
+            expected = path[level] if level < len(path) else None
             assert parents[level][node] == above
-            siblings = [names[level][at] for at in range(1, len(names[level])) if parents[level][at] == above]
-            assert names[level][node] == (wanted if wanted in siblings else None)
+            siblings = [names[level][index] for index in range(1, len(names[level])) if parents[level][index] == above]
+            assert names[level][node] == (expected if expected in siblings else None)
             assert siblings.count(None) <= 1
             above = node
 
 
 def test_metadata_are_encoded_as_they_were_and_old_rows_stay(old, tmp_path) -> None:
     before = Catalog.open(old)
-    twin = next(one for one in items() if one["item_id"] == 7)
+    twin = next(item for item in items() if item["item_id"] == 7)
     rows = [{**twin, "item_id": 90}, row(91, title="Thing of gold", brand="Nobody", price=10_000)]
-    after, said = grown(old, tmp_path, rows)
+    after, lines = grown(old, tmp_path, rows)
 
     seven, first = int(before.to_internal([7])[0]), before.num_items + 1
-    assert {one.name for one in after.features} == {"title", "brand", "price"}
+    assert {feature.name for feature in after.features} == {"title", "brand", "price"}
     for was, now in zip(before.features, after.features, strict=True):
         assert (was.name, was.kind, was.vocabulary) == (now.name, now.kind, now.vocabulary)
         assert np.array_equal(now.values[:first], was.values)
         assert now.values.shape == (first + 2, was.values.shape[1])
         assert np.array_equal(now.values[first], was.values[seven])
         assert now.values[first + 1].max() < now.vocabulary
-    brand = next(one for one in after.features if one.name == "brand")
+    brand = next(feature for feature in after.features if feature.name == "brand")
     assert brand.values[first + 1, 0] == 0, "a brand that no old item has"
-    assert any("metadata 'brand'" in line for line in said)
+    assert any("metadata 'brand'" in line for line in lines)
 
 
 def test_columns_that_the_new_table_lacks_are_missing_and_others_are_left_out(old, tmp_path) -> None:
@@ -136,14 +136,16 @@ def test_columns_that_the_new_table_lacks_are_missing_and_others_are_left_out(ol
 
 
 def test_names_that_are_all_unknown_are_told_with_one_that_is_known(old, tmp_path) -> None:
-    _, said = grown(old, tmp_path, [row(90, "BOOKS", "Maps"), row(91, "Garden")])
+    _, lines = grown(old, tmp_path, [row(90, "BOOKS", "Maps"), row(91, "Garden")])
 
     names = [level.names[1] for level in Catalog.open(old).levels]
     assert (
-        f"add-items: 0 of 2 new items have a known category of level 1; the tree has names such as '{names[0]}'" in said
+        f"add-items: 0 of 2 new items have a known category of level 1; the tree has names such as '{names[0]}'"
+        in lines
     )
     assert (
-        f"add-items: 0 of 2 new items have a known category of level 2; the tree has names such as '{names[1]}'" in said
+        f"add-items: 0 of 2 new items have a known category of level 2; the tree has names such as '{names[1]}'"
+        in lines
     )
 
 
@@ -151,9 +153,9 @@ def test_nothing_else_of_the_folder_changes(old, tmp_path) -> None:
     grown(old, tmp_path, [row(90)])
 
     changed = {"items.parquet", "categories.parquet"}
-    for path in (one for one in old.rglob("*") if one.is_file()):
+    for path in (file for file in old.rglob("*") if file.is_file()):
         name = path.relative_to(old).as_posix()
-        is_array = name in {f"features/{one}.npy" for one in ("title", "brand", "price")}
+        is_array = name in {f"features/{column}.npy" for column in ("title", "brand", "price")}
         assert (tmp_path / "larger" / name).is_file()
         if name not in changed and not is_array:
             assert (tmp_path / "larger" / name).read_bytes() == path.read_bytes()
@@ -161,9 +163,9 @@ def test_nothing_else_of_the_folder_changes(old, tmp_path) -> None:
 
 def test_the_table_is_read_as_the_first_one_was(tmp_path) -> None:
     """Options of prepare come with the catalogue: the id's column, the path's column and its separator."""
-    listed = [{"sku": one["item_id"], "shelf": f"{one['category_1']} > {one['category_2']}"} for one in items()]
+    listed = [{"sku": item["item_id"], "shelf": f"{item['category_1']} > {item['category_2']}"} for item in items()]
     columns = with_part(LATEST, "columns", item_id="item_id", category_path="shelf", category_separator=">")
-    renamed = [{**one, "item_id": one["sku"]} for one in listed]
+    renamed = [{**item, "item_id": item["sku"]} for item in listed]
     made(tmp_path / "out", events(sessions=60), columns, renamed)
 
     new = [{"item_id": 90, "shelf": "garden > seeds", "sku": 90}, {"item_id": 91, "shelf": "garden", "sku": 1}]
@@ -185,8 +187,8 @@ def test_a_catalogue_that_has_grown_grows_again(old, tmp_path) -> None:
 
 
 def test_text_ids_stay_text(tmp_path) -> None:
-    named = [{**one, "item_id": f"i{one['item_id']}"} for one in items()]
-    sold = [{**one, "item_id": f"i{one['item_id']}"} for one in events(sessions=60)]
+    named = [{**item, "item_id": f"i{item['item_id']}"} for item in items()]
+    sold = [{**event, "item_id": f"i{event['item_id']}"} for event in events(sessions=60)]
     made(tmp_path / "out", sold, LATEST, named)
 
     after, _ = grown(tmp_path / "out" / "catalog", tmp_path, [row(90)])
@@ -242,13 +244,13 @@ def test_a_later_file_may_hold_other_numbers_than_the_first(old, tmp_path) -> No
 
 
 def test_items_of_which_nothing_is_known_are_told(old, tmp_path) -> None:
-    _, said = grown(old, tmp_path, [row(90), row(91, title="no thing"), row(92, "garden"), row(93, "cars")])
+    _, lines = grown(old, tmp_path, [row(90), row(91, title="no thing"), row(92, "garden"), row(93, "cars")])
 
-    assert any("2 new items have neither a known category nor known metadata" in one for one in said)
+    assert any("2 new items have neither a known category nor known metadata" in line for line in lines)
 
 
 def test_vectors_come_from_a_file_as_they_did_in_prepare_and_lists_fill_a_column_of_text(tmp_path) -> None:
-    listed = [{**one, "tags": "red|big" if one["item_id"] % 2 else "blue"} for one in items()]
+    listed = [{**item, "tags": "red|big" if item["item_id"] % 2 else "blue"} for item in items()]
     np.save(tmp_path / "image.npy", np.random.default_rng(0).normal(size=(len(listed), 4)))
     metadata = with_part(LATEST, "metadata", vectors=(f"image={tmp_path / 'image.npy'}",), multi=("tags",))
     before = made(tmp_path / "out", events(sessions=60), metadata, listed, suffix=".csv").catalog
@@ -261,7 +263,7 @@ def test_vectors_come_from_a_file_as_they_did_in_prepare_and_lists_fill_a_column
     )
 
     after = Catalog.open(tmp_path / "larger")
-    features = {one.name: one.values for one in after.features}
+    features = {feature.name: feature.values for feature in after.features}
     n = before.num_items
     np.testing.assert_allclose(features["image"][n + 1 :], [[0, 0.6, 0, 0.8], [0, 0, 0, 0]], rtol=1e-6)
     assert (features["tags"][n + 1] > 0).sum() == 2

@@ -38,7 +38,8 @@ def in_test(data: Dataset) -> list[list[int]]:
     fresh = {row["item"]: row["item_id"] for row in data.unseen().to_pylist()}
     known, sessions = data.catalog.items["item_id"].to_pylist(), data.sessions("test")
     return [
-        [known[item - 1] if item > 0 else fresh[item] for item in sessions[at].tolist()] for at in range(len(sessions))
+        [known[item - 1] if item > 0 else fresh[item] for item in sessions[index].tolist()]
+        for index in range(len(sessions))
     ]
 
 
@@ -46,7 +47,11 @@ def in_test(data: Dataset) -> list[list[int]]:
 def test_against_a_slow_twin(tmp_path, rule, share):
     before = made(tmp_path / "before", ROWS, RULES[rule])
     ids = sorted(ids_of(before))
-    gone = {one for one, is_held in zip(ids, chosen(len(ids), share, RULES[rule].split.seed), strict=True) if is_held}
+    gone = {
+        item_id
+        for item_id, is_held in zip(ids, chosen(len(ids), share, RULES[rule].split.seed), strict=True)
+        if is_held
+    }
 
     after = made(tmp_path / "after", ROWS, held(RULES[rule], share))
 
@@ -58,7 +63,7 @@ def test_against_a_slow_twin(tmp_path, rule, share):
     }
     assert {part: plain(after)[part] for part in expected} == expected
     assert in_test(after) == in_test(before)
-    known = {item for found in expected.values() for _, items in found for item in items}
+    known = {item for result in expected.values() for _, items in result for item in items}
     assert set(after.catalog.items["item_id"].to_pylist()) == known
     assert gone & known == set()
     facts = after.document["split"]
@@ -67,19 +72,21 @@ def test_against_a_slow_twin(tmp_path, rule, share):
         "of": len(ids),
         "before": {part: before.document["split"][part] for part in expected},
     }
-    for part, found in expected.items():
-        assert facts[part] == {"sessions": len(found), "events": sum(len(items) for _, items in found)}
+    for part, result in expected.items():
+        assert facts[part] == {"sessions": len(result), "events": sum(len(items) for _, items in result)}
     assert facts["test"] == before.document["split"]["test"]
 
 
-def test_the_folder_names_held_out_items_only_beside_the_in_test(tmp_path):
+def test_the_folder_names_held_out_items_only_in_test_and_raw_tables(tmp_path):
     rows = [{**row, "item_id": f"thing-{row['item_id']}-"} for row in ROWS]
     data = made(tmp_path / "out", rows, held(LATEST, 0.3))
     unseen = data.unseen()["item_id"].to_pylist()
     assert len(unseen) >= data.document["split"]["held_out"]["items"]
 
     tables = {path: str(pq.read_table(path).to_pylist()) for path in data.folder.rglob("*.parquet")}
-    naming = {path.relative_to(data.folder).as_posix() for path in tables for one in unseen if one in tables[path]}
+    naming = {
+        path.relative_to(data.folder).as_posix() for path in tables for item_id in unseen if item_id in tables[path]
+    }
 
     assert naming == {"test/unseen.parquet"}
     for part in ("train", "valid"):
@@ -93,10 +100,10 @@ def test_the_folder_names_held_out_items_only_beside_the_in_test(tmp_path):
 def test_unseen_items_are_stored_in_the_order_of_their_ids(tmp_path):
     data = made(tmp_path / "out", ROWS, held(LATEST, 0.5))
 
-    found = data.unseen().to_pylist()
+    result = data.unseen().to_pylist()
 
-    assert [row["item"] for row in found] == [-1 - at for at in range(len(found))]
-    assert [row["item_id"] for row in found] == sorted(row["item_id"] for row in found)
+    assert [row["item"] for row in result] == [-1 - index for index in range(len(result))]
+    assert [row["item_id"] for row in result] == sorted(row["item_id"] for row in result)
     assert "test/unseen.parquet" in data.document["files"]
 
 
@@ -109,10 +116,10 @@ def test_a_second_run_is_the_same_and_the_order_of_the_file_plays_no_part(tmp_pa
 
 @given(some.integers(1, 300), some.floats(0.001, 0.99), some.integers(0, 9))
 def test_the_share_is_exact_and_follows_the_seed(count, share, seed):
-    found = chosen(count, share, seed)
+    result = chosen(count, share, seed)
 
-    assert found.sum() == max(1, round(share * count))
-    assert (found == chosen(count, share, seed)).all()
+    assert result.sum() == max(1, round(share * count))
+    assert (result == chosen(count, share, seed)).all()
 
 
 def test_another_seed_holds_others_out():
@@ -139,7 +146,11 @@ def test_nothing_left_to_train_on(tmp_path):
 
 
 def test_nothing_left_to_validate_on(tmp_path):
-    rows = [{"session_id": at, "item_id": item, "timestamp": 10 * at + item} for at in range(6) for item in (1, 2, 3)]
+    rows = [
+        {"session_id": index, "item_id": item, "timestamp": 10 * index + item}
+        for index in range(6)
+        for item in (1, 2, 3)
+    ]
     rows += [{"session_id": 6, "item_id": item, "timestamp": 100 + item} for item in (4, 5)]
     rows += [{"session_id": 7, "item_id": item, "timestamp": 200 + item} for item in (1, 2)]
     settings = PrepareSettings(split=SplitSettings(method="fraction", value=0.125, valid="latest", valid_share=0.1))

@@ -1,4 +1,4 @@
-"""Implicit categories: planted groups are found, by training sessions alone; numbers against slow twins."""
+"""Implicit categories: planted groups are found from training sessions only; numbers against slow twins."""
 
 import os
 import subprocess
@@ -29,13 +29,13 @@ GROUPS, SIZE = 8, 6
 def walks(seed: int, sessions: int, strays: float = 0.0) -> list[list[int]]:
     """Sessions that stay in one of 8 groups of 6 items, 1 to 48, but for a share of strays."""
     random = np.random.default_rng(seed)
-    found = []
+    result = []
     for session in range(sessions):
         group = session % GROUPS * SIZE
         inside = group + random.integers(1, SIZE + 1, random.integers(2, 7))
         anywhere = random.integers(1, GROUPS * SIZE + 1, len(inside))
-        found.append(np.where(random.random(len(inside)) < strays, anywhere, inside).tolist())
-    return found
+        result.append(np.where(random.random(len(inside)) < strays, anywhere, inside).tolist())
+    return result
 
 
 def group(item: int) -> int:
@@ -44,9 +44,9 @@ def group(item: int) -> int:
 
 def rows(sessions: list[list[int]], start: int = 0) -> Rows:
     return [
-        {"session_id": start + number, "item_id": item, "timestamp": 1_460_000_000 + (start + number) * 100 + place}
+        {"session_id": start + number, "item_id": item, "timestamp": 1_460_000_000 + (start + number) * 100 + position}
         for number, session in enumerate(sessions)
-        for place, item in enumerate(session)
+        for position, item in enumerate(session)
     ]
 
 
@@ -65,7 +65,7 @@ def implicit(*sizes: int, **split: object) -> PrepareSettings:
 def vocabulary(sessions: list[list[int]]) -> pa.Table:
     count = Counter(item for session in sessions for item in session)
     ids = list(range(1, GROUPS * SIZE + 1))
-    return pa.table({"item_id": ids, "train_count": [count[one] for one in ids]})
+    return pa.table({"item_id": ids, "train_count": [count[item_id] for item_id in ids]})
 
 
 @pytest.mark.parametrize("strays", [0.0, 0.1])
@@ -105,10 +105,10 @@ def test_without_the_flag_there_is_none(tmp_path):
 
 @pytest.mark.parametrize("has_some", [False, True])
 def test_where_there_are_no_categories_it_says_how_to_have_some(tmp_path, has_some):
-    said: list[str] = []
-    made(tmp_path / "d", rows(walks(0, 60)), implicit(), items() if has_some else None, say=said.append)
+    lines: list[str] = []
+    made(tmp_path / "d", rows(walks(0, 60)), implicit(), items() if has_some else None, say=lines.append)
 
-    assert any("there are no categories; name columns" in one for one in said) == (not has_some)
+    assert any("there are no categories; name columns" in line for line in lines) == (not has_some)
 
 
 def test_test_sessions_play_no_part(tmp_path):
@@ -119,7 +119,9 @@ def test_test_sessions_play_no_part(tmp_path):
     for name, later in (("a", walks(3, 40)), ("b", mixed)):
         data = made(tmp_path / name, rows(training), settings, items(), rows(later, start=1000))
         assert len(data.sessions("test")) == len(later)
-        catalogs.append({path: one for path, one in contents(data.folder).items() if path.startswith("catalog/")})
+        catalogs.append(
+            {path: content for path, content in contents(data.folder).items() if path.startswith("catalog/")}
+        )
 
     assert catalogs[0] == catalogs[1]
 
@@ -129,24 +131,24 @@ def test_validation_sessions_play_no_part_where_the_number_is_given():
     other = Sessions.from_lists(walks(5, 40, 1.0))
     same = Sessions.from_lists(training)
 
-    found = [
+    result = [
         find(same, valid, vocabulary(training), None, Implicit(clusters=(3, 9)), 0, lambda _: None)
         for valid in (same, other)
     ]
 
-    assert found[0] == found[1]
+    assert result[0] == result[1]
 
 
 def test_neither_the_order_of_the_rows_nor_a_second_run_change_anything(tmp_path):
     ordered = rows(walks(0, 200, 0.3))
-    shuffled = [ordered[at] for at in np.random.default_rng(0).permutation(len(ordered))]
+    shuffled = [ordered[index] for index in np.random.default_rng(0).permutation(len(ordered))]
 
-    found = [
+    result = [
         contents(made(tmp_path / name, listed, implicit(5, 11), items()).folder)
         for name, listed in (("a", ordered), ("b", shuffled), ("c", ordered))
     ]
 
-    assert found[0] == found[1] == found[2]
+    assert result[0] == result[1] == result[2]
 
 
 def test_items_without_a_training_session_have_no_category(tmp_path):
@@ -167,10 +169,10 @@ def test_items_without_a_training_session_have_no_category(tmp_path):
 def test_levels_lie_inside_one_another_and_have_the_numbers_asked_for(sizes):
     edges, _ = embedding.graph(Sessions.from_lists(walks(0, 300, 0.3)))
 
-    found = clusters(embedding.vectors(edges, 0), sizes, 0)
+    result = clusters(embedding.vectors(edges, 0), sizes, 0)
 
-    assert [len(set(level)) for level in found.T.tolist()] == list(sizes)
-    for coarse, fine in zip(found.T, found.T[1:], strict=False):
+    assert [len(set(level)) for level in result.T.tolist()] == list(sizes)
+    for coarse, fine in zip(result.T, result.T[1:], strict=False):
         assert len(set(zip(coarse.tolist(), fine.tolist(), strict=True))) == len(set(fine.tolist()))
 
 
@@ -178,9 +180,9 @@ def test_one_level_is_k_means_of_all():
     edges, _ = embedding.graph(Sessions.from_lists(walks(0, 300, 0.3)))
     points, index, counts = distinct(embedding.vectors(edges, 0))
 
-    found = clusters(points[index], [5], 0)[:, 0]
+    result = clusters(points[index], [5], 0)[:, 0]
 
-    assert np.array_equal(found, kmeans(points, counts, 5, 0)[index])
+    assert np.array_equal(result, kmeans(points, counts, 5, 0)[index])
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=1, max_size=6), st.integers(0, 60))
@@ -190,9 +192,9 @@ def test_shares_are_those_of_the_largest_quotients(groups, more):
 
     given_ = shares(items_, most, total)
 
-    quotients = sorted((-items_[at] / n, at) for at in range(len(groups)) for n in range(1, most[at]))
-    twin = Counter(at for _, at in quotients[: total - len(groups)])
-    assert given_.tolist() == [1 + twin[at] for at in range(len(groups))]
+    quotients = sorted((-items_[index] / n, index) for index in range(len(groups)) for n in range(1, most[index]))
+    twin = Counter(index for _, index in quotients[: total - len(groups)])
+    assert given_.tolist() == [1 + twin[index] for index in range(len(groups))]
     assert given_.sum() == total
 
 
@@ -210,24 +212,24 @@ def test_vectors_are_the_weighted_singular_vectors_of_the_normalised_graph():
     dense = edges.toarray().astype(float)
     of_item = dense.sum(axis=0)
 
-    found = embedding.vectors(edges, 0)
+    result = embedding.vectors(edges, 0)
 
     _, values, right = np.linalg.svd(dense / np.sqrt(np.outer(dense.sum(axis=1), of_item)))
     width = min(embedding.WIDTH, 47)
     twin = (right[:width] * values[:width, None] ** 4).T / np.sqrt(of_item)[:, None]
     twin /= np.linalg.norm(twin, axis=1, keepdims=True)
-    assert found.shape == (48, width)
-    assert found @ found.T == pytest.approx(twin @ twin.T, abs=1e-3)  # vectors as a whole may be turned
+    assert result.shape == (48, width)
+    assert result @ result.T == pytest.approx(twin @ twin.T, abs=1e-3)  # vectors as a whole may be turned
 
 
 def test_a_larger_graph_gets_64_numbers_an_item_and_the_seed_plays_a_part():
     random = np.random.default_rng(0)
     edges, _ = embedding.graph(Sessions.from_lists(random.integers(1, 200, (300, 4)).tolist()))
 
-    first, again, other = (embedding.vectors(edges, seed) for seed in (0, 0, 1))
+    first, second, other = (embedding.vectors(edges, seed) for seed in (0, 0, 1))
 
     assert first.shape[1] == 64
-    assert np.array_equal(first, again)
+    assert np.array_equal(first, second)
     assert not np.allclose(first @ first.T, other @ other.T, atol=1e-2)
 
 
@@ -247,13 +249,13 @@ def test_auto_ends_two_numbers_after_the_best_one(monkeypatch):
     monkeypatch.setattr("hiersrec.prepare.implicit.choosing.perplexity", lambda *_: next(given_))
     sessions = Sessions.from_lists(np.random.default_rng(0).integers(1, 200, (300, 4)).tolist())
     edges, known = embedding.graph(sessions)
-    count, told = np.zeros(200, np.int64), list[str]()
+    count, lines = np.zeros(200, np.int64), list[str]()
 
-    best, curve = choose(embedding.vectors(edges, 0), known, count, sessions, sessions, 0, told.append)
+    best, curve = choose(embedding.vectors(edges, 0), known, count, sessions, sessions, 0, lines.append)
 
     assert [tuple(entry.values()) for entry in curve] == [(2, 90), (4, 70), (8, 80), (16, 75)]
     assert len(set(best[:, 0])) == 4
-    assert told[1] == "prepare: 4 clusters have perplexity 70.0 on validation"
+    assert lines[1] == "prepare: 4 clusters have perplexity 70.0 on validation"
 
 
 ONE_THREAD = """
@@ -289,7 +291,7 @@ def test_the_perplexity_is_that_of_the_rule_written_out():
     count = np.concatenate([[0], random.integers(0, 9, 29)])
     train, valid = (random.integers(1, 30, (50, 5)).tolist() for _ in range(2))
 
-    found = perplexity(cluster, count, Sessions.from_lists(train), Sessions.from_lists(valid))
+    result = perplexity(cluster, count, Sessions.from_lists(train), Sessions.from_lists(valid))
 
     steps = [cluster[last] == cluster[target] for session in train for last, target in pairwise(session)]
     stays = (sum(steps) + 1) / (len(steps) + 2)
@@ -302,10 +304,10 @@ def test_the_perplexity_is_that_of_the_rule_written_out():
             if cluster[last] > 0:
                 shares_ = {item: (1 - stays) * share for item, share in shares_.items()}
                 for item in alike:
-                    shares_[item] += stays * (count[item] + 1) / sum(count[one] + 1 for one in alike)
+                    shares_[item] += stays * (count[item] + 1) / sum(count[member] + 1 for member in alike)
             assert sum(shares_.values()) == pytest.approx(1)
             surprise.append(-log(shares_[target]))
-    assert found == pytest.approx(exp(sum(surprise) / len(surprise)))
+    assert result == pytest.approx(exp(sum(surprise) / len(surprise)))
 
 
 def test_of_planted_groups_the_right_number_has_the_least_perplexity():
@@ -313,23 +315,23 @@ def test_of_planted_groups_the_right_number_has_the_least_perplexity():
     item = np.arange(1, GROUPS * SIZE + 1)
     whole = {4: (item - 1) // (2 * SIZE), 8: (item - 1) // SIZE, 16: (item - 1) // (SIZE // 2)}
 
-    found = {
+    result = {
         size: perplexity(np.concatenate([[0], cluster + 1]), np.bincount(train.items), train, valid)
         for size, cluster in whole.items()
     }
 
-    assert found[8] < min(found[4], found[16])
+    assert result[8] < min(result[4], result[16])
 
 
 def test_names_show_number_and_most_frequent_items():
     cluster = np.array([[0, 0], [0, 1], [1, 2], [1, 2], [1, 2]])
     shown = ["Banana", "Kiwi", "Hammer", "A saw with a name that is longer than any name ought to be", "Nail"]
 
-    found = naming.paths(cluster, np.array([5, 4, 1, 9, 3]), shown)
+    result = naming.paths(cluster, np.array([5, 4, 1, 9, 3]), shown)
 
     saw = "A saw with a name that is longer ..."
     tools = f"1: {saw}, Nail"
-    assert found == [
+    assert result == [
         ("2: Banana, Kiwi", "2: Banana"),
         ("2: Banana, Kiwi", "3: Kiwi"),
         (tools, tools),
@@ -339,23 +341,23 @@ def test_names_show_number_and_most_frequent_items():
 
 
 def test_names_are_unique_though_titles_are_not(tmp_path):
-    listed = [{"item_id": one, "title": "Thing" if one % 3 else None} for one in range(1, 49)]
+    listed = [{"item_id": item, "title": "Thing" if item % 3 else None} for item in range(1, 49)]
 
     data = made(tmp_path / "d", rows(walks(0, 200, 0.1)), implicit(4, 12), listed)
 
     for level, size in enumerate((4, 12)):
         names = data.catalog.levels[level].names[1:]
         assert len(names) == len(set(names)) == size
-        shown = {one for name in names for one in name.split(": ")[1].split(", ")}
+        shown = {title for name in names for title in name.split(": ")[1].split(", ")}
         assert "Thing" in shown
-        assert shown - {"Thing"} <= {str(one) for one in range(3, 49, 3)}  # ids where there is no title
+        assert shown - {"Thing"} <= {str(item) for item in range(3, 49, 3)}  # ids where there is no title
 
 
 def test_agreement_against_hand_counts():
-    found = [("1",), ("1",), ("1",), ("2",), ("2",), (None,)]
+    result = [("1",), ("1",), ("1",), ("2",), ("2",), (None,)]
     hidden = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "x"), (None, None), ("a", "x")]
 
-    first, second = agreement(found, hidden)
+    first, second = agreement(result, hidden)
 
     assert (first["items"], first["purity"]) == (4, 3 / 4)
     joint = log(4 / 3) / 2 + log(2 / 3) / 4 + log(2) / 4  # p log(p / (p of cluster * p of category)) of aa, ab, bb
@@ -392,14 +394,14 @@ def test_items_of_the_same_sessions_have_one_vector_of_length_one_or_zeros():
     """True of any two directions of the subspace."""
     edges, _ = embedding.graph(Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]]))
 
-    found = embedding.vectors(edges, 0)
+    result = embedding.vectors(edges, 0)
 
     for group in ([0, 1, 2], [3, 4], [5, 6]):
-        np.testing.assert_allclose(found[group], found[[group[0]] * len(group)], atol=1e-5)
-        assert np.linalg.norm(found[group[0]]) == pytest.approx(1, abs=1e-5) or not found[group].any()
+        np.testing.assert_allclose(result[group], result[[group[0]] * len(group)], atol=1e-5)
+        assert np.linalg.norm(result[group[0]]) == pytest.approx(1, abs=1e-5) or not result[group].any()
 
 
-def test_items_of_one_session_alone_can_not_be_told_apart():
+def test_items_of_a_single_session_can_not_be_told_apart():
     train = Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]])
     table = vocabulary([])
 

@@ -62,7 +62,7 @@ def test_equal_times_keep_the_order_of_the_file(tmp_path):
 
     data = made(tmp_path / "out", rows)
 
-    assert all(list(data.sessions("train")[at]) == [3, 1, 2] for at in range(len(data.sessions("train"))))
+    assert all(list(data.sessions("train")[index]) == [3, 1, 2] for index in range(len(data.sessions("train"))))
 
 
 def test_a_position_goes_before_a_time(tmp_path):
@@ -95,10 +95,10 @@ def test_ids_stay_as_given(tmp_path, suffix, ids):
 def test_ids_that_are_text_in_one_table_are_text_in_both(tmp_path):
     rows = [{"session_id": s, "item_id": item, "timestamp": s} for s in range(6) for item in (7, 8)]
     for events_text, items_text in ((False, True), (True, False)):
-        mine = [{**row, "item_id": str(row["item_id"]) if events_text else row["item_id"]} for row in rows]
-        listed = [{"item_id": str(one) if items_text else one, "category_1": f"c{one}"} for one in (7, 8)]
+        own = [{**row, "item_id": str(row["item_id"]) if events_text else row["item_id"]} for row in rows]
+        listed = [{"item_id": str(item) if items_text else item, "category_1": f"c{item}"} for item in (7, 8)]
 
-        data = made(tmp_path / f"out{events_text}", mine, item_rows=listed)
+        data = made(tmp_path / f"out{events_text}", own, item_rows=listed)
 
         assert data.catalog.items["item_id"].to_pylist() == ["7", "8"]
         assert data.catalog.items["category_1"].to_pylist() == ["c7", "c8"]
@@ -136,7 +136,7 @@ def test_a_given_test_file_is_the_test_split(tmp_path):
         tmp_path / "out", rows, with_part(LATEST, "split", method=None, value=None, valid="random"), None, tested
     )
 
-    assert [list(data.sessions("test")[at]) for at in range(3)] == [[3, -1, -2]] * 3
+    assert [list(data.sessions("test")[index]) for index in range(3)] == [[3, -1, -2]] * 3
     assert len(data.sessions("train")) + len(data.sessions("valid")) == 10
     assert data.document["statistics"]["unseen_test_items"] == 2
     assert data.document["statistics"]["unseen_test_events"] == 6
@@ -147,16 +147,16 @@ def test_aliases_are_found_and_told(tmp_path):
         {"SessionId:token": row["session_id"], "ItemId": row["item_id"], "Time:float": row["timestamp"]}
         for row in events()
     ]
-    said: list[str] = []
+    lines: list[str] = []
 
-    data = made(tmp_path / "out", renamed, suffix=".csv", say=said.append)
+    data = made(tmp_path / "out", renamed, suffix=".csv", say=lines.append)
 
     assert data.document["columns"]["events"] == {
         "session_id": "SessionId:token",
         "item_id": "ItemId",
         "timestamp": "Time:float",
     }
-    assert "prepare: column 'Time:float' of events.csv is read as timestamp" in said
+    assert "prepare: column 'Time:float' of events.csv is read as timestamp" in lines
 
 
 def test_the_document_holds_settings_sources_and_counts(tmp_path):
@@ -165,11 +165,11 @@ def test_the_document_holds_settings_sources_and_counts(tmp_path):
 
     assert document == data.document
     assert document["settings"]["filters"]["min_item_count"] == 3
-    assert [one["path"] for one in document["sources"]] == ["events.parquet", "items.parquet"]
-    assert all(len(one["sha256"]) == 64 and one["bytes"] > 0 for one in document["sources"])
+    assert [file["path"] for file in document["sources"]] == ["events.parquet", "items.parquet"]
+    assert all(len(file["sha256"]) == 64 and file["bytes"] > 0 for file in document["sources"])
     read, *rounds = document["filters"]
     assert (read["name"], read["events"], read["sessions"]) == ("read", len(events()), 30)
-    assert [one["name"] for one in rounds[:2]] == ["min_item_count 3", "min_session_length 2"]
+    assert [counts["name"] for counts in rounds[:2]] == ["min_item_count 3", "min_session_length 2"]
     assert rounds[-1]["events"] == rounds[-3]["events"]  # the last round changes nothing
     assert rounds[-1]["events"] == sum(document["split"][part]["events"] for part in ("train", "valid", "test"))
     assert Dataset.open(tmp_path / "out").document["files"]

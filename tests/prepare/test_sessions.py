@@ -25,14 +25,14 @@ def tied(order):
 
 def items_of(rows, order):
     """Session -> its items; Python's sort leaves equals in the order of the rows."""
-    found = {}
+    result = {}
     for row in sorted(rows, key=lambda row: row[order]):
-        found.setdefault(row["session_id"], []).append(row["item_id"])
-    return found
+        result.setdefault(row["session_id"], []).append(row["item_id"])
+    return result
 
 
 def without_repeats(items):
-    return [item for at, item in enumerate(items) if not at or item != items[at - 1]]
+    return [item for index, item in enumerate(items) if not index or item != items[index - 1]]
 
 
 ORDERS = pytest.mark.parametrize("order", ["position", "timestamp"])
@@ -42,19 +42,22 @@ ORDERS = pytest.mark.parametrize("order", ["position", "timestamp"])
 @pytest.mark.parametrize("rule", ["plain", "drop_repeats", "max_length"])
 def test_ties_are_in_the_order_of_rows(tmp_path, order, rule):
     rows = tied(order)
-    wanted = items_of(rows, order)
+    expected = items_of(rows, order)
     rules = SessionRules()
     if rule == "drop_repeats":
-        wanted, rules = {name: without_repeats(one) for name, one in wanted.items()}, SessionRules(drop_repeats=True)
+        expected, rules = (
+            {name: without_repeats(session) for name, session in expected.items()},
+            SessionRules(drop_repeats=True),
+        )
     elif rule == "max_length":
-        wanted, rules = {name: one[-4:] for name, one in wanted.items()}, SessionRules(max_length=4)
+        expected, rules = {name: session[-4:] for name, session in expected.items()}, SessionRules(max_length=4)
 
     data = made(
         tmp_path / "out", rows, PrepareSettings(sessions=rules, split=SplitSettings(method="random", value=0.2))
     )
 
-    found = dict(session for part in plain(data).values() for session in part)
-    assert found == {name: one for name, one in wanted.items() if len(one) > 1}
+    result = dict(session for part in plain(data).values() for session in part)
+    assert result == {name: session for name, session in expected.items() if len(session) > 1}
 
 
 @ORDERS
@@ -65,5 +68,5 @@ def test_first_and_last_items_are_those_of_that_order(tmp_path, order):
     data = made(tmp_path / "out", rows, settings)
 
     items = items_of(rows, order)
-    ends = [{(items[name][0], items[name][-1]) for name, _ in found} for found in plain(data).values()]
+    ends = [{(items[name][0], items[name][-1]) for name, _ in result} for result in plain(data).values()]
     assert sum(map(len, ends)) == len(set.union(*ends))

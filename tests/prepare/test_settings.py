@@ -16,13 +16,13 @@ BASE = PrepareSettings(split=SplitSettings(method="random", value=0.3))
 
 def rows_for_columns():
     """Events and items that hold another candidate for every column."""
-    found = [
-        {**row, "position": 100 + at, "user": "x", "when": at % 7, "other_type": "view" if at % 3 else "cart"}
-        for at, row in enumerate(events())
+    result = [
+        {**row, "position": 100 + index, "user": "x", "when": index % 7, "other_type": "view" if index % 3 else "cart"}
+        for index, row in enumerate(events())
     ]
     return [
         {**row, "group": row["session_id"] // 2, "thing": row["item_id"] // 2, "place": -row["position"]}
-        for row in found
+        for row in result
     ]
 
 
@@ -93,7 +93,7 @@ def test_every_setting_changes_something(tmp_path, case):
     value, base = CASES[case]
     rows = rows_for_columns()
     if case[1] == "gap_seconds":
-        rows = [{name: one for name, one in row.items() if name != "session_id"} for row in rows]
+        rows = [{name: value for name, value in row.items() if name != "session_id"} for row in rows]
     if case[1] == "user_id":  # users must be constant in a session to be a key
         rows = [{**row, "user_id": f"u{row['session_id'] % 5}", "user": f"v{row['session_id'] % 7}"} for row in rows]
         base = with_part(BASE, "filters", min_user_count=20)

@@ -96,7 +96,9 @@ def test_twins_of_first_and_last_item_do_not_straddle(tmp_path):
     items_of = {}
     for row in rows:
         items_of.setdefault(row["session_id"], []).append(row["item_id"])
-    ends = {part: {(items_of[name][0], items_of[name][-1]) for name, _ in found} for part, found in plain(data).items()}
+    ends = {
+        part: {(items_of[name][0], items_of[name][-1]) for name, _ in result} for part, result in plain(data).items()
+    }
     assert not ends["train"] & ends["test"]
     assert not ends["train"] & ends["valid"]
     assert not ends["valid"] & ends["test"]

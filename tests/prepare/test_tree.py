@@ -72,6 +72,6 @@ def test_walking_up_from_an_item_meets_its_path(paths):
             assert name == path[level]
             assert parent == (tree.item_nodes[item, level - 1] if level else 0)
     for level in range(3):
-        numbers = [node for at, node in facts if at == level + 1]
+        numbers = [node for index, node in facts if index == level + 1]
         assert sorted(numbers) == list(range(1, len(numbers) + 1))
         assert set(numbers) == set(np.unique(tree.item_nodes[:, level]).tolist())

@@ -12,18 +12,18 @@ from tests.prepare.tables import Rows, events, made, plain
 def sessions_of(rows: Rows, rules: SessionRules, given: bool) -> dict[Any, Rows]:
     rows = [row for row in rows if not rules.event_types or row["event_type"] in rules.event_types]
     if given:
-        found: dict[Any, Rows] = {}
+        result: dict[Any, Rows] = {}
         for row in rows:
-            found.setdefault(row["session_id"], []).append(row)
-        return {name: sorted(one, key=lambda row: row["timestamp"]) for name, one in found.items()}
-    found = {}
+            result.setdefault(row["session_id"], []).append(row)
+        return {name: sorted(session, key=lambda row: row["timestamp"]) for name, session in result.items()}
+    result = {}
     for user in sorted({row["user_id"] for row in rows}):
         number, last = 0, None
         for row in sorted((row for row in rows if row["user_id"] == user), key=lambda row: row["timestamp"]):
             number += last is None or row["timestamp"] - last > rules.gap_seconds
-            found.setdefault(f"{user}-{number}", []).append(row)
+            result.setdefault(f"{user}-{number}", []).append(row)
             last = row["timestamp"]
-    return found
+    return result
 
 
 def filtered(sessions: dict[Any, Rows], rules: SessionRules, least: Filters) -> dict[Any, Rows]:
@@ -31,22 +31,28 @@ def filtered(sessions: dict[Any, Rows], rules: SessionRules, least: Filters) -> 
         before = sum(map(len, sessions.values()))
         if rules.drop_repeats:
             sessions = {
-                name: [row for at, row in enumerate(one) if not at or row["item_id"] != one[at - 1]["item_id"]]
-                for name, one in sessions.items()
+                name: [
+                    row
+                    for index, row in enumerate(session)
+                    if not index or row["item_id"] != session[index - 1]["item_id"]
+                ]
+                for name, session in sessions.items()
             }
         if rules.max_length is not None:
-            sessions = {name: one[-rules.max_length :] for name, one in sessions.items()}
+            sessions = {name: session[-rules.max_length :] for name, session in sessions.items()}
         for column, count in (("item_id", least.min_item_count), ("user_id", least.min_user_count)):
-            seen = Counter(row[column] for one in sessions.values() for row in one)
-            sessions = {name: [row for row in one if seen[row[column]] >= count] for name, one in sessions.items()}
-        sessions = {name: one for name, one in sessions.items() if len(one) >= least.min_session_length}
+            seen = Counter(row[column] for session in sessions.values() for row in session)
+            sessions = {
+                name: [row for row in session if seen[row[column]] >= count] for name, session in sessions.items()
+            }
+        sessions = {name: session for name, session in sessions.items() if len(session) >= least.min_session_length}
         if sum(map(len, sessions.values())) == before:
             return sessions
 
 
 def twin(rows: Rows, settings: PrepareSettings, given: bool) -> dict[str, list[tuple[Any, list[Any]]]]:
     sessions = filtered(sessions_of(rows, settings.sessions, given), settings.sessions, settings.filters)
-    ends = {name: one[-1]["timestamp"] for name, one in sessions.items()}
+    ends = {name: session[-1]["timestamp"] for name, session in sessions.items()}
     order = sorted(sessions, key=lambda name: (ends[name], name))
     split = settings.split
     if split.method == "fraction":
@@ -102,9 +108,9 @@ def test_engine_and_twin_agree(tmp_path, rule, seed):
 
 
 def test_a_pause_of_exactly_the_gap_does_not_cut(tmp_path):
-    rows = [{"user_id": "a", "item_id": 1 + at, "timestamp": 100 * at} for at in range(4)]
-    rows += [{"user_id": "b", "item_id": 1 + at, "timestamp": 1000 + 101 * at} for at in range(4)]
-    rows += [{"user_id": "c", "item_id": 1 + at, "timestamp": 2000 + 100 * at} for at in range(4)]
+    rows = [{"user_id": "a", "item_id": 1 + index, "timestamp": 100 * index} for index in range(4)]
+    rows += [{"user_id": "b", "item_id": 1 + index, "timestamp": 1000 + 101 * index} for index in range(4)]
+    rows += [{"user_id": "c", "item_id": 1 + index, "timestamp": 2000 + 100 * index} for index in range(4)]
     settings = PrepareSettings(
         sessions=SessionRules(gap_seconds=100),
         filters=Filters(min_session_length=1),

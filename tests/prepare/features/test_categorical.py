@@ -21,10 +21,10 @@ from hiersrec.prepare.features import categorical
 def test_tokens_follow_the_sorted_values(values, expected):
     codebook = categorical.fit(values)
 
-    found = categorical.apply(codebook, values)
+    result = categorical.apply(codebook, values)
 
-    assert found[:, 0].tolist() == expected
-    assert found.dtype == np.int32
+    assert result[:, 0].tolist() == expected
+    assert result.dtype == np.int32
     assert categorical.vocabulary(codebook) == max(expected) + 1
 
 

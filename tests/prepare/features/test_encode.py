@@ -35,8 +35,8 @@ def column(kind):
 
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_a_feature_keeps_the_promises_of_the_store(kind):
-    found = encode("x", kind, column(kind), Metadata(), item, str)
-    feature, rows = found.feature, found.feature.values
+    result = encode("x", kind, column(kind), Metadata(), item, str)
+    feature, rows = result.feature, result.feature.values
 
     assert (feature.name, feature.kind, feature.coverage) == ("x", kind, 2 / 4)
     assert len(rows) == 5
@@ -46,7 +46,7 @@ def test_a_feature_keeps_the_promises_of_the_store(kind):
     assert feature.is_vector == (kind in VECTORS)
     assert rows.dtype == (np.float32 if feature.is_vector else np.int32)
     assert feature.vocabulary == (0 if feature.is_vector else int(rows.max()) + 1)
-    assert found.facts() == {
+    assert result.facts() == {
         **{"name": "x", "kind": kind, "coverage": 0.5, "vocabulary": feature.vocabulary},
         **{"width": rows.shape[1], "cut": 0},
     }
@@ -56,12 +56,12 @@ def test_a_feature_keeps_the_promises_of_the_store(kind):
 def test_a_stored_codebook_encodes_as_the_first_one_did(tmp_path, kind):
     first = encode("x", kind, column(kind), Metadata(), item, str)
     codebook.save(tmp_path, "x", kind, first.codebook)
-    again = codebook.load(tmp_path, "x")
+    second = codebook.load(tmp_path, "x")
 
-    found = apply("x", kind, again, plain("x", kind, column(kind), item), str)
+    result = apply("x", kind, second, plain("x", kind, column(kind), item), str)
 
-    np.testing.assert_array_equal(found, first.feature.values[1:])
-    np.testing.assert_equal(again, first.codebook)
+    np.testing.assert_array_equal(result, first.feature.values[1:])
+    np.testing.assert_equal(second, first.codebook)
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))["kind"] == kind
 
 
@@ -70,21 +70,21 @@ def test_rows_do_not_depend_on_one_another(kind):
     first = encode("x", kind, column(kind), Metadata(), item, str)
     values = plain("x", kind, column(kind), item)
 
-    alone = np.concatenate([apply("x", kind, first.codebook, [value], str) for value in values])
+    one_by_one = np.concatenate([apply("x", kind, first.codebook, [value], str) for value in values])
 
-    np.testing.assert_allclose(alone, first.feature.values[1:], rtol=1e-6)
+    np.testing.assert_allclose(one_by_one, first.feature.values[1:], rtol=1e-6)
 
 
 def test_the_slow_kind_says_how_far_it_is():
-    said: list[str] = []
+    lines: list[str] = []
     values = pa.chunked_array([["red shoe", None, "red hat"]])
     metadata = Metadata(text_vectors=("x",), text_encoder=str(MINILM))
 
-    found = encode("x", "pretrained", values, metadata, item, said.append)
+    result = encode("x", "pretrained", values, metadata, item, lines.append)
 
-    assert said == ["encoded 2 of 2 texts of 'x'"]
-    assert (found.feature.is_vector, found.feature.vocabulary, found.feature.coverage) == (True, 0, 2 / 3)
-    assert found.codebook["model"] == str(MINILM)
+    assert lines == ["encoded 2 of 2 texts of 'x'"]
+    assert (result.feature.is_vector, result.feature.vocabulary, result.feature.coverage) == (True, 0, 2 / 3)
+    assert result.codebook["model"] == str(MINILM)
 
 
 def test_every_kind_but_the_one_with_a_model_is_tested_here():
@@ -113,11 +113,11 @@ def test_columns_that_would_share_a_file_are_refused(tmp_path, second):
         codebook.save(tmp_path, second, "text", {"words": []})
 
 
-def test_arrays_of_a_codebook_lie_beside_it(tmp_path):
+def test_arrays_of_a_codebook_have_files_of_their_own(tmp_path):
     codebook.save(tmp_path, "a", "tfidf", {"words": ["é"], "idf": np.arange(3.0)})
     np.save(tmp_path / "a.b.npy", np.ones(1))  # the values of a column 'a.b'
 
-    found = codebook.load(tmp_path, "a")
+    result = codebook.load(tmp_path, "a")
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.b.npy", "a.idf.npy", "a.json"]
-    assert (found["words"], found["idf"].tolist(), len(found)) == (["é"], [0, 1, 2], 2)
+    assert (result["words"], result["idf"].tolist(), len(result)) == (["é"], [0, 1, 2], 2)

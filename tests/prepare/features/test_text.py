@@ -17,7 +17,7 @@ def test_words_of_two_items_get_tokens_in_sorted_order():
 
 
 def test_only_the_first_sixteen_known_words_are_kept():
-    values = [" ".join(f"w{at:02}" for at in range(20))] * 2 + ["w00 alone"]
+    values = [" ".join(f"w{index:02}" for index in range(20))] * 2 + ["w00 alone"]
     codebook = text.fit(values)
 
     assert text.apply(codebook, values)[0].tolist() == list(range(1, 17))

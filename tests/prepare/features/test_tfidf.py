@@ -24,7 +24,7 @@ def texts(count: int = 60, vocabulary: int = 30, seed: int = 2) -> list[str | No
     """Random texts of 1 to 6 words; every seventh is missing."""
     random = np.random.default_rng(seed)
     made = [" ".join(f"w{n}" for n in random.integers(vocabulary, size=random.integers(1, 7))) for _ in range(count)]
-    return [None if at % 7 == 6 else text for at, text in enumerate(made)]
+    return [None if index % 7 == 6 else text for index, text in enumerate(made)]
 
 
 def sklearn_vectors(values: list[str], width: int) -> np.ndarray:
@@ -33,14 +33,14 @@ def sklearn_vectors(values: list[str], width: int) -> np.ndarray:
     return normalize(TruncatedSVD(width, n_iter=5, random_state=0).fit_transform(weights))
 
 
-@pytest.mark.parametrize(("values", "width"), [(TITLES, 3), ([one for one in texts() if one], 8)])
+@pytest.mark.parametrize(("values", "width"), [(TITLES, 3), ([text for text in texts() if text], 8)])
 def test_it_is_scikit_learns_tfidf_and_truncated_svd(values, width) -> None:
     expected = sklearn_vectors(values, width)
 
-    found = tfidf.apply(tfidf.fit(values, width), values)
+    result = tfidf.apply(tfidf.fit(values, width), values)
 
-    signs = np.sign((found * expected).sum(0))  # a direction of an SVD has no sign
-    np.testing.assert_allclose(found, expected * signs, atol=1e-5)
+    signs = np.sign((result * expected).sum(0))  # a direction of an SVD has no sign
+    np.testing.assert_allclose(result, expected * signs, atol=1e-5)
 
 
 def test_all_directions_keep_every_angle() -> None:
@@ -48,29 +48,29 @@ def test_all_directions_keep_every_angle() -> None:
     values = texts()
     learnt = tfidf.fit(values, 1000)
     split = [words(value or "") for value in values]
-    there = [one for one in split if one]
+    known = [text for text in split if text]
     rows = np.zeros((len(values), len(learnt["words"])))
-    for item, one in enumerate(split):
-        for at, word in enumerate(learnt["words"]):
-            holding = sum(word in other for other in there)
-            rows[item, at] = one.count(word) * (np.log((1 + len(there)) / (1 + holding)) + 1)
+    for item, text in enumerate(split):
+        for index, word in enumerate(learnt["words"]):
+            holding = sum(word in other for other in known)
+            rows[item, index] = text.count(word) * (np.log((1 + len(known)) / (1 + holding)) + 1)
         rows[item] /= max(np.linalg.norm(rows[item]), 1e-9)
 
-    found = tfidf.apply(learnt, values)
+    result = tfidf.apply(learnt, values)
 
     assert len(learnt["components"]) == np.linalg.matrix_rank(rows)
-    np.testing.assert_allclose(found @ found.T, rows @ rows.T, atol=1e-5)
+    np.testing.assert_allclose(result @ result.T, rows @ rows.T, atol=1e-5)
 
 
 def test_missing_and_unknown_texts_are_zeros_and_all_others_have_length_1() -> None:
     learnt = tfidf.fit(TITLES, 3)
 
-    found = tfidf.apply(learnt, [None, "", "nothing known", "Alone", *TITLES[:7]])
+    result = tfidf.apply(learnt, [None, "", "nothing known", "Alone", *TITLES[:7]])
 
-    assert found.dtype == np.float32
-    assert found.shape == (11, 3)
-    assert not found[:4].any()
-    np.testing.assert_allclose(np.linalg.norm(found[4:], axis=1), 1, atol=1e-6)
+    assert result.dtype == np.float32
+    assert result.shape == (11, 3)
+    assert not result[:4].any()
+    np.testing.assert_allclose(np.linalg.norm(result[4:], axis=1), 1, atol=1e-6)
 
 
 def test_only_words_of_two_items_count() -> None:
@@ -94,7 +94,7 @@ def test_the_width_asked_for_is_the_width_at_most() -> None:
     assert [len(tfidf.fit(texts(), width)["components"]) for width in (2, 5)] == [2, 5]
 
 
-def test_equal_texts_give_equal_vectors_again_and_alone() -> None:
+def test_equal_texts_give_equal_vectors_again_and_one_by_one() -> None:
     values = texts()
     first, second = tfidf.fit(values, 8), tfidf.fit(values, 8)
     whole = tfidf.apply(first, values)
@@ -108,9 +108,9 @@ def test_what_was_learnt_lies_on_disk_as_plain_arrays(tmp_path) -> None:
     learnt = tfidf.fit(TITLES, 3)
     codebook.save(tmp_path, "title", "tfidf", learnt)
 
-    found = tfidf.apply(codebook.load(tmp_path, "title"), TITLES)
+    result = tfidf.apply(codebook.load(tmp_path, "title"), TITLES)
 
-    np.testing.assert_array_equal(found, tfidf.apply(learnt, TITLES))
+    np.testing.assert_array_equal(result, tfidf.apply(learnt, TITLES))
 
 
 @pytest.mark.parametrize("values", [["one", "two", None], [None, None]])

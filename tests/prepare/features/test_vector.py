@@ -14,17 +14,17 @@ def item(row: int) -> str:
 
 
 def rows(*given: list[float] | None) -> list[Float32 | None]:
-    return [None if one is None else np.array(one, np.float32) for one in given]
+    return [None if row is None else np.array(row, np.float32) for row in given]
 
 
 def test_vectors_are_brought_to_length_1():
     values = rows([3, 4], None, [0, 1e-30], [-6e30, 8e30])
     codebook = vector.fit(values)
-    found = vector.apply(codebook, values)
+    result = vector.apply(codebook, values)
 
     assert codebook == {"width": 2}
-    np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [0, 1], [-0.6, 0.8]], rtol=1e-6)
-    assert found.dtype == np.float32
+    np.testing.assert_allclose(result, [[0.6, 0.8], [0, 0], [0, 1], [-0.6, 0.8]], rtol=1e-6)
+    assert result.dtype == np.float32
 
 
 def test_no_vector_at_all_is_an_error():
@@ -52,9 +52,9 @@ def test_rows_of_every_type_of_list(type_):
     # Two chunks, the first one a slice: nothing may depend on where a chunk begins.
     given = pa.chunked_array([pa.array([[9, 9], [1, 2], None], type_)[1:], pa.array([[0, 0], empty, [3, 4]], type_)])
 
-    found = vector.plain("image", given, item)
+    result = vector.plain("image", given, item)
 
-    assert [None if one is None else one.tolist() for one in found] == [[1, 2], None, None, None, [3, 4]]
+    assert [None if row is None else row.tolist() for row in result] == [[1, 2], None, None, None, [3, 4]]
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,10 @@ def test_a_file_is_read_row_by_row(tmp_path, dtype):
     array = np.arange(6).reshape(3, 2).astype(dtype)
     np.save(tmp_path / "v.npy", array)
 
-    found = vector.read("image", tmp_path / "v.npy", 3)
+    result = vector.read("image", tmp_path / "v.npy", 3)
 
-    assert found.to_pylist() == array.tolist()
-    assert found.type == pa.list_(pa.float32(), 2)
+    assert result.to_pylist() == array.tolist()
+    assert result.type == pa.list_(pa.float32(), 2)
 
 
 @pytest.mark.parametrize(
