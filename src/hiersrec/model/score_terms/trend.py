@@ -82,7 +82,6 @@ class Trend(ItemTerm):
         self.register_load_state_dict_pre_hook(_former_name)  # type: ignore[no-untyped-call]
 
     def forward(self) -> Tensor:
-        """See ItemTerm."""
         return self.get_buffer("values")
 
 
