@@ -54,7 +54,8 @@ def test_an_unknown_option_exits_with_2_too(hiersrec) -> None:
 def test_list_shows_all_kinds(hiersrec) -> None:
     lists = json.loads(hiersrec("list", "--json").out)
 
-    assert list(lists) == ["encoders", "tasks", "baselines", "datasets", "recipes"]
+    kinds = ["encoders", "tasks", "softmaxes", "score_terms", "soft_targets", "baselines", "datasets", "recipes"]
+    assert list(lists) == kinds
     assert "transformer" in lists["encoders"]
     assert "popularity" in lists["baselines"]
     assert "wikispeedia" in lists["datasets"]

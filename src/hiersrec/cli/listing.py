@@ -15,18 +15,19 @@ from hiersrec.errors import UnknownName, did_you_mean
 FOLDERS = {
     "encoders": "model.encoders",
     "tasks": "model.tasks",
+    "softmaxes": "model.softmax",
+    "score_terms": "model.score_terms",
+    "soft_targets": "model.soft_targets",
     "baselines": "baselines",
     "datasets": "datasets",
 }
 
 
 def command(
-    kind: Annotated[
-        str | None, typer.Argument(help="encoders, tasks, baselines, datasets or recipes; all if left out.")
-    ] = (None),
+    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(FOLDERS)} or recipes; all if left out.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print kind -> name -> description.")] = False,
 ) -> None:
-    """List the encoders, tasks, baselines, datasets and recipes."""
+    """List what a recipe can name, and the recipes."""
     kinds = [*FOLDERS, "recipes"]
     if kind is not None and kind not in kinds:
         raise UnknownName(f"There is no list of '{kind}'. {did_you_mean(kind, kinds)}")
