@@ -85,6 +85,7 @@ class HierarchicalModel(Trainable):
         self.wiring = dict(wiring)
         for name, term in terms.items():
             self.add_module(name, term)
+        self.register_load_state_dict_pre_hook(_former_names)  # type: ignore[no-untyped-call]
         self.projections = nn.ModuleDict(
             {
                 _edge(source, reader): nn.Linear(self.task(source).num_classes, inputs.width, bias=False)
@@ -229,6 +230,17 @@ class HierarchicalModel(Trainable):
             by_class = self.injection_weights["item"]() * (vectors @ projection) * prediction  # (K, C)
             parts.append(ScorePart(source, _array(by_class.sum(1)), _array(by_class)))
         return parts
+
+
+def _former_names(model: HierarchicalModel, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
+    """In weights of older runs the values of an item term stand under the name of the term itself.
+
+    A hook of the term would come too late: a module is given no tensors but those whose names begin with its own.
+    """
+    del rest
+    for name in model.item_terms:
+        if f"{prefix}{name}" in state:
+            state[f"{prefix}{name}.values"] = state.pop(f"{prefix}{name}")
 
 
 def _edge(source: str, reader: str) -> str:

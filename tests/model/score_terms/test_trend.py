@@ -116,3 +116,17 @@ def test_who_reads_the_item_task_reads_it_without() -> None:
 
     assert not torch.equal(moved["item"], plain["item"])
     assert torch.equal(moved["category_1"], plain["category_1"])
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_weights_of_older_runs_have_it_under_the_name_of_the_term(strict) -> None:
+    made = build_model(recipe("tasks.item.trend=1.0"), catalog())
+    weights = made.state_dict()
+    del weights["trend.values"]
+    weights["trend"] = torch.linspace(-1, 1, N)
+
+    result = made.load_state_dict(weights, strict=strict)
+
+    assert (result.missing_keys, result.unexpected_keys) == ([], [])
+    assert torch.equal(made.item_terms["trend"](), torch.linspace(-1, 1, N))
+    assert "trend" in weights, "the caller's weights stay as they are"

@@ -79,17 +79,9 @@ class Trend(ItemTerm):
     def __init__(self, values: Tensor) -> None:
         super().__init__()
         self.register_buffer("values", values)
-        self.register_load_state_dict_pre_hook(_former_name)  # type: ignore[no-untyped-call]
 
     def forward(self) -> Tensor:
         return self.get_buffer("values")
-
-
-def _former_name(_: object, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-    """In weights of older runs the values stand under the name of the term."""
-    del rest
-    if prefix[:-1] in state:
-        state[f"{prefix}values"] = state.pop(prefix[:-1])
 
 
 def trend(num_items: int, train: Sessions) -> Float32:
