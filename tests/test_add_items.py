@@ -43,6 +43,8 @@ from tests.toy import (
     write_toy,
 )
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     *("inputs.item_width=16", "inputs.category_width=8", "inputs.metadata_width=8"),
     *("encoder.layers=1", "encoder.heads=2", "encoder.max_length=10", "training.precision=float32"),

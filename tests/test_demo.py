@@ -19,6 +19,8 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import SilentCallback
 from tests.shop import TINY, write_shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from hiersrec.training.fit import train
 from tests.bundles import SMALL, exported, tiny_run
 from tests.toy import fashion, item_id, walks
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = [[item_id(item) for item in session] for session in walks(40, 7)]
 """One or more items, up to 8."""
 

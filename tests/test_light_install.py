@@ -9,6 +9,8 @@ import pytest
 
 from hiersrec.errors import EXTRAS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 ABSENT = {*EXTRAS["train"], *EXTRAS["export"], "pandas"} - {"pydantic", "annotated_types"}  # FastAPI has these two

@@ -24,6 +24,8 @@ from hiersrec.training.fit import train
 from tests.bundles import SMALL, tiny_run
 from tests.toy import DEPARTMENTS, item_id, walks
 
+pytestmark = pytest.mark.slow
+
 TERMS = {
     # A constant bonus for the items of one category.
     "category_bonus": """

@@ -42,7 +42,7 @@ def start(*args: object) -> subprocess.Popen[str]:
 def run_process(*args: object) -> Result:
     """`hiersrec ...` as a process of its own, to its end."""
     process = start(*args)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     return Result(process.returncode, out, err)
 
 

@@ -9,6 +9,8 @@ from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
 from tests.shop import TINY
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cold(prepared, tmp_path_factory) -> Path:

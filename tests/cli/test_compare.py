@@ -14,6 +14,8 @@ from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
 from tests.shop import write_shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):

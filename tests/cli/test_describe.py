@@ -5,6 +5,8 @@ import pytest
 
 from tests.shop import TINY
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--recipe", "hiersrec", *(word for setting in TINY for word in ("--set", setting))]
 
 

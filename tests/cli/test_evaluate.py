@@ -14,6 +14,8 @@ from hiersrec.store.dataset import Dataset
 from tests.cli.conftest import Result, run_here
 from tests.shop import write_shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def evaluated(run) -> Result:

@@ -9,6 +9,8 @@ from hiersrec.cli.app import app
 from hiersrec.errors import BadInput
 from hiersrec.retrieval.candidates import Candidates
 
+pytestmark = pytest.mark.slow
+
 
 def test_export_then_recommend(toy_run, tmp_path) -> None:
     out = tmp_path / "bundle"

@@ -60,6 +60,7 @@ def settings_with(changes: dict[str, dict[str, object]]) -> dict[str, dict[str, 
     return {group: {**values, **changes.get(group, {})} for group, values in plain.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "changes"), FLAGS)
 def test_a_flag_changes_its_setting_and_no_other(hiersrec, shop, tmp_path, flags, changes) -> None:
     words = ["prepare", shop / "events.csv", "--items", shop / "items.csv", "--out", tmp_path / "d"]
@@ -86,6 +87,7 @@ def test_numbers_and_vectors_of_a_file(hiersrec, shop, tmp_path) -> None:
     assert "vector, 25.0% of items, vectors of 3 numbers" in result.out
 
 
+@pytest.mark.slow
 def test_a_flag_goes_before_the_kind_that_a_public_dataset_gives_a_column(hiersrec, tmp_path) -> None:
     flags = ["--out", tmp_path / "d", "--categorical", "title", "--json"]
 
@@ -141,6 +143,7 @@ def test_a_given_test_file(hiersrec, shop, tmp_path) -> None:
     assert json.loads(result.out)["statistics"]["test_sessions"] == 20
 
 
+@pytest.mark.slow
 def test_a_public_dataset_keeps_its_own_settings(hiersrec, tmp_path) -> None:
     result = hiersrec("prepare", "--dataset", "wikispeedia", "--out", tmp_path / "d", "--seed", "4", "--json")
 
@@ -156,7 +159,7 @@ MISTAKES = [
     (["--split", "last-days:soon"], "--split must look like last-days:7, date:2016-05-25"),
     (["--split", "last-weeks:7"], "There is no split 'last_weeks'. Did you mean 'last_days'?"),
     ([], "There are no test sessions. Give --split"),
-    (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must be between 0 and 1, got 2.0"),
+    (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must lie between 0 and 1, got 2.0"),
     (["--split", "fraction:0.2", "--hold-out-items", "1"], "--hold-out-items must be a share of the items below 1"),
     (["--split", "fraction:0.2", "--session-id", "sid"], "has no column 'sid'"),
     (["--split", "fraction:0.2", "--numeric", "title"], "'Thing 0' of item 'i0' is not a number"),

@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import start
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_table_is_shown_and_written(hiersrec, prepared, tmp_path) -> None:
     result = hiersrec("reproduce", "table2", "--data", prepared[0], "--out", tmp_path)
@@ -43,7 +45,7 @@ def test_killed_in_the_middle_it_goes_on(hiersrec, prepared, tmp_path) -> None:
         if line.startswith("run 2 of 3: multi_task"):
             break
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     assert not (tmp_path / "table4b.md").exists()
 
     result = hiersrec(*words)

@@ -20,7 +20,9 @@ from hiersrec.export import export
 from hiersrec.store.folder import seal
 from tests.cli.conftest import start
 
-PATIENCE = 60
+pytestmark = pytest.mark.slow
+
+PATIENCE = 300
 """Seconds after which what has not come never will."""
 
 

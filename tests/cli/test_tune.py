@@ -124,10 +124,11 @@ def stop_at(line: str, stop: signal.Signals, words: list[str]) -> tuple[int, str
         if said.startswith(line):
             break
     process.send_signal(stop)
-    _, rest = process.communicate(timeout=60)
+    _, rest = process.communicate(timeout=600)
     return process.returncode, rest
 
 
+@pytest.mark.slow
 def test_a_search_killed_and_interrupted_in_mid_trial_ends_as_one_that_was_left_alone(
     hiersrec, prepared, tmp_path
 ) -> None:

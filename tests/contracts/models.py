@@ -59,11 +59,11 @@ def trained_recipes() -> dict[str, Recipe]:
 @cache
 def first_names() -> dict[str, str]:
     """The name of each trained recipe -> the first name under which the same tiny recipe is trained."""
-    first: dict[Recipe, str] = {}
-    settings = {
-        name: dataclasses.replace(recipe, name="", description="") for name, recipe in trained_recipes().items()
+    first: dict[str, str] = {}
+    return {
+        name: first.setdefault(repr(dataclasses.replace(recipe, name="", description="")), name)
+        for name, recipe in trained_recipes().items()
     }
-    return {name: first.setdefault(recipe, name) for name, recipe in settings.items()}
 
 
 def distinct_recipes() -> dict[str, Recipe]:

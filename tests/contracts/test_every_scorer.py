@@ -18,6 +18,8 @@ from hiersrec.types import Batch, Scorer, Scores
 from tests.contracts.scorers import fitted, members, shop
 from tests.toy import NUM_ITEMS, Toy, toy, walks
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = walks(20, seed=2)
 """The first test sessions of the shop."""
 

@@ -14,6 +14,8 @@ from tests.contracts.models import distinct_recipes, untrained
 from tests.contracts.scorers import shop
 from tests.toy import walks
 
+pytestmark = pytest.mark.slow
+
 BASELINES = {name: recipe for name, recipe in distinct_recipes().items() if isinstance(recipe, BaselineRecipe)}
 
 

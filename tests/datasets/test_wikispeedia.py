@@ -7,6 +7,8 @@ from hiersrec.datasets.wikispeedia import readable_names
 from hiersrec.prepare.pipeline import prepare
 from hiersrec.store.dataset import Dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

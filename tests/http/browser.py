@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 COMMANDS = ("chromium", "chromium-browser", "google-chrome")
-WAIT = 10_000
+WAIT = 60_000
 """Milliseconds after which what doesn't show never will."""
 
 

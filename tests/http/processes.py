@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hiersrec.store.folder import seal
 
-PATIENCE = 60
+PATIENCE = 300
 """Seconds after which what has not come never will."""
 GATE = """
 import os, time

@@ -22,6 +22,8 @@ from hiersrec.training.fit import train
 from tests.http.browser import chromium, contrast, serving, settled, shared, visit
 from tests.toy import NUM_ITEMS, write_toy
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     *("inputs.item_width=16", "inputs.category_width=8", "inputs.metadata_width=8", "encoder.layers=1"),
     *("encoder.heads=2", "encoder.max_length=6", "training.precision=float32", "training.batch_size=128"),

@@ -1,25 +1,28 @@
 """Requests made up from the OpenAPI document: none breaks the server, and every answer is as documented."""
 
-import schemathesis
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi import checks
 
 from hiersrec.http.app import Holder, ServiceSettings, make_app
 from tests.http import world
 
-CHECKS = [
-    not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-    checks.negative_data_rejection,
-]
+pytestmark = pytest.mark.slow
 
 
 def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
+    import schemathesis  # slow to load, which all test processes would do
+    from schemathesis import GenerationMode
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks
+
+    conformance = [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_schema_conformance,
+        checks.negative_data_rejection,
+    ]
     app = make_app(Holder(world.model(tmp_path / "catalog")), ServiceSettings())
     document = schemathesis.openapi.from_asgi("/openapi.json", app)
     tested = set()
@@ -33,7 +36,7 @@ def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
         @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in modes]))
         @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def check(case) -> None:
-            case.call_and_validate(checks=CHECKS)
+            case.call_and_validate(checks=conformance)
 
         check()
         tested.add(operation.path)

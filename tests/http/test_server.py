@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.http.processes import living, replace, serving, started, until
+from tests.http.processes import PATIENCE, living, replace, serving, started, until
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_a_stop_while_the_bundle_is_opened_is_heeded_at_once_and_a_reload_does_n
         until(lambda: list(tmp_path.glob("opened-*")))
         service.process.send_signal(signal.SIGHUP)
         service.process.send_signal(signal.SIGTERM)
-        code = service.process.wait(30)
+        code = service.process.wait(PATIENCE)
 
     assert code == 0
     assert service.port is None
@@ -96,7 +98,7 @@ def test_over_a_bad_bundle_others_answer_for_a_dead_worker_until_none_is_left(bu
         (bundle / "vectors.npy").unlink()
         for worker in service.workers():
             os.kill(worker, signal.SIGKILL)
-        code = service.process.wait(30)
+        code = service.process.wait(PATIENCE)
 
     assert code == 2
     assert "A worker could not start, and no other is left: " in service.text

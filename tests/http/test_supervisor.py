@@ -14,6 +14,8 @@ from hiersrec.errors import HiersrecError
 from hiersrec.http import supervisor
 from hiersrec.http.supervisor import Supervisor
 
+pytestmark = pytest.mark.slow
+
 SAYS = "import socket, sys, time; wire = socket.socket(fileno=int(sys.argv[1]));"
 ANSWERS = SAYS + 'wire.send(b\'{"model": "m"}\\n\');'
 SILENT = ANSWERS + "time.sleep(60)"

@@ -200,6 +200,7 @@ BASE = Training(batch_size=32, learning_rate=1e-2, schedule="linear", epochs=2, 
 STUCK = dataclasses.replace(BASE, learning_rate=1e-30, epochs=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", OTHERS["training", ""])
 def test_a_setting_of_the_training_changes_its_outcome(field) -> None:
     base = STUCK if field == "patience" else BASE

@@ -15,6 +15,8 @@ from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.types import Batch, Float32
 from tests.model.world import N, batch, model, recipe, tensors, tree
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "transformer": {"heads": 2, "layers": 1, "feedforward": 2},
     "gru": {"layers": 2},

@@ -22,6 +22,8 @@ from tests.cli.conftest import run_process
 from tests.datasets.test_diginetica import raw_views, write_raw
 from tests.prepare.tables import Rows, write
 
+pytestmark = pytest.mark.slow
+
 SCATTERED = {
     "spark.sql.shuffle.partitions": "3",
     "spark.sql.adaptive.enabled": "false",

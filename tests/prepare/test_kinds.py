@@ -10,6 +10,8 @@ from hiersrec.prepare.source import Source, parts
 from hiersrec.store.dataset import Dataset
 from tests.prepare.tables import LATEST, contents, events, items, made, with_part, write
 
+pytestmark = pytest.mark.slow
+
 RANDOM = with_part(LATEST, "split", method="random", value=0.3, valid="random", key="first_last_item", seed=3)
 
 

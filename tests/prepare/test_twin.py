@@ -8,6 +8,8 @@ import pytest
 from hiersrec.prepare.settings import Filters, PrepareSettings, SessionRules, SplitSettings
 from tests.prepare.tables import Rows, events, made, plain
 
+pytestmark = pytest.mark.slow
+
 
 def sessions_of(rows: Rows, rules: SessionRules, given: bool) -> dict[Any, Rows]:
     rows = [row for row in rows if not rules.event_types or row["event_type"] in rules.event_types]

@@ -22,6 +22,8 @@ from hiersrec.reproduce._runs import evaluated, folder_of
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import SilentCallback
 
+pytestmark = pytest.mark.slow
+
 PICTURES = ["figure2a", "figure2b", "table3", "table4a", "table4b"]
 MEMBERS = ["figure2a", "figure2b", "table2", "table3", "table4a", "table4b"]
 

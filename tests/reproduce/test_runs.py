@@ -17,6 +17,8 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import SilentCallback
 from tests.toy import write_toy
 
+pytestmark = pytest.mark.slow
+
 
 class Listener(SilentCallback):
     """Remembers the news; stops everything when a stretch of that title begins."""

@@ -18,6 +18,8 @@ from hiersrec.types import Batch
 from tests.bundles import exported
 from tests.toy import walks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(toy_run, tmp_path_factory) -> Path:

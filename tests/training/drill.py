@@ -50,7 +50,10 @@ QUICK = [
     "training.learning_rate=0.003",
 ]
 """Settings of the recipe hiersrec for a run folder."""
-STILL = ["inputs.dropout=0", "encoder.dropout=0"]
+DROPOUT = {
+    "still": ["inputs.dropout=0", "encoder.dropout=0"],
+    "dropping": ["inputs.dropout=0.2", "encoder.dropout=0.2"],
+}
 
 
 def trained(variant: str, folder: Path, processes: ProcessGroup | None = None) -> tuple[HierarchicalModel, Progress]:
@@ -136,8 +139,9 @@ def check(out: Path, dataset: Path) -> None:
             results[variant] = {"bits": bits(model), "history": progress.history}
             if processes.first:
                 safetensors.torch.save_model(model, str(out / f"{variant}.safetensors"))
-        still = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL])
-        train(Dataset.open(dataset), still, out / "run", SilentCallback(), processes=processes)
+        for name, dropout in DROPOUT.items():
+            settings = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *dropout])
+            train(Dataset.open(dataset), settings, out / name, SilentCallback(), processes=processes)
         (out / f"{processes.rank}.json").write_text(json.dumps(results), encoding="utf-8")
 
 

@@ -92,6 +92,7 @@ def test_too_little_memory_is_reported_by_the_estimate_or_else_by_the_tables() -
     assert line.startswith("this takes about 41 GB of memory")
 
 
+@pytest.mark.slow
 def test_training_and_describe_say_it(dataset, tmp_path: Path, monkeypatch, capsys) -> None:
     from hiersrec.cli import describe
     from hiersrec.training.callbacks import SilentCallback

@@ -26,10 +26,11 @@ from hiersrec.training.fit import train
 from hiersrec.training.optimizer import optimizers
 from tests.cli.conftest import Result
 from tests.training import drill
-from tests.training.drill import QUICK, STILL
+from tests.training.drill import DROPOUT, QUICK
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-DROPPING = ["inputs.dropout=0.2", "encoder.dropout=0.2"]
 
 
 def begin(*words: object) -> subprocess.Popen[str]:
@@ -47,7 +48,7 @@ def begin(*words: object) -> subprocess.Popen[str]:
 
 def torchrun(*words: object) -> Result:
     process = begin(*words)
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=600)
     return Result(process.returncode, out, err)
 
 
@@ -139,33 +140,16 @@ def test_a_baseline_trains_in_one_process(drilled) -> None:
 
 
 def test_the_run_folder_of_two_processes_is_that_of_one(drilled, dataset, tmp_path) -> None:
-    train(dataset, read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *STILL]), tmp_path / "one", SilentCallback())
+    settings = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *DROPOUT["still"]])
+    train(dataset, settings, tmp_path / "one", SilentCallback())
 
-    for single, double in zip(history(tmp_path / "one"), history(drilled[0] / "run"), strict=True):
+    for single, double in zip(history(tmp_path / "one"), history(drilled[0] / "still"), strict=True):
         assert double["loss"] == pytest.approx(single["loss"], rel=1e-5)
         assert double["valid"] == pytest.approx(single["valid"], rel=1e-5)
 
 
 def words(dataset, out: Path) -> list[object]:
-    return ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*QUICK, *DROPPING)]
-
-
-@pytest.fixture(scope="module")
-def whole(dataset, tmp_path_factory) -> tuple[Path, Result]:
-    """A training with dropout, and the result of the command under torchrun."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    made = torchrun("hiersrec", *words(dataset, out), "--json")
-    assert made.code == 0, made.err
-    return out, made
-
-
-def test_the_command_under_torchrun_logs_once(whole) -> None:
-    out, made = whole
-
-    assert json.loads(made.out) == json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert made.err.count("train: epoch 2:") == made.err.count("train: wrote") == 1
-    assert "2 processes, cpu" in made.err
-    assert "Warning" not in made.err
+    return ["train", dataset.folder, "--out", out, "--recipe", "hiersrec", *sets(*QUICK, *DROPOUT["dropping"])]
 
 
 @pytest.fixture(scope="module")
@@ -179,15 +163,30 @@ def killed(dataset, tmp_path_factory) -> Path:
     return out
 
 
-def test_a_killed_training_of_two_processes_resumes_bit_for_bit(dataset, whole, killed, tmp_path) -> None:
-    """So two trainings of two processes are equal too."""
-    out = Path(shutil.copytree(killed, tmp_path / "resumed"))
-    resumed = torchrun("hiersrec", *words(dataset, out), "--resume")
+@pytest.fixture(scope="module")
+def resumed(dataset, killed, tmp_path_factory) -> tuple[Path, Result]:
+    """The same training to its end, and the result of the command under torchrun."""
+    out = Path(shutil.copytree(killed, tmp_path_factory.mktemp("resumed") / "run"))
+    return out, torchrun("hiersrec", *words(dataset, out), "--resume", "--json")
 
-    assert resumed.code == 0, resumed.err
-    assert "resumed at epoch 2" in resumed.err
-    assert (out / "model.safetensors").read_bytes() == (whole[0] / "model.safetensors").read_bytes()
-    for record, expected in zip(history(out), history(whole[0]), strict=True):
+
+def test_the_command_under_torchrun_logs_once(resumed) -> None:
+    out, result = resumed
+
+    assert result.code == 0, result.err
+    assert json.loads(result.out) == json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert result.err.count("resumed at epoch 2") == 1
+    assert result.err.count("train: epoch 2:") == result.err.count("train: wrote") == 1
+    assert "2 processes, cpu" in result.err
+    assert "Warning" not in result.err
+
+
+def test_a_killed_training_of_two_processes_resumes_bit_for_bit(drilled, resumed) -> None:
+    """So two trainings of two processes are equal too."""
+    whole, (out, _) = drilled[0] / "dropping", resumed
+
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    for record, expected in zip(history(out), history(whole), strict=True):
         assert (record["loss"], record["valid"]) == (expected["loss"], expected["valid"])
 
 
@@ -225,7 +224,7 @@ def test_ctrl_c_says_once_how_to_go_on(dataset, tmp_path) -> None:
         if line.startswith("train: epoch 2:"):
             break
     process.send_signal(signal.SIGINT)
-    _, news = process.communicate(timeout=60)
+    _, news = process.communicate(timeout=600)
 
     hint = f"Stopped. Continue with: torchrun --nproc-per-node 2 -m hiersrec train {dataset.folder} --out {out} "
     assert news.count(hint) == news.count("Stopped.") == 1

@@ -24,6 +24,7 @@ from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import checkpoint, loop
 from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.checkpoint import Progress
 from tests.model.world import recipe
 from tests.toy import toy
 
@@ -96,21 +97,34 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request) -> tuple[str, ...]:
+    return VARIANTS[request.param]
+
+
+@pytest.fixture(scope="module")
+def whole(variant, tmp_path_factory) -> tuple[HierarchicalModel, Progress, Path]:
+    """A training of the variant that nothing stopped, which saves after each step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "SAVE_EVERY", -1.0)
+        trained, folder = untrained(overrides=variant), tmp_path_factory.mktemp("whole")
+        return trained, loop.fit(trained, DATA, SETTINGS, folder, SilentCallback()), folder
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("last", [1, 2, 5, 7, 13])
-def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, last, variant) -> None:
+def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, whole, variant, last) -> None:
     """Stops in the first and second epoch and in a validation; random state, moments and sums go on as they were."""
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
-    whole = untrained(overrides=variant)
-    expected = loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentCallback())
+    trained, expected, folder = whole
 
     with pytest.raises(Stop):
         loop.fit(untrained(overrides=variant), DATA, SETTINGS, tmp_path / "stopped", Stopping(last))
     resumed = untrained(seed=99, overrides=variant) if last > 1 else untrained(overrides=variant)
     progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", SilentCallback())
 
-    assert weights(resumed) == weights(whole)
-    best = [(tmp_path / name / checkpoint.BEST).read_bytes() for name in ("whole", "stopped")]
+    assert weights(resumed) == weights(trained)
+    best = [(path / checkpoint.BEST).read_bytes() for path in (folder, tmp_path / "stopped")]
     assert best[0] == best[1]
     for record, whole_record in zip(progress.history, expected.history, strict=True):
         assert record["loss"] == whole_record["loss"]

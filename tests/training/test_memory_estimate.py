@@ -21,6 +21,8 @@ from hiersrec.training.memory_estimate import MemoryEstimate, estimate_memory
 from hiersrec.training.optimizer import optimizers
 from tests.model import world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(dataset: Dataset) -> TrainingData:

@@ -23,6 +23,8 @@ from tests.model.world import TINY
 from tests.toy import fashion
 from tests.training.test_loop import Stop, Stopping
 
+pytestmark = pytest.mark.slow
+
 EVERY = ["training.positions=all", "encoder.causal=true", "encoder.positions=forward", "pooling=last"]
 QUICK = [*TINY, "training.epochs=1", "training.batch_size=32", "training.precision=float32"]
 

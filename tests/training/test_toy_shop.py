@@ -13,6 +13,8 @@ from hiersrec.training.callbacks import SilentCallback
 from tests.model.world import PAPER, recipe
 from tests.toy import toy
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Training(batch_size=128, learning_rate=1e-2, schedule="linear", epochs=8, precision="float32")
 
 

@@ -9,6 +9,8 @@ from hiersrec.errors import MissingExtra
 from hiersrec.tuning.sampler import propose, require
 from hiersrec.tuning.space import Axis, Choices, Range, Settings
 
+pytestmark = pytest.mark.slow
+
 AXES: dict[str, Axis] = {
     "rate": Range(low=1e-4, high=1e-1, log=True),
     "share": Range(low=0.0, high=2.0),

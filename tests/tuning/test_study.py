@@ -19,6 +19,8 @@ from hiersrec.tuning.trial import Outcome
 from tests.model.world import TINY
 from tests.training.test_loop import Listening, Stop, Stopping
 
+pytestmark = pytest.mark.slow
+
 COUNTED = RECIPES / "any" / "cooccurrence.toml"
 MODEL = """
 base = "any/hiersrec"

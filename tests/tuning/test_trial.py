@@ -12,6 +12,8 @@ from hiersrec.tuning.trial import run, slim
 from tests.model.world import TINY
 from tests.training.test_loop import Stop, Stopping
 
+pytestmark = pytest.mark.slow
+
 MODEL = read_recipe(
     find_recipe("hiersrec", "toy"),
     [*TINY, "training.epochs=3", "training.batch_size=32", "training.precision=float32"],

@@ -5,6 +5,8 @@ import pytest
 from hiersrec.errors import MissingExtra
 from hiersrec.writing import figures
 
+pytestmark = pytest.mark.slow
+
 
 def draw(out, title="a", name="x") -> list[bytes]:
     figure = figures.figure(3, 2)

@@ -75,6 +75,7 @@ def test_rows_do_not_depend_on_one_another(kind):
     np.testing.assert_allclose(one_by_one, first.feature.values[1:], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_slow_kind_says_how_far_it_is():
     lines: list[str] = []
     values = pa.chunked_array([["red shoe", None, "red hat"]])

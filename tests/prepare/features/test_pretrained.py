@@ -12,6 +12,8 @@ import pytest
 from hiersrec.errors import BadInput, MissingExtra
 from hiersrec.prepare.features import codebook, pretrained
 
+pytestmark = pytest.mark.slow
+
 TITLES = ["red desk lamp", "a lamp for your desk, in red", "history of the Roman Empire", "emperors of ancient Rome"]
 
 

@@ -45,6 +45,8 @@ from tests.toy import (
 )
 from tests.training.test_loop import Listening, Stop, Stopping
 
+pytestmark = pytest.mark.slow
+
 NEW = {*range(1, PER_SHELF + 1), 20}
 """Items that the older shop lacks: the first shelf, Apples, and one of Cheese."""
 GONE = {*range(25, 25 + PER_SHELF), 10, 47}
