@@ -41,7 +41,7 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = 
     if "item" not in [table.name for table in recipe.tasks]:
         raise BadRecipe('A model must predict items: add [[tasks]] with name = "item" as the last one.')
     constraints.check(constraints_of(recipe), facts(recipe, catalog))
-    inputs = Inputs(recipe.inputs, catalog, train)
+    inputs = Inputs(inputs_module.config_of(recipe), catalog, train)
     encoder = registry.load("model.encoders", recipe.encoder.name).build(recipe.encoder.config, inputs.width)
     constraints.check(TRAINING_CONSTRAINTS, {**facts(recipe, catalog), "encoder.causal": encoder.causal})
     pooled = pooling.build(recipe.pooling, inputs.width)
@@ -84,7 +84,7 @@ def facts(recipe: ModelRecipe, catalog: Catalog) -> dict[str, Any]:
     reading = [table.name for table in later if any(fnmatchcase("item", pattern) for pattern in table.reads)]
     return {
         **settings_of(recipe),
-        "inputs.content_width": recipe.inputs.content_width(catalog),
+        "inputs.content_width": inputs_module.config_of(recipe).content_width(catalog),
         "the tasks that read the item task": reading,
     }
 

@@ -13,11 +13,9 @@ from hiersrec.constraints import equals, excludes, is_set, requires
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance as Settings
-
-    from hiersrec.model.inputs import Config as InputSettings
 else:
-    Settings = InputSettings = Any
-"""Frozen dataclasses: the Config of a member of a registry folder, and the Config of model/inputs.py."""
+    Settings = Any
+"""A frozen dataclass: the Config of a member of a registry folder, or of model/inputs.py."""
 
 SHAPES = "decides shapes of weights"
 """Marks settings, in Annotated, that decide how many weights there are and their shapes."""
@@ -132,7 +130,7 @@ class ModelRecipe:
     name: str
     description: str
     pooling: str
-    inputs: InputSettings
+    inputs: Settings
     encoder: Component
     tasks: tuple[TaskTable, ...]
     training: Training

@@ -14,7 +14,7 @@ nothing is dropped.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Self, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from annotated_types import Ge, Lt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hiersrec.config import SHAPES
+from hiersrec.config import SHAPES, ModelRecipe
 from hiersrec.constraints import above, requires
 from hiersrec.errors import BadRecipe
 from hiersrec.model.buffers import register_constant
@@ -58,6 +58,11 @@ class Config:
         """Width of E^C and E^M together: 0 where all that is known of the items is their ids."""
         categories = self.category_width if catalog.levels else 0
         return categories + (self.metadata_width if catalog.features else 0)
+
+
+def config_of(recipe: ModelRecipe) -> Config:
+    """The settings of the inputs of a recipe."""
+    return cast("Config", recipe.inputs)
 
 
 CONSTRAINTS = (

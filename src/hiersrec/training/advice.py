@@ -13,6 +13,7 @@ import torch
 
 from hiersrec import registry
 from hiersrec.config import ModelRecipe, Recipe
+from hiersrec.model import inputs
 from hiersrec.model.tasks.item import SCORE_TERMS, config_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import precision
@@ -29,8 +30,9 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
     if not isinstance(recipe, ModelRecipe):
         return []
     item, num_items = config_of(recipe), data.catalog.num_items
-    content_width = recipe.inputs.content_width(data.catalog)
-    width = int(recipe.inputs.item_width + (content_width if item.head == "linear" else 0))
+    settings = inputs.config_of(recipe)
+    content_width = settings.content_width(data.catalog)
+    width = int(settings.item_width + (content_width if item.head == "linear" else 0))
     lines = []
     if item.softmax == "full" and not torch.cuda.is_available():
         dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
@@ -46,14 +48,14 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
             f"a step draws {item.negatives:,} items, and there are {num_items:,}: the full softmax costs less. Set "
             "tasks.item.softmax=full, or fewer tasks.item.negatives."
         )
-    if recipe.inputs.id_dropout and not content_width:
+    if settings.id_dropout and not content_width:
         lines.append(
             "ignoring [inputs] id_dropout: it drops the ids of items that have categories or metadata to be known by, "
             "and this training has neither."
         )
-    for name, settings in item.score_terms.items():
+    for name, term_settings in item.score_terms.items():
         if hasattr(term := registry.load(SCORE_TERMS, name), "advice"):
-            lines += term.advice(settings, data, recipe.training.refit)
+            lines += term.advice(term_settings, data, recipe.training.refit)
     needed = memory or 16 * num_items * width
     if needed > (available := memory_of_machine()):
         lines.append(

@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
 from hiersrec.evaluation.evaluate import EvaluationOptions, at_once
+from hiersrec.model import inputs
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
@@ -87,7 +88,7 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
         at_rest = count.live
         step = count.peak_of(lambda: _step(model, optimizer, recipe, data, dtype))
         validation = count.peak_of(lambda: _validation(model, data))
-    edges = EDGE * recipe.inputs.neighbours * data.catalog.num_items
+    edges = EDGE * inputs.config_of(recipe).neighbours * data.catalog.num_items
     return MemoryEstimate(
         process=PROCESS,
         data=EVENT * len(data.train.items) + data.catalog.items.nbytes + edges,

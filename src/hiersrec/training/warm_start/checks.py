@@ -8,6 +8,7 @@ from torch import Tensor
 from hiersrec.build import Run
 from hiersrec.config import ModelRecipe, Recipe, shaping
 from hiersrec.errors import BadFolder, BadRecipe
+from hiersrec.model import inputs
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.warm_start.remap import AxisMap, fits
@@ -18,7 +19,7 @@ Weights = Mapping[str, Tensor]
 def check_dataset(origin: Run, dataset: Dataset, recipe: ModelRecipe) -> None:
     """Raise BadFolder if the parts of the model's input differ between the two catalogues."""
     before, after = _columns(origin.catalog), _columns(dataset.catalog)
-    if recipe.inputs.metadata_width and before != after:
+    if inputs.config_of(recipe).metadata_width and before != after:
         raise BadFolder(
             f"{origin.folder} was trained with the metadata columns {', '.join(before) or 'none'}, but "
             f"{dataset.folder} has {', '.join(after) or 'none'}: each has its place in the model's input. Prepare with "
@@ -26,7 +27,7 @@ def check_dataset(origin: Run, dataset: Dataset, recipe: ModelRecipe) -> None:
             "--init-from."
         )
     depths = [len(catalog.levels) for catalog in (origin.catalog, dataset.catalog)]
-    if recipe.inputs.category_width and bool(depths[0]) != bool(depths[1]):
+    if inputs.config_of(recipe).category_width and bool(depths[0]) != bool(depths[1]):
         raise BadFolder(
             f"{origin.folder} was trained with {depths[0]} category levels, but {dataset.folder} has {depths[1]}: "
             "either both have categories or none. Prepare with the same --items, or train without --init-from."
