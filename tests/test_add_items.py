@@ -83,7 +83,7 @@ def trained(shop: Path, name: str, recipe: str, *overrides: str) -> Path:
 
 @pytest.fixture(scope="module")
 def run(shop) -> Path:
-    return trained(shop, "run", "cold_start", "inputs.id_dropout=0.3")
+    return trained(shop, "run", "hiersrec", "tasks.item.vectors=id+metadata", "inputs.id_dropout=0.3")
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +287,7 @@ def test_a_failure_leaves_nothing(shop, run, tmp_path, monkeypatch) -> None:
 def test_a_run_whose_categories_read_the_items_is_refused_in_words(shop, tmp_path) -> None:
     recipe = tmp_path / "odd.toml"
     recipe.write_text(
-        'base = "any/cold_start"\nreplace_tasks = true\n'
+        'base = "any/hiersrec"\nreplace_tasks = true\n'
         '[[tasks]]\nname = "item"\nhead = "cosine"\nvectors = "id+metadata"\n'
         '[[tasks]]\nname = "category"\nreads = ["item"]\n',
         encoding="utf-8",
@@ -315,8 +315,11 @@ def test_a_run_without_its_card_is_whole(shop, run, larger, tmp_path) -> None:
 
 def test_new_items_have_no_neighbours_and_no_trend_and_the_other_items_keep_theirs(shop, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("hiersrec.model.score_terms.trend.trend", fashion)
-    settings = ("inputs.neighbours=4", "tasks.item.repeats=true", "tasks.category.head=cosine", "tasks.item.trend=1.0")
-    run = trained(shop, "near", "cold_start", *settings, "training.epochs=1")
+    settings = (
+        *("inputs.neighbours=4", "inputs.id_dropout=0.2", "tasks.item.vectors=id+metadata", "tasks.item.repeats=true"),
+        *("tasks.category.head=cosine", "tasks.item.trend=1.0"),
+    )
+    run = trained(shop, "near", "hiersrec", *settings, "training.epochs=1")
     add_items(run, shop / "new.csv", tmp_path / "larger", say=lambda _: None)
 
     before, after = (safetensors.numpy.load_file(path / "model.safetensors") for path in (run, tmp_path / "larger"))

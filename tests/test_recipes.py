@@ -1,5 +1,7 @@
 """Every recipe of the package, found recursively: it can be read, written, built and trained for a step."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -129,3 +131,20 @@ def test_the_parts_of_an_ablation_differ_from_the_whole_in_their_tasks_alone(who
         assert other.tasks[-1].reads == ()
     assert multi.tasks[:-1] == default.tasks[:-1]
     assert single.tasks[:-1] == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["action_item", "action_and_category", "action_category_item", "columns", "coarse_fine_item"]
+)
+def test_a_tree_of_tasks_keeps_all_other_settings_of_the_default_recipe(name) -> None:
+    default, tree = (read_recipe(RECIPES / "any" / f"{one}.toml") for one in (DEFAULT_RECIPE, name))
+    assert isinstance(default, ModelRecipe)
+    assert isinstance(tree, ModelRecipe)
+
+    rest = dataclasses.replace(tree, name=default.name, description=default.description, tasks=default.tasks)
+    assert rest == default
+    for task in default.tasks:
+        same = [other for other in tree.tasks if other.name == task.name]
+        assert [(other.config, other.weight) for other in same] == [(task.config, task.weight)] * len(same)
+    assert tree.tasks[-1].reads_as == "probs"
+    assert tree.tasks != default.tasks

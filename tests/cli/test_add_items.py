@@ -15,7 +15,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def cold(prepared, tmp_path_factory) -> Path:
     """A run that can take new items."""
-    recipe = read_recipe(find_recipe("cold_start", "shop"), [*TINY, "training.epochs=1"])
+    settings = [*TINY, "tasks.item.vectors=id+metadata", "inputs.id_dropout=0.2", "training.epochs=1"]
+    recipe = read_recipe(find_recipe("hiersrec", "shop"), settings)
     out = tmp_path_factory.mktemp("cold") / "run"
     train(Dataset.open(prepared[0]), recipe, out, SilentCallback())
     return out

@@ -75,10 +75,12 @@ def mean_encoder(*overrides: str) -> ModelRecipe:
 
 
 def tree(name: str) -> ModelRecipe:
-    """A recipe of another graph of tasks under tiny settings."""
-    found = read_recipe(find_recipe(name, "any"), TINY)
-    assert isinstance(found, ModelRecipe)
-    return found
+    """The tasks of a recipe and what each reads; everything else is as in the toy recipe."""
+    base, graph = recipe(), read_recipe(find_recipe(name, "any"))
+    assert isinstance(graph, ModelRecipe)
+    configs = {table.name: table.config for table in base.tasks}
+    tasks = (dataclasses.replace(table, config=configs.get(table.name, table.config)) for table in graph.tasks)
+    return dataclasses.replace(base, tasks=tuple(tasks))
 
 
 PAPER = ["encoder.positions=forward", "encoder.norm=post", "tasks.item.head=linear", "tasks.item.reads_as=logits"]

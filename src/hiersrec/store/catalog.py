@@ -82,6 +82,7 @@ class Catalog:
 
     @property
     def num_items(self) -> int:
+        """N, the number of items without padding."""
         return int(self.items.num_rows)
 
     @cached_property

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from hiersrec import registry
 from hiersrec.add_items import add_items
 from hiersrec.build import Run, build_model, open_run
-from hiersrec.config import ModelRecipe
+from hiersrec.config import ModelRecipe, TaskTable
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
@@ -305,7 +306,9 @@ def test_one_epoch_from_a_run_is_better_than_one_epoch_from_nothing(older, newer
 
 def test_a_task_that_the_run_lacks_starts_fresh_and_is_named(newer, plain_run) -> None:
     """A recipe may take on tasks; the item task then has new projections beside its old weights."""
-    made = recipe("tasks.item.reads=[]", name="columns")
+    made = recipe("tasks.item.reads=[]")
+    column = TaskTable(name="column", config=registry.load("model.tasks", "column").Config())
+    made = dataclasses.replace(made, tasks=(*made.tasks[:-1], column, made.tasks[-1]))
     model = fresh(made, newer)
     untouched = model.state_dict()["tasks.column_colour.fc.weight"].clone()
 
@@ -372,7 +375,7 @@ def _number(dataset: Dataset, item: object) -> int:
 
 
 def test_items_that_were_added_to_the_run_are_known(older, newer, tmp_path) -> None:
-    made = recipe("inputs.id_dropout=0.3", "training.epochs=1", name="cold_start")
+    made = recipe("tasks.item.vectors=id+metadata", "inputs.id_dropout=0.3", "training.epochs=1")
     train(older, made, tmp_path / "run", SilentCallback())
     add_items(tmp_path / "run", newer.folder.parent / "items.csv", tmp_path / "larger", lambda _: None)
     model = fresh(made, newer)

@@ -64,6 +64,7 @@ class Smoothing(nn.Module):
     def forward(
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
     ) -> Expected:
+        """See SoftTarget."""
         category = self.get_buffer("node")[(targets.items - 1).clamp(min=0)]  # (B,)
         return Expected(
             share=self.share,
