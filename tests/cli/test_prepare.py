@@ -159,7 +159,7 @@ MISTAKES = [
     (["--split", "last-days:soon"], "--split must look like last-days:7, date:2016-05-25"),
     (["--split", "last-weeks:7"], "There is no split 'last_weeks'. Did you mean 'last_days'?"),
     ([], "There are no test sessions. Give --split"),
-    (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must lie between 0 and 1, got 2.0"),
+    (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must be between 0 and 1, got 2.0"),
     (["--split", "fraction:0.2", "--hold-out-items", "1"], "--hold-out-items must be a share of the items below 1"),
     (["--split", "fraction:0.2", "--session-id", "sid"], "has no column 'sid'"),
     (["--split", "fraction:0.2", "--numeric", "title"], "'Thing 0' of item 'i0' is not a number"),

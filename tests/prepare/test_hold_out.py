@@ -79,7 +79,7 @@ def test_against_a_slow_twin(tmp_path, rule, share):
     assert facts["test"] == before.document["split"]["test"]
 
 
-def test_the_folder_names_held_out_items_only_in_test_and_raw_tables(tmp_path):
+def test_only_the_table_of_unseen_items_names_held_out_items(tmp_path):
     rows = [{**row, "item_id": f"thing-{row['item_id']}-"} for row in ROWS]
     data = made(tmp_path / "out", rows, held(LATEST, 0.3))
     unseen = data.unseen()["item_id"].to_pylist()

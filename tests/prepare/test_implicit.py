@@ -370,7 +370,7 @@ def test_agreement_against_hand_counts():
 
 
 def test_too_many_clusters(tmp_path):
-    with pytest.raises(BadInput, match=r"got 49 clusters, but the .* tell the 48 items apart into 48 at most"):
+    with pytest.raises(BadInput, match=r"got 49 clusters, but the 48 items .* only 48 distinct vectors"):
         made(tmp_path / "d", rows(walks(0, 300, 0.3)), implicit(49))
 
 
@@ -407,11 +407,11 @@ def test_items_of_a_single_session_can_not_be_told_apart():
     train = Sessions.from_lists([[1, 2, 3], [4, 5], [6, 7]])
     table = vocabulary([])
 
-    with pytest.raises(BadInput, match="tell the 7 items apart into 3 at most"):
+    with pytest.raises(BadInput, match="the 7 items of the training sessions have only 3 distinct"):
         find(train, train, table, None, Implicit(clusters=(4,)), 0, lambda _: None)
-    with pytest.raises(BadInput, match="auto needs at least 8 items that training sessions tell apart, got 3"):
+    with pytest.raises(BadInput, match="auto needs at least 8 items with distinct vectors, got 3"):
         find(train, train, table, None, Implicit(auto=True), 0, lambda _: None)
-    with pytest.raises(BadInput, match="apart into 1 at most"):
+    with pytest.raises(BadInput, match="only 1 distinct vectors"):
         find(Sessions.from_lists([[1, 2]]), train, table, None, Implicit(clusters=(2,)), 0, lambda _: None)
 
 

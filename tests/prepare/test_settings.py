@@ -127,7 +127,7 @@ def test_every_setting_changes_something(tmp_path, case):
         (lambda: SplitSettings(method="given", value=3), "takes no split value, got 3"),
         (lambda: SplitSettings(method="fraction", value=0.1, key="user_id"), "--split-key needs --split random"),
         (lambda: SplitSettings(valid="last"), "no --validation 'last'. Did you mean 'latest'?"),
-        (lambda: SplitSettings(valid_share=1), "--validation-share must lie between 0 and 1, got 1"),
+        (lambda: SplitSettings(valid_share=1), "--validation-share must be between 0 and 1, got 1"),
         (lambda: Metadata(text=("title",), ignore=("title",)), "'title' is named twice"),
         (lambda: Metadata(text=("title",), text_vectors=("title",)), "'title' is named twice"),
         (lambda: Metadata(numeric=("image",), vectors=("image=v.npy",)), "'image' is named twice"),

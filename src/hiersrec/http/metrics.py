@@ -40,7 +40,6 @@ class Metrics:
         self._reloads = counter("hiersrec_reloads", "Bundles opened while running.", ["result"])
 
     def request(self, endpoint: str, status: int, seconds: float) -> None:
-        """Count a request."""
         self._seconds.labels(endpoint).observe(seconds)
         self._requests.labels(endpoint, str(status)).inc()
 

@@ -31,7 +31,6 @@ class Softmax(Protocol):
         sparse: numbers that are added to some scores. A softmax that has no place for them, or for soft targets, says
         so in the CONSTRAINTS of those.
         """
-        ...
 
 
 class Head(nn.Module, ABC):

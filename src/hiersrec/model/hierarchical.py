@@ -47,11 +47,9 @@ class Task(Protocol):
 
     def __call__(self, state: Tensor) -> Tensor:
         """State (B, D) -> logits (B, num_classes)."""
-        ...
 
     def loss(self, state: Tensor, targets: Targets) -> Tensor:
         """Cross-entropy (scalar) of the states (B, D) for what followed."""
-        ...
 
 
 class Session(NamedTuple):
@@ -110,7 +108,6 @@ class HierarchicalModel(Trainable):
         )
 
     def task(self, name: str) -> Task:
-        """The task of that name."""
         return cast("Task", self.tasks[name])
 
     @property
@@ -140,12 +137,10 @@ class HierarchicalModel(Trainable):
 
     @property
     def position_terms(self) -> dict[str, PositionTerm]:
-        """By name."""
         return {name: term for name, term in self.named_children() if isinstance(term, PositionTerm)}
 
     @property
     def item_terms(self) -> dict[str, ItemTerm]:
-        """By name."""
         return {name: term for name, term in self.named_children() if isinstance(term, ItemTerm)}
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:

@@ -28,7 +28,6 @@ class Weight(nn.Module):
         self.value = value
 
     def forward(self) -> float | Tensor:
-        """The weight in force, a number or a scalar."""
         return self.value
 
 
@@ -47,7 +46,6 @@ class RandomWeight(Weight):
         self.value = float(np.random.default_rng([seed, epoch, *self.name.encode()]).uniform(0, 2))
 
     def forward(self) -> float | Tensor:
-        """The draw of the epoch, or 1."""
         return self.value if self.training else 1.0
 
 
@@ -65,7 +63,6 @@ class TrainableWeight(Weight):
         super().__init__(nn.Parameter(torch.zeros(())))
 
     def forward(self) -> float | Tensor:
-        """exp(theta)."""
         return self.value.exp()
 
 

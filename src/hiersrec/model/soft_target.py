@@ -44,7 +44,6 @@ class SoftTarget(Protocol):
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
     ) -> Expected | None:
         """For vectors (N, d), biases (N,) or None, and M sparse scores; None if it has nothing to say of this batch."""
-        ...
 
 
 def soft_loss(

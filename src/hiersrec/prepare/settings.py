@@ -104,7 +104,7 @@ class SplitSettings:
         if self.seed < 0:
             raise BadInput(f"--seed must be at least 0, got {self.seed}.")
         if not 0 < self.valid_share < 1:
-            raise BadInput(f"--validation-share must lie between 0 and 1, got {self.valid_share}.")
+            raise BadInput(f"--validation-share must be between 0 and 1, got {self.valid_share}.")
         if not 0 <= self.hold_out_items < 1:
             raise BadInput(
                 f"--hold-out-items must be a share of the items below 1, such as 0.1, got {self.hold_out_items}. "
@@ -178,7 +178,7 @@ class Metadata:
 
 @dataclass(frozen=True, kw_only=True)
 class Implicit:
-    """Categories found by clustering the items of training sessions; they replace those of the items table."""
+    """Categories found by clustering the items of training sessions; they replace the categories of the items table."""
 
     clusters: tuple[int, ...] = ()
     """Number of clusters per level, coarse to fine; empty: no implicit categories."""
@@ -194,7 +194,7 @@ class Implicit:
         if any(fine <= coarse for coarse, fine in zip(self.clusters, self.clusters[1:], strict=False)):
             raise BadInput(
                 f"--implicit-categories must grow from level to level, as in 30,995, got {shown}: the clusters of a "
-                "level divide those of the level before."
+                "level split the clusters of the level before."
             )
 
     @property

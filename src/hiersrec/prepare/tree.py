@@ -30,7 +30,6 @@ class Tree:
         return len(self.item_names)
 
     def known(self) -> list[int]:
-        """Known nodes per level."""
         known = Counter(self.table.filter(self.table["name"].is_valid())["level"].to_pylist())
         return [known[level] for level in range(1, self.depth + 1)]
 

@@ -82,7 +82,6 @@ class Catalog:
 
     @property
     def num_items(self) -> int:
-        """N, the number of items without padding."""
         return int(self.items.num_rows)
 
     @cached_property

@@ -62,7 +62,6 @@ class MemoryEstimate:
         return self.process + self.data + self.weights + self.optimizer + max(self.step, self.validation)
 
     def document(self) -> dict[str, int]:
-        """For JSON."""
         return {"total": self.total, **asdict(self)}
 
 

@@ -59,7 +59,6 @@ class Repeats(PositionTerm):
         nn.init.normal_(self.out.weight, std=0.01)
 
     def forward(self, states: Tensor, newest: Tensor, finals: Tensor) -> Tensor:
-        """See PositionTerm."""
         position = torch.arange(states.shape[1], device=states.device)
         distance = (newest[..., None] - position).clamp(min=0)  # (B, P, T)
         hidden = torch.relu(self.state(states)[:, None] + self.final(finals)[:, :, None])  # (B, P, T, HIDDEN)

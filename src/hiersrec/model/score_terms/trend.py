@@ -81,7 +81,6 @@ class Trend(ItemTerm):
         self.register_buffer("values", values)
 
     def forward(self) -> Tensor:
-        """See ItemTerm."""
         return self.get_buffer("values")
 
 

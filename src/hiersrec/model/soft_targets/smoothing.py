@@ -64,7 +64,6 @@ class Smoothing(nn.Module):
     def forward(
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
     ) -> Expected:
-        """See SoftTarget."""
         category = self.get_buffer("node")[(targets.items - 1).clamp(min=0)]  # (B,)
         return Expected(
             share=self.share,

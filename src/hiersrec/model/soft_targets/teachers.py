@@ -45,7 +45,6 @@ class Distillation(nn.Module):
     def forward(
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
     ) -> Expected | None:
-        """See SoftTarget."""
         if targets.taught is None:
             return None
         probs = targets.taught.probs  # (B, N)

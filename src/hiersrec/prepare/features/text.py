@@ -9,7 +9,7 @@ from hiersrec.types import Int32
 MAX_WORDS = 16
 """Only the first words of a text are kept; product titles are shorter."""
 MIN_WORD_ITEMS = 2
-"""Items that must hold a word: a word of a single item tells no more than its id."""
+"""Items that must hold a word: a word of a single item says no more than its id."""
 
 
 def words(value: str) -> list[str]:

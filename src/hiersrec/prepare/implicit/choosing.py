@@ -35,7 +35,7 @@ def choose(
     max_size = min(MAX_CLUSTERS, num_distinct // MIN_ITEMS)
     if max_size < 2:
         raise BadInput(
-            f"--implicit-categories auto needs at least {2 * MIN_ITEMS} items that training sessions tell apart, got "
+            f"--implicit-categories auto needs at least {2 * MIN_ITEMS} items with distinct vectors, got "
             f"{num_distinct}. Give a number of clusters."
         )
     curve: Curve = []

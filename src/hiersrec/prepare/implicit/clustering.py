@@ -27,8 +27,8 @@ def clusters(vectors: Float32, sizes: Sequence[int], seed: int) -> Int64:
     points, index, counts = distinct(vectors)
     if sizes[-1] > len(points):
         raise BadInput(
-            f"--implicit-categories got {sizes[-1]} clusters, but the training sessions tell the {len(vectors)} items "
-            f"apart into {len(points)} at most. Lower it."
+            f"--implicit-categories got {sizes[-1]} clusters, but the {len(vectors)} items of the training sessions "
+            f"have only {len(points)} distinct vectors. Lower it."
         )
     levels = np.zeros((len(points), len(sizes)), np.int64)
     parents = np.zeros(len(points), np.int64)
