@@ -118,6 +118,23 @@ def test_members_keep_their_settings_apart() -> None:
     assert len(names) == len(set(names))
 
 
+def test_score_terms_keep_their_names_and_labels_apart() -> None:
+    """Names are those of tensors and of outputs of a graph, labels of reasons; tasks are named there too."""
+    modules = {name: registry.load("model.score_terms", name) for name in registry.names("model.score_terms")}
+    labels = [
+        member.label
+        for module in modules.values()
+        for member in vars(module).values()
+        if isinstance(member, type) and member.__module__ == module.__name__ and hasattr(member, "label")
+    ]
+    model = build_model(recipe("tasks.item.trend=0", "tasks.item.repeats=false"), catalog())
+    taken = {"session", "bias", "query", "own", "factor", *model.wiring, *registry.names("model.tasks")}
+
+    assert len(labels) == len(modules)
+    assert len(taken.union(labels)) == len(taken) + len(labels)
+    assert not modules.keys() & (taken | dict(model.named_children()).keys())
+
+
 def test_conditions() -> None:
     rules = [
         requires(above("a", 1), equals("b", "x", "y"), "a looks at b"),

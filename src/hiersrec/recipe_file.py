@@ -104,7 +104,8 @@ def _by_place(table: Any, above: str = "") -> dict[str, Any]:
         raise BadRecipe(f"[search] must be a table of settings, got {table!r}.")
     spaces: dict[str, Any] = {}
     for key, value in table.items():
-        is_place = isinstance(value, dict) and any(isinstance(inner, dict | list) for inner in value.values())
+        is_range = isinstance(value, dict) and not value.keys().isdisjoint(("low", "high"))
+        is_place = isinstance(value, dict) and value and not is_range
         spaces |= _by_place(value, f"{above}{key}.") if is_place else {f"{above}{key}": value}
     return spaces
 

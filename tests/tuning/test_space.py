@@ -139,7 +139,12 @@ MISTAKES = [
     (f"{COUNTED}[search]\nbaseline.window = []\n", "must list two choices or more, all different, got []."),
     (f"{COUNTED}[search]\nbaseline.window = [20]\n", "must list two choices or more, all different, got [20]."),
     (f"{COUNTED}[search]\nbaseline.window = [20, 3, 3]\n", "all different, got [20, 3, 3]."),
-    (f"{COUNTED}[search]\nbaseline.window = 20\n", "baseline has no key 'window'. Known: high, log, low."),
+    (
+        f"{COUNTED}[search]\nbaseline.window = 20\n",
+        "[search] baseline.window must be a list of choices or { low = ..., high = ... }",
+    ),
+    (f"{BASE}[search]\ntasks.item.scale = 3.0\n", "[search] tasks.item.scale must be a list of choices or"),
+    (f"{COUNTED}[search]\nbaseline.window = {{}}\n", "[search] baseline.window low: Field required"),
     (f"{COUNTED}[search]\n'baseline.window' = 20\n", "must be a list of choices or { low = ..., high = ... }, got 20."),
     (f"{COUNTED}[search]\nbaseline.window = {{ low = 3 }}\n", "[search] baseline.window high: Field required"),
     (f"{COUNTED}[search]\n'baseline.window' = {{ low = 3, hi = 4 }}\n", "[search] baseline.window has no key 'hi'."),
