@@ -18,7 +18,7 @@ import torch
 from measuring import machine, show, versions, write_json
 
 from hiersrec.build import open_run
-from hiersrec.export import export
+from hiersrec.export_run import export
 from hiersrec.model.exported import Exported
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store.batches import batch_of

@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hiersrec.prepare.catalog import Written
-from hiersrec.prepare.statistics import statistics
+from hiersrec.preparation.catalog import Written
+from hiersrec.preparation.statistics import statistics
 from hiersrec.store.folder import new_folder, seal
 from hiersrec.types import Int32, Int64
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from hiersrec.export import export
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.export_run import export
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.dataset import Dataset

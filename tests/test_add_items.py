@@ -16,9 +16,9 @@ from hiersrec.add_items import add_items
 from hiersrec.build import open_run
 from hiersrec.errors import BadFolder, BadInput, BadRecipe
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender

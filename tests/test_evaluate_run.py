@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 
 from hiersrec import evaluate_run as door
-from hiersrec.build import Run, open_run
+from hiersrec.build import LoadedRun, open_run
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.choose_candidates import CandidateGoal
 from hiersrec.evaluation.evaluate import evaluate
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
@@ -67,7 +67,7 @@ class NewestFirst:
         return Scores(np.tile(np.arange(self.size, dtype=np.float32), (len(batch), 1)), {})
 
 
-def open_grown(folder: Path, ids: list[str]) -> Run:
+def open_grown(folder: Path, ids: list[str]) -> LoadedRun:
     run = open_run(folder)
     catalog = grown(run.catalog, ids)
     return replace(run, catalog=catalog, scorer=NewestFirst(catalog))

@@ -12,7 +12,7 @@ from hiersrec import Recommender, registry
 from hiersrec.add_items import add_items
 from hiersrec.build import open_run
 from hiersrec.evaluate_run import evaluate_run
-from hiersrec.export import export
+from hiersrec.export_run import export
 from hiersrec.http.app import Holder, ServiceSettings, make_app
 from hiersrec.http.model import open_model
 from hiersrec.model import score_terms

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from hiersrec.build import Run, open_run
+from hiersrec.build import LoadedRun, open_run
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.ranking import FullRanker
@@ -35,7 +35,7 @@ def dataset(tmp_path_factory) -> Dataset:
 
 
 @pytest.fixture(scope="module", params=RECIPES)
-def run(request, dataset) -> Run:
+def run(request, dataset) -> LoadedRun:
     overrides = [*TINY, "training.epochs=2"] if request.param == "hiersrec" else []
     recipe = read_recipe(find_recipe(request.param, dataset.name), overrides)
     out = dataset.folder.parent / request.param
@@ -72,7 +72,7 @@ def by_hand(targets: list[Any], futures: list[set[Any]], lists: list[list[Any]])
     }
 
 
-def answers(run: Run, prefixes: list[list[str]], options: EvaluationOptions) -> list[Recommendations]:
+def answers(run: LoadedRun, prefixes: list[list[str]], options: EvaluationOptions) -> list[Recommendations]:
     return Recommender(run.catalog, FullRanker(run.scorer, run.catalog)).recommend(
         prefixes, K, exclude_seen=options.exclude_seen, candidates=options.candidates
     )

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 
-from hiersrec.build import WEIGHTS, Run, facts, grown, open_run, weights_of
+from hiersrec.build import WEIGHTS, LoadedRun, facts, grown, open_run, weights_of
 from hiersrec.config import ModelRecipe
 from hiersrec.constraints import above, check, equals, excludes, is_set, requires
 from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
-from hiersrec.prepare.extend_catalog import extend_catalog
+from hiersrec.preparation.extend_catalog import extend_catalog
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import OWN, new_folder, seal, write_text
 from hiersrec.types import Say
@@ -69,7 +69,7 @@ def add_items(
     return document
 
 
-def _check(run: Run) -> None:
+def _check(run: LoadedRun) -> None:
     """Raise BadRecipe if the run's model can't score an item that it was not trained on."""
     way_out = f"Train with --recipe {DEFAULT_RECIPE}, on a dataset prepared with --items."
     if not isinstance(run.recipe, ModelRecipe):

@@ -119,7 +119,7 @@ def _sources(table: TaskTable, earlier: list[str], tables: set[str]) -> tuple[st
 
 
 @dataclass(frozen=True)
-class Run:
+class LoadedRun:
     """A run folder, opened: `document` is its run.json."""
 
     folder: Path
@@ -129,12 +129,12 @@ class Run:
     scorer: Scorer
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path) -> LoadedRun:
     """Open a finished run folder after checking every checksum. Raises BadFolder."""
     document = open_seal(folder, "run", checksums=True)
     catalog = Catalog.open(folder / "catalog")
     recipe = read_recipe(folder / RECIPE)
-    return Run(folder, document, recipe, catalog, _scorer(recipe, catalog, folder / WEIGHTS))
+    return LoadedRun(folder, document, recipe, catalog, _scorer(recipe, catalog, folder / WEIGHTS))
 
 
 def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
@@ -151,7 +151,7 @@ def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
     return scorer_of(model.eval())
 
 
-def weights_of(run: Run) -> dict[str, Float32]:
+def weights_of(run: LoadedRun) -> dict[str, Float32]:
     """What its file of weights holds, by name of the tensor."""
     assert isinstance(run.scorer, TrainedScorer), "baselines that count have no tensors"
     return {name: tensor.numpy() for name, tensor in run.scorer.model.state_dict().items()}

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from hiersrec.evaluate_run import evaluate_run
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.callbacks import SilentCallback

@@ -32,7 +32,7 @@ def test_export_then_recommend(toy_run, tmp_path) -> None:
 
 def test_it_says_where_it_is_and_what_comes_next(toy_run, tmp_path, monkeypatch) -> None:
     out, asked = tmp_path / "bundle", []
-    monkeypatch.setattr("hiersrec.export.export", lambda *args, **options: asked.append((args[:2], options)))
+    monkeypatch.setattr("hiersrec.export_run.export", lambda *args, **options: asked.append((args[:2], options)))
     done = CliRunner().invoke(app, ["export", str(toy_run), "--out", str(out), "--top", "2"])
 
     [(folders, options)] = asked

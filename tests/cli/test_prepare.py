@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiersrec.prepare.settings import PrepareSettings
+from hiersrec.preparation.settings import PrepareSettings
 from tests.shop import write_shop
 
 

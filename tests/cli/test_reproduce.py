@@ -60,7 +60,7 @@ def test_interrupted_it_names_the_command_that_goes_on(hiersrec, prepared, tmp_p
     def stop(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hiersrec.reproduce._reproduce.complete", stop)
+    monkeypatch.setattr("hiersrec.reproduction._reproduce.complete", stop)
 
     result = hiersrec("reproduce", "table4b", "--data", prepared[0], "--out", tmp_path / "my out")
 

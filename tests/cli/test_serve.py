@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from hiersrec.export import export
+from hiersrec.export_run import export
 from hiersrec.store.folder import seal
 from tests.cli.conftest import start
 

@@ -11,7 +11,7 @@ import pytest
 
 from hiersrec.datasets import diginetica
 from hiersrec.errors import BadInput
-from hiersrec.prepare.pipeline import prepare
+from hiersrec.preparation.pipeline import prepare
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Prefixes
 

@@ -8,8 +8,8 @@ import pytest
 from hiersrec.datasets import instacart, jdata
 from hiersrec.datasets._facts import Facts
 from hiersrec.errors import BadInput
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings
 from hiersrec.registry import load, names
 from hiersrec.store.dataset import Dataset
 

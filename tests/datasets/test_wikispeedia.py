@@ -4,7 +4,7 @@ import pytest
 
 from hiersrec.datasets import wikispeedia
 from hiersrec.datasets.wikispeedia import readable_names
-from hiersrec.prepare.pipeline import prepare
+from hiersrec.preparation.pipeline import prepare
 from hiersrec.store.dataset import Dataset
 
 pytestmark = pytest.mark.slow

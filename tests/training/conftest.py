@@ -2,9 +2,9 @@
 
 import pytest
 
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.store.dataset import Dataset
 from tests.toy import write_toy
 

@@ -19,7 +19,7 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 picks a free one.")] = 8000,
 ) -> None:
     """Prepare, train, evaluate and recommend once, on Wikispeedia."""
-    from hiersrec.demo import bundle_of, demo, is_done
+    from hiersrec.demonstration import bundle_of, demo, is_done
     from hiersrec.training.callbacks import ProgressBar
 
     callback = ProgressBar(printing.console(sys.stderr))

@@ -51,7 +51,7 @@ def command(
 
 def statistics_table(document: dict[str, Any]) -> Table:
     """The statistics of a dataset.json (the paper's table 2), and the counts around each filter."""
-    from hiersrec.prepare.statistics import table
+    from hiersrec.preparation.statistics import table
 
     return printing.table(f"Dataset {document['name']}", ["statistic", "value"], table(document), right=False)
 

@@ -29,7 +29,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print bundle.json.")] = False,
 ) -> None:
     """Make a bundle of a trained run, for serving without PyTorch."""
-    from hiersrec.export import export
+    from hiersrec.export_run import export
     from hiersrec.retrieval.candidates import ALL, Candidates
 
     chosen = ALL if top is None and share is None else Candidates(policy="category", top=top, share=share)

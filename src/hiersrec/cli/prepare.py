@@ -1,7 +1,7 @@
 """`hiersrec prepare EVENTS --items ITEMS --out DIR`: own tables, or a public dataset's files -> a dataset folder.
 
-Flags that are left out keep the settings of the public --dataset, or else the defaults of prepare/settings.py. Error
-messages there name these flags, so both keep the same names.
+Flags that are left out keep the settings of the public --dataset, or else the defaults of
+preparation/settings.py. Error messages there name these flags, so both keep the same names.
 """
 
 from dataclasses import replace
@@ -16,8 +16,8 @@ from hiersrec.cli.describe import statistics_table
 from hiersrec.errors import BadInput
 
 if TYPE_CHECKING:
-    from hiersrec.prepare.settings import PrepareSettings
-    from hiersrec.prepare.source import Source
+    from hiersrec.preparation.settings import PrepareSettings
+    from hiersrec.preparation.source import Source
 
 Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
 
@@ -102,7 +102,7 @@ def command(  # more than ten parameters: they are the flags
     json: Annotated[bool, typer.Option("--json", help="Print dataset.json.")] = False,
 ) -> None:
     """Make a dataset folder from events and items."""
-    from hiersrec.prepare.pipeline import prepare
+    from hiersrec.preparation.pipeline import prepare
     from hiersrec.store.dataset import Dataset
 
     flags: dict[str, dict[str, Any]] = {
@@ -170,8 +170,8 @@ def _public(
 
 
 def _own(name: str, events: Path | None, items: Path | None, test: Path | None) -> "tuple[Source, PrepareSettings]":
-    from hiersrec.prepare.settings import PrepareSettings
-    from hiersrec.prepare.source import Source
+    from hiersrec.preparation.settings import PrepareSettings
+    from hiersrec.preparation.source import Source
 
     if events is None:
         raise BadInput("No events are given. Name the file or folder EVENTS, or a public dataset with --dataset.")

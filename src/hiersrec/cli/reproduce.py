@@ -26,8 +26,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print each NAME.json.")] = False,
 ) -> None:
     """Make tables and figures of the paper, with the runs behind them."""
-    from hiersrec.reproduce._bench import open_bench
-    from hiersrec.reproduce._reproduce import members, reproduce
+    from hiersrec.reproduction._bench import open_bench
+    from hiersrec.reproduction._reproduce import members, reproduce
     from hiersrec.training.callbacks import ProgressBar
     from hiersrec.writing import tables
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput, did_you_mean
-from hiersrec.prepare import columns, files
+from hiersrec.preparation import columns, files
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ import ibis
 
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
 from hiersrec.errors import BadInput
-from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.files import location
-from hiersrec.prepare.settings import PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.engine import Engine
+from hiersrec.preparation.files import location
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 
 SOURCE = Facts(
     title="Diginetica, CIKM Cup 2016 track 2",

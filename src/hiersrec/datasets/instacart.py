@@ -15,9 +15,9 @@ from typing import Any
 import ibis
 
 from hiersrec.datasets._facts import Facts, copy_columns, need_files, need_folder
-from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.settings import Metadata, PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.engine import Engine
+from hiersrec.preparation.settings import Metadata, PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 
 SOURCE = Facts(
     title="The Instacart Online Grocery Shopping Dataset 2017",

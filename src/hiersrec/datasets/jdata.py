@@ -9,8 +9,8 @@ one level of 78 categories. The raw competition files can't be used: they have n
 from pathlib import Path
 
 from hiersrec.datasets._facts import Facts, need_files, need_folder
-from hiersrec.prepare.settings import Metadata, PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.settings import Metadata, PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 
 SOURCE = Facts(
     title="JData 2019, three days",

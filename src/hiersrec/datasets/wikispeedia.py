@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.datasets._facts import Facts, need_files
-from hiersrec.prepare.engine import Engine
-from hiersrec.prepare.settings import FIRST_LAST_ITEM, Metadata, PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.engine import Engine
+from hiersrec.preparation.settings import FIRST_LAST_ITEM, Metadata, PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 
 SOURCE = Facts(
     title="Wikispeedia navigation paths",

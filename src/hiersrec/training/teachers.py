@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hiersrec.build import WEIGHTS, Run, open_run
+from hiersrec.build import WEIGHTS, LoadedRun, open_run
 from hiersrec.config import Recipe, Training
 from hiersrec.errors import BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
@@ -66,7 +66,7 @@ def open_teachers(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teacher
     return Teachers(tuple(models), recipe.training.teachers_share, tuple(records))
 
 
-def _teacher(run: Run, model: Trainable, dataset: Dataset, config: Training) -> HierarchicalModel:
+def _teacher(run: LoadedRun, model: Trainable, dataset: Dataset, config: Training) -> HierarchicalModel:
     """The frozen model of a run. Raises BadRecipe if it can't teach `model`."""
     where = f"[training] teachers: {run.folder}"
     if not isinstance(run.scorer, ModelScorer):

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from hiersrec import registry
 from hiersrec.add_items import add_items
-from hiersrec.build import Run, build_model, open_run
+from hiersrec.build import LoadedRun, build_model, open_run
 from hiersrec.config import ModelRecipe, TaskTable
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.scorer import ModelScorer
-from hiersrec.prepare.pipeline import prepare
-from hiersrec.prepare.settings import Implicit, Metadata, PrepareSettings, SplitSettings
-from hiersrec.prepare.source import Source
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import Implicit, Metadata, PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
@@ -140,7 +140,7 @@ def fresh(made: ModelRecipe, dataset: Dataset, seed: int = 5) -> HierarchicalMod
     return build_model(made, dataset.catalog)
 
 
-def model_of(run: Path) -> tuple[Run, HierarchicalModel]:
+def model_of(run: Path) -> tuple[LoadedRun, HierarchicalModel]:
     opened = open_run(run)
     assert isinstance(opened.scorer, ModelScorer)
     return opened, opened.scorer.model

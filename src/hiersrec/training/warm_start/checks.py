@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hiersrec.build import Run
+from hiersrec.build import LoadedRun
 from hiersrec.config import ModelRecipe, Recipe, shaping
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model import inputs
@@ -16,7 +16,7 @@ from hiersrec.training.warm_start.remap import AxisMap, fits
 Weights = Mapping[str, Tensor]
 
 
-def check_dataset(origin: Run, dataset: Dataset, recipe: ModelRecipe) -> None:
+def check_dataset(origin: LoadedRun, dataset: Dataset, recipe: ModelRecipe) -> None:
     """Raise BadFolder if the parts of the model's input differ between the two catalogues."""
     before, after = _columns(origin.catalog), _columns(dataset.catalog)
     if inputs.config_of(recipe).metadata_width and before != after:
@@ -44,7 +44,12 @@ def _columns(catalog: Catalog) -> list[str]:
 
 
 def check_weights(
-    origin: Run, recipe: ModelRecipe, before: Weights, after: Weights, maps: Mapping[str, AxisMap], tasks: Set[str]
+    origin: LoadedRun,
+    recipe: ModelRecipe,
+    before: Weights,
+    after: Weights,
+    maps: Mapping[str, AxisMap],
+    tasks: Set[str],
 ) -> None:
     """Raise BadRecipe if inputs, encoder, pooling or the `tasks` that both models have differ in their tensors.
 
@@ -62,7 +67,7 @@ def check_weights(
             raise BadRecipe(_difference(origin, recipe))
 
 
-def _difference(origin: Run, recipe: ModelRecipe) -> str:
+def _difference(origin: LoadedRun, recipe: ModelRecipe) -> str:
     before, after = _settings(origin.recipe), _settings(recipe)
     # Settings of only one recipe belong to another encoder, which is named itself, or to a task of that recipe only.
     differing = [name for name in sorted(before.keys() & after.keys()) if before[name] != after[name]]

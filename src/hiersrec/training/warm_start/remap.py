@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiersrec.build import Run
+from hiersrec.build import LoadedRun
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.labels import COLUMN, EVENT_TYPE
@@ -15,7 +15,7 @@ AxisMap = tuple[int, Int64 | Float64]
 """An axis of a tensor, and the older index of each index along it (or NEW), or a matrix (older, newer)."""
 
 
-def match_all(run: Run, dataset: Dataset) -> dict[str, Int64]:
+def match_all(run: LoadedRun, dataset: Dataset) -> dict[str, Int64]:
     """By the name of the task that predicts them: the run's numbers of items, categories, ... (see vocabulary.py).
 
     Raises BadFolder if the run or the dataset does not say what its tokens stand for.
@@ -35,7 +35,9 @@ def match_all(run: Run, dataset: Dataset) -> dict[str, Int64]:
     return matches
 
 
-def axis_maps(run: Run, dataset: Dataset, model: HierarchicalModel, matches: dict[str, Int64]) -> dict[str, AxisMap]:
+def axis_maps(
+    run: LoadedRun, dataset: Dataset, model: HierarchicalModel, matches: dict[str, Int64]
+) -> dict[str, AxisMap]:
     """The map of each tensor that depends on the catalogue, by name; the others are copied whole.
 
     Not all of these names need be tensors of the model.

@@ -1,0 +1,128 @@
+"""The items table, read into memory as Arrow and checked."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hiersrec.errors import BadInput, did_you_mean
+from hiersrec.preparation import columns, files, times, tree
+from hiersrec.preparation.features import vector
+from hiersrec.preparation.reading import INTEGER
+from hiersrec.preparation.settings import PrepareSettings
+from hiersrec.preparation.source import parts
+from hiersrec.types import Say
+
+
+@dataclass(frozen=True)
+class ItemsTable:
+    """The items table as read."""
+
+    ids: pa.ChunkedArray
+    """Text or int64."""
+    paths: list[tree.Names]
+    """Names of each row's categories."""
+    others: pa.Table
+    """The remaining columns."""
+    columns: dict[str, Any]
+    """Field -> column or columns of the file."""
+
+
+def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collection[str] = ()) -> ItemsTable:
+    """Read and check an items table. Raises BadInput, naming file, row and value.
+
+    texts: columns that are text even if a CSV file has only numbers in them.
+    """
+    part_files = parts(path)
+    tables = [_read_part(file) for file in part_files]
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        raise BadInput(f"The parts of {path} don't fit together: {error}. Give all parts the same columns.") from error
+    locations = [
+        files.location(file, row)
+        for file, part in zip(part_files, tables, strict=True)
+        for row in range(1, len(part) + 1)
+    ]
+    names = table.column_names
+    id_column = columns.find("item_id", settings.columns.item_id, names, part_files[0], say)
+    if id_column is None:
+        raise columns.missing("item_id", names, part_files[0])
+    is_text = files.is_text_file(part_files[0])
+    ids = _ids(table[id_column], id_column, locations, is_text)
+    levels, is_path = columns.find_levels(settings.columns, names, part_files[0], say)
+    if is_path:
+        paths = tree.names_of_path(table[levels[0]], settings.columns.category_separator)
+    elif levels:
+        paths = tree.names_of_columns([table[name] for name in levels])
+        if not settings.implicit.enabled:  # implicit categories replace this tree, so it need not be consistent
+            tree.refuse_contradictions(paths, locations)
+    else:
+        paths = [()] * len(ids)
+    if absent := [name for name in settings.metadata.ignore if name not in names]:
+        raise BadInput(f"{path} has no column '{absent[0]}', named by --ignore. {did_you_mean(absent[0], names)}")
+    used = {id_column, *levels, *settings.metadata.ignore}
+    others = {name: _decoded(table[name]) for name in names if name not in used}
+    if is_text:
+        others = {name: _inferred(values, name in texts) for name, values in others.items()}
+    for name, file in settings.metadata.vector_files.items():
+        if name in names:
+            raise BadInput(
+                f"{path} has a column '{name}' already, so vectors of that name can't come from {file}. "
+                f"Give --vectors {name} to use the column, or give the file's vectors another name."
+            )
+        others[name] = vector.read(name, file, len(ids))
+    return ItemsTable(ids, paths, pa.table(others), {"item_id": id_column, "categories": levels})
+
+
+def _read_part(part: Path) -> pa.Table:
+    schema = files.schema(part)
+    table = pa.Table.from_batches(list(files.batches(part, schema.names)), schema)
+    if not len(table):
+        raise BadInput(f"{part} has no rows. Give a file with items, or leave out --items.")
+    return table
+
+
+def _ids(values: pa.ChunkedArray, column: str, locations: list[str], is_text_file: bool) -> pa.ChunkedArray:
+    """The ids as text or int64. Raises BadInput if one is empty or repeated."""
+    file = locations[0].rsplit(", row", 1)[0]
+    if pa.types.is_integer(values.type):
+        ids = values.cast(pa.int64())
+        empty = ids.is_null()
+    elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        ids = values.cast(pa.string())
+        empty = pc.fill_null(pc.equal(ids, ""), True)
+    else:
+        raise BadInput(f"{file}: column '{column}' (item_id) has type {values.type}. It must hold text or integers.")
+    if pc.any(empty).as_py():
+        row = pc.index(empty, True).as_py()
+        raise BadInput(
+            f"{locations[row]}: column '{column}' (item_id) is empty. Every item needs an id: fill it in or drop it."
+        )
+    if is_text_file and pc.all(pc.match_substring_regex(ids, INTEGER)).as_py():
+        ids = ids.cast(pa.int64())
+    first: dict[Any, int] = {}
+    for row, item_id in enumerate(ids.to_pylist()):
+        if first.setdefault(item_id, row) != row:
+            raise BadInput(
+                f"{locations[row]}: item '{item_id}' has a row already, {locations[first[item_id]]}. "
+                f"Every item must have one row: drop or merge the duplicates."
+            )
+    return ids
+
+
+def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Plain values of a column that may be dictionary-encoded, as pandas writes its categoricals."""
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+
+
+def _inferred(values: pa.ChunkedArray, is_text: bool) -> pa.ChunkedArray:
+    """A column of CSV metadata: blanks become null, and a column with only numbers becomes numeric unless `is_text`."""
+    values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    for pattern, type_ in () if is_text else ((INTEGER, pa.int64()), (times.NUMBER, pa.float64())):
+        if values.null_count < len(values) and pc.all(pc.match_substring_regex(values, pattern)).as_py():
+            return pc.utf8_trim_whitespace(values).cast(type_)
+    return values

@@ -1,0 +1,114 @@
+"""Which sessions go where."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from hiersrec.preparation.settings import SplitSettings
+from hiersrec.preparation.split import DAY, SessionTable, is_test, is_valid
+from tests.preparation.tables import LATEST, events, made, plain, with_part
+
+
+def sessions(keys, ends=None):
+    count = len(keys)
+    return SessionTable(
+        session=np.arange(count),
+        length=np.full(count, 2),
+        key=np.array(keys),
+        end=None if ends is None else np.array(ends, float),
+        from_test_file=np.zeros(count, bool),
+    )
+
+
+def test_last_days_leave_out_the_cut_itself():
+    test, cut = is_test(
+        sessions([0, 1, 2, 3], [0, 3 * DAY, 3 * DAY + 1, 10 * DAY]), SplitSettings(method="last_days", value=7)
+    )
+
+    assert (test.tolist(), cut) == ([False, False, True, True], 3 * DAY)
+
+
+def test_a_date_belongs_to_the_test_sessions():
+    test, cut = is_test(sessions([0, 1, 2], [DAY - 1, DAY, 2 * DAY]), SplitSettings(method="date", value="1970-01-02"))
+
+    assert (test.tolist(), cut) == ([False, True, True], DAY)
+
+
+def test_the_last_fraction():
+    test, cut = is_test(sessions([0, 1, 2, 3], [1, 2, 2, 3]), SplitSettings(method="fraction", value=0.5))
+
+    assert (test.tolist(), cut) == ([False, False, True, True], 2.0)
+
+
+@given(
+    some.lists(some.integers(0, 8), min_size=2, max_size=60),
+    some.sampled_from([0.1, 0.2, 0.5]),
+    some.integers(0, 5),
+)
+def test_a_key_is_wholly_on_one_side(keys, share, seed):
+    split = SplitSettings(method="random", value=share, key="user_id", seed=seed)
+    table = sessions(keys)
+    test, _ = is_test(table, split)
+    valid = is_valid(table, test, split)
+
+    for side in (test, valid):
+        assert all(len(set(side[table.key == key])) == 1 for key in set(keys))
+    assert not (test & valid).any()
+    assert test.sum() <= max(share * len(keys) + 0.5, max(np.bincount(keys)))
+    assert test.any()
+
+
+@given(some.integers(10, 200), some.sampled_from([0.1, 0.25]), some.integers(0, 5))
+def test_without_keys_the_share_is_exact(count, share, seed):
+    split = SplitSettings(method="random", value=share, valid_share=share, seed=seed)
+    table = sessions(range(count))
+    test, _ = is_test(table, split)
+    valid = is_valid(table, test, split)
+
+    assert test.sum() == max(1, round(share * count))
+    assert valid.sum() == max(1, round(share * (count - test.sum())))
+
+
+def test_the_seed_decides():
+    table = sessions(range(50))
+    chosen = [is_test(table, SplitSettings(method="random", value=0.2, seed=seed))[0].tolist() for seed in (1, 1, 2)]
+
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_no_training_event_is_later_than_the_cut(tmp_path):
+    for name, split in {"last_days": 3, "date": 1_460_400_000, "fraction": 0.3}.items():
+        data = made(tmp_path / name, events(), with_part(LATEST, "split", method=name, value=split))
+        train = {session for part in ("train", "valid") for session, _ in plain(data)[part]}
+
+        latest = max(row["timestamp"] for row in events() if row["session_id"] in train)
+
+        assert latest <= data.document["split"]["cut_time"]
+
+
+def test_twins_of_first_and_last_item_do_not_straddle(tmp_path):
+    settings = with_part(LATEST, "split", method="random", value=0.3, valid="random", key="first_last_item")
+    rows = events(sessions=80, items=4)
+
+    data = made(tmp_path / "out", rows, settings)
+
+    items_of = {}
+    for row in rows:
+        items_of.setdefault(row["session_id"], []).append(row["item_id"])
+    ends = {
+        part: {(items_of[name][0], items_of[name][-1]) for name, _ in result} for part, result in plain(data).items()
+    }
+    assert not ends["train"] & ends["test"]
+    assert not ends["train"] & ends["valid"]
+    assert not ends["valid"] & ends["test"]
+
+
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_sessions_of_a_part_are_in_the_order_of_time(tmp_path, part):
+    data = made(tmp_path / "out", events(), with_part(LATEST, "split", method="random", value=0.4, valid="random"))
+    end = {row["session_id"]: row["timestamp"] for row in events()}
+
+    times = [end[name] for name, _ in plain(data)[part]]
+
+    assert times == sorted(times)

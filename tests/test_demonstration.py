@@ -1,0 +1,90 @@
+"""The demo's chain on a small shop; `make demo` runs it on the embedded dataset."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from hiersrec import demonstration as module
+from hiersrec.demonstration import RECIPES, TOP, bundle_of, demo, is_done
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
+from hiersrec.recipe_file import read_recipe
+from hiersrec.reproduction._case import pick_sessions
+from hiersrec.retrieval.candidates import Candidates
+from hiersrec.serving.recommender import Recommender
+from hiersrec.store.dataset import Dataset
+from hiersrec.training.callbacks import SilentCallback
+from tests.shop import TINY, write_shop
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """The demo's own dataset and recipe, made small."""
+    folder = write_shop(tmp_path / "shop")
+    settings = PrepareSettings(split=SplitSettings(method="random", value=0.3))
+    monkeypatch.setattr(
+        module,
+        "wikispeedia",
+        SimpleNamespace(
+            source=lambda _: Source("shop", folder / "events.csv", folder / "items.csv"), SETTINGS=settings
+        ),
+    )
+    tiny = [setting for setting in TINY if not setting.startswith("encoder.heads")] + ["training.epochs=1"]
+    monkeypatch.setattr(module, "read_recipe", lambda path: read_recipe(path, tiny if path.stem == "best" else []))
+    return tmp_path
+
+
+def shown(out) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    for part in demo(out, SilentCallback()):
+        console.print(part)
+    return console.file.getvalue()
+
+
+def test_the_demo_shows_accuracy_explained_sessions_and_where_the_files_lie(shop) -> None:
+    text = shown(shop / "demo")
+
+    for recipe in RECIPES:
+        mrr = json.loads((shop / "demo" / "runs" / recipe / "metrics.json").read_text())["metrics"]["mrr@20"]
+        assert any(line.startswith(recipe) and f"{mrr:.2%}" in line for line in text.splitlines())
+    assert text.count("Session: Thing ") == 3
+    assert text.count("The reader clicked Thing ") == 3
+    assert text.count("pulled most by") == 3
+    assert str(shop / "demo" / "data") in text
+
+
+def test_the_demo_twice_shows_the_same(shop) -> None:
+    first = shown(shop / "demo")
+
+    assert shown(shop / "demo") == first
+
+
+def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
+    list(demo(shop / "demo", SilentCallback()))
+
+    walks = pick_sessions(Dataset.open(shop / "demo" / "data"))
+
+    assert len(walks) == 3
+    for walk in walks:
+        assert 5 <= len(walk) <= 7
+        assert (walk > 0).all()
+        assert len(set(walk.tolist())) == len(walk)
+
+
+def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(shop) -> None:
+    assert not is_done(shop / "demo")
+    shown(shop / "demo")
+    assert is_done(shop / "demo")
+
+    for _ in range(2):  # a second one replaces the first
+        bundle = Recommender.load(bundle_of(shop / "demo", SilentCallback()))
+    assert bundle.candidates == Candidates(policy="category", top=TOP)
+    run = Recommender.load(shop / "demo" / "runs" / "best")
+    session = [run.catalog.to_external(run.catalog.to_internal(["i1", "i2"]))]
+    [ours], [theirs] = bundle.recommend(session, k=3), run.recommend(session, k=3, candidates=bundle.candidates)
+    assert [item.item_id for item in ours.items] == [item.item_id for item in theirs.items]
