@@ -1,4 +1,4 @@
-"""Steps of a real training, timed: hiersrec's own loop, which a callback stops once enough steps are done."""
+"""Steps of a real training, timed: hiersrec's own loop, which a progress reporter stops once enough steps are done."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from hiersrec.model.trainable import Trainable
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 
 
-class Stopwatch(SilentCallback):
-    """A callback that tells the clock of every step, and ends the training when the clock does, or the epoch."""
+class Stopwatch(SilentReporter):
+    """A reporter that tells the clock of every step, and ends the training when the clock does, or the epoch."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.epochs, self.before = clock, 0, 0

@@ -9,8 +9,8 @@ from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.toy import write_toy
 
 SMALL = [
@@ -32,7 +32,7 @@ def tiny_run(folder: Path, recipe: str = "hiersrec", settings: tuple[str, ...] =
             say=lambda _: None,
         )
     made = read_recipe(find_recipe(recipe, "toy"), [*SMALL, *settings])
-    train(Dataset.open(folder / "data"), made, folder / "run", SilentCallback())
+    train(Dataset.open(folder / "data"), made, folder / "run", SilentReporter())
     return folder / "run"
 
 

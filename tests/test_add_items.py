@@ -26,8 +26,8 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.toy import (
     COLOURS,
     DEPARTMENT_OF_SHELF,
@@ -77,7 +77,7 @@ def twin(item: int) -> str:
 def trained(shop: Path, name: str, recipe: str, *overrides: str) -> Path:
     dataset, out = Dataset.open(shop / "data"), shop / name
     small = [*SMALL, *overrides] if recipe != "popularity" else []
-    train(dataset, read_recipe(find_recipe(recipe, "toy"), small), out, SilentCallback())
+    train(dataset, read_recipe(find_recipe(recipe, "toy"), small), out, SilentReporter())
     return out
 
 
@@ -296,7 +296,7 @@ def test_a_run_whose_categories_read_the_items_is_refused_in_words(shop, tmp_pat
         Dataset.open(shop / "data"),
         read_recipe(recipe, [*SMALL, "training.epochs=1"]),
         tmp_path / "run",
-        SilentCallback(),
+        SilentReporter(),
     )
 
     with pytest.raises(BadRecipe, match=r'run excludes the tasks that read the item task, since .*got \["category"\]'):
@@ -347,7 +347,7 @@ def test_a_run_that_knows_nothing_but_ids_is_refused(shop, tmp_path) -> None:
         Dataset.open(tmp_path / "data"),
         read_recipe(find_recipe("best", "ids"), small),
         tmp_path / "run",
-        SilentCallback(),
+        SilentReporter(),
     )
     (tmp_path / "new.csv").write_text("item_id\nx1\n", encoding="utf-8")
 

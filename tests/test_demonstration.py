@@ -16,7 +16,7 @@ from hiersrec.reproduction._case import pick_sessions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 from tests.shop import TINY, write_shop
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def shop(tmp_path, monkeypatch):
 
 def shown(out) -> str:
     console = Console(file=io.StringIO(), width=160)
-    for part in demo(out, SilentCallback()):
+    for part in demo(out, SilentReporter()):
         console.print(part)
     return console.file.getvalue()
 
@@ -65,7 +65,7 @@ def test_the_demo_twice_shows_the_same(shop) -> None:
 
 
 def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
-    list(demo(shop / "demo", SilentCallback()))
+    list(demo(shop / "demo", SilentReporter()))
 
     walks = pick_sessions(Dataset.open(shop / "demo" / "data"))
 
@@ -82,7 +82,7 @@ def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(shop) -> None:
     assert is_done(shop / "demo")
 
     for _ in range(2):  # a second one replaces the first
-        bundle = Recommender.load(bundle_of(shop / "demo", SilentCallback()))
+        bundle = Recommender.load(bundle_of(shop / "demo", SilentReporter()))
     assert bundle.candidates == Candidates(policy="category", top=TOP)
     run = Recommender.load(shop / "demo" / "runs" / "best")
     session = [run.catalog.to_external(run.catalog.to_internal(["i1", "i2"]))]

@@ -19,8 +19,8 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.sessions import Sessions
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from hiersrec.types import Batch, Scores
 from tests.shop import write_shop
 
@@ -36,7 +36,7 @@ def dataset(tmp_path_factory) -> Dataset:
 @pytest.fixture(scope="module")
 def run(dataset) -> Path:
     out = dataset.folder.parent / "run"
-    train(dataset, read_recipe(find_recipe("popularity", "shop")), out, SilentCallback())
+    train(dataset, read_recipe(find_recipe("popularity", "shop")), out, SilentReporter())
     return out
 
 
@@ -120,7 +120,7 @@ def test_other_splits_have_no_new_items(monkeypatch, dataset, run) -> None:
 def test_sessions_that_a_refit_was_trained_on_measure_and_choose_nothing(dataset, tmp_path) -> None:
     quick = ["inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1"]
     recipe = read_recipe(find_recipe("best", "shop"), [*quick, "training.refit=true"])
-    train(dataset, recipe, tmp_path / "run", SilentCallback())
+    train(dataset, recipe, tmp_path / "run", SilentReporter())
 
     for choice in ({"split": "valid"}, {"goal": CandidateGoal(policy="category", share=0.5)}):
         with pytest.raises(BadInput, match=r"trained on the validation sessions too \(training\.refit\)"):

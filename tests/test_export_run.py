@@ -18,8 +18,8 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import OWN, open_seal, seal
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.bundles import SMALL, exported, tiny_run
 from tests.toy import fashion, item_id, walks
 
@@ -260,7 +260,7 @@ def test_an_older_bundle_is_replaced_only_on_request(toy_run, toy_bundle, tmp_pa
 
 def test_a_baseline_has_no_export(toy_run, tmp_path) -> None:
     popularity = read_recipe(find_recipe("popularity", "toy"))
-    train(Dataset.open(toy_run.parent / "data"), popularity, tmp_path / "run", SilentCallback())
+    train(Dataset.open(toy_run.parent / "data"), popularity, tmp_path / "run", SilentReporter())
 
     with pytest.raises(
         BadRecipe,
@@ -284,7 +284,7 @@ def test_a_task_that_reads_the_items_has_no_export(toy_run, tmp_path) -> None:
     item_table = text[item:end].replace('reads = [\n    "category_*",\n]', "reads = []")
     (tmp_path / "recipe.toml").write_text(text[:category] + item_table + category_table + text[end:], encoding="utf-8")
     train(
-        Dataset.open(toy_run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", SilentCallback()
+        Dataset.open(toy_run.parent / "data"), read_recipe(tmp_path / "recipe.toml"), tmp_path / "run", SilentReporter()
     )
 
     with pytest.raises(BadRecipe, match="excludes the tasks that read the item task"):
@@ -296,6 +296,6 @@ def test_candidates_that_it_cannot_give(toy_run, tmp_path) -> None:
         export(toy_run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="random", top=1))
 
     made = read_recipe(find_recipe("single_task", "toy"), [*SMALL, "training.epochs=1"])
-    train(Dataset.open(toy_run.parent / "data"), made, tmp_path / "run", SilentCallback())
+    train(Dataset.open(toy_run.parent / "data"), made, tmp_path / "run", SilentReporter())
     with pytest.raises(BadInput, match=r"Candidates by category need predicted categories, and this run predicts none"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", top=1))

@@ -19,8 +19,8 @@ from hiersrec.model import score_terms
 from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.bundles import SMALL, tiny_run
 from tests.toy import DEPARTMENTS, item_id, walks
 
@@ -199,7 +199,7 @@ def test_a_warm_start_carries_it(run, tmp_path) -> None:
     settings = [*SMALL, "tasks.item.vectors=id+metadata", *LINES, "training.epochs=1", "training.learning_rate=1e-9"]
     longer = read_recipe(find_recipe("hiersrec", "toy"), [*settings, "encoder.max_length=12"])
 
-    train(dataset, longer, tmp_path / "run", SilentCallback(), init_from=run)
+    train(dataset, longer, tmp_path / "run", SilentReporter(), init_from=run)
 
     before, after = (
         open_run(folder).scorer.model.position_terms["recency"].slope.detach() for folder in (run, tmp_path / "run")

@@ -17,8 +17,8 @@ from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.answers import Recommendations
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.shop import TINY, write_shop
 
 RECIPES = ["hiersrec", "popularity", "cooccurrence", "last_category"]
@@ -39,7 +39,7 @@ def run(request, dataset) -> LoadedRun:
     overrides = [*TINY, "training.epochs=2"] if request.param == "hiersrec" else []
     recipe = read_recipe(find_recipe(request.param, dataset.name), overrides)
     out = dataset.folder.parent / request.param
-    train(dataset, recipe, out, SilentCallback())
+    train(dataset, recipe, out, SilentReporter())
     return open_run(out)
 
 
@@ -117,7 +117,7 @@ def test_evaluate_measures_the_lists_that_recommend_gives(run, dataset, last_onl
 
 def test_category_metrics_are_those_of_the_categories_shown(dataset) -> None:
     out: Path = dataset.folder.parent / "explained"
-    train(dataset, read_recipe(find_recipe("hiersrec", "shop"), [*TINY, "training.epochs=2"]), out, SilentCallback())
+    train(dataset, read_recipe(find_recipe("hiersrec", "shop"), [*TINY, "training.epochs=2"]), out, SilentReporter())
     run = open_run(out)
     sessions = external_sessions(dataset)
     ends = [(one, end) for one in sessions for end in range(1, len(one))]

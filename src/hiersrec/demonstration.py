@@ -22,8 +22,8 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import SEALS
-from hiersrec.training.callbacks import Callback, progress_stage
 from hiersrec.training.fit import train
+from hiersrec.training.progress import ProgressReporter, progress_stage
 from hiersrec.types import ExternalId
 from hiersrec.writing.tables import Table, rich
 
@@ -34,21 +34,21 @@ TOP = 4
 """Categories of each level whose items the page ranks, in addition to the full ranking."""
 
 
-def demo(out: Path, callback: Callback) -> Iterator[RenderableType]:
+def demo(out: Path, reporter: ProgressReporter) -> Iterator[RenderableType]:
     """Make OUT/data and OUT/runs/RECIPE; yields texts and tables: accuracy, three explained sessions, the files.
 
-    Folders of an earlier demo are replaced. `callback` gets progress. Raises BadFolder if OUT holds something else.
+    Folders of an earlier demo are replaced. `reporter` gets progress. Raises BadFolder if OUT holds something else.
     """
     data, runs = out / "data", out / "runs"
     if data.exists():
-        callback.say(f"demo: replacing the earlier demo in {out}")
-    prepare(wikispeedia.source(None), data, wikispeedia.SETTINGS, overwrite=True, say=callback.say)
+        reporter.say(f"demo: replacing the earlier demo in {out}")
+    prepare(wikispeedia.source(None), data, wikispeedia.SETTINGS, overwrite=True, say=reporter.say)
     dataset = Dataset.open(data)
     evaluated = {}
     for name in RECIPES:
         recipe = read_recipe(find_recipe(name, dataset.name))
-        train(dataset, recipe, runs / name, callback, overwrite=True)
-        with progress_stage(callback, f"evaluate: {name}") as progress:
+        train(dataset, recipe, runs / name, reporter, overwrite=True)
+        with progress_stage(reporter, f"evaluate: {name}") as progress:
             evaluated[name] = evaluate_run(runs / name, progress=progress)
     yield _accuracy(evaluated)
     yield ""
@@ -63,11 +63,11 @@ def is_done(out: Path) -> bool:
     return (out / "runs" / RECIPES[-1] / SEALS["run"]).is_file()
 
 
-def bundle_of(out: Path, callback: Callback) -> Path:
+def bundle_of(out: Path, reporter: ProgressReporter) -> Path:
     """Export the demo's model to OUT/bundle, ready to serve, with candidates of the likeliest categories."""
     bundle = out / "bundle"
     candidates = Candidates(policy="category", top=TOP)
-    export(out / "runs" / RECIPES[-1], bundle, callback.say, data=out / "data", candidates=candidates, overwrite=True)
+    export(out / "runs" / RECIPES[-1], bundle, reporter.say, data=out / "data", candidates=candidates, overwrite=True)
     return bundle
 
 

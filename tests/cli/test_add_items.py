@@ -5,8 +5,8 @@ import pytest
 
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.shop import TINY
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ def cold(prepared, tmp_path_factory) -> Path:
     settings = [*TINY, "tasks.item.vectors=id+metadata", "inputs.id_dropout=0.2", "training.epochs=1"]
     recipe = read_recipe(find_recipe("hiersrec", "shop"), settings)
     out = tmp_path_factory.mktemp("cold") / "run"
-    train(Dataset.open(prepared[0]), recipe, out, SilentCallback())
+    train(Dataset.open(prepared[0]), recipe, out, SilentReporter())
     return out
 
 

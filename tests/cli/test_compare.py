@@ -10,8 +10,8 @@ from hiersrec.preparation.settings import PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.shop import write_shop
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def runs(tmp_path_factory):
     prepare(Source("shop", shop / "events.csv", shop / "items.csv"), shop / "data", settings, say=lambda _: None)
     dataset = Dataset.open(shop / "data")
     for name in ("cooccurrence", "last_category", "popularity"):
-        train(dataset, read_recipe(find_recipe(name, "shop")), shop / name, SilentCallback())
+        train(dataset, read_recipe(find_recipe(name, "shop")), shop / name, SilentReporter())
     for name in ("cooccurrence", "last_category"):
         evaluate_run(shop / name)
     return shop

@@ -22,7 +22,7 @@ from hiersrec.recipe_file import RECIPES, read_recipe, recipe_names
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 
 # Models of this size gain nothing from threads, and the order of a sum must not depend on the machine.
 torch.set_num_threads(1)
@@ -90,7 +90,7 @@ def _fit(recipe: Recipe) -> Fit:
         model = untrained(recipe, data)
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
             torch.manual_seed(recipe.training.seed)
-            loop.fit(model, data, recipe.training, Path(folder), SilentCallback())
+            loop.fit(model, data, recipe.training, Path(folder), SilentReporter())
         return scorer_of(model)
 
     return fit

@@ -17,8 +17,8 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.http.browser import chromium, contrast, serving, settled, shared, visit
 from tests.toy import NUM_ITEMS, write_toy
 
@@ -49,7 +49,7 @@ def bundle(tmp_path_factory) -> Path:
         Dataset.open(folder / "data"),
         read_recipe(find_recipe("hiersrec", "toy"), SMALL),
         folder / "run",
-        SilentCallback(),
+        SilentReporter(),
     )
     export(folder / "run", folder / "bundle", lambda _: None, candidates=Candidates(policy="category", top=1))
     return folder / "bundle"

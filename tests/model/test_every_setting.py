@@ -23,7 +23,7 @@ from hiersrec.model.targets import Targets
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 from tests.model.world import batch, catalog, lists, model, recipe, tensors
 from tests.toy import toy
 
@@ -191,7 +191,7 @@ def outcome(settings: Training) -> tuple[Any, ...]:
     torch.manual_seed(settings.seed)
     made = build_model(recipe("encoder.causal=true", "encoder.positions=forward"), data.catalog)
     with tempfile.TemporaryDirectory() as folder:
-        progress = loop.fit(made, data, settings, Path(folder), SilentCallback())
+        progress = loop.fit(made, data, settings, Path(folder), SilentReporter())
     weights = {name: value.numpy().tobytes() for name, value in made.state_dict().items()}
     return weights, [(one["loss"], one.get("valid")) for one in progress.history]
 

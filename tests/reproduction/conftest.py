@@ -13,7 +13,7 @@ from hiersrec.reproduction._bench import BUDGETS, Bench
 from hiersrec.reproduction._output import Output
 from hiersrec.reproduction._reproduce import members, reproduce
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import Callback, SilentCallback
+from hiersrec.training.progress import ProgressReporter, SilentReporter
 from tests.toy import write_toy
 
 MakeBench = Callable[..., Bench]
@@ -29,8 +29,10 @@ def shop(tmp_path_factory) -> Dataset:
 
 @pytest.fixture
 def make_bench(shop, tmp_path) -> MakeBench:
-    def bench(callback: Callback | None = None, seeds: int = 1, budget: str = "small", out: Path = tmp_path) -> Bench:
-        return Bench(shop, out, seeds, budget, "hiersrec reproduce", callback or SilentCallback())
+    def bench(
+        reporter: ProgressReporter | None = None, seeds: int = 1, budget: str = "small", out: Path = tmp_path
+    ) -> Bench:
+        return Bench(shop, out, seeds, budget, "hiersrec reproduce", reporter or SilentReporter())
 
     return bench
 
@@ -39,7 +41,7 @@ def make_bench(shop, tmp_path) -> MakeBench:
 def everything(shop, tmp_path_factory) -> tuple[Bench, dict[str, Output]]:
     """`hiersrec reproduce all` on the shop: the bench, and what came out by name."""
     bench = Bench(
-        shop, tmp_path_factory.mktemp("all"), 1, "small", "hiersrec reproduce all --data shop", SilentCallback()
+        shop, tmp_path_factory.mktemp("all"), 1, "small", "hiersrec reproduce all --data shop", SilentReporter()
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BUDGETS, "small", {"epochs": 1})

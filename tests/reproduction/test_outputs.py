@@ -20,7 +20,7 @@ from hiersrec.reproduction._output import newest_share, with_runs
 from hiersrec.reproduction._reproduce import members, reproduce
 from hiersrec.reproduction._runs import evaluated, folder_of
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 
 pytestmark = pytest.mark.slow
 
@@ -266,7 +266,7 @@ def test_a_wrong_choice_is_refused_before_anything_is_written(shop, tmp_path, ch
         choices["data"] = shop.folder
 
     with pytest.raises(kind) as error:
-        open_bench(**choices, out=tmp_path / "out", command="", callback=SilentCallback())
+        open_bench(**choices, out=tmp_path / "out", command="", reporter=SilentReporter())
 
     assert message in str(error.value)
     assert not (tmp_path / "out" / "runs").exists()

@@ -14,13 +14,13 @@ from hiersrec.reproduction._bench import Bench
 from hiersrec.reproduction._runs import complete, evaluated, folder_of, mean, recipe_of
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 from tests.toy import write_toy
 
 pytestmark = pytest.mark.slow
 
 
-class Listener(SilentCallback):
+class Listener(SilentReporter):
     """Remembers the news; stops everything when a stretch of that title begins."""
 
     def __init__(self, stop_at: str = "never") -> None:
@@ -144,7 +144,7 @@ def test_a_run_of_another_dataset_is_refused(make_bench, tmp_path, is_finished) 
     other = write_toy(tmp_path / "other", sessions=20)
     settings = PrepareSettings(split=SplitSettings(method="random", value=0.3))
     prepare(Source("other", other / "events.csv", other / "items.csv"), other / "data", settings, say=lambda _: None)
-    bench = Bench(Dataset.open(other / "data"), tmp_path, 1, "small", "", SilentCallback())
+    bench = Bench(Dataset.open(other / "data"), tmp_path, 1, "small", "", SilentReporter())
 
     with pytest.raises(BadFolder, match=r"popularity-0 was trained on other items than those of .*data\. Remove"):
         complete(bench, ["popularity"])

@@ -22,10 +22,10 @@ from hiersrec.model.losses import cross_entropy
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, exit_process, process_group
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from hiersrec.training.teachers import Teachers
 from tests.model.world import recipe
 from tests.shop import TINY
@@ -63,7 +63,7 @@ def trained(variant: str, folder: Path, processes: ProcessGroup | None = None) -
     settings = dataclasses.replace(SETTINGS, positions="all" if variant == "every position" else "last")
     teacher = build_model(recipe(), DATA.catalog).eval().requires_grad_(False)
     teachers = Teachers((teacher,), 0.5, ()) if variant == "taught" else None
-    return model, loop.fit(model, DATA, settings, folder, SilentCallback(), processes, teachers)
+    return model, loop.fit(model, DATA, settings, folder, SilentReporter(), processes, teachers)
 
 
 def examples() -> tuple[Tensor, Tensor, Tensor]:
@@ -107,7 +107,7 @@ def refused(processes: ProcessGroup, dataset: Path, out: Path) -> list[str]:
     for name in ("tagnn", "popularity"):
         try:
             train(
-                Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, SilentCallback(), processes=processes
+                Dataset.open(dataset), read_recipe(find_recipe(name, "toy")), out, SilentReporter(), processes=processes
             )
         except HiersrecError as error:
             messages.append(str(error))
@@ -141,7 +141,7 @@ def check(out: Path, dataset: Path) -> None:
                 safetensors.torch.save_model(model, str(out / f"{variant}.safetensors"))
         for name, dropout in DROPOUT.items():
             settings = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *dropout])
-            train(Dataset.open(dataset), settings, out / name, SilentCallback(), processes=processes)
+            train(Dataset.open(dataset), settings, out / name, SilentReporter(), processes=processes)
         (out / f"{processes.rank}.json").write_text(json.dumps(results), encoding="utf-8")
 
 

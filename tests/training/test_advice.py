@@ -95,13 +95,13 @@ def test_too_little_memory_is_reported_by_the_estimate_or_else_by_the_tables() -
 @pytest.mark.slow
 def test_training_and_describe_say_it(dataset, tmp_path: Path, monkeypatch, capsys) -> None:
     from hiersrec.cli import describe
-    from hiersrec.training.callbacks import SilentCallback
     from hiersrec.training.fit import train
+    from hiersrec.training.progress import SilentReporter
 
     monkeypatch.setattr(module, "memory_of_machine", lambda: 1000)
     said: list[str] = []
 
-    class Listening(SilentCallback):
+    class Listening(SilentReporter):
         def say(self, text: str) -> None:
             said.append(text)
 

@@ -19,11 +19,11 @@ from hiersrec.errors import BadFolder, HiersrecError
 from hiersrec.model.losses import UNLABELLED, cross_entropy
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training import checkpoint, distributed
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, launch_command, process_group, single_process
 from hiersrec.training.fit import train
 from hiersrec.training.optimizer import optimizers
+from hiersrec.training.progress import SilentReporter
 from tests.cli.conftest import Result
 from tests.training import drill
 from tests.training.drill import DROPOUT, QUICK
@@ -141,7 +141,7 @@ def test_a_baseline_trains_in_one_process(drilled) -> None:
 
 def test_the_run_folder_of_two_processes_is_that_of_one(drilled, dataset, tmp_path) -> None:
     settings = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, *DROPOUT["still"]])
-    train(dataset, settings, tmp_path / "one", SilentCallback())
+    train(dataset, settings, tmp_path / "one", SilentReporter())
 
     for single, double in zip(history(tmp_path / "one"), history(drilled[0] / "still"), strict=True):
         assert double["loss"] == pytest.approx(single["loss"], rel=1e-5)
@@ -203,7 +203,7 @@ def test_a_training_goes_on_with_as_many_processes_as_it_began(dataset, killed, 
         checkpoint.restore(tmp_path, model, optimizer, two)
     recipe = read_recipe(killed / "recipe.toml")
     with pytest.raises(BadFolder, match=r"started by 2 processes, got one process.* with torchrun and 2 processes in"):
-        train(dataset, recipe, killed, SilentCallback(), resume=True)
+        train(dataset, recipe, killed, SilentReporter(), resume=True)
 
 
 def test_an_error_is_reported_once_and_ends_all(dataset, tmp_path) -> None:

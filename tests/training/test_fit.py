@@ -19,8 +19,8 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import sha256
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.model.world import TINY
 from tests.toy import fashion
 from tests.training.test_loop import Stop, Stopping
@@ -38,7 +38,7 @@ def recipe(*overrides: str) -> Recipe:
 @pytest.fixture(scope="module")
 def run(dataset, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
-    train(dataset, recipe(), out, SilentCallback())
+    train(dataset, recipe(), out, SilentReporter())
     return out
 
 
@@ -100,7 +100,7 @@ def test_training_never_opens_the_test_split(dataset, run, tmp_path) -> None:
     without = Dataset.open(folder)
     shutil.rmtree(folder / "test")
 
-    train(without, recipe(), tmp_path / "run", SilentCallback())
+    train(without, recipe(), tmp_path / "run", SilentReporter())
 
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
@@ -112,7 +112,7 @@ def test_a_resumed_run_is_the_uninterrupted_run(dataset, run, tmp_path, monkeypa
         train(dataset, recipe(), tmp_path / "run", Stopping(step))
     assert not (tmp_path / "run" / "run.json").exists()
 
-    train(dataset, recipe(), tmp_path / "run", SilentCallback(), resume=True)
+    train(dataset, recipe(), tmp_path / "run", SilentReporter(), resume=True)
 
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
@@ -121,9 +121,9 @@ def test_a_resumed_run_is_the_uninterrupted_run(dataset, run, tmp_path, monkeypa
 def test_a_finished_run_stays(dataset, copied) -> None:
     for resume in (False, True):
         with pytest.raises(BadFolder, match=r"is a finished run\. Choose another --out, or replace it with --overwr"):
-            train(dataset, recipe(), copied, SilentCallback(), resume=resume)
+            train(dataset, recipe(), copied, SilentReporter(), resume=resume)
 
-    train(dataset, recipe("training.epochs=1"), copied, SilentCallback(), overwrite=True)
+    train(dataset, recipe("training.epochs=1"), copied, SilentReporter(), overwrite=True)
 
     assert len((copied / "history.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
@@ -132,18 +132,18 @@ def test_an_unfinished_training_resumes_or_starts_over_only_with_the_flag(datase
     with pytest.raises(
         BadFolder, match=r"unfinished training\. Continue with --resume, or start over with --overwrite"
     ):
-        train(dataset, recipe(), stopped, SilentCallback())
+        train(dataset, recipe(), stopped, SilentReporter())
     with pytest.raises(BadFolder, match="is not a finished run folder"):
         open_run(stopped)
 
-    train(dataset, recipe(), stopped, SilentCallback(), overwrite=True)
+    train(dataset, recipe(), stopped, SilentReporter(), overwrite=True)
 
     assert (stopped / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
 
 def test_a_training_goes_on_with_its_own_recipe_only(dataset, stopped) -> None:
     with pytest.raises(BadFolder, match=r"begun with another recipe \(.*recipe\.toml\)\. Resume with that one"):
-        train(dataset, recipe("training.epochs=3"), stopped, SilentCallback(), resume=True)
+        train(dataset, recipe("training.epochs=3"), stopped, SilentReporter(), resume=True)
 
 
 def test_a_training_goes_on_with_its_own_dataset_only(dataset, stopped, tmp_path) -> None:
@@ -155,12 +155,12 @@ def test_a_training_goes_on_with_its_own_dataset_only(dataset, stopped, tmp_path
         with pytest.raises(
             BadFolder, match=rf"begun on another dataset than .*other: {name} differs\. Resume with that"
         ):
-            train(other, recipe(), stopped, SilentCallback(), resume=True)
+            train(other, recipe(), stopped, SilentReporter(), resume=True)
 
 
 def test_nothing_to_resume(dataset, tmp_path) -> None:
     with pytest.raises(BadFolder, match=r"no training to resume in .*none\. Leave out --resume"):
-        train(dataset, recipe(), tmp_path / "none", SilentCallback(), resume=True)
+        train(dataset, recipe(), tmp_path / "none", SilentReporter(), resume=True)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -169,21 +169,21 @@ def test_a_folder_of_something_else_is_left_as_it_is(dataset, tmp_path, overwrit
 
     for out in (tmp_path, tmp_path / "letters.txt"):
         with pytest.raises(BadFolder, match=r"exists and is no run folder\. Choose another --out"):
-            train(dataset, recipe(), out, SilentCallback(), overwrite=overwrite)
+            train(dataset, recipe(), out, SilentReporter(), overwrite=overwrite)
 
     assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
 
 
 def test_a_recipe_that_cannot_be_built_leaves_nothing_behind(dataset, tmp_path) -> None:
     with pytest.raises(BadRecipe, match="heads must divide"):
-        train(dataset, recipe("encoder.heads=7"), tmp_path / "run", SilentCallback())
+        train(dataset, recipe("encoder.heads=7"), tmp_path / "run", SilentReporter())
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recipe_that_cannot_be_built_leaves_the_older_run_where_it_is(dataset, copied) -> None:
     with pytest.raises(BadRecipe, match="heads must divide"):
-        train(dataset, recipe("encoder.heads=7"), copied, SilentCallback(), overwrite=True)
+        train(dataset, recipe("encoder.heads=7"), copied, SilentReporter(), overwrite=True)
 
     assert open_run(copied).document["recipe"] == "hiersrec"
 
@@ -216,7 +216,7 @@ def test_weights_of_another_shape_are_refused(copied) -> None:
 def test_a_training_leaves_the_callers_random_state_as_it_was(dataset, tmp_path) -> None:
     before = torch.get_rng_state()
 
-    train(dataset, recipe("training.epochs=1"), tmp_path / "run", SilentCallback())
+    train(dataset, recipe("training.epochs=1"), tmp_path / "run", SilentReporter())
 
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -225,14 +225,14 @@ def test_unused_gpus_are_not_touched(dataset, run, tmp_path, monkeypatch) -> Non
     """With several GPUs, torch warns when the random states of all are read."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
 
-    train(dataset, recipe("training.epochs=1"), tmp_path / "run", SilentCallback(), init_from=run)
+    train(dataset, recipe("training.epochs=1"), tmp_path / "run", SilentReporter(), init_from=run)
 
     assert (tmp_path / "run" / "run.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["popularity", "cooccurrence", "last_category"])
 def test_a_baseline_is_a_run_as_well(dataset, tmp_path, name) -> None:
-    document = train(dataset, read_recipe(find_recipe(name, "toy")), tmp_path / "run", SilentCallback())
+    document = train(dataset, read_recipe(find_recipe(name, "toy")), tmp_path / "run", SilentReporter())
 
     opened = open_run(tmp_path / "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
@@ -241,7 +241,7 @@ def test_a_baseline_is_a_run_as_well(dataset, tmp_path, name) -> None:
 
 
 def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_path) -> None:
-    document = train(dataset, recipe("training.refit=true", "training.patience=1"), tmp_path / "run", SilentCallback())
+    document = train(dataset, recipe("training.refit=true", "training.patience=1"), tmp_path / "run", SilentReporter())
 
     assert document["best"] == {"epoch": 2}
     history = [
@@ -253,7 +253,7 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
         torch.manual_seed(0)
         both = replace(data, train=data.train.among(data.valid))
         made = build_trainable(recipe(), data.catalog, both.train)
-        loop.fit(made, both, recipe("training.epochs=2").training, tmp_path / "loop", SilentCallback())
+        loop.fit(made, both, recipe("training.epochs=2").training, tmp_path / "loop", SilentReporter())
     expected = ModelScorer(made).score(whole_sessions([[1, 9, 17], [4]], 10)).items
     scores = open_run(tmp_path / "run").scorer.score(whole_sessions([[1, 9, 17], [4]], 10)).items
     assert scores.tobytes() == expected.tobytes(), "the weights after the last epoch"
@@ -276,13 +276,13 @@ def test_a_refit_knows_what_came_last(dataset, tmp_path, monkeypatch) -> None:
         split = {**dataset.document["settings"]["split"], "valid": part}
         settings = {**dataset.document["settings"], "split": split}
         other = replace(dataset, document={**dataset.document, "settings": settings})
-        train(other, made, tmp_path / part, SilentCallback())
+        train(other, made, tmp_path / part, SilentReporter())
 
         assert seen.pop().items.tolist() == expected.items.tolist()
 
 
 def test_a_refit_takes_all_sessions(dataset, tmp_path) -> None:
     with pytest.raises(BadRecipe, match=r"training\.refit = true requires training\.newest_share 1, .*got 0\.5"):
-        train(dataset, recipe("training.refit=true", "training.newest_share=0.5"), tmp_path / "run", SilentCallback())
+        train(dataset, recipe("training.refit=true", "training.newest_share=0.5"), tmp_path / "run", SilentReporter())
 
     assert not (tmp_path / "run").exists()

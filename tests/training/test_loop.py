@@ -23,8 +23,8 @@ from hiersrec.model.targets import Targets
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import checkpoint, loop
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.checkpoint import Progress
+from hiersrec.training.progress import SilentReporter
 from tests.model.world import recipe
 from tests.toy import toy
 
@@ -45,8 +45,8 @@ class Stop(Exception):
     """A kill."""
 
 
-class Stopping(SilentCallback):
-    """A callback that ends the training at its step number `last`, counted over all epochs and validations."""
+class Stopping(SilentReporter):
+    """A reporter that ends the training at its step number `last`, counted over all epochs and validations."""
 
     def __init__(self, last: int) -> None:
         self.left = last
@@ -58,8 +58,8 @@ class Stopping(SilentCallback):
             raise Stop
 
 
-class Listening(SilentCallback):
-    """A callback that remembers."""
+class Listening(SilentReporter):
+    """A reporter that remembers."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) 
     trained_weights = []
     for run, seed in enumerate([0, 0, 1]):
         made = untrained(seed)
-        loop.fit(made, DATA, dataclasses.replace(SETTINGS, seed=seed), tmp_path / str(run), SilentCallback())
+        loop.fit(made, DATA, dataclasses.replace(SETTINGS, seed=seed), tmp_path / str(run), SilentReporter())
         trained_weights.append(weights(made))
 
     assert trained_weights[0] == trained_weights[1]
@@ -108,7 +108,7 @@ def whole(variant, tmp_path_factory) -> tuple[HierarchicalModel, Progress, Path]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "SAVE_EVERY", -1.0)
         trained, folder = untrained(overrides=variant), tmp_path_factory.mktemp("whole")
-        return trained, loop.fit(trained, DATA, SETTINGS, folder, SilentCallback()), folder
+        return trained, loop.fit(trained, DATA, SETTINGS, folder, SilentReporter()), folder
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, w
     with pytest.raises(Stop):
         loop.fit(untrained(overrides=variant), DATA, SETTINGS, tmp_path / "stopped", Stopping(last))
     resumed = untrained(seed=99, overrides=variant) if last > 1 else untrained(overrides=variant)
-    progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", SilentCallback())
+    progress = loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", SilentReporter())
 
     assert weights(resumed) == weights(trained)
     best = [(path / checkpoint.BEST).read_bytes() for path in (folder, tmp_path / "stopped")]
@@ -139,15 +139,15 @@ def _moving(record: dict[str, Any]) -> dict[str, Any]:
 def test_a_stop_between_two_checkpoints_goes_back_to_the_last_one(tmp_path) -> None:
     """With the usual minute between checkpoints, a stop in epoch 2 goes on from the end of epoch 1."""
     whole = untrained()
-    loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentCallback())
+    loop.fit(whole, DATA, SETTINGS, tmp_path / "whole", SilentReporter())
     with pytest.raises(Stop):
         loop.fit(untrained(), DATA, SETTINGS, tmp_path / "stopped", Stopping(9))
-    callback = Listening()
+    reporter = Listening()
 
     resumed = untrained(seed=99)
-    loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", callback)
+    loop.fit(resumed, DATA, SETTINGS, tmp_path / "stopped", reporter)
 
-    assert callback.said[0].endswith("resumed at epoch 2")
+    assert reporter.said[0].endswith("resumed at epoch 2")
     assert weights(resumed) == weights(whole)
 
 
@@ -182,7 +182,7 @@ def test_it_stops_after_epochs_without_gain_and_keeps_the_best(
     seen = scripted(monkeypatch, scores)
 
     progress = loop.fit(
-        untrained(), DATA, dataclasses.replace(SETTINGS, epochs=6, patience=patience), tmp_path, SilentCallback()
+        untrained(), DATA, dataclasses.replace(SETTINGS, epochs=6, patience=patience), tmp_path, SilentReporter()
     )
 
     assert (len(seen), progress.epoch, progress.best_epoch, progress.best) == (epochs, epochs, best, scores[best - 1])
@@ -201,7 +201,7 @@ def test_the_learning_rate_follows_its_schedule(tmp_path, monkeypatch, schedule)
             return super().step(closure)
 
     monkeypatch.setattr(torch.optim, "Adam", Recording)
-    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2, schedule=schedule), tmp_path, SilentCallback())
+    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2, schedule=schedule), tmp_path, SilentReporter())
 
     count = len(rates)
     assert count == 2 * -(-len(DATA.train.items[len(DATA.train) :]) // 32)
@@ -215,25 +215,25 @@ def test_a_diverging_training_says_so(tmp_path) -> None:
     with pytest.raises(
         HiersrecError, match=r"became NaN or infinite in epoch 1, step \d+ \(.*item.*\)\. .*lower training\."
     ):
-        loop.fit(untrained(overrides=("tasks.item.head=linear",)), DATA, settings, tmp_path, SilentCallback())
+        loop.fit(untrained(overrides=("tasks.item.head=linear",)), DATA, settings, tmp_path, SilentReporter())
 
 
-def test_the_callback_hears_of_all_examples_and_epochs(tmp_path) -> None:
-    callback = Listening()
+def test_the_reporter_hears_of_all_examples_and_epochs(tmp_path) -> None:
+    reporter = Listening()
 
-    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2), tmp_path, callback)
+    loop.fit(untrained(), DATA, dataclasses.replace(SETTINGS, epochs=2), tmp_path, reporter)
 
     parameters = sum(weight.numel() for weight in untrained().parameters())
     prefixes = [len(sessions.items) - len(sessions) for sessions in (DATA.train, DATA.valid)]
-    assert callback.titles == [
+    assert reporter.titles == [
         ("train: epoch 1/2", prefixes[0]),
         ("train: validation", prefixes[1]),
         ("train: epoch 2/2", prefixes[0]),
         ("train: validation", prefixes[1]),
     ]
-    assert (prefixes[0], prefixes[1]) == (max(done for done, _ in callback.steps), callback.steps[-1][0])
-    assert all(word in callback.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))
-    assert [line.split(":")[1].strip() for line in callback.said] == [
+    assert (prefixes[0], prefixes[1]) == (max(done for done, _ in reporter.steps), reporter.steps[-1][0])
+    assert all(word in reporter.steps[0][1] for word in ("category_1 ", "category_2 ", "item ", "examples/s"))
+    assert [line.split(":")[1].strip() for line in reporter.said] == [
         f"{prefixes[0]:,} prefixes, {parameters:,} parameters, cpu, float32",
         "epoch 1",
         "epoch 2",
@@ -243,7 +243,7 @@ def test_the_callback_hears_of_all_examples_and_epochs(tmp_path) -> None:
 def test_what_it_validates_is_what_evaluation_finds(tmp_path) -> None:
     made = untrained()
 
-    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=1), tmp_path, SilentCallback())
+    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=1), tmp_path, SilentReporter())
 
     metrics = evaluate(ModelScorer(made), DATA.catalog, DATA.valid, EvaluationOptions()).metrics
     assert progress.best == metrics["mrr@20"]
@@ -266,7 +266,7 @@ def test_whoever_fits_is_given_no_test_split() -> None:
 def test_bf16_trains_too(tmp_path: Path) -> None:
     made = untrained()
 
-    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, precision="bf16"), tmp_path, SilentCallback())
+    progress = loop.fit(made, DATA, dataclasses.replace(SETTINGS, precision="bf16"), tmp_path, SilentReporter())
 
     losses = [record["loss"]["item"] for record in progress.history]
     assert losses[0] > losses[1] > losses[2]
@@ -276,7 +276,7 @@ def test_bf16_trains_too(tmp_path: Path) -> None:
 def trained(folder: Path, *overrides: str) -> tuple[HierarchicalModel, list[dict[str, Any]]]:
     """A model of the recipe without dropout after two epochs, and their records."""
     made = untrained(overrides=("encoder.dropout=0.0", *overrides))
-    return made, loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=2), folder, SilentCallback()).history
+    return made, loop.fit(made, DATA, dataclasses.replace(SETTINGS, epochs=2), folder, SilentReporter()).history
 
 
 def test_each_strategy_of_weights_trains_another_model(tmp_path) -> None:
@@ -341,7 +341,7 @@ def test_the_next_event_s_type_reaches_the_tasks(tmp_path, monkeypatch) -> None:
     typed = dataclasses.replace(DATA.train, event_types=np.asarray(DATA.train.items) % 3)
     for folder, train in (("typed", typed), ("plain", dataclasses.replace(DATA.train, event_types=None))):
         data = dataclasses.replace(DATA, train=train)
-        loop.fit(untrained(), data, dataclasses.replace(SETTINGS, epochs=1), tmp_path / folder, SilentCallback())
+        loop.fit(untrained(), data, dataclasses.replace(SETTINGS, epochs=1), tmp_path / folder, SilentReporter())
 
     steps = len(seen) // 2
     assert steps > 1

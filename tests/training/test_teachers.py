@@ -15,9 +15,9 @@ from hiersrec.model.targets import Targets
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.examples import Step
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from hiersrec.training.teachers import Teachers, open_teachers
 from tests.model.world import TINY
 from tests.toy import fashion
@@ -44,14 +44,14 @@ def runs(dataset, tmp_path_factory) -> list[Path]:
     """Two teachers, and a third that saw the validation sessions."""
     folder = tmp_path_factory.mktemp("teachers")
     for index, overrides in enumerate([["training.seed=1"], ["training.seed=2"], ["training.refit=true"]]):
-        train(dataset, recipe(*overrides), folder / str(index), SilentCallback())
+        train(dataset, recipe(*overrides), folder / str(index), SilentReporter())
     return [folder / str(index) for index in range(3)]
 
 
 @pytest.fixture(scope="module")
 def taught(dataset, runs, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("taught") / "run"
-    train(dataset, recipe(named(*runs[:2])), out, SilentCallback())
+    train(dataset, recipe(named(*runs[:2])), out, SilentReporter())
     return out
 
 
@@ -82,7 +82,7 @@ def test_they_predict_the_mean_of_their_probabilities(dataset, runs) -> None:
 def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("hiersrec.model.score_terms.trend.trend", fashion)
     for name, weight in {"with": 1.0, "without": 0.0}.items():
-        train(dataset, recipe(f"tasks.item.trend={weight}"), tmp_path / name, SilentCallback())
+        train(dataset, recipe(f"tasks.item.trend={weight}"), tmp_path / name, SilentReporter())
     step = Step(torch.tensor([[1, 9, 17]]), torch.tensor([3]), Targets(torch.tensor([2])))
 
     with_trend, without = (
@@ -96,7 +96,7 @@ def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monk
 
 def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path) -> None:
     causal = recipe(*EVERY)
-    train(dataset, causal, tmp_path / "teacher", SilentCallback())
+    train(dataset, causal, tmp_path / "teacher", SilentReporter())
     made = recipe(*EVERY, named(tmp_path / "teacher"))
     teachers = opened(dataset, made)
     assert teachers is not None
@@ -113,10 +113,10 @@ def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path
 
 
 def test_a_student_learns_from_them_and_a_share_of_none_is_no_teacher(dataset, runs, taught, tmp_path) -> None:
-    train(dataset, recipe(), tmp_path / "untaught", SilentCallback())
-    train(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.0"), tmp_path / "none", SilentCallback())
-    train(dataset, recipe(named(runs[0])), tmp_path / "one", SilentCallback())
-    train(dataset, recipe(named(*runs[:2])), tmp_path / "again", SilentCallback())
+    train(dataset, recipe(), tmp_path / "untaught", SilentReporter())
+    train(dataset, recipe(named(*runs[:2]), "training.teachers_share=0.0"), tmp_path / "none", SilentReporter())
+    train(dataset, recipe(named(runs[0])), tmp_path / "one", SilentReporter())
+    train(dataset, recipe(named(*runs[:2])), tmp_path / "again", SilentReporter())
 
     assert weights(tmp_path / "none") == weights(tmp_path / "untaught")
     assert weights(tmp_path / "again") == weights(taught)
@@ -128,7 +128,7 @@ def test_a_student_is_nearer_to_its_teacher_than_an_untaught_model(dataset, runs
     items, lengths = torch.tensor([[1, 9, 17], [4, 20, 0]]), torch.tensor([3, 2])
     apart = []
     for name, overrides in {"untaught": [], "student": [named(runs[0]), "training.teachers_share=1.0"]}.items():
-        train(dataset, recipe("training.epochs=4", *overrides), tmp_path / name, SilentCallback())
+        train(dataset, recipe("training.epochs=4", *overrides), tmp_path / name, SilentReporter())
         model = open_run(tmp_path / name).scorer.model
         apart.append(
             torch.nn.functional.kl_div(
@@ -154,7 +154,7 @@ def test_the_run_says_who_taught(runs, taught) -> None:
 
 def test_a_taught_run_stands_without_its_teachers(dataset, runs, tmp_path) -> None:
     teacher = Path(shutil.copytree(runs[0], tmp_path / "teacher"))
-    train(dataset, recipe(named(teacher)), tmp_path / "run", SilentCallback())
+    train(dataset, recipe(named(teacher)), tmp_path / "run", SilentReporter())
     shutil.rmtree(teacher)
 
     assert open_run(tmp_path / "run").catalog.num_items == dataset.catalog.num_items
@@ -166,7 +166,7 @@ def test_a_resumed_student_is_the_uninterrupted_one(dataset, runs, taught, tmp_p
     with pytest.raises(Stop):
         train(dataset, made, tmp_path / "run", Stopping(3))
 
-    train(dataset, made, tmp_path / "run", SilentCallback(), resume=True)
+    train(dataset, made, tmp_path / "run", SilentReporter(), resume=True)
 
     assert weights(tmp_path / "run") == weights(taught)
 
@@ -198,13 +198,13 @@ def test_a_teacher_that_saw_the_validation_sessions_teaches_only_a_refitted_run(
 
 
 def test_who_cannot_teach_is_refused_before_anything_is_written(dataset, runs, tmp_path) -> None:
-    train(dataset, read_recipe(find_recipe("popularity", "toy")), tmp_path / "popularity", SilentCallback())
+    train(dataset, read_recipe(find_recipe("popularity", "toy")), tmp_path / "popularity", SilentReporter())
     with pytest.raises(BadRecipe, match="holds 'popularity', a baseline"):
-        train(dataset, recipe(named(tmp_path / "popularity")), tmp_path / "out", SilentCallback())
+        train(dataset, recipe(named(tmp_path / "popularity")), tmp_path / "out", SilentReporter())
     with pytest.raises(BadFolder):
-        train(dataset, recipe(named(tmp_path / "nowhere")), tmp_path / "out", SilentCallback())
+        train(dataset, recipe(named(tmp_path / "nowhere")), tmp_path / "out", SilentReporter())
     with pytest.raises(BadFolder, match="one of the teachers"):
-        train(dataset, recipe(named(runs[0])), runs[0], SilentCallback(), overwrite=True)
+        train(dataset, recipe(named(runs[0])), runs[0], SilentReporter(), overwrite=True)
 
     assert not (tmp_path / "out").exists()
     assert open_run(runs[0])
@@ -214,7 +214,7 @@ def test_a_baseline_has_no_teachers(dataset, runs, tmp_path) -> None:
     baseline = read_recipe(find_recipe("cotrec", "toy"), [named(runs[0])])
 
     with pytest.raises(BadRecipe, match=r'excludes baseline\.name.*got "cotrec"'):
-        train(dataset, baseline, tmp_path / "out", SilentCallback())
+        train(dataset, baseline, tmp_path / "out", SilentReporter())
 
 
 def test_a_teacher_of_other_items_is_refused(dataset, runs, tmp_path) -> None:

@@ -9,7 +9,7 @@ from hiersrec.config import Training
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
+from hiersrec.training.progress import SilentReporter
 from tests.model.world import PAPER, recipe
 from tests.toy import toy
 
@@ -32,7 +32,7 @@ def test_the_hierarchical_model_learns_the_shop_and_popularity_does_not(tmp_path
     torch.manual_seed(0)
     made = build_model(recipe("inputs.item_width=16", *overrides), data.catalog)
 
-    loop.fit(made, data, SETTINGS, tmp_path, SilentCallback())
+    loop.fit(made, data, SETTINGS, tmp_path, SilentReporter())
 
     metrics = evaluate(ModelScorer(made), data.catalog, test).metrics
     popularity = registry.load("baselines", "popularity")

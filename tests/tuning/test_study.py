@@ -11,8 +11,8 @@ from hiersrec.build import open_run
 from hiersrec.errors import BadFolder, BadInput, BadRecipe
 from hiersrec.recipe_file import RECIPES, read_recipe
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from hiersrec.tuning import sampler, study
 from hiersrec.tuning.study import tune
 from hiersrec.tuning.trial import Outcome
@@ -50,7 +50,7 @@ def model(recipe) -> Path:
 @pytest.fixture(scope="module")
 def counted(dataset, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("searches") / "counted"
-    tune(dataset, COUNTED, [], out, SilentCallback(), trials=5)
+    tune(dataset, COUNTED, [], out, SilentReporter(), trials=5)
     return out
 
 
@@ -71,12 +71,12 @@ def test_what_a_search_leaves_behind(dataset, counted, tmp_path) -> None:
     ]
     best_recipe = read_recipe(counted / "best.toml")
     assert best_recipe == open_run(counted / "trials" / str(best)).recipe
-    train(dataset, best_recipe, tmp_path / "run", SilentCallback())
+    train(dataset, best_recipe, tmp_path / "run", SilentReporter())
 
 
 def test_the_same_seed_gives_the_same_search_and_another_one_does_not(dataset, counted, tmp_path) -> None:
-    same = tune(dataset, COUNTED, [], tmp_path / "same", SilentCallback(), trials=5)
-    other = tune(dataset, COUNTED, [], tmp_path / "other", SilentCallback(), trials=5, seed=1)
+    same = tune(dataset, COUNTED, [], tmp_path / "same", SilentReporter(), trials=5)
+    other = tune(dataset, COUNTED, [], tmp_path / "other", SilentReporter(), trials=5, seed=1)
 
     assert without_seconds(same) == without_seconds(stored(counted))
     assert other["trials"][0]["valid"] == same["trials"][0]["valid"]
@@ -88,21 +88,21 @@ def test_the_test_split_is_never_opened(dataset, counted, tmp_path) -> None:
     without = Dataset.open(folder)
     shutil.rmtree(folder / "test")
 
-    document = tune(without, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
+    document = tune(without, COUNTED, [], tmp_path / "out", SilentReporter(), trials=5)
 
     assert without_seconds(document) == without_seconds(stored(counted))
 
 
 def test_more_trials_go_on_where_fewer_ended(dataset, counted, tmp_path) -> None:
     for trials in (1, 3, 2, 5):
-        document = tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=trials)
+        document = tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), trials=trials)
 
     assert without_seconds(document) == without_seconds(stored(counted))
 
 
 def test_a_search_of_a_model_that_is_killed_ends_as_one_that_was_not(dataset, model, tmp_path) -> None:
     """Each attempt is killed a little later; a bad combination is recorded with its reason, and the search goes on."""
-    alone = tune(dataset, model, QUICK, tmp_path / "alone", SilentCallback(), trials=4)
+    alone = tune(dataset, model, QUICK, tmp_path / "alone", SilentReporter(), trials=4)
     out = tmp_path / "out"
     kills = 0
     while kills < 20:
@@ -149,7 +149,7 @@ def test_a_search_goes_on_with_its_own_settings_only(dataset, counted, change, m
             arguments["path"],
             arguments["overrides"],
             counted,
-            SilentCallback(),
+            SilentReporter(),
             trials=6,
             seed=arguments["seed"],
         )
@@ -163,7 +163,7 @@ def test_a_search_goes_on_with_its_own_dataset_only(dataset, counted, name) -> N
     document["files"][name]["sha256"] = "0" * 64
 
     with pytest.raises(BadFolder, match="has a search with another dataset"):
-        tune(Dataset(dataset.folder, document), COUNTED, [], counted, SilentCallback(), trials=6)
+        tune(Dataset(dataset.folder, document), COUNTED, [], counted, SilentReporter(), trials=6)
 
 
 def test_a_folder_of_something_else_or_a_damaged_one_is_left_alone(dataset, counted, tmp_path) -> None:
@@ -177,17 +177,17 @@ def test_a_folder_of_something_else_or_a_damaged_one_is_left_alone(dataset, coun
         with pytest.raises(
             BadFolder, match=r"exists and is not a search \(it has no trials\.json\)\. Choose another --out"
         ):
-            tune(dataset, COUNTED, [], out, SilentCallback())
+            tune(dataset, COUNTED, [], out, SilentReporter())
     with pytest.raises(BadFolder, match=r"trials\.json is damaged .* Choose another --out"):
-        tune(dataset, COUNTED, [], damaged, SilentCallback())
+        tune(dataset, COUNTED, [], damaged, SilentReporter())
     with pytest.raises(BadFolder, match="has format version 99; this hiersrec reads up to 1"):
-        tune(dataset, COUNTED, [], newer, SilentCallback())
+        tune(dataset, COUNTED, [], newer, SilentReporter())
 
 
 def test_a_kill_while_the_first_file_was_written_is_no_obstacle(dataset, tmp_path) -> None:
     (tmp_path / ".trials.json.1.part").write_text("{", encoding="utf-8")
 
-    tune(dataset, COUNTED, [], tmp_path, SilentCallback(), trials=1)
+    tune(dataset, COUNTED, [], tmp_path, SilentReporter(), trials=1)
 
     assert not (tmp_path / ".trials.json.1.part").exists()
 
@@ -198,9 +198,9 @@ def test_a_kill_before_the_first_trial_is_no_obstacle(dataset, counted, tmp_path
 
     monkeypatch.setattr(study, "_search", stop)
     with pytest.raises(Stop):
-        tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
+        tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), trials=5)
     monkeypatch.undo()
-    document = tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=5)
+    document = tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), trials=5)
 
     assert without_seconds(document) == without_seconds(stored(counted))
 
@@ -211,7 +211,7 @@ def test_a_search_whose_trials_all_fail_is_an_error(dataset, model, tmp_path) ->
 
     for _ in range(2):
         with pytest.raises(BadRecipe, match=r"All 2 trials failed, the first because: .*heads must divide.* Fix the r"):
-            tune(dataset, path, QUICK, tmp_path / "out", SilentCallback(), trials=2)
+            tune(dataset, path, QUICK, tmp_path / "out", SilentReporter(), trials=2)
 
 
 def test_a_fault_that_is_not_of_the_settings_ends_the_search(dataset, tmp_path, monkeypatch) -> None:
@@ -220,7 +220,7 @@ def test_a_fault_that_is_not_of_the_settings_ends_the_search(dataset, tmp_path, 
 
     monkeypatch.setattr(study.trial, "run", run)
     with pytest.raises(BadFolder, match="the disk is gone"):
-        tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback())
+        tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter())
 
     assert [trial["state"] for trial in stored(tmp_path / "out")["trials"]] == ["running"]
 
@@ -229,11 +229,11 @@ def test_nothing_is_written_for_a_wrong_call(dataset, recipe, tmp_path) -> None:
     wrong = recipe('base = "any/cooccurrence"\n[search]\nbaseline.window = [20, 0]\n')
 
     with pytest.raises(BadRecipe, match=r"\[search\] baseline\.window = 0"):
-        tune(dataset, wrong, [], tmp_path / "out", SilentCallback())
+        tune(dataset, wrong, [], tmp_path / "out", SilentReporter())
     with pytest.raises(BadInput, match="--trials must be at least 1, got 0"):
-        tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), trials=0)
+        tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), trials=0)
     with pytest.raises(BadInput, match="--seed must be at least 0, got -1"):
-        tune(dataset, COUNTED, [], tmp_path / "out", SilentCallback(), seed=-1)
+        tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), seed=-1)
 
     assert not (tmp_path / "out").exists()
 
@@ -241,34 +241,34 @@ def test_nothing_is_written_for_a_wrong_call(dataset, recipe, tmp_path) -> None:
 def test_it_tells_of_all_trials_and_of_the_end_of_the_space(dataset, recipe, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(sampler, "ATTEMPTS", 20)
     path = recipe('base = "any/cooccurrence"\n[search]\n"baseline.itself" = [0.0, 1.0]\n')
-    callback = Listening()
+    reporter = Listening()
 
-    document = tune(dataset, path, ["baseline.window=20"], tmp_path / "out", callback, trials=7)
-    tune(dataset, path, ["baseline.window=20"], tmp_path / "out", callback, trials=7)
+    document = tune(dataset, path, ["baseline.window=20"], tmp_path / "out", reporter, trials=7)
+    tune(dataset, path, ["baseline.window=20"], tmp_path / "out", reporter, trials=7)
 
     assert len(document["trials"]) == 2
-    assert callback.said[0] == "tune: trial 1 of 7: baseline.itself 1"
-    assert callback.said[1] == "trial 1/7: train: fitting cooccurrence"
-    assert callback.said[3].startswith("tune: trial 1 of 7: validation MRR@20 0.")
-    assert "; best 0." in callback.said[3]
-    assert callback.said[3].endswith(" s left")
-    assert ("trial 2/7: validation", callback.titles[-1][1]) in callback.titles
+    assert reporter.said[0] == "tune: trial 1 of 7: baseline.itself 1"
+    assert reporter.said[1] == "trial 1/7: train: fitting cooccurrence"
+    assert reporter.said[3].startswith("tune: trial 1 of 7: validation MRR@20 0.")
+    assert "; best 0." in reporter.said[3]
+    assert reporter.said[3].endswith(" s left")
+    assert ("trial 2/7: validation", reporter.titles[-1][1]) in reporter.titles
     ends = [
         line
-        for line in callback.said
+        for line in reporter.said
         if "proposals in a row repeat earlier trials: the search ends after 2 tri" in line
     ]
     assert len(ends) == 2
-    assert "tune: resuming after 2 of 7 trials" in callback.said
+    assert "tune: resuming after 2 of 7 trials" in reporter.said
 
 
 def test_it_tells_what_takes_no_part(dataset, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
         study.trial, "run", lambda *_: Outcome(valid={"mrr@20": 0.5, "hits@20": 0.5}, epochs=1, seconds=1)
     )
-    callback = Listening()
+    reporter = Listening()
 
-    document = tune(dataset, RECIPES / "any" / "single_task.toml", [], tmp_path / "out", callback, trials=3)
+    document = tune(dataset, RECIPES / "any" / "single_task.toml", [], tmp_path / "out", reporter, trials=3)
 
-    assert callback.said[0] == "tune: skipping [search] tasks.category.weight: the recipe has no such setting"
+    assert reporter.said[0] == "tune: skipping [search] tasks.category.weight: the recipe has no such setting"
     assert document["best"] == 1, "of equal trials the first, which is the unchanged recipe"

@@ -6,8 +6,8 @@ from hiersrec.build import open_run
 from hiersrec.errors import BadFolder
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.recipe_file import find_recipe, read_recipe
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from hiersrec.tuning.trial import run, slim
 from tests.model.world import TINY
 from tests.training.test_loop import Stop, Stopping
@@ -22,7 +22,7 @@ COUNTED = read_recipe(find_recipe("cooccurrence", "toy"), ["baseline.window=2"])
 
 
 def test_a_baseline_that_counts_is_measured_on_the_validation_sessions(dataset, tmp_path) -> None:
-    outcome = run(dataset, COUNTED, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, COUNTED, tmp_path / "run", SilentReporter())
 
     expected = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics
     assert outcome.valid == {name: expected[name] for name in ("mrr@20", "hits@20")}
@@ -30,7 +30,7 @@ def test_a_baseline_that_counts_is_measured_on_the_validation_sessions(dataset, 
 
 
 def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
-    outcome = run(dataset, MODEL, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentReporter())
 
     document = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     measured = evaluate(open_run(tmp_path / "run").scorer, dataset.catalog, dataset.sessions("valid")).metrics
@@ -43,11 +43,11 @@ def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
 
 @pytest.mark.parametrize("step", [1, 9])
 def test_a_training_that_was_killed_goes_on(dataset, tmp_path, step) -> None:
-    alone = run(dataset, MODEL, tmp_path / "alone", SilentCallback())
+    alone = run(dataset, MODEL, tmp_path / "alone", SilentReporter())
     with pytest.raises(Stop):
         run(dataset, MODEL, tmp_path / "run", Stopping(step))
 
-    outcome = run(dataset, MODEL, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentReporter())
 
     assert (outcome.valid, outcome.epochs) == (alone.valid, alone.epochs)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "alone")]
@@ -55,7 +55,7 @@ def test_a_training_that_was_killed_goes_on(dataset, tmp_path, step) -> None:
 
 
 def test_a_run_that_was_sealed_before_the_kill_is_only_read(dataset, tmp_path) -> None:
-    outcome = run(dataset, MODEL, tmp_path / "run", SilentCallback())
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentReporter())
 
     assert run(dataset, MODEL, tmp_path / "run", Stopping(1)) == outcome
 
@@ -64,14 +64,14 @@ def test_what_a_kill_left_before_the_recipe_was_written_is_swept_away(dataset, t
     (tmp_path / "run" / "catalog").mkdir(parents=True)
     (tmp_path / "run" / ".recipe.toml.1.part").write_text("name", encoding="utf-8")
 
-    run(dataset, COUNTED, tmp_path / "run", SilentCallback())
+    run(dataset, COUNTED, tmp_path / "run", SilentReporter())
 
     assert not (tmp_path / "run" / ".recipe.toml.1.part").exists()
 
 
 def test_slim_keeps_the_facts_and_the_weights_only_when_told(dataset, tmp_path) -> None:
     out = tmp_path / "run"
-    train(dataset, COUNTED, out, SilentCallback())
+    train(dataset, COUNTED, out, SilentReporter())
     (out / "state").mkdir()
 
     slim(out, keep_weights=True)

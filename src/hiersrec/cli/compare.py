@@ -27,7 +27,7 @@ def command(
     """Compare runs session by session; runs of one recipe that differ only in their seed count as one system."""
     from hiersrec.comparison import render
     from hiersrec.comparison.compare import ComparisonOptions, compare
-    from hiersrec.training.callbacks import ProgressBar, progress_stage
+    from hiersrec.training.progress import ProgressBar, progress_stage
     from hiersrec.writing import figures, tables
 
     options = ComparisonOptions(metrics=tuple(metric or ComparisonOptions().metrics), bootstrap=bootstrap, seed=seed)

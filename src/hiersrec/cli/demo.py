@@ -20,13 +20,13 @@ def command(
 ) -> None:
     """Prepare, train, evaluate and recommend once, on Wikispeedia."""
     from hiersrec.demonstration import bundle_of, demo, is_done
-    from hiersrec.training.callbacks import ProgressBar
+    from hiersrec.training.progress import ProgressBar
 
-    callback = ProgressBar(printing.console(sys.stderr))
+    reporter = ProgressBar(printing.console(sys.stderr))
     if not (serve and is_done(out)):
-        printing.show(*demo(out, callback))
+        printing.show(*demo(out, reporter))
     if serve:
         from hiersrec.http import server
         from hiersrec.http.app import ServiceSettings
 
-        server.serve(bundle_of(out, callback), ServiceSettings(), port=port)
+        server.serve(bundle_of(out, reporter), ServiceSettings(), port=port)

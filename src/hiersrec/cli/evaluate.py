@@ -42,7 +42,7 @@ def command(  # more than ten parameters: they are the flags
     from hiersrec.evaluation.choose_candidates import CandidateGoal
     from hiersrec.evaluation.evaluate import EvaluationOptions
     from hiersrec.retrieval.candidates import Candidates
-    from hiersrec.training.callbacks import ProgressBar, progress_stage
+    from hiersrec.training.progress import ProgressBar, progress_stage
 
     goal, chosen = None, Candidates()
     if share is None and keep is None:

@@ -28,7 +28,7 @@ def command(
     """Make tables and figures of the paper, with the runs behind them."""
     from hiersrec.reproduction._bench import open_bench
     from hiersrec.reproduction._reproduce import members, reproduce
-    from hiersrec.training.callbacks import ProgressBar
+    from hiersrec.training.progress import ProgressBar
     from hiersrec.writing import tables
 
     names = members(name)

@@ -45,9 +45,9 @@ def command(
     from hiersrec.build import RECIPE
     from hiersrec.recipe_file import find_recipe, read_recipe
     from hiersrec.store.dataset import Dataset
-    from hiersrec.training.callbacks import ProgressBar
     from hiersrec.training.distributed import launch_command, process_group
     from hiersrec.training.fit import train
+    from hiersrec.training.progress import ProgressBar
     from hiersrec.training.warm_start.transfer import origin_recipe
 
     overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]

@@ -28,7 +28,7 @@ def command(
     """Search the settings of a recipe, on validation sessions only."""
     from hiersrec.recipe_file import find_recipe
     from hiersrec.store.dataset import Dataset
-    from hiersrec.training.callbacks import ProgressBar
+    from hiersrec.training.progress import ProgressBar
     from hiersrec.tuning.study import tune
 
     dataset = Dataset.open(folder)

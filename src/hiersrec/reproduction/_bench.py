@@ -7,7 +7,7 @@ from hiersrec import registry
 from hiersrec.errors import BadInput, UnknownName, did_you_mean
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.callbacks import Callback
+from hiersrec.training.progress import ProgressReporter
 
 BUDGETS: dict[str, dict[str, int]] = {"full": {}, "small": {"epochs": 3}}
 """Budget -> upper bounds of settings of [training]; recipes below them stay unchanged."""
@@ -28,7 +28,7 @@ class Bench:
     budget: str
     command: str
     """The command line that makes the same again."""
-    callback: Callback
+    reporter: ProgressReporter
 
 
 def open_bench(
@@ -39,17 +39,19 @@ def open_bench(
     seeds: int,
     budget: str,
     command: str,
-    callback: Callback,
+    reporter: ProgressReporter,
 ) -> Bench:
     """Check the options, then open or prepare the dataset (see `_open_dataset`)."""
     if seeds < 1:
         raise BadInput(f"--seeds must be at least 1, got {seeds}.")
     if budget not in BUDGETS:
         raise UnknownName(f"There is no budget '{budget}'. {did_you_mean(budget, BUDGETS)}")
-    return Bench(_open_dataset(dataset, source, data, out, callback), out, seeds, budget, command, callback)
+    return Bench(_open_dataset(dataset, source, data, out, reporter), out, seeds, budget, command, reporter)
 
 
-def _open_dataset(name: str | None, source: Path | None, data: Path | None, out: Path, callback: Callback) -> Dataset:
+def _open_dataset(
+    name: str | None, source: Path | None, data: Path | None, out: Path, reporter: ProgressReporter
+) -> Dataset:
     """The dataset folder `data`, or OUT/data/NAME, prepared from the public files in `source` if it doesn't exist.
 
     Raises BadInput and UnknownName for options that exclude each other, and what `prepare` and `Dataset.open` raise.
@@ -72,5 +74,5 @@ def _open_dataset(name: str | None, source: Path | None, data: Path | None, out:
                 f"The dataset {name} is not part of hiersrec ({facts.licence}). Get its files from {facts.url} and "
                 "give their folder with --source, or give a dataset folder with --data."
             )
-        prepare(module.source(source), folder, module.SETTINGS, say=callback.say)
+        prepare(module.source(source), folder, module.SETTINGS, say=reporter.say)
     return Dataset.open(folder)

@@ -39,7 +39,7 @@ def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output,
         figures.figure(1, 1)  # fail before the trainings if matplotlib is missing
     complete(bench, needed)
     for name, module in modules.items():
-        bench.callback.say(f"reproduce: {name}")
+        bench.reporter.say(f"reproduce: {name}")
         output: Output = with_runs(bench, module.RECIPES, module.make(bench))
         files = [path.name for path in write(bench, name, module.RECIPES, output)]
         yield name, output, files

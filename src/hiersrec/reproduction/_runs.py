@@ -21,8 +21,8 @@ from hiersrec.reproduction._bench import BUDGETS, Bench
 from hiersrec.reproduction._cells import METRICS
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.folder import SEALS, open_seal, sha256
-from hiersrec.training.callbacks import progress_stage
 from hiersrec.training.fit import train
+from hiersrec.training.progress import progress_stage
 
 
 def recipe_of(bench: Bench, name: str, seed: int = 0) -> Recipe:
@@ -60,10 +60,10 @@ def complete(bench: Bench, names: Sequence[str]) -> None:
     for number, (name, seed) in enumerate(needed, start=1):
         folder = folder_of(bench, name, seed)
         is_finished = (folder / SEALS["run"]).is_file()
-        bench.callback.say(f"run {number} of {len(needed)}: {name}, seed {seed}{', exists already' * is_finished}")
+        bench.reporter.say(f"run {number} of {len(needed)}: {name}, seed {seed}{', exists already' * is_finished}")
         if not is_finished:
             resume = (folder / RECIPE).is_file()
-            train(bench.dataset, recipe_of(bench, name, seed), folder, bench.callback, resume=resume)
+            train(bench.dataset, recipe_of(bench, name, seed), folder, bench.reporter, resume=resume)
         evaluated(bench, name, seed)
 
 
@@ -76,7 +76,7 @@ def evaluated(bench: Bench, name: str, seed: int = 0, candidates: Candidates | N
     if path.is_file() and (folder / f"ranks{suffix}.parquet").is_file():
         return dict(json.loads(path.read_text(encoding="utf-8")))
     options = EvaluationOptions(candidates=chosen)
-    with progress_stage(bench.callback, f"evaluate: {folder.name}{suffix}") as progress:
+    with progress_stage(bench.reporter, f"evaluate: {folder.name}{suffix}") as progress:
         document = evaluate_run(folder, bench.dataset.folder, options=options, progress=progress)
     assert document["files"]["metrics"] == path.name
     return document

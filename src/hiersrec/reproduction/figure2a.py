@@ -32,7 +32,7 @@ def make(bench: Bench) -> Output:
     choices = [(policy, top) for policy in POLICIES for top in tops(bench)]
     points: list[dict[str, Any]] = []
     for number, (policy, top) in enumerate(choices, start=1):
-        bench.callback.say(f"figure2a: point {number} of {len(choices)}: candidates {policy}, top {top}")
+        bench.reporter.say(f"figure2a: point {number} of {len(choices)}: candidates {policy}, top {top}")
         metrics = evaluated(bench, OURS, candidates=Candidates(policy=policy, top=top))["metrics"]
         share, target = metrics["candidates/share"], metrics["candidates/target"]
         points.append({"policy": policy, "top": top, "share": share, "target": target, "mrr@20": metrics["mrr@20"]})

@@ -9,7 +9,7 @@ from hiersrec.reproduction._cells import HEADINGS, METRICS, NAMES, PAPER, Marks,
 from hiersrec.reproduction._output import Output, newest_share
 from hiersrec.reproduction._published import MARKS, gains_of_paper, of_paper, of_split, sources
 from hiersrec.reproduction._runs import folders, mean, seeds_of
-from hiersrec.training.callbacks import progress_stage
+from hiersrec.training.progress import progress_stage
 from hiersrec.writing.tables import Table
 
 OURS = "hiersrec"
@@ -27,7 +27,7 @@ P_VALUES = {"p_sessions_holm": "p over sessions", "p_seeds_holm": "p over seeds"
 def make(bench: Bench) -> Output:
     """A row per recipe; the last row is the improvement of HierSRec over the best baseline of each column."""
     values = {name: {metric: mean(bench, name, metric) or 0.0 for metric in METRICS} for name in RECIPES}
-    with progress_stage(bench.callback, "table3: bootstrap") as progress:
+    with progress_stage(bench.reporter, "table3: bootstrap") as progress:
         comparison = compare(folders(bench, [OURS, *BASELINES]), progress=progress)
     leads = {
         system["recipe"]["name"]: system["metrics"][TESTED].get("ours_better_by") for system in comparison["systems"]

@@ -29,10 +29,10 @@ from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
 from hiersrec.training import allocator, checkpoint, loop
 from hiersrec.training.advice import advice
-from hiersrec.training.callbacks import Callback, SilentCallback
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
+from hiersrec.training.progress import ProgressReporter, SilentReporter
 from hiersrec.training.teachers import open_teachers
 from hiersrec.training.warm_start import transfer
 
@@ -55,7 +55,7 @@ def train(
     dataset: Dataset,
     recipe: Recipe,
     out: Path,
-    callback: Callback,
+    reporter: ProgressReporter,
     *,
     init_from: Path | None = None,
     resume: bool = False,
@@ -71,7 +71,7 @@ def train(
     """
     allocator.limit_kernels()  # before advice multiplies anything
     processes = processes or single_process()
-    callback = callback if processes.first else SilentCallback()
+    reporter = reporter if processes.first else SilentReporter()
     with processes.synchronized():
         check([ONE_PROCESS] * (processes.count > 1) + [OWN_WEIGHTS] * (init_from is not None), settings_of(recipe))
         if init_from is not None:  # before _check_out, which advises --overwrite
@@ -87,17 +87,17 @@ def train(
             transfer.check_origin(init_from)
     if recipe.training is None:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
-        _train_by_counting(dataset, recipe, out, callback, overwrite)
+        _train_by_counting(dataset, recipe, out, reporter, overwrite)
     else:
-        _train_by_gradient(dataset, recipe, recipe.training, out, callback, overwrite, processes, init_from, start)
-    callback.say(f"train: wrote {out}")
+        _train_by_gradient(dataset, recipe, recipe.training, out, reporter, overwrite, processes, init_from, start)
+    reporter.say(f"train: wrote {out}")
     return open_seal(out, "run")
 
 
 def _train_by_counting(
-    dataset: Dataset, recipe: BaselineRecipe, out: Path, callback: Callback, overwrite: bool
+    dataset: Dataset, recipe: BaselineRecipe, out: Path, reporter: ProgressReporter, overwrite: bool
 ) -> None:
-    callback.say(f"train: fitting {recipe.baseline.name}")
+    reporter.say(f"train: fitting {recipe.baseline.name}")
     scorer = registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, dataset.training())
     state: dict[str, Any] = scorer.state()
     _begin(dataset, recipe, out, overwrite)
@@ -111,7 +111,7 @@ def _train_by_gradient(
     recipe: Recipe,
     config: Training,
     out: Path,
-    callback: Callback,
+    reporter: ProgressReporter,
     overwrite: bool,
     processes: ProcessGroup,
     init_from: Path | None,
@@ -125,16 +125,16 @@ def _train_by_gradient(
             model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
             teachers = open_teachers(recipe, model, dataset)
             for line in [*advice(recipe, data), *_skipped(recipe, model)]:
-                callback.say(f"train: {line}")
+                reporter.say(f"train: {line}")
             if start is not None:
                 transfer.load_start(out / STATE, model)
             elif init_from is not None:
                 start = transfer.transfer_weights(init_from, model, recipe, dataset)
-                callback.say(f"train: from {init_from}: {transfer.summary(start)}")
+                reporter.say(f"train: from {init_from}: {transfer.summary(start)}")
         with processes.synchronized():
             if processes.first:
                 _begin(dataset, recipe, out, overwrite, None if start is None else (model, start))
-        progress = loop.fit(model, data, config, out / STATE, callback, processes, teachers)
+        progress = loop.fit(model, data, config, out / STATE, reporter, processes, teachers)
     with processes.synchronized():
         if processes.first:
             with new_file(out / WEIGHTS) as path:

@@ -21,11 +21,11 @@ from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import allocator, checkpoint, precision
-from hiersrec.training.callbacks import Callback, progress_stage, rates
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import Loss, ProcessGroup, single_process
 from hiersrec.training.examples import Examples, Step, examples_of
 from hiersrec.training.optimizer import Optimizers, optimizers
+from hiersrec.training.progress import ProgressReporter, progress_stage, rates
 from hiersrec.training.teachers import Teachers
 from hiersrec.types import Int64
 
@@ -46,7 +46,7 @@ class TrainingSetup:
     config: Training
     dtype: torch.dtype
     folder: Path
-    callback: Callback
+    reporter: ProgressReporter
     processes: ProcessGroup
     teachers: Teachers | None
 
@@ -56,7 +56,7 @@ def fit(
     data: TrainingData,
     config: Training,
     folder: Path,
-    callback: Callback,
+    reporter: ProgressReporter,
     processes: ProcessGroup | None = None,
     teachers: Teachers | None = None,
 ) -> Progress:
@@ -82,8 +82,8 @@ def fit(
     sessions = data.train.newest(config.newest_share)
     examples = examples_of(sessions, model.max_length, config.positions == "all", device)
     loss = processes.parallel_loss(model)
-    setup = TrainingSetup(model, loss, optimizer, examples, config, dtype, folder, callback, processes, teachers)
-    callback.say(
+    setup = TrainingSetup(model, loss, optimizer, examples, config, dtype, folder, reporter, processes, teachers)
+    reporter.say(
         f"train: {len(examples):,} prefixes, {parameter_count(model):,} parameters, "
         + (f"{processes.count} processes, " if processes.count > 1 else "")
         + f"{device.type}, {progress.dtype}"
@@ -97,9 +97,9 @@ def fit(
 
 def _epoch(setup: TrainingSetup, progress: Progress) -> None:
     """Train the remaining steps of the current epoch."""
-    config, callback = setup.config, setup.callback
+    config, reporter = setup.config, setup.reporter
     batches = setup.examples.batches(config.batch_size, config.seed, progress.epoch)
-    callback.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(setup.examples))
+    reporter.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(setup.examples))
     setup.model.train()
     setup.model.start_epoch(config.seed, progress.epoch)
     saved = last = time.monotonic()
@@ -109,11 +109,11 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
         now = time.monotonic()
         progress.seconds += now - last
         last = now
-        callback.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
+        reporter.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
         if due:
             checkpoint.save(setup.folder, progress, setup.model, setup.optimizer, setup.processes)
             saved = last = time.monotonic()
-    callback.end()
+    reporter.end()
 
 
 def _step(setup: TrainingSetup, progress: Progress, rows: Int64, share_done: float, due: bool) -> bool:
@@ -175,7 +175,7 @@ def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) 
         progress.best = max(progress.best, metrics[SELECT_BY])
         line += f"; validation MRR@20 {metrics[SELECT_BY]:.4f}, HITS@20 {metrics['hits@20']:.4f}"
         line += f" in {validation['valid_s']:.0f} s"
-    setup.callback.say(f"train: epoch {progress.epoch}: {line}")
+    setup.reporter.say(f"train: epoch {progress.epoch}: {line}")
     progress.history.append(record)
     progress.step, progress.examples, progress.seconds, progress.totals = 0, 0, 0.0, {}
     if is_best:
@@ -187,7 +187,7 @@ def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) 
 def _validation(setup: TrainingSetup, data: TrainingData) -> dict[str, Any]:
     """Seconds, and metrics at 20 by name, for the record of an epoch."""
     start = time.monotonic()
-    with progress_stage(setup.callback, "train: validation") as report:
+    with progress_stage(setup.reporter, "train: validation") as report:
         scorer = TrainedScorer(setup.model.eval())
         metrics = evaluate(scorer, data.catalog, data.valid, progress=report, share=setup.processes).metrics
     at_20 = {name: value for name, value in metrics.items() if name.endswith("@20") and "within_" not in name}

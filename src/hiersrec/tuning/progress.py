@@ -4,26 +4,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hiersrec.training.callbacks import Callback
+from hiersrec.training.progress import ProgressReporter
 
 
 class Prefixed:
-    """A callback that passes everything on to another one, with a prefix."""
+    """A reporter that passes everything on to another one, with a prefix."""
 
-    def __init__(self, callback: Callback, prefix: str) -> None:
-        self.callback, self.prefix = callback, prefix
+    def __init__(self, reporter: ProgressReporter, prefix: str) -> None:
+        self.reporter, self.prefix = reporter, prefix
 
     def say(self, text: str) -> None:
-        self.callback.say(f"{self.prefix}: {text}")
+        self.reporter.say(f"{self.prefix}: {text}")
 
     def start(self, title: str, total: int) -> None:
-        self.callback.start(f"{self.prefix}: {title}", total)
+        self.reporter.start(f"{self.prefix}: {title}", total)
 
     def step(self, done: int, note: str) -> None:
-        self.callback.step(done, note)
+        self.reporter.step(done, note)
 
     def end(self) -> None:
-        self.callback.end()
+        self.reporter.end()
 
 
 def settings_line(settings: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import write_text
-from hiersrec.training.callbacks import Callback
+from hiersrec.training.progress import ProgressReporter
 from hiersrec.tuning import record, sampler, trial
 from hiersrec.tuning.progress import Prefixed, settings_line
 from hiersrec.tuning.record import Trial
@@ -38,7 +38,7 @@ def tune(
     path: Path,
     overrides: Sequence[str],
     out: Path,
-    callback: Callback,
+    reporter: ProgressReporter,
     *,
     trials: int = 20,
     seed: int = 0,
@@ -62,7 +62,7 @@ def tune(
     }
     done = record.read(out, study)
     for key in space.skipped:
-        callback.say(f"tune: skipping [search] {key}: the recipe has no such setting")
+        reporter.say(f"tune: skipping [search] {key}: the recipe has no such setting")
     out.mkdir(parents=True, exist_ok=True)
     for partial in out.glob(".*.part"):
         partial.unlink()  # of a process that was killed while writing
@@ -71,12 +71,12 @@ def tune(
 
     def measure(new: Trial) -> Outcome:
         chosen = with_settings(out / RECIPE, new.settings)
-        return trial.run(dataset, chosen, _folder(out, new), Prefixed(callback, f"trial {new.number}/{trials}"))
+        return trial.run(dataset, chosen, _folder(out, new), Prefixed(reporter, f"trial {new.number}/{trials}"))
 
     def save(done: list[Trial]) -> None:
         _save(out, study, done)
 
-    done = _search(space, done, measure, save, callback, trials, seed)
+    done = _search(space, done, measure, save, reporter, trials, seed)
     if record.best_of(done) is None:
         raise BadRecipe(
             f"All {len(done)} trials failed, the first because: {done[0].reason} Fix the recipe or its [search], and "
@@ -90,7 +90,7 @@ def _search(
     trials: list[Trial],
     measure: Callable[[Trial], Outcome],
     save: Callable[[list[Trial]], None],
-    callback: Callback,
+    reporter: ProgressReporter,
     total: int,
     seed: int,
 ) -> list[Trial]:
@@ -98,24 +98,24 @@ def _search(
     versions = {name: version(name) for name in ("hiersrec", "optuna", "torch", "numpy")}
     if trials:
         ended = sum(trial.state != "running" for trial in trials)
-        callback.say(f"tune: resuming after {ended} of {max(total, ended)} trials")
+        reporter.say(f"tune: resuming after {ended} of {max(total, ended)} trials")
     save(trials)
     while sum(trial.state != "running" for trial in trials) < total:
         if not trials or trials[-1].state != "running":
             done = [(trial.settings, trial.valid.get(METRICS[0])) for trial in trials]
             settings = sampler.propose(space.axes, done, seed, len(trials) + 1) if trials else space.own
             if settings is None:
-                callback.say(
+                reporter.say(
                     f"tune: {sampler.ATTEMPTS} proposals in a row repeat earlier trials: the search ends after "
                     f"{len(trials)} trials"
                 )
                 break
             trials = [*trials, Trial(number=len(trials) + 1, state="running", settings=settings, versions=versions)]
             save(trials)
-        callback.say(f"tune: trial {trials[-1].number} of {total}: {settings_line(trials[-1].settings)}")
+        reporter.say(f"tune: trial {trials[-1].number} of {total}: {settings_line(trials[-1].settings)}")
         trials = [*trials[:-1], _ended(trials[-1], measure)]
         save(trials)
-        callback.say(_news(trials, total))
+        reporter.say(_news(trials, total))
     return trials
 
 

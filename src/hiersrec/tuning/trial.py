@@ -11,8 +11,8 @@ from hiersrec.config import Recipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS
-from hiersrec.training.callbacks import Callback, progress_stage
 from hiersrec.training.fit import STATE, train
+from hiersrec.training.progress import ProgressReporter, progress_stage
 
 METRICS = ("mrr@20", "hits@20")
 
@@ -28,7 +28,7 @@ class Outcome:
     """Time of training and validation, including the parts before a stop."""
 
 
-def run(dataset: Dataset, recipe: Recipe, out: Path, callback: Callback) -> Outcome:
+def run(dataset: Dataset, recipe: Recipe, out: Path, reporter: ProgressReporter) -> Outcome:
     """Train the recipe into the run folder `out`, or resume that, and evaluate it on the validation sessions.
 
     Raises what training/fit.train and evaluation/evaluate.evaluate raise.
@@ -38,19 +38,19 @@ def run(dataset: Dataset, recipe: Recipe, out: Path, callback: Callback) -> Outc
         resume = (out / RECIPE).is_file()
         if not resume:
             shutil.rmtree(out, ignore_errors=True)  # what a process left that was killed at once
-        train(dataset, recipe, out, callback, resume=resume)
+        train(dataset, recipe, out, reporter, resume=resume)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     if not history:
         return Outcome(
-            valid=_evaluated(dataset.training(), out, callback), epochs=0, seconds=time.monotonic() - started
+            valid=_evaluated(dataset.training(), out, reporter), epochs=0, seconds=time.monotonic() - started
         )
     best = max(history, key=lambda epoch: epoch["valid"][METRICS[0]])  # ties: the first, as in training
     seconds = sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
     return Outcome(valid={name: best["valid"][name] for name in METRICS}, epochs=len(history), seconds=seconds)
 
 
-def _evaluated(data: TrainingData, run: Path, callback: Callback) -> dict[str, float]:
-    with progress_stage(callback, "validation") as progress:
+def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter) -> dict[str, float]:
+    with progress_stage(reporter, "validation") as progress:
         metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, progress=progress).metrics
     return {name: metrics[name] for name in METRICS}
 

@@ -26,8 +26,8 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
-from hiersrec.training.callbacks import SilentCallback
 from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from hiersrec.training.warm_start import transfer
 from tests.model.world import TINY
 from tests.toy import (
@@ -123,7 +123,7 @@ def whole(tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def run(older, whole, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "older"
-    train(older, recipe(name=whole), out, SilentCallback())
+    train(older, recipe(name=whole), out, SilentReporter())
     return out
 
 
@@ -131,7 +131,7 @@ def run(older, whole, tmp_path_factory) -> Path:
 def plain_run(older, tmp_path_factory) -> Path:
     """A run of the default recipe."""
     out = tmp_path_factory.mktemp("runs") / "plain"
-    train(older, recipe(), out, SilentCallback())
+    train(older, recipe(), out, SilentReporter())
     return out
 
 
@@ -245,7 +245,7 @@ def test_on_the_same_data_all_is_as_it_was(older, run, plain_run, whole, head) -
 def test_old_items_score_as_they_did_in_sessions_of_old_items(older, newer, tmp_path) -> None:
     """Each item by itself: a task that reads the categories would see that there are others now."""
     made = recipe("tasks.item.reads=[]", "encoder.max_length=8")
-    train(older, made, tmp_path / "run", SilentCallback())
+    train(older, made, tmp_path / "run", SilentReporter())
     model = fresh(made, newer)
     transfer.transfer_weights(tmp_path / "run", model, made, newer)
     before = open_run(tmp_path / "run")
@@ -273,9 +273,9 @@ def test_old_items_score_as_they_did_in_sessions_of_old_items(older, newer, tmp_
 
 
 def test_a_run_says_where_it_began_and_what_came_with_it(older, newer, run, whole, tmp_path) -> None:
-    callback = Listening()
+    reporter = Listening()
 
-    document = train(newer, recipe("training.epochs=1", name=whole), tmp_path / "run", callback, init_from=run)
+    document = train(newer, recipe("training.epochs=1", name=whole), tmp_path / "run", reporter, init_from=run)
 
     known, new, gone = NUM_ITEMS - len(NEW | GONE), len(NEW), len(GONE)
     assert document["init_from"] == {
@@ -287,7 +287,7 @@ def test_a_run_says_where_it_began_and_what_came_with_it(older, newer, run, whol
         "new_tensors": [],
     }
     line = f"{known} of {known + new} items known, {new} new, {gone} gone; 6 of 7 categories known, 1 new, 1 gone"
-    assert f"train: from {run}: {line}" in callback.said
+    assert f"train: from {run}: {line}" in reporter.said
     card = (tmp_path / "run" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"- Began with: whole on toy, {run}: {line}\n" in card
     assert "init_from" not in json.loads((run / "run.json").read_text(encoding="utf-8"))
@@ -295,11 +295,11 @@ def test_a_run_says_where_it_began_and_what_came_with_it(older, newer, run, whol
 
 def test_one_epoch_from_a_run_is_better_than_one_epoch_from_nothing(older, newer, tmp_path) -> None:
     quick = ["training.learning_rate=1e-2", "training.batch_size=16"]
-    train(older, recipe("training.epochs=6", *quick), tmp_path / "older", SilentCallback())
+    train(older, recipe("training.epochs=6", *quick), tmp_path / "older", SilentReporter())
     made = recipe("training.epochs=1", *quick)
 
-    cold = train(newer, made, tmp_path / "cold", SilentCallback())["best"]["valid_mrr@20"]
-    warm = train(newer, made, tmp_path / "warm", SilentCallback(), init_from=tmp_path / "older")["best"]["valid_mrr@20"]
+    cold = train(newer, made, tmp_path / "cold", SilentReporter())["best"]["valid_mrr@20"]
+    warm = train(newer, made, tmp_path / "warm", SilentReporter(), init_from=tmp_path / "older")["best"]["valid_mrr@20"]
 
     assert warm > 1.5 * cold
 
@@ -331,7 +331,7 @@ def test_a_deeper_tree_brings_a_fresh_level_and_a_flatter_one_drops_it(older, pl
     deep = prepared(shop, METADATA)
     made = recipe("training.epochs=1")
 
-    facts = train(deep, made, tmp_path / "run", SilentCallback(), init_from=plain_run)["init_from"]
+    facts = train(deep, made, tmp_path / "run", SilentReporter(), init_from=plain_run)["init_from"]
     back = transfer.transfer_weights(tmp_path / "run", model := fresh(made, older), made, older)
 
     assert len(deep.catalog.levels) == 3
@@ -349,7 +349,7 @@ def test_implicit_categories_go_by_their_items_for_their_names_are_new_each_time
     ]
     then, now = (prepared(Path(shop), METADATA, "found", clusters=(4,)) for shop in shops)
     made = recipe("training.epochs=1")
-    train(then, made, tmp_path / "run", SilentCallback())
+    train(then, made, tmp_path / "run", SilentReporter())
     model = fresh(made, now)
 
     facts = transfer.transfer_weights(tmp_path / "run", model, made, now)
@@ -376,7 +376,7 @@ def _number(dataset: Dataset, item: object) -> int:
 
 def test_items_that_were_added_to_the_run_are_known(older, newer, tmp_path) -> None:
     made = recipe("tasks.item.vectors=id+metadata", "inputs.id_dropout=0.3", "training.epochs=1")
-    train(older, made, tmp_path / "run", SilentCallback())
+    train(older, made, tmp_path / "run", SilentReporter())
     add_items(tmp_path / "run", newer.folder.parent / "items.csv", tmp_path / "larger", lambda _: None)
     model = fresh(made, newer)
 
@@ -395,7 +395,7 @@ def test_resume_needs_no_flag_and_no_older_run_and_ends_the_same(
     newer, plain_run, tmp_path, monkeypatch, last, saved
 ) -> None:
     """Killed with and without a checkpoint, in the first epoch and in the second."""
-    train(newer, recipe(), tmp_path / "uninterrupted", SilentCallback(), init_from=plain_run)
+    train(newer, recipe(), tmp_path / "uninterrupted", SilentReporter(), init_from=plain_run)
     moved = Path(shutil.copytree(plain_run, tmp_path / "older"))
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0 if saved else 1e9)
     with pytest.raises(Stop):
@@ -403,7 +403,7 @@ def test_resume_needs_no_flag_and_no_older_run_and_ends_the_same(
     shutil.rmtree(moved)
 
     document = train(
-        newer, recipe(), tmp_path / "run", SilentCallback(), resume=True, init_from=moved if saved else None
+        newer, recipe(), tmp_path / "run", SilentReporter(), resume=True, init_from=moved if saved else None
     )
 
     stored = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "uninterrupted")]
@@ -419,21 +419,21 @@ def test_a_training_goes_on_from_its_own_start_only(newer, plain_run, run, tmp_p
         train(newer, recipe(), tmp_path / "cold", Stopping(2))
 
     with pytest.raises(BadFolder, match=rf"was begun from {plain_run}, not from {run}\. Resume without --init-from"):
-        train(newer, recipe(), tmp_path / "warm", SilentCallback(), resume=True, init_from=run)
+        train(newer, recipe(), tmp_path / "warm", SilentReporter(), resume=True, init_from=run)
     with pytest.raises(BadFolder, match=r"cold was begun with fresh weights, not from .*plain\. Resume without"):
-        train(newer, recipe(), tmp_path / "cold", SilentCallback(), resume=True, init_from=plain_run)
+        train(newer, recipe(), tmp_path / "cold", SilentReporter(), resume=True, init_from=plain_run)
 
 
 def test_a_kill_before_the_recipe_stands_leaves_a_folder_that_can_be_used(newer, plain_run, tmp_path) -> None:
     (tmp_path / "run" / "state").mkdir(parents=True)
     (tmp_path / "run" / "state" / f".{transfer.START}.1.part").write_bytes(b"half")
 
-    train(newer, recipe("training.epochs=1"), tmp_path / "run", SilentCallback(), init_from=plain_run)
+    train(newer, recipe("training.epochs=1"), tmp_path / "run", SilentReporter(), init_from=plain_run)
 
     (tmp_path / "other" / "state").mkdir(parents=True)
     (tmp_path / "other" / "state" / "mine.txt").write_text("dear", encoding="utf-8")
     with pytest.raises(BadFolder, match="exists and is no run folder"):
-        train(newer, recipe("training.epochs=1"), tmp_path / "other", SilentCallback(), init_from=plain_run)
+        train(newer, recipe("training.epochs=1"), tmp_path / "other", SilentReporter(), init_from=plain_run)
 
 
 OTHER_SETTINGS = [
@@ -453,7 +453,7 @@ OTHER_SETTINGS = [
 @pytest.mark.parametrize(("settings", "message"), OTHER_SETTINGS)
 def test_other_weights_are_refused_by_the_name_of_the_setting(newer, plain_run, tmp_path, settings, message) -> None:
     with pytest.raises(BadRecipe, match=message) as error:
-        train(newer, recipe(*settings), tmp_path / "run", SilentCallback(), init_from=plain_run)
+        train(newer, recipe(*settings), tmp_path / "run", SilentReporter(), init_from=plain_run)
 
     assert "weights of" in str(error.value)
     assert not any(word in str(error.value) for word in ("dropout", "smoothing", "repeats"))
@@ -470,7 +470,7 @@ def test_settings_that_make_no_weights_may_change(newer, plain_run, setting) -> 
 def test_baselines_are_refused_on_both_sides(older, newer, plain_run, tmp_path) -> None:
     counted = read_recipe(find_recipe("popularity", "toy"))
     trained = dataclasses.replace(read_recipe(find_recipe("cotrec", "toy")), name="cotrec")
-    train(older, counted, tmp_path / "counted", SilentCallback())
+    train(older, counted, tmp_path / "counted", SilentReporter())
 
     for made, origin, message in (
         (recipe(), tmp_path / "counted", r"counted holds 'popularity', a baseline\. Give another run"),
@@ -478,7 +478,7 @@ def test_baselines_are_refused_on_both_sides(older, newer, plain_run, tmp_path) 
         (trained, plain_run, r'--init-from excludes baseline\.name, since .*; got "cotrec"'),
     ):
         with pytest.raises(BadRecipe, match=message):
-            train(newer, made, tmp_path / "run", SilentCallback(), init_from=origin)
+            train(newer, made, tmp_path / "run", SilentReporter(), init_from=origin)
     assert not (tmp_path / "run").exists()
 
 
@@ -487,7 +487,7 @@ def test_a_run_does_not_replace_itself(newer, plain_run, tmp_path) -> None:
 
     for overwrite in (False, True):
         with pytest.raises(BadFolder, match=r"copy is the run to start from.* Choose another --out"):
-            train(newer, recipe(), copied, SilentCallback(), init_from=copied, overwrite=overwrite)
+            train(newer, recipe(), copied, SilentReporter(), init_from=copied, overwrite=overwrite)
 
     assert open_run(copied).document["recipe"] == "hiersrec"
 
@@ -499,9 +499,9 @@ def test_a_run_that_is_none_or_damaged_is_refused(newer, plain_run, tmp_path) ->
     (damaged / "model.safetensors").write_bytes(data)
 
     with pytest.raises(BadFolder, match=r"model\.safetensors does not match its checksum"):
-        train(newer, recipe(), tmp_path / "run", SilentCallback(), init_from=damaged)
+        train(newer, recipe(), tmp_path / "run", SilentReporter(), init_from=damaged)
     with pytest.raises(BadFolder, match="There is no run folder at"):
-        train(newer, recipe(), tmp_path / "run", SilentCallback(), init_from=tmp_path / "none")
+        train(newer, recipe(), tmp_path / "run", SilentReporter(), init_from=tmp_path / "none")
 
 
 def test_other_columns_are_refused_unless_the_model_reads_none(newer, plain_run, tmp_path) -> None:
@@ -514,12 +514,12 @@ def test_other_columns_are_refused_unless_the_model_reads_none(newer, plain_run,
             BadFolder,
             match=rf"with the metadata columns title \(text\), colour \(categorical\), but .* has {now}: each",
         ):
-            train(dataset, recipe(), tmp_path / "run", SilentCallback(), init_from=plain_run)
+            train(dataset, recipe(), tmp_path / "run", SilentReporter(), init_from=plain_run)
 
     none = recipe("inputs.metadata_width=0", "training.epochs=1")
-    train(newer, none, tmp_path / "ids", SilentCallback())
+    train(newer, none, tmp_path / "ids", SilentReporter())
     assert (
-        train(without, none, tmp_path / "run", SilentCallback(), init_from=tmp_path / "ids")["init_from"]["items"][
+        train(without, none, tmp_path / "run", SilentReporter(), init_from=tmp_path / "ids")["init_from"]["items"][
             "new"
         ]
         == 0
@@ -536,7 +536,7 @@ def test_a_shop_that_lost_its_categories_is_refused(plain_run, tmp_path) -> None
     with pytest.raises(
         BadFolder, match=r"with 2 category levels, but .*flat has 0: either both have categories or non"
     ):
-        train(prepared(shop, METADATA, "flat"), recipe(), tmp_path / "run", SilentCallback(), init_from=plain_run)
+        train(prepared(shop, METADATA, "flat"), recipe(), tmp_path / "run", SilentReporter(), init_from=plain_run)
 
 
 def test_neighbours_and_trends_are_those_of_the_newer_sessions_and_the_rest_is_carried(older, newer, tmp_path) -> None:
@@ -544,7 +544,7 @@ def test_neighbours_and_trends_are_those_of_the_newer_sessions_and_the_rest_is_c
         older,
         recipe("inputs.neighbours=2", "tasks.item.repeats=true", "training.epochs=1"),
         tmp_path / "run",
-        SilentCallback(),
+        SilentReporter(),
     )
     made = recipe(
         *("inputs.neighbours=3", "tasks.item.repeats=true", "tasks.item.smoothing=0.1", "tasks.item.trend=0.5")

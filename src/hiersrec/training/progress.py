@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
-class Callback(Protocol):
+class ProgressReporter(Protocol):
     """Receives the events of a training, in order."""
 
     def say(self, text: str) -> None:
@@ -25,7 +25,7 @@ class Callback(Protocol):
         """The stage is over."""
 
 
-class SilentCallback:
+class SilentReporter:
     """Reports nothing."""
 
     def say(self, text: str) -> None: ...
@@ -86,21 +86,21 @@ class ProgressBar:
 
 
 @contextmanager
-def progress_stage(callback: Callback, title: str) -> Iterator[Callable[[int, int], None]]:
-    """A stage of `callback`; yields the function that reports (done, total) and begins the stage when first called."""
+def progress_stage(reporter: ProgressReporter, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A stage of `reporter`; yields the function that reports (done, total) and begins the stage when first called."""
     begun = False
 
     def progress(done: int, total: int) -> None:
         nonlocal begun
         if not begun:
-            callback.start(title, total)
+            reporter.start(title, total)
             begun = True
-        callback.step(done, "")
+        reporter.step(done, "")
 
     try:
         yield progress
     finally:
-        callback.end()
+        reporter.end()
 
 
 def rates(totals: dict[str, Any], examples: int, seconds: float) -> str:

@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from hiersrec.training import callbacks
-from hiersrec.training.callbacks import ProgressBar, progress_stage, rates
+from hiersrec.training import progress as module
+from hiersrec.training.progress import ProgressBar, progress_stage, rates
 
 
 def test_losses_are_means_over_the_examples() -> None:
@@ -37,7 +37,7 @@ def test_where_there_is_no_terminal_only_news_appear() -> None:
 
 
 def test_and_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "LOG_EVERY", -1.0)
+    monkeypatch.setattr(module, "LOG_EVERY", -1.0)
     out = io.StringIO()
 
     drive(ProgressBar(Console(file=out, force_terminal=False)))
