@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "hiersrec"
 
 # A part is a folder or a file of the package. Each floor may import itself and the parts named here.
-CELLAR = {"errors", "types"}
+CELLAR = {"errors", "types", "frames"}
 STORE = {*CELLAR, "store"}
 SETTINGS = {"errors", "registry", "constraints", "config", "former_settings", "recipe_file"}
 BUILD = {*STORE, *SETTINGS, "model", "build"}
@@ -37,6 +37,7 @@ EVERYTHING = {
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
+    "frames": {"errors", "types"},
     "registry": {"errors"},
     "constraints": {"errors"},
     "former_settings": {"errors"},
@@ -60,9 +61,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": {*BUILD, "evaluation", "writing"},
     "tuning": {*BUILD, "evaluation", "training"},
     "reproduction": EVERYTHING,
-    "demonstration": EVERYTHING,
-    "cli": {*EVERYTHING, "demonstration", "http"},
-    "__init__": {"errors", "retrieval", "serving"},
+    "api": {*EVERYTHING, "http"},
+    "demonstration": {*EVERYTHING, "api"},
+    "cli": {"__init__", "api", "demonstration", "errors", "writing"},
+    "__init__": {"errors"},  # the rest is imported when it is first used
     "__main__": {"cli"},
 }
 
@@ -90,7 +92,8 @@ ONLY_IN: dict[str, set[str]] = {
     "simsimd": {"retrieval"},
     "typer": {"cli"},
     **{name: {"http"} for name in ("fastapi", "starlette", "uvicorn", "prometheus_client")},
-    **{name: set() for name in ("pandas", "pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")},
+    **{name: {"frames"} for name in ("pandas", "polars")},
+    **{name: set() for name in ("pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve")},
 }
 
 MOST_LINES = 300

@@ -1,15 +1,87 @@
 """Session-based recommendation with a hierarchy of tasks (HierSRec).
 
-    events + items --prepare--> dataset folder --train--> run folder --evaluate--> report
-                                                               +--recommend--> a person, with reasons
+    import hiersrec as hr
 
-The folders of the package are the stages of that line: datasets, prepare, store, model, baselines, training,
-evaluation, retrieval, serving. `hiersrec --help` lists the same words as commands.
+    dataset = hr.prepare("events.csv", "items.csv", split="last-days:7")  # paths or frames
+    run = hr.train(dataset, out="runs/shop")
+    run.evaluate()
+    run.recommend([["a", "b"]], k=20, explain=True)
+
+Every name is imported when it is first used, so `import hiersrec` is light. The command line calls these functions,
+with the same arguments. docs/architecture.md has the folders of the package.
 """
 
-__version__ = "0.1.0"  # above the import: other modules read it
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from hiersrec.retrieval.candidates import Candidates
-from hiersrec.serving.recommender import Recommender
+__version__ = "0.1.0"
 
-__all__ = ["Candidates", "Recommender", "__version__"]
+if TYPE_CHECKING:
+    from hiersrec.api.compare import Comparison, compare
+    from hiersrec.api.describe import Description, describe
+    from hiersrec.api.prepare import prepare
+    from hiersrec.api.recipes import recipe
+    from hiersrec.api.report import Report
+    from hiersrec.api.reproduce import reproduce
+    from hiersrec.api.run import Run
+    from hiersrec.api.serve import serve
+    from hiersrec.api.train import train
+    from hiersrec.api.tune import Search, tune
+    from hiersrec.demonstration import demo
+    from hiersrec.retrieval.candidates import Candidates
+    from hiersrec.serving.recommender import Recommender
+    from hiersrec.store.dataset import Dataset
+
+MODULES = {
+    "Candidates": "retrieval.candidates",
+    "Comparison": "api.compare",
+    "Dataset": "store.dataset",
+    "Description": "api.describe",
+    "Recommender": "serving.recommender",
+    "Report": "api.report",
+    "Run": "api.run",
+    "Search": "api.tune",
+    "compare": "api.compare",
+    "demo": "demonstration",
+    "describe": "api.describe",
+    "prepare": "api.prepare",
+    "recipe": "api.recipes",
+    "reproduce": "api.reproduce",
+    "serve": "api.serve",
+    "train": "api.train",
+    "tune": "api.tune",
+}
+"""Public name -> the module that it is imported from when it is first used."""
+
+__all__ = [
+    "Candidates",
+    "Comparison",
+    "Dataset",
+    "Description",
+    "Recommender",
+    "Report",
+    "Run",
+    "Search",
+    "__version__",
+    "compare",
+    "demo",
+    "describe",
+    "prepare",
+    "recipe",
+    "reproduce",
+    "serve",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULES:
+        raise AttributeError(f"module 'hiersrec' has no attribute '{name}'")
+    value = getattr(import_module(f"hiersrec.{MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

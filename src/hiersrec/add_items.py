@@ -6,12 +6,9 @@ tree lacked. All other weights stay, and so does every score of the other items 
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import safetensors.numpy
 
 from hiersrec.build import WEIGHTS, LoadedRun, facts, grown, open_run, weights_of
@@ -19,16 +16,17 @@ from hiersrec.config import ModelRecipe
 from hiersrec.constraints import above, check, equals, excludes, is_set, requires
 from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
 from hiersrec.preparation.extend_catalog import extend_catalog
+from hiersrec.preparation.tables import as_files
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import OWN, new_folder, seal, write_text
-from hiersrec.types import Say
+from hiersrec.types import Frame, Say
 
 CARD = "MODEL_CARD.md"
 
 
 def add_items(
     run: Path,
-    items: Path | pa.Table,
+    items: str | Path | Frame,
     out: Path,
     say: Say,
     *,
@@ -37,7 +35,7 @@ def add_items(
 ) -> dict[str, Any]:
     """Write the run folder `out`: the finished run `run`, with the new items of `items`; returns its run.json.
 
-    items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that the run
+    items: a file, a folder or a frame with the columns that the prepared items table had; rows of items that the run
     knows are ignored. vectors: "NAME=FILE.npy" for each column whose vectors lie in a file, a row for each row of
     `items`. `say` gets a line per stage. Raises BadRecipe if the run's model can't score new items,
     BadInput if the items don't fit or none is new, BadFolder if a folder is not what it should be.
@@ -45,8 +43,8 @@ def add_items(
     opened = open_run(run)
     document = opened.document
     _check(opened)
-    with new_folder(out, "run", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
-        added = extend_catalog(run / "catalog", _as_file(items, Path(scratch)), folder / "catalog", say, vectors)
+    with new_folder(out, "run", overwrite) as folder, as_files({"items": items}) as files:
+        added = extend_catalog(run / "catalog", files["items"], folder / "catalog", say, vectors)
         weights = weights_of(opened)
         larger = grown(weights, opened.recipe, Catalog.open(folder / "catalog"))
         safetensors.numpy.save_file(larger, folder / WEIGHTS)
@@ -62,8 +60,8 @@ def add_items(
             "parameters": document["parameters"] + sum(larger[name].size - weights[name].size for name in weights),
             "added_items": total,
         }
-        files = [path for path in folder.rglob("*") if path.is_file() and path.name != CARD]
-        seal(folder, "run", document, files)
+        sealed = [path for path in folder.rglob("*") if path.is_file() and path.name != CARD]
+        seal(folder, "run", document, sealed)
         open_run(folder)  # what can't be opened is not put in place
     say(f"add-items: wrote {out}")
     return document
@@ -90,11 +88,3 @@ def _check(run: LoadedRun) -> None:
         requires(command, above("inputs.content_width", 0), "otherwise an item is known only by its id", way_out),
     )
     check(constraints, facts(run.recipe, run.catalog))
-
-
-def _as_file(items: Path | pa.Table, folder: Path) -> Path:
-    """A table is written to a file, so that it is read and checked as files are."""
-    if isinstance(items, Path):
-        return items
-    pq.write_table(items, folder / "new_items.parquet")
-    return folder / "new_items.parquet"

@@ -24,6 +24,15 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 ExternalId = str | int
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A table of another library (pandas, polars, PyArrow, DuckDB, Ibis), read by the Arrow PyCapsule interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
 Say = Callable[[str], None]
 """Takes one line of progress."""
 CATEGORY = "category_"

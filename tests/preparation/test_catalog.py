@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hiersrec.preparation.statistics import table
 from hiersrec.store.sessions import Prefixes
+from hiersrec.store.statistics import table
 from tests.preparation.tables import LATEST, events, items, made, plain, with_part
 
 

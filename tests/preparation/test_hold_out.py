@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 from hiersrec.errors import BadInput
 from hiersrec.preparation.hold_out import chosen
 from hiersrec.preparation.settings import Filters, PrepareSettings, SplitSettings
-from hiersrec.preparation.statistics import table
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.statistics import table
 from tests.preparation.tables import LATEST, contents, events, made, plain, with_part
 
 pytestmark = pytest.mark.slow

@@ -46,5 +46,5 @@ def everything(shop, tmp_path_factory) -> tuple[Bench, dict[str, Output]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BUDGETS, "small", {"epochs": 1})
         outputs = {name: output for name, output, _ in reproduce(bench, members("all"))}
-    assert list(outputs) == registry.names("reproduce")
+    assert list(outputs) == registry.names("reproduction")
     return bench, outputs

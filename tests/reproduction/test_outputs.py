@@ -33,7 +33,7 @@ def rows_of(output) -> dict[str, tuple[str, ...]]:
 
 
 def test_the_folder_holds_the_tables_and_figures_of_the_paper() -> None:
-    assert registry.names("reproduce") == members("all") == MEMBERS
+    assert registry.names("reproduction") == members("all") == MEMBERS
     assert members("table3") == ["table3"]
     with pytest.raises(UnknownName, match=r"There is no table or figure 'tabel3'. Did you mean 'table3'\?"):
         members("tabel3")
@@ -41,7 +41,7 @@ def test_the_folder_holds_the_tables_and_figures_of_the_paper() -> None:
 
 @pytest.mark.parametrize("name", MEMBERS)
 def test_every_recipe_of_it_is_one_that_fits_every_dataset_and_has_a_name(name) -> None:
-    for recipe in registry.load("reproduce", name).RECIPES:
+    for recipe in registry.load("reproduction", name).RECIPES:
         assert f"any/{recipe}" in recipe_names()
         assert recipe in NAMES
 
@@ -59,7 +59,7 @@ def test_files_and_what_they_say_of_their_making(everything, name) -> None:
     assert document["hardware"]["cores"].endswith(" cores")
     assert document["dataset"]["fingerprint"] == bench.dataset.fingerprint
     assert document["numbers"] == json.loads(json.dumps(outputs[name].numbers))
-    assert set(document["runs"]) == {f"{one}-0" for one in registry.load("reproduce", name).RECIPES}
+    assert set(document["runs"]) == {f"{one}-0" for one in registry.load("reproduction", name).RECIPES}
     for facts in document["runs"].values():
         assert facts["recipe"]["name"]
         assert 0 <= facts["test"]["mrr@20"] <= 1

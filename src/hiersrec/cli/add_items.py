@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import hiersrec
 from hiersrec.cli import printing, split_list
 
 
@@ -24,8 +25,5 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
     """Add new items to a trained run, without retraining."""
-    from hiersrec.add_items import add_items
-    from hiersrec.store.folder import open_seal
-
-    add_items(run, items, out, printing.say, vectors=split_list(vectors or ""), overwrite=overwrite)
-    printing.result(open_seal(out, "run"), json, f"Run folder: {out}", f"Next: hiersrec evaluate {out}")
+    larger = hiersrec.Run.open(run).add_items(items, out=out, vectors=split_list(vectors or ""), overwrite=overwrite)
+    printing.result(larger.document, json, f"Run folder: {out}", f"Next: hiersrec evaluate {out}")

@@ -1,12 +1,13 @@
 """`hiersrec compare RUN RUN ...`: evaluated runs -> one table of means, differences and tests."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import hiersrec
 from hiersrec.cli import printing
+from hiersrec.writing import figures
 
 
 def command(
@@ -25,18 +26,10 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print the document.")] = False,
 ) -> None:
     """Compare runs session by session; runs of one recipe that differ only in their seed count as one system."""
-    from hiersrec.comparison import render
-    from hiersrec.comparison.compare import ComparisonOptions, compare
-    from hiersrec.training.progress import ProgressBar, progress_stage
-    from hiersrec.writing import figures, tables
-
-    options = ComparisonOptions(metrics=tuple(metric or ComparisonOptions().metrics), bootstrap=bootstrap, seed=seed)
     if out is not None:
         figures.figure(1, 1)  # fail before the work if matplotlib is missing
-    with progress_stage(ProgressBar(printing.console(sys.stderr)), "resample") as progress:
-        document = compare(runs, options, progress)
-    table, news = render.table(document), []
+    comparison = hiersrec.compare(runs, metrics=metric, bootstrap=bootstrap, seed=seed)
+    news = []
     if out is not None:
-        paths = tables.write(table, document, out, "compare") + figures.save(render.picture(document), out, "compare")
-        news = [f"Written to {out}: {', '.join(path.name for path in paths)}"]
-    printing.result(document, json, tables.rich(table), *news)
+        news.append(f"Written to {out}: {', '.join(path.name for path in comparison.save(out))}")
+    printing.result(comparison.to_dict(), json, *comparison.parts(), *news)

@@ -1,11 +1,11 @@
 """`hiersrec demo`: all steps once, on the dataset that comes with the package; --serve ends with the web page."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import hiersrec
 from hiersrec.cli import printing
 
 
@@ -19,14 +19,9 @@ def command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 picks a free one.")] = 8000,
 ) -> None:
     """Prepare, train, evaluate and recommend once, on Wikispeedia."""
-    from hiersrec.demonstration import bundle_of, demo, is_done
-    from hiersrec.training.progress import ProgressBar
+    from hiersrec.demonstration import bundle_of, is_done
 
-    reporter = ProgressBar(printing.console(sys.stderr))
     if not (serve and is_done(out)):
-        printing.show(*demo(out, reporter))
+        printing.show(*hiersrec.demo(out))
     if serve:
-        from hiersrec.http import server
-        from hiersrec.http.app import ServiceSettings
-
-        server.serve(bundle_of(out, reporter), ServiceSettings(), port=port)
+        hiersrec.serve(bundle_of(out), port=port)

@@ -1,10 +1,13 @@
 """`hiersrec export RUN --out BUNDLE`: a run folder -> a bundle that serves without PyTorch."""
 
+from json import loads
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import hiersrec
+from hiersrec import Candidates
 from hiersrec.cli import printing
 
 
@@ -29,18 +32,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print bundle.json.")] = False,
 ) -> None:
     """Make a bundle of a trained run, for serving without PyTorch."""
-    from hiersrec.export_run import export
-    from hiersrec.retrieval.candidates import ALL, Candidates
-
-    chosen = ALL if top is None and share is None else Candidates(policy="category", top=top, share=share)
-    document = export(
-        run,
-        out,
-        printing.say,
-        data=data,
-        candidates=chosen,
-        slabs=slabs,
-        int8_encoder=int8,
-        overwrite=overwrite,
-    )
+    chosen = Candidates() if top is None and share is None else Candidates(policy="category", top=top, share=share)
+    hiersrec.Run.open(run).export(out, data=data, candidates=chosen, slabs=slabs, int8=int8, overwrite=overwrite)
+    document = loads((out / "bundle.json").read_text(encoding="utf-8"))
     printing.result(document, json, f"Bundle: {out}", f'Next: hiersrec recommend {out} --session "..." --explain')

@@ -11,6 +11,7 @@ import typer
 from hiersrec import registry
 from hiersrec.cli import printing
 from hiersrec.errors import UnknownName, did_you_mean
+from hiersrec.writing.tables import Table
 
 FOLDERS = {
     "encoders": "model.encoders",
@@ -32,8 +33,8 @@ def command(
     if kind is not None and kind not in kinds:
         raise UnknownName(f"There is no list of '{kind}'. {did_you_mean(kind, kinds)}")
     lists = {name: _recipes() if name == "recipes" else _members(FOLDERS[name]) for name in ([kind] if kind else kinds)}
-    headings = ["name", "description"]
-    tables = [printing.table(name, headings, members.items(), right=False) for name, members in lists.items()]
+    headings = ("name", "description")
+    tables = [Table(name, headings, tuple(members.items())) for name, members in lists.items()]
     printing.result(lists, json, *tables)
 
 

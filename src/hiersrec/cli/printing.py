@@ -3,13 +3,14 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
 from typer import Exit
+
+from hiersrec.writing import tables
+from hiersrec.writing.tables import Table
 
 WIDTH = 120
 """Columns where the stream is not a terminal, which has no width of its own."""
@@ -20,14 +21,14 @@ def console(stream: TextIO) -> Console:
     return Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
 
 
-def show(*parts: RenderableType) -> None:
+def show(*parts: RenderableType | Table) -> None:
     """Print results."""
     out = console(sys.stdout)
     for part in parts:
-        out.print(part)
+        out.print(tables.rich(part) if isinstance(part, Table) else part)
 
 
-def result(document: Any, as_json: bool, *parts: RenderableType) -> None:
+def result(document: Any, as_json: bool, *parts: RenderableType | Table) -> None:
     """Print a result, as one JSON document or as text and tables."""
     if as_json:
         show_json(document)
@@ -49,13 +50,3 @@ def stopped(words: Iterable[str]) -> Exit:
     """Say which command continues the work that Ctrl-C stopped; returns the exit to raise, with code 130."""
     say(f"Stopped. Continue with: {shlex.join(words)}")
     return Exit(130)
-
-
-def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], right: bool = True) -> Table:
-    """A table for the terminal. right: align all columns but the first to the right, for numbers."""
-    grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for column, heading in enumerate(headings):
-        grid.add_column(heading, justify="right" if right and column > 0 else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    return grid

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from hiersrec import Candidates, Recommender
 from hiersrec.cli import printing, split_list
+from hiersrec.serving.render import render
 
 
 def command(  # more than ten parameters: they are the flags
@@ -39,10 +41,6 @@ def command(  # more than ten parameters: they are the flags
     json: Annotated[bool, typer.Option("--json", help="Print a list with one answer for each session.")] = False,
 ) -> None:
     """Recommend the next items of live sessions."""
-    from hiersrec.retrieval.candidates import Candidates
-    from hiersrec.serving.recommender import Recommender
-    from hiersrec.serving.render import render
-
     sessions = [split_list(ids) for ids in session]
     chosen = None
     if (candidates, top, share) != (None, None, None):
@@ -62,4 +60,4 @@ def command(  # more than ten parameters: they are the flags
     ranked = chosen or recommender.candidates
     catalog_size = None if ranked.policy == "all" else recommender.catalog_size
     texts = [part for answer in answers for part in (*render(answer, catalog_size), "")]
-    printing.result([answer.to_dict() for answer in answers], json, *texts)
+    printing.result(answers.to_dicts(), json, *texts)

@@ -1,13 +1,12 @@
 """`hiersrec reproduce NAME --dataset NAME --out DIR`: a table or figure of the paper, and its runs."""
 
 import shlex
-import sys
-from json import loads
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import hiersrec
 from hiersrec.cli import printing
 
 
@@ -26,27 +25,27 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print each NAME.json.")] = False,
 ) -> None:
     """Make tables and figures of the paper, with the runs behind them."""
-    from hiersrec.reproduction._bench import open_bench
-    from hiersrec.reproduction._reproduce import members, reproduce
-    from hiersrec.training.progress import ProgressBar
-    from hiersrec.writing import tables
-
-    names = members(name)
     flags = {"--dataset": dataset, "--source": source, "--data": data, "--out": out, "--seeds": seeds}
     words = [word for flag, value in flags.items() if value is not None for word in (flag, str(value))]
     again = ["hiersrec", "reproduce", name, *words, "--budget", budget]
-    bar = ProgressBar(printing.console(sys.stderr))
     documents, files = {}, []
     try:
-        bench = open_bench(dataset, source, data, out, seeds, budget, shlex.join(again), bar)
-        for member, output, written in reproduce(bench, names):
-            bar.end()
-            files += written
+        made = hiersrec.reproduce(
+            name,
+            out=out,
+            dataset=dataset,
+            source=source,
+            data=data,
+            seeds=seeds,
+            budget=budget,
+            command=shlex.join(again),
+        )
+        for output in made:
+            files += output.files
             if json:
-                documents[member] = loads((out / f"{member}.json").read_text(encoding="utf-8"))
+                documents[output.name] = output.document
             else:
-                printing.show(tables.rich(output.table), "")
+                printing.show(output.table, "")
     except KeyboardInterrupt:
-        bar.end()
         raise printing.stopped(again) from None
     printing.result(documents, json, f"Written to {out}: {', '.join(files)}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+import hiersrec
+
 
 def command(
     bundle: Annotated[Path, typer.Argument(help="A bundle, made by export.", metavar="BUNDLE")],
@@ -18,7 +20,4 @@ def command(
 
     If HIERSREC_API_KEY is set in the environment, clients must send it in the header X-API-Key.
     """
-    from hiersrec.http.app import ServiceSettings
-    from hiersrec.http.server import serve
-
-    serve(bundle, ServiceSettings(queue, timeout), host, port, workers)
+    hiersrec.serve(bundle, host=host, port=port, workers=workers, queue=queue, timeout=timeout)

@@ -1,12 +1,12 @@
 """`hiersrec train DIR --out RUN`: a dataset folder and a recipe -> a run folder."""
 
-import sys
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import hiersrec
+from hiersrec.api import processes
 from hiersrec.cli import printing
 from hiersrec.errors import DEFAULT_RECIPE
 
@@ -42,44 +42,24 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
     """Train a recipe on a dataset folder."""
-    from hiersrec.build import RECIPE
-    from hiersrec.recipe_file import find_recipe, read_recipe
-    from hiersrec.store.dataset import Dataset
-    from hiersrec.training.distributed import launch_command, process_group
-    from hiersrec.training.fit import train
-    from hiersrec.training.progress import ProgressBar
-    from hiersrec.training.warm_start.transfer import origin_recipe
-
-    overrides = [*(set_ or []), *([] if seed is None else [f"training.seed={seed}"])]
-    if teacher:
-        overrides.append(f"training.teachers={dumps([str(run) for run in teacher], ensure_ascii=False)}")
-    bar = ProgressBar(printing.console(sys.stderr))
     try:
-        with process_group(report=lambda error: printing.say(f"Error: {error}")) as processes:
-            with processes.synchronized():
-                dataset = Dataset.open(folder)
-                if recipe is None and resume and (out / RECIPE).is_file():
-                    path = out / RECIPE
-                elif recipe is None and init_from is not None:
-                    path = origin_recipe(init_from)
-                else:
-                    path = find_recipe(recipe or DEFAULT_RECIPE, dataset.name)
-                chosen = read_recipe(path, overrides)
-            document = train(
-                dataset,
-                chosen,
-                out,
-                bar,
-                init_from=init_from,
-                resume=resume,
-                overwrite=overwrite,
-                processes=processes,
-            )
+        trained = hiersrec.train(
+            folder,
+            recipe,
+            out=out,
+            overrides=set_ or [],
+            init_from=init_from,
+            teachers=teacher or [],
+            seed=seed,
+            resume=resume,
+            overwrite=overwrite,
+        )
     except KeyboardInterrupt:
-        bar.end()
-        again = [*launch_command(), "train", str(folder), "--out", str(out)]
+        again = [*processes.launch_command(), "train", str(folder), "--out", str(out)]
         again += [] if recipe is None else ["--recipe", recipe]
-        again += [word for override in overrides for word in ("--set", override)]
+        again += [word for override in set_ or [] for word in ("--set", override)]
+        again += [word for run in teacher or [] for word in ("--teacher", str(run))]
+        again += [] if seed is None else ["--seed", str(seed)]
         raise printing.stopped([*again, "--resume"]) from None
-    if processes.first:
-        printing.result(document, json, f"Run folder: {out}", f"Next: hiersrec evaluate {out}")
+    if processes.is_first():
+        printing.result(trained.document, json, f"Run folder: {out}", f"Next: hiersrec evaluate {out}")

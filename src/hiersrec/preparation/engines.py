@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hiersrec.errors import UnknownName, did_you_mean
 from hiersrec.preparation.engine import Engine
@@ -21,6 +22,12 @@ def check(name: str) -> None:
     if name not in (DUCKDB, LOCAL_SPARK) and not SPARK.fullmatch(name):
         near = did_you_mean(name, (DUCKDB, LOCAL_SPARK, "spark://HOST:PORT"))
         raise UnknownName(f"There is no --engine '{name}'. {near}")
+
+
+def engine_of(table: Any) -> str:
+    """The engine that a DataFrame of Spark belongs to."""
+    master = str(table.sparkSession.sparkContext.master)
+    return LOCAL_SPARK if master.startswith("local") else master
 
 
 @contextmanager

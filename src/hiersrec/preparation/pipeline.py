@@ -23,6 +23,7 @@ from hiersrec.preparation.source import Source, describe_files, parts
 from hiersrec.store.catalog import EVENT_TYPES
 from hiersrec.store.folder import new_folder, seal
 from hiersrec.store.sessions import Sessions
+from hiersrec.store.statistics import held_out
 from hiersrec.store.unseen import UNSEEN
 from hiersrec.types import Say
 
@@ -98,7 +99,7 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     say(f"prepare: split {facts['rule']}: {counts} sessions")
     if settings.split.hold_out_items:
         left, assigned, facts = hold_out(engine, left, assigned, settings.split, facts)
-        say(f"prepare: hold out items: {statistics.held_out(facts)}")
+        say(f"prepare: hold out items: {held_out(facts)}")
     columns = ["item_id", "part", "number", *sessions.order_columns(left)]
     columns += ["event_type"] if "event_type" in left.columns else []
     with_part = engine.keep("events_split", left.join(assigned, "session").select(columns))

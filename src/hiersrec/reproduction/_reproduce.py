@@ -14,7 +14,7 @@ ALL = "all"
 
 def members(name: str) -> list[str]:
     """The tables and figures that a name stands for; raises UnknownName."""
-    known = registry.names("reproduce")
+    known = registry.names("reproduction")
     if name == ALL:
         return known
     if name not in known:
@@ -28,7 +28,7 @@ def reproduce(bench: Bench, names: Sequence[str]) -> Iterator[tuple[str, Output,
     Raises BadInput if the dataset has no categories, MissingExtra without matplotlib, which all but table 2 need, and
     BadFolder if OUT/runs has runs with other settings.
     """
-    modules = {name: registry.load("reproduce", name) for name in names}
+    modules = {name: registry.load("reproduction", name) for name in names}
     needed = list(dict.fromkeys(recipe for module in modules.values() for recipe in module.RECIPES))
     if needed and not bench.dataset.catalog.levels:
         raise BadInput(

@@ -3,10 +3,18 @@
 A reason says what a part of the model *adds* to a score. It doesn't say why somebody would want the item.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hiersrec import frames
 from hiersrec.types import ExternalId
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN = 5
+"""Sessions, and items of each, that a repr shows."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +97,52 @@ class Recommendations:
     def to_dict(self) -> dict[str, Any]:
         """The same as dicts, lists, text and numbers."""
         return asdict(self)
+
+
+class Answers(list[Recommendations]):
+    """The answers to sessions, in their order; as a table they have a row for each recommended item.
+
+    session_ids: what each session is called in the table; by default its number, from 0.
+    """
+
+    def __init__(self, answers: Iterable[Recommendations], session_ids: Sequence[ExternalId] | None = None) -> None:
+        super().__init__(answers)
+        self.session_ids = list(range(len(self))) if session_ids is None else list(session_ids)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """session_id, rank (from 1), item_id, title where items have one, score, source: lists of equal length."""
+        rows = [(name, item) for name, answer in zip(self.session_ids, self, strict=True) for item in answer.items]
+        columns: dict[str, list[Any]] = {"session_id": [name for name, _ in rows]}
+        for field in ("rank", "item_id", "title", "score", "source"):
+            columns[field] = [getattr(item, field) for _, item in rows]
+        if not any(title is not None for title in columns["title"]):
+            del columns["title"]
+        return columns
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The answers as dicts, lists, text and numbers, with reasons where they were requested."""
+        return [answer.to_dict() for answer in self]
+
+    def to_arrow(self) -> "pa.Table":
+        """The table of `columns` as an Arrow table; raises MissingExtra without PyArrow."""
+        return frames.to_arrow(self.columns())
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """The table of `columns` as a frame of "pandas" or "polars"; by default of the one that is installed."""
+        return frames.to_frame(self.columns(), library)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{name}: {', '.join(item.title or str(item.item_id) for item in answer.items[:SHOWN])}"
+            + (f", ... ({len(answer.items)} items)" if len(answer.items) > SHOWN else "")
+            for name, answer in zip(self.session_ids[:SHOWN], self, strict=False)
+        ]
+        more = [f"... ({len(self)} sessions)"] if len(self) > SHOWN else []
+        return "\n".join([f"Answers to {len(self)} session{'' if len(self) == 1 else 's'}", *lines, *more])
+
+    def _repr_html_(self) -> str:
+        columns = self.columns()
+        columns["score"] = [f"{score:.3f}" for score in columns["score"]]
+        return frames.to_html(
+            "", list(columns), ([str(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+        )

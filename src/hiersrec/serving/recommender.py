@@ -18,17 +18,16 @@ from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
-from hiersrec.serving.answers import Item, Reason, Recommendations, SeenItem
+from hiersrec.serving.answers import Answers, Item, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
 from hiersrec.serving.filters import items_under, listed_ids
+from hiersrec.serving.session_frame import sessions_of_frame
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
 from hiersrec.store.item_catalog import ItemCatalog, repr_of
-from hiersrec.types import Batch, ExternalId, Float64, Int32
+from hiersrec.types import Batch, ExternalId, Float64, Frame, Int32
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from hiersrec.serving.bundle import Bundle
 
 BATCH = 256
@@ -80,6 +79,10 @@ class Recommender:
         version = bundle.document["model_version"]
         return cls(bundle.catalog, bundle.ranker, candidates=bundle.candidates, model_version=version)
 
+    def __repr__(self) -> str:
+        source = f"run in {self.run}" if self.run is not None else f"bundle, version {self.model_version}"
+        return f"Recommender of {self.catalog_size:,} items, from a {source}"
+
     @property
     def catalog_size(self) -> int:
         return self.catalog.num_items
@@ -89,10 +92,10 @@ class Recommender:
         """Items of a session that the model looks at, the newest."""
         return self.ranker.max_length
 
-    def add_items(self, items: "str | Path | pa.Table") -> "Recommender":
+    def add_items(self, items: str | Path | Frame) -> "Recommender":
         """A recommender of the same model that knows new items too, without retraining; this one stays as it is.
 
-        items: a file, folder or Arrow table with the columns that the prepared items table had; rows of items that are
+        items: a file, a folder or a frame with the columns that the prepared items table had; rows of items that are
         known are ignored. For a folder to keep, see `hiersrec add-items`. Raises BadRecipe if the model can't score
         new items (the default recipe can), BadInput if this one was not loaded from a run folder, or if the
         items don't fit or none is new.
@@ -103,7 +106,7 @@ class Recommender:
             raise BadInput("Items can be added only to a recommender that Recommender.load opened from a run folder.")
         folder = Path(tempfile.mkdtemp(prefix="hiersrec-"))
         try:
-            add_items(self.run, Path(items) if isinstance(items, str) else items, folder / "run", lambda _: None)
+            add_items(self.run, items, folder / "run", lambda _: None)
             larger = Recommender.load(folder / "run")
         except BaseException:
             shutil.rmtree(folder)
@@ -113,7 +116,7 @@ class Recommender:
 
     def recommend(
         self,
-        sessions: Sequence[Sequence[ExternalId]],
+        sessions: Sequence[Sequence[ExternalId]] | Frame,
         k: int = 20,
         *,
         explain: bool = False,
@@ -123,8 +126,10 @@ class Recommender:
         deny: Sequence[ExternalId] | None = None,
         categories: Sequence[Sequence[str]] | None = None,
         per_category: int | None = None,
-    ) -> list[Recommendations]:
+    ) -> Answers:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
+
+        sessions: lists of item ids, or a frame of events or of lists (see serving/session_frame.py).
 
         Unknown ids are reported and ignored; a session without a known id gets the most popular items. `explain`
         adds the likeliest categories and the reasons of each item. With `candidates` only those of each session are
@@ -146,6 +151,9 @@ class Recommender:
                 "This model has no reasons to give: only recipes with [[tasks]] split their scores into parts. "
                 f"Ask without explain, or train with --recipe {DEFAULT_RECIPE}."
             )
+        session_ids: list[ExternalId] | None = None
+        if isinstance(sessions, Frame):
+            session_ids, sessions = sessions_of_frame(sessions)
         for session in sessions:
             if isinstance(session, str | bytes) or not isinstance(session, Iterable):
                 raise BadInput(
@@ -167,7 +175,7 @@ class Recommender:
         answers: list[Recommendations] = []
         for start in range(0, len(sessions), BATCH):
             answers += self._answer(sessions[start : start + BATCH], request, explain)
-        return answers
+        return Answers(answers, session_ids)
 
     def _answer(
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool

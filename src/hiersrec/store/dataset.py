@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadFolder, BadInput, did_you_mean
+from hiersrec.frames import to_html
+from hiersrec.store import statistics
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
@@ -28,18 +30,31 @@ class TrainingData:
     """Whether the validation sessions come after the training sessions; otherwise they cover the same time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
-    """A dataset folder."""
+    """A dataset folder, made by `hiersrec.prepare`."""
 
     folder: Path
     document: dict[str, Any]
     """Its dataset.json: settings, counts, statistics."""
 
     @classmethod
-    def open(cls, folder: Path) -> "Dataset":
+    def open(cls, folder: str | Path) -> "Dataset":
         """Check the seal and open; arrays are memory-mapped on first use. Raises BadFolder."""
-        return cls(folder, open_seal(folder, "dataset"))
+        return cls(Path(folder), open_seal(Path(folder), "dataset"))
+
+    def __repr__(self) -> str:
+        facts = self.document["statistics"]
+        training, validation, test = (facts[f"{part}_sessions"] for part in ("training", "validation", "test"))
+        levels = len(facts["categories"])
+        return (
+            f"Dataset '{self.name}' in {self.folder}: {facts['items']:,} items, {levels} category "
+            f"level{'' if levels == 1 else 's'}; {training - validation:,} training, {validation:,} validation and "
+            f"{test:,} test sessions"
+        )
+
+    def _repr_html_(self) -> str:
+        return to_html(f"Dataset {self.name}", ("statistic", "value"), statistics.table(self.document))
 
     @property
     def name(self) -> str:

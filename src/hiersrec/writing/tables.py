@@ -1,4 +1,4 @@
-"""A table of formatted cells -> Markdown, LaTeX, the terminal; and its numbers as JSON.
+"""A table of formatted cells -> Markdown, LaTeX, HTML, the terminal; and its numbers as JSON.
 
 Cells come formatted; here they are only escaped and aligned, the first column left, the others right. The best cells
 are bold, the second best underlined.
@@ -15,6 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from hiersrec.errors import BadFolder
+from hiersrec.frames import to_html
 from hiersrec.store.folder import write_text
 
 MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_`<>[]"} | {"\n": " "})
@@ -87,6 +88,11 @@ def latex(table: Table) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def html(table: Table) -> str:
+    """The table for a notebook."""
+    return to_html(table.title, table.headings, table.rows, table.notes)
 
 
 def rich(table: Table) -> RichTable:

@@ -10,8 +10,8 @@ from hiersrec.preparation.features.new_items import encode_new
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import Metadata, PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source
-from hiersrec.preparation.statistics import table
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.statistics import table
 from tests.preparation.tables import contents, events, items, write
 
 KINDS = {

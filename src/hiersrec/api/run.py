@@ -1,0 +1,253 @@
+"""`Run`: a trained model in its run folder, and all that can be done with it."""
+
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiersrec.api.report import Report
+from hiersrec.api.reporting import reporting
+from hiersrec.errors import BadInput, named_extras
+from hiersrec.frames import to_html
+from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.serving.answers import Answers
+from hiersrec.serving.recommender import Recommender
+from hiersrec.store.folder import open_seal
+from hiersrec.types import ExternalId, Frame
+
+if TYPE_CHECKING:
+    from hiersrec.config import Recipe
+    from hiersrec.store.dataset import Dataset
+
+
+class Run:
+    """A finished run folder: the trained model, its catalogue and its recipe. Made by `train`, opened by `Run.open`."""
+
+    def __init__(self, folder: Path, document: dict[str, Any], dataset: "Dataset | None" = None) -> None:
+        self.folder = folder
+        self.document = document
+        """Its run.json: recipe, versions, dataset, best epoch."""
+        self._dataset = dataset  # whose folder may be temporary
+
+    @classmethod
+    def open(cls, folder: str | Path, *, dataset: "Dataset | None" = None) -> "Run":
+        """Open a run folder; the model is loaded when it is first needed.
+
+        dataset: the dataset that it is evaluated on; by default that in the folder it was trained on. Raises BadFolder.
+        """
+        return cls(Path(folder), open_seal(Path(folder), "run"), dataset)
+
+    @property
+    def recipe(self) -> "Recipe":
+        """The recipe with every setting."""
+        with named_extras():
+            from hiersrec.build import RECIPE
+            from hiersrec.recipe_file import read_recipe
+
+        return read_recipe(self.folder / RECIPE)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A record for each epoch: losses, validation metrics, seconds."""
+        lines = (self.folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @cached_property
+    def recommender(self) -> Recommender:
+        """The model, loaded, with its catalogue."""
+        return Recommender.load(self.folder)
+
+    def evaluate(
+        self,
+        split: str = "test",
+        *,
+        data: "Dataset | str | Path | None" = None,
+        k: int = 20,
+        last_only: bool = False,
+        exclude_seen: bool = False,
+        candidates: str | Candidates = "all",
+        top: int | None = None,
+        share: float | None = None,
+        keep: float | None = None,
+        progress: bool = True,
+    ) -> Report:
+        """Rank the next item of every prefix of a split; metrics and ranks are also written into the run folder.
+
+        Args:
+            split: "test", "valid" or "train".
+            data: A dataset, or its folder, in place of the one that the run was trained on.
+            k: Length of the lists.
+            last_only: Only the last item of a session is a target.
+            exclude_seen: Items of the session are not listed.
+            candidates: Items to rank: "all", "category" (those of the likeliest categories), "random" (as many).
+            top: Candidates: how many of the best categories of each level.
+            share: Choose `top` on the validation sessions: at most this share of the catalogue, such as 0.04.
+            keep: Choose `top` on the validation sessions: at least this part of the full MRR, such as 0.995.
+            progress: Show a bar on standard error.
+
+        Raises:
+            BadInput: An argument is wrong, or the dataset has other items than the run was trained on.
+            BadFolder: The dataset's folder is gone; name it with `data`.
+
+        """
+        with named_extras():
+            from hiersrec.evaluate_run import evaluate_run
+            from hiersrec.evaluation.choose_candidates import CandidateGoal
+            from hiersrec.evaluation.evaluate import EvaluationOptions
+            from hiersrec.training.progress import progress_stage
+
+        goal, chosen = None, candidates if isinstance(candidates, Candidates) else Candidates()
+        if share is None and keep is None:
+            chosen = chosen if isinstance(candidates, Candidates) else Candidates(policy=candidates, top=top)
+        elif top is None:
+            policy = chosen.policy if isinstance(candidates, Candidates) else candidates
+            goal = CandidateGoal(policy=policy, share=share, keep=keep)
+        else:
+            raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
+        options = EvaluationOptions(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
+        dataset = data or self._dataset
+        folder = None if dataset is None else Path(dataset) if isinstance(dataset, str | Path) else dataset.folder
+        with (
+            reporting(progress) as reporter,
+            progress_stage(reporter, "choose top on validation") as choosing,
+            progress_stage(reporter, "evaluate") as report,
+        ):
+            return Report(evaluate_run(self.folder, folder, split, options, goal, report, choosing))
+
+    def recommend(
+        self,
+        sessions: Sequence[Sequence[ExternalId]] | Frame,
+        k: int = 20,
+        *,
+        explain: bool = False,
+        exclude_seen: bool = False,
+        candidates: Candidates | None = None,
+        allow: Sequence[ExternalId] | None = None,
+        deny: Sequence[ExternalId] | None = None,
+        categories: Sequence[Sequence[str]] | None = None,
+        per_category: int | None = None,
+    ) -> Answers:
+        """The k best next items of each session; see `Recommender.recommend`."""
+        return self.recommender.recommend(
+            sessions,
+            k,
+            explain=explain,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+            allow=allow,
+            deny=deny,
+            categories=categories,
+            per_category=per_category,
+        )
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        data: "Dataset | str | Path | None" = None,
+        candidates: Candidates = ALL,
+        slabs: str = "float32",
+        int8: bool = False,
+        overwrite: bool = False,
+        progress: bool = True,
+    ) -> Recommender:
+        """Write a bundle, which recommends and serves without PyTorch; returns it opened.
+
+        Args:
+            out: The bundle folder to make.
+            data: A dataset, or its folder: the exported graph is compared with the model on its validation sessions.
+            candidates: The items that the bundle ranks where a call or request names none.
+            slabs: Type of the vectors that are read first: "float32", or "int8" (a quarter as much to read).
+            int8: Quantize the encoder's weights to int8.
+            overwrite: Replace an older bundle.
+            progress: Tell each step on standard error.
+
+        Raises:
+            BadRecipe: The recipe can't be exported.
+            MissingExtra: ONNX is not installed.
+
+        """
+        with named_extras():
+            from hiersrec.export_run import export
+
+        dataset = data or self._dataset
+        folder = None if dataset is None else Path(dataset) if isinstance(dataset, str | Path) else dataset.folder
+        with reporting(progress) as reporter:
+            export(
+                self.folder,
+                Path(out),
+                reporter.say,
+                data=folder,
+                candidates=candidates,
+                slabs=slabs,
+                int8_encoder=int8,
+                overwrite=overwrite,
+            )
+        return Recommender.load(out)
+
+    def add_items(
+        self,
+        items: str | Path | Frame,
+        *,
+        out: str | Path | None = None,
+        vectors: str | Sequence[str] = (),
+        overwrite: bool = False,
+        progress: bool = True,
+    ) -> "Run":
+        """A run of the same model that knows new items too, without retraining; this one stays as it is.
+
+        Args:
+            items: The new items, with the columns that the prepared items had: a file, a folder, or a frame.
+            out: The run folder to make. If left out, a temporary one that is removed with the returned object.
+            vectors: "NAME=FILE.npy" for each column whose vectors lie in a file, a row for each row of `items`.
+            overwrite: Replace an older run folder.
+            progress: Tell each step on standard error.
+
+        Raises:
+            BadRecipe: The model can't score items that it was not trained on; the default recipe's can.
+            BadInput: The items don't fit, or none is new.
+
+        """
+        with named_extras():
+            from hiersrec.add_items import add_items
+
+        folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "run" if out is None else Path(out)
+        names = (vectors,) if isinstance(vectors, str) else tuple(vectors)
+        try:
+            with reporting(progress) as reporter:
+                add_items(self.folder, items, folder, reporter.say, vectors=names, overwrite=overwrite)
+        except BaseException:
+            if out is None:
+                shutil.rmtree(folder.parent, ignore_errors=True)
+            raise
+        larger = Run.open(folder, dataset=self._dataset)
+        if out is None:
+            weakref.finalize(larger, shutil.rmtree, folder.parent, ignore_errors=True)
+        return larger
+
+    def __repr__(self) -> str:
+        facts, best = self.document, self.document["best"]
+        text = f"Run of {facts['recipe']} on {facts['dataset']['name']} in {self.folder}: "
+        text += f"{facts['parameters']:,} parameters"
+        if best.get("epoch"):
+            text += f", best epoch {best['epoch']} of {len(self.history)}"
+        if "valid_mrr@20" in best:
+            text += f", validation MRR@20 {best['valid_mrr@20']:.2%}"
+        return text
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                str(record["epoch"]),
+                f"{sum(record['loss'].values()):.4f}",
+                *(f"{record['valid'][name]:.2%}" if "valid" in record else "" for name in ("mrr@20", "hits@20")),
+                f"{record['train_s']:.0f}",
+            )
+            for record in self.history
+        ]
+        headings = ("epoch", "sum of the losses", "validation MRR@20", "HITS@20", "seconds")
+        return to_html(repr(self), headings, rows)

@@ -1,0 +1,125 @@
+"""`tune(dataset, recipe)`: a recipe's [search] -> the settings that are best on the validation sessions."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hiersrec.api.recipes import Overrides, as_texts
+from hiersrec.api.reporting import reporting
+from hiersrec.api.result import Result, transposed
+from hiersrec.errors import DEFAULT_RECIPE, named_extras
+from hiersrec.store.dataset import Dataset
+from hiersrec.writing.tables import Table
+
+
+class Search(Result):
+    """A search of settings: its trials, and the best recipe, ready for `train`."""
+
+    def __init__(self, document: dict[str, Any], folder: Path) -> None:
+        super().__init__(document)
+        self.folder = folder
+
+    @property
+    def best(self) -> Path:
+        """The best recipe, as a .toml file."""
+        return self.folder / "best.toml"
+
+    def parts(self) -> Iterator[str | Table]:
+        """The trials, best first, those that failed, and what the search gained."""
+        from hiersrec.tuning.progress import shown
+
+        study, trials = self.document["study"], self.document["trials"]
+        searched = list(study["search"])
+        title = f"{study['recipe']['name']} on {study['dataset']['name']}, validation sessions"
+        finished = [trial for trial in trials if trial["state"] == "finished"]
+        finished.sort(key=lambda trial: -trial["valid"]["mrr@20"])
+        rows = [
+            (
+                str(trial["number"]),
+                *(shown(trial["settings"][name]) for name in searched),
+                *(f"{trial['valid'][metric]:.2%}" for metric in ("mrr@20", "hits@20")),
+                str(trial["epochs"]),
+                f"{trial['seconds']:,.0f}",
+            )
+            for trial in finished
+        ]
+        headings = [name.replace(".", ".\n") for name in searched]  # long names would leave no room for the numbers
+        yield Table(title, ("trial", *headings, "mrr@20", "hits@20", "epochs", "seconds"), tuple(rows))
+        for trial in trials:
+            if trial["state"] == "failed":
+                yield f"Trial {trial['number']} failed: {trial['reason']}"
+        number, best = self.document["best"], finished[0]["valid"]["mrr@20"]
+        if self.document["gain"] is None:
+            yield f"Trial {number} is best, mrr@20 {best:.2%}; the unchanged recipe, trial 1, failed."
+        elif number == 1:
+            yield f"The unchanged recipe, trial 1, is best: mrr@20 {best:.2%}."
+        else:
+            before = best - self.document["gain"]["mrr@20"]
+            yield f"Trial {number} is best: mrr@20 {best:.2%}; the unchanged recipe, trial 1, has {before:.2%}."
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each trial: number, state, its settings, validation metrics, epochs, seconds."""
+        return transposed(
+            [
+                {
+                    "number": trial["number"],
+                    "state": trial["state"],
+                    **trial["settings"],
+                    **(trial["valid"] or {}),
+                    "epochs": trial["epochs"],
+                    "seconds": trial["seconds"],
+                }
+                for trial in self.document["trials"]
+            ]
+        )
+
+
+def tune(
+    dataset: Dataset | str | Path,
+    recipe: str | Path = DEFAULT_RECIPE,
+    *,
+    out: str | Path | None = None,
+    trials: int = 20,
+    seed: int = 0,
+    overrides: Overrides = (),
+    progress: bool = True,
+) -> Search:
+    """Search the settings that a recipe's table [search] names, on the validation sessions only.
+
+    Args:
+        dataset: A dataset, or its folder.
+        recipe: Name of a recipe with a [search], or a .toml file.
+        out: The folder of the search; an unfinished one there is continued. If left out, a temporary one that is
+            removed with the returned object.
+        trials: Trials in total; the first is the recipe unchanged.
+        seed: Seed of the search.
+        overrides: Settings to change, and to fix there.
+        progress: Show a bar on standard error.
+
+    Raises:
+        BadRecipe: The [search] is missing or wrong, or every trial failed.
+        BadFolder: `out` is something else.
+        MissingExtra: Optuna is not installed.
+
+    """
+    with named_extras():
+        from hiersrec.recipe_file import find_recipe
+        from hiersrec.tuning.study import tune as tune_recipe
+
+    opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    path = find_recipe(str(recipe), opened.name)
+    folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "search" if out is None else Path(out)
+    try:
+        with reporting(progress) as reporter:
+            document = tune_recipe(opened, path, as_texts(overrides), folder, reporter, trials=trials, seed=seed)
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder.parent, ignore_errors=True)
+        raise
+    search = Search(document, folder)
+    if out is None:
+        weakref.finalize(search, shutil.rmtree, folder.parent, ignore_errors=True)
+    return search

@@ -1,0 +1,125 @@
+"""Tables of Python libraries, in and out.
+
+In: whatever has `__arrow_c_stream__`, the Arrow PyCapsule interface: frames of pandas and polars, tables of PyArrow,
+relations of DuckDB, tables of Ibis. Out: columns as an Arrow table, a frame of pandas or polars, or HTML. None of these
+libraries is required here; PyArrow is, to read a frame.
+"""
+
+import html
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hiersrec.errors import BadInput, HiersrecError, did_you_mean, named_extras
+from hiersrec.types import Frame
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LIBRARIES = ("pandas", "polars")
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+"""The column that pandas makes of an index without a name."""
+MOST_ROWS = 60
+"""Rows that HTML shows."""
+
+
+def read_frame(frame: Frame) -> "pa.RecordBatchReader":
+    """The rows of a frame, batch by batch, in plain types: text, not views of text or dictionaries of it.
+
+    An index of pandas without a name is left out; one with a name is a column. Raises BadInput if a column can't be
+    converted to Arrow, MissingExtra without PyArrow.
+    """
+    with named_extras():
+        import pyarrow as pa
+    try:
+        reader = pa.RecordBatchReader.from_stream(frame)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise BadInput(
+            f"A {type(frame).__name__} can't be converted to Arrow: {error}. Give each column values of one type."
+        ) from error
+    columns = [number for number, name in enumerate(reader.schema.names) if not UNNAMED_INDEX.fullmatch(name)]
+    kept = [reader.schema.field(number) for number in columns]
+    schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in kept])
+
+    def batches() -> "Iterable[pa.RecordBatch]":
+        for batch in reader:
+            yield pa.RecordBatch.from_arrays([batch.column(number) for number in columns], schema=pa.schema(kept)).cast(
+                schema
+            )
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _plain(kind: "pa.DataType") -> "pa.DataType":
+    """The type that the values of a column have in files: text for views, large text and dictionaries of text."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if types.is_string_view(kind) or types.is_large_string(kind):
+        return pa.string()
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_plain(kind.value_type), kind.list_size)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_list_view(kind) or types.is_large_list_view(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind
+
+
+def write_frame(frame: Frame, path: Path) -> Path:
+    """Write a frame to a Parquet file, in batches; returns the path."""
+    reader = read_frame(frame)
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(path, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+    return path
+
+
+def to_arrow(columns: Mapping[str, Sequence[Any]]) -> "pa.Table":
+    """Columns of Python values as an Arrow table; raises MissingExtra without PyArrow."""
+    with named_extras():
+        import pyarrow as pa
+    return pa.table({name: pa.array(values) for name, values in columns.items()})
+
+
+def to_frame(columns: Mapping[str, Sequence[Any]], library: str | None = None) -> Any:
+    """Columns of Python values as a DataFrame of `library`, "pandas" or "polars".
+
+    By default of pandas if it is installed, else of polars. Raises HiersrecError where it is not installed.
+    """
+    if library is not None and library not in LIBRARIES:
+        raise BadInput(f"There are frames of pandas and polars, not of '{library}'. {did_you_mean(library, LIBRARIES)}")
+    installed = [name for name in LIBRARIES if importlib.util.find_spec(name) is not None]
+    wanted = [name for name in installed if library in (None, name)]
+    if not wanted:
+        raise HiersrecError(
+            f"A frame needs {library or 'pandas or polars'}, which is not installed. Install it with pip, or use "
+            "to_dicts()."
+        )
+    make: Callable[[dict[str, Any]], Any] = importlib.import_module(wanted[0]).DataFrame
+    return make({name: list(values) for name, values in columns.items()})
+
+
+def to_html(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()) -> str:
+    """A table of formatted cells for notebooks: the first column left, the others right; at most MOST_ROWS rows."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        aligned = (
+            f'<{tag} style="text-align:{"right" if number else "left"}">{html.escape(str(cell))}</{tag}>'
+            for number, cell in enumerate(cells)
+        )
+        return f"<tr>{''.join(aligned)}</tr>"
+
+    remaining = iter(rows)
+    body = "".join(line(row, "td") for row in islice(remaining, MOST_ROWS))
+    hidden = sum(1 for _ in remaining)
+    below = [*notes, *([f"{hidden:,} more rows"] if hidden else [])]
+    caption = f'<caption style="text-align:left">{html.escape(title)}</caption>' if title else ""
+    head = f"<thead>{line(headings, 'th')}</thead>"
+    return f"<table>{caption}{head}<tbody>{body}</tbody></table>" + "".join(f"<p>{html.escape(n)}</p>" for n in below)
