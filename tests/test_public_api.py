@@ -1,7 +1,10 @@
 """What `import hiersrec` offers, and what it must not cost."""
 
+import ast
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -11,11 +14,46 @@ import hiersrec
 HEAVY = ("torch", "ibis", "duckdb", "pandas", "scipy", "typer")
 
 
-def test_all_is_sorted_and_complete() -> None:
-    public = {name for name, value in vars(hiersrec).items() if name[0] != "_" and not isinstance(value, ModuleType)}
+def test_all_is_sorted_and_every_name_is_there() -> None:
+    assert hiersrec.__all__ == sorted({*hiersrec.MODULES, "__version__"}) == dir(hiersrec)
+    for name in hiersrec.__all__:
+        value = getattr(hiersrec, name)
+        assert value.__doc__
+        assert not isinstance(value, ModuleType), "a folder of that name would take the place of the function"
 
-    assert hiersrec.__all__ == sorted({*public, "__version__"})
-    assert "Recommender" in public
+
+def test_the_names_for_type_checkers_are_those_that_are_imported() -> None:
+    tree = ast.parse(Path(hiersrec.__file__).read_text(encoding="utf-8"))
+    [checked] = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = {
+        alias.name: str(node.module).removeprefix("hiersrec.")
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported == hiersrec.MODULES
+
+
+def test_an_unknown_name_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="module 'hiersrec' has no attribute 'fit'"):
+        _ = hiersrec.fit
+
+
+def test_arguments_are_those_of_the_command_line() -> None:
+    """Every flag is a parameter of the same name; what differs is named here, with its counterpart."""
+    from hiersrec.cli import compare, prepare, serve, train, tune
+
+    renamed = {
+        "train": {"folder": "dataset", "set_": "overrides", "teacher": "teachers"},
+        "tune": {"folder": "dataset", "set_": "overrides"},
+        "compare": {"metric": "metrics", "out": None},  # Comparison.save
+    }
+    for command in (compare, prepare, serve, train, tune):
+        verb = command.__name__.rpartition(".")[2]
+        flags = set(inspect.signature(command.command).parameters) - {"json"}
+        flags = {renamed.get(verb, {}).get(flag, flag) for flag in flags} - {None}
+        parameters = set(inspect.signature(getattr(hiersrec, verb)).parameters)
+        assert parameters - {"progress", "callbacks"} == flags, verb
 
 
 @pytest.mark.parametrize("module", ["hiersrec", "hiersrec.serving.recommender"])

@@ -1,6 +1,8 @@
 """`hiersrec export` as people type it."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -30,9 +32,14 @@ def test_export_then_recommend(toy_run, tmp_path) -> None:
     assert answer["candidates"] == 24  # one department of two, more than the share, and the fewest possible
 
 
-def test_it_says_where_it_is_and_what_comes_next(toy_run, tmp_path, monkeypatch) -> None:
+def test_it_says_where_it_is_and_what_comes_next(toy_run, toy_bundle, tmp_path, monkeypatch) -> None:
     out, asked = tmp_path / "bundle", []
-    monkeypatch.setattr("hiersrec.export_run.export", lambda *args, **options: asked.append((args[:2], options)))
+
+    def copied(run: Path, out: Path, _: object, **options: object) -> None:
+        asked.append(((run, out), options))
+        shutil.copytree(toy_bundle, out)  # a graph is slow to make
+
+    monkeypatch.setattr("hiersrec.export_run.export", copied)
     done = CliRunner().invoke(app, ["export", str(toy_run), "--out", str(out), "--top", "2"])
 
     [(folders, options)] = asked

@@ -1,12 +1,12 @@
 """The commands, put together."""
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from hiersrec import __version__
+from hiersrec.api import processes
 from hiersrec.cli import (
     add_items,
     compare,
@@ -67,10 +67,8 @@ def main() -> None:
     try:
         _run()
     except SystemExit as end:
-        if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun's; other starts don't import PyTorch here
-            from hiersrec.training.distributed import exit_process
-
-            exit_process(int(end.code or 0))
+        if processes.by_torchrun():
+            processes.exit_process(int(end.code or 0))
         raise
 
 

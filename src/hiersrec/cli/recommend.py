@@ -7,7 +7,6 @@ import typer
 
 from hiersrec import Candidates, Recommender
 from hiersrec.cli import printing, split_list
-from hiersrec.serving.render import render
 
 
 def command(  # more than ten parameters: they are the flags
@@ -45,8 +44,7 @@ def command(  # more than ten parameters: they are the flags
     chosen = None
     if (candidates, top, share) != (None, None, None):
         chosen = Candidates(policy=candidates or "category", top=top, share=share)
-    recommender = Recommender.load(run)
-    answers = recommender.recommend(
+    answers = Recommender.load(run).recommend(
         sessions,
         k,
         explain=explain,
@@ -57,7 +55,4 @@ def command(  # more than ten parameters: they are the flags
         categories=[path.split("/") for path in category] if category else None,
         per_category=per_category,
     )
-    ranked = chosen or recommender.candidates
-    catalog_size = None if ranked.policy == "all" else recommender.catalog_size
-    texts = [part for answer in answers for part in (*render(answer, catalog_size), "")]
-    printing.result(answers.to_dicts(), json, *texts)
+    printing.result(answers.to_dicts(), json, *answers.parts())

@@ -3,7 +3,7 @@
 A reason says what a part of the model *adds* to a score. It doesn't say why somebody would want the item.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from hiersrec.types import ExternalId
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import RenderableType
 
 SHOWN = 5
 """Sessions, and items of each, that a repr shows."""
@@ -102,12 +103,27 @@ class Recommendations:
 class Answers(list[Recommendations]):
     """The answers to sessions, in their order; as a table they have a row for each recommended item.
 
-    session_ids: what each session is called in the table; by default its number, from 0.
+    session_ids: what each session is called in the table; by default its number, from 0. catalog_size: N, where only
+    candidates were ranked.
     """
 
-    def __init__(self, answers: Iterable[Recommendations], session_ids: Sequence[ExternalId] | None = None) -> None:
+    def __init__(
+        self,
+        answers: Iterable[Recommendations],
+        session_ids: Sequence[ExternalId] | None = None,
+        catalog_size: int | None = None,
+    ) -> None:
         super().__init__(answers)
         self.session_ids = list(range(len(self))) if session_ids is None else list(session_ids)
+        self.catalog_size = catalog_size
+
+    def parts(self) -> "Iterator[RenderableType]":
+        """What a person reads in a terminal: of each session the likely categories, the items and their reasons."""
+        from hiersrec.serving.render import render  # which imports this file
+
+        for answer in self:
+            yield from render(answer, self.catalog_size)
+            yield ""
 
     def columns(self) -> dict[str, list[Any]]:
         """session_id, rank (from 1), item_id, title where items have one, score, source: lists of equal length."""

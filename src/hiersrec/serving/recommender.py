@@ -175,7 +175,7 @@ class Recommender:
         answers: list[Recommendations] = []
         for start in range(0, len(sessions), BATCH):
             answers += self._answer(sessions[start : start + BATCH], request, explain)
-        return Answers(answers, session_ids)
+        return Answers(answers, session_ids, None if chosen.policy == "all" else self.catalog_size)
 
     def _answer(
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool
