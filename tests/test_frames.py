@@ -80,10 +80,11 @@ def test_without_pandas_a_frame_is_of_polars_and_without_both_an_error_says_so(m
 
     installed = {"polars"}
     find = importlib.util.find_spec
-    monkeypatch.setattr(
-        "importlib.util.find_spec",
-        lambda name: find(name) if name in installed or name not in ("pandas", "polars") else None,
-    )
+
+    def find_installed(name: str) -> object:
+        return find(name) if name in installed or name not in ("pandas", "polars") else None
+
+    monkeypatch.setattr("importlib.util.find_spec", find_installed)
     assert type(to_frame(COLUMNS)) is pl.DataFrame
     with pytest.raises(HiersrecError, match="A frame needs pandas, which is not installed"):
         to_frame(COLUMNS, "pandas")
