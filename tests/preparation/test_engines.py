@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import hiersrec
 from hiersrec.datasets import diginetica, wikispeedia
 from hiersrec.errors import BadInput, HiersrecError, MissingExtra, UnknownName
 from hiersrec.preparation import spark_session
@@ -21,6 +22,7 @@ from hiersrec.preparation.source import Source
 from tests.cli.conftest import run_process
 from tests.datasets.test_diginetica import raw_views, write_raw
 from tests.preparation.tables import Rows, write
+from tests.shop import write_shop
 
 pytestmark = pytest.mark.slow
 
@@ -165,6 +167,22 @@ def test_a_mistake_in_the_data_is_told_alike(tmp_path):
 
     assert lines[0] == lines[1]
     assert [path.name for path in tmp_path.iterdir()] == ["events.parquet"]
+
+
+def test_a_frame_of_spark_goes_to_its_engine(tmp_path, spark, capsys):
+    shop = write_shop(tmp_path / "shop")
+    tables = [spark.read.csv(str(shop / name), header=True, inferSchema=True) for name in ("events.csv", "items.csv")]
+
+    by_spark = hiersrec.prepare(
+        tables[0].repartition(1), tables[1], out=tmp_path / "spark" / "data", split="random:0.2"
+    )
+    assert "prepare: wrote" in capsys.readouterr().err
+    by_duckdb = hiersrec.prepare(shop / "events.csv", shop / "items.csv", out=tmp_path / "data", split="random:0.2")
+
+    assert [path.name for path in by_spark.folder.parent.iterdir()] == ["data"]
+    arrays, expected = files_of(by_spark.folder), files_of(by_duckdb.folder)
+    del arrays["dataset.json"], expected["dataset.json"]  # which names the files that were read
+    assert arrays == expected
 
 
 def test_a_session_that_was_there_before_stays_as_it_was(tmp_path, spark):
