@@ -79,7 +79,7 @@ def evaluate_run(
         "run": folder.resolve().name,
         "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
         "split": split,
-        "options": asdict(options),
+        "options": options.document(),
         **({"chosen": asdict(goal) | {"validation": chosen._asdict()}} if goal and chosen else {}),
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
@@ -93,9 +93,9 @@ def evaluate_run(
 
 
 def _suffix(split: str, options: EvaluationOptions) -> str:
-    """What differs from the defaults: "" or "-valid-k10-last_only-exclude_seen-candidates-category-top12"."""
+    """What differs from the defaults, the metrics aside: "" or "-valid-k5-10-last_only-exclude_seen-candidates-category-top12"."""
     words = [] if split == "test" else [split]
-    words += [] if options.k == EvaluationOptions().k else [f"k{options.k}"]
+    words += [] if options.ks == EvaluationOptions().ks else [f"k{'-'.join(map(str, options.ks))}"]
     words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]
     if options.candidates.policy != "all":
         policy, top, share = (getattr(options.candidates, name) for name in ("policy", "top", "share"))

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hiersrec.errors import BadInput
-from hiersrec.evaluation import metrics
 from hiersrec.evaluation.evaluate import EvaluationOptions, prefixes_of, scored
+from hiersrec.evaluation.metrics import Results, mrr
 from hiersrec.retrieval.candidates import ALL, Candidates, admits
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Sessions
@@ -62,18 +62,19 @@ def choose_top(
 ) -> ChosenCandidates:
     """The largest K whose mean share is at most `share` (else 1), or the smallest that keeps `keep` of the MRR@k.
 
-    `sessions` should be validation sessions, and `options` those of the later evaluation; their candidates are ignored.
+    `sessions` should be validation sessions, and `options` those of the later evaluation; their candidates are ignored,
+    and the greatest k counts.
     Raises BadInput if there is nothing to choose on or the scorer predicts no categories.
     """
     full_ranking = replace(options or EvaluationOptions(), candidates=ALL)
-    shares, mrr = _curves(scorer, catalog, sessions, full_ranking, progress)
-    full = mrr[-1]
+    shares, accuracy = _curves(scorer, catalog, sessions, full_ranking, progress)
+    full = accuracy[-1]
     if goal.share is not None:
         top = max(1, int(np.count_nonzero(shares[1:] <= goal.share)))  # shares never fall
     else:
         assert goal.keep is not None
-        top = 1 + int(np.argmax(mrr[1:] >= goal.keep * full))  # the last K ranks all items, so one does
-    return ChosenCandidates(top, float(shares[top]), float(mrr[top] / full) if full else 1.0)
+        top = 1 + int(np.argmax(accuracy[1:] >= goal.keep * full))  # the last K ranks all items, so one does
+    return ChosenCandidates(top, float(shares[top]), float(accuracy[top] / full) if full else 1.0)
 
 
 def _curves(
@@ -95,7 +96,8 @@ def _curves(
             admitted += np.bincount(item_least, minlength=most + 2)[: most + 1]
             if target > 0 and item_least[target] <= most:
                 ranks = _ranks(item_scores, item_least, target, most)
-                reciprocal[item_least[target] :] += metrics.mrr(ranks, options.k)[item_least[target] :]
+                values = mrr.values(Results.of_ranks(ranks), options.ks[-1])
+                reciprocal[item_least[target] :] += values[item_least[target] :]
         done += len(rows)
         if progress:
             progress(done, len(prefixes))

@@ -5,13 +5,15 @@ gets. Seen items stay in the lists by default.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from hiersrec.errors import BadInput
 from hiersrec.evaluation import future_items, random_baseline, report, slices
+from hiersrec.evaluation.metrics import DEFAULT, load
 from hiersrec.evaluation.outcomes import Outcomes
 from hiersrec.evaluation.sharding import Share, SingleProcess
 from hiersrec.retrieval import scoring
@@ -26,8 +28,8 @@ from hiersrec.types import Int32, Int64, Scorer, Scores
 class EvaluationOptions:
     """How to evaluate."""
 
-    k: int = 20
-    """Length of the lists."""
+    k: int | tuple[int, ...] = 20
+    """Length of the lists; several for the metrics at each of them."""
     last_only: bool = False
     """Only the last item of each session is a target, instead of every item but the first."""
     exclude_seen: bool = False
@@ -37,11 +39,32 @@ class EvaluationOptions:
     candidates are ranked. They are fewer for a catalogue of more than 260 thousand items (`at_once`)."""
     candidates: Candidates = ALL
     """The items that are ranked for each prefix."""
+    metrics: tuple[str, ...] = DEFAULT
+    """Names of the metrics, of the registry evaluation/metrics/ or of a plug-in."""
 
     def __post_init__(self) -> None:
-        for name, value in (("k", self.k), ("batch_size", self.batch_size)):
+        if not self.ks:
+            raise BadInput("k must be at least one number, such as 20, got none.")
+        for name, value in (*(("k", k) for k in self.ks), ("batch_size", self.batch_size)):
             if value < 1:
                 raise BadInput(f"{name} must be at least 1, got {value}.")
+        if not self.metrics:
+            raise BadInput(f"Name at least one metric, such as {DEFAULT[0]}.")
+        if len(set(self.metrics)) < len(self.metrics):
+            raise BadInput(f"Each metric is named once, got {', '.join(self.metrics)}.")
+        for name in self.metrics:
+            load(name)  # refuses an unknown name
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Every k once, ascending."""
+        return (self.k,) if isinstance(self.k, int) else tuple(sorted(set(self.k)))
+
+    def document(self) -> dict[str, Any]:
+        """The options as JSON has them: one k is a number; metrics are left out if they are the default ones."""
+        document = asdict(self) | {"k": self.ks[0] if len(self.ks) == 1 else list(self.ks)}
+        metrics = document.pop("metrics")
+        return document if self.metrics == DEFAULT else document | {"metrics": list(metrics)}
 
 
 MOST_SCORES = 2**26
@@ -78,7 +101,7 @@ def evaluate(
     options, share = options or EvaluationOptions(), share or SingleProcess()
     prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
-    items = Outcomes.empty(options.k, size)
+    items = Outcomes.empty(options.ks, size, catalog.num_items, options.metrics)
     tasks: dict[str, Outcomes] = {}
     classes: dict[str, Int32] = {}  # of every event of the split
     is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
@@ -92,7 +115,7 @@ def evaluate(
                 ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
             for task, logits in scores.tasks.items():
                 if task not in tasks:
-                    tasks[task] = Outcomes.empty(options.k, size)
+                    tasks[task] = Outcomes.empty(options.ks, size, logits.shape[1] - 1, options.metrics)
                     classes[task] = catalog.labels[task].of_events(sessions)
                 label = classes[task][prefixes.positions[rows]]
                 tasks[task].fill(rows, logits, label, future_items.of_classes(prefixes, rows, classes[task]))

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from hiersrec.store.sessions import Prefixes
-from hiersrec.types import Int32, Int64
+from hiersrec.types import Bool, Int32, Int64
 
 SHIFT = 1 << 32
 """Pairs are compared as row * SHIFT + item: no int32 item number, negative or not, reaches the range of another row."""
 
 
 class Futures(NamedTuple):
-    """Distinct pairs, in order of row: rows (F,) int64 and items (F,) int64."""
+    """Distinct pairs, in order of row and then item: rows (F,) int64 and items (F,) int64."""
 
     rows: Int64
     items: Int64
@@ -48,11 +48,11 @@ def counts(futures: Futures, size: int) -> Int64:
     return np.bincount(futures.rows, minlength=size)
 
 
-def listed_counts(futures: Futures, lists: Int32) -> Int64:
-    """(B,) int64: how many pairs of each row are in its list; lists: (B, K) int32, 0 is padding."""
+def in_lists(futures: Futures, lists: Int32) -> Bool:
+    """(B, K) bool: whether the item at each position of a list is a future item; lists: (B, K) int32, 0 is padding."""
+    sought = np.append(futures.rows * SHIFT + futures.items, np.iinfo(np.int64).max)  # sorted, as all pairs are
     pairs = np.arange(len(lists))[:, None] * SHIFT + lists  # (B, K)
-    is_listed = np.isin(futures.rows * SHIFT + futures.items, pairs) & (futures.items > 0)
-    return np.bincount(futures.rows[is_listed], minlength=len(lists))
+    return (sought[np.searchsorted(sought, pairs)] == pairs) & (lists > 0)
 
 
 def _distinct(rows: Int64, items: Int32) -> Futures:

@@ -3,6 +3,7 @@
 Arrays are filled batch by batch in any order; a metric is a mean over them, over all prefixes or over a slice.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,55 +13,90 @@ from hiersrec.evaluation.sharding import Share
 from hiersrec.retrieval import order
 from hiersrec.types import Bool, Float32, Float64, Int32, Int64
 
+AT_ONCE = 2**16
+"""Prefixes that a metric gets at a time, which bounds its memory."""
+WORD = 64
+"""Bits of an int64."""
+
 
 @dataclass(frozen=True)
 class Outcomes:
-    """(P,) int64 each: target (0 or less: none to rank), its ranks, number of future targets, how many are listed."""
+    """(P,) int64: target (0 or less: none to rank), its ranks, number of future targets; and which positions have one.
 
-    k: int
+    bits: (P, W) int64, whether the item at each position of the list is a future item, a bit each. This takes 8 bytes a
+    prefix for lists of up to 64, and arrays of several processes can be summed.
+    """
+
+    ks: tuple[int, ...]
+    """Every k, ascending."""
+    names: tuple[str, ...]
+    """Of the metrics."""
+    length: int
+    """K, of the lists."""
     target: Int64
     rank: Int64
     optimistic: Int64
     pessimistic: Int64
     future: Int64
-    listed: Int64
+    bits: Int64
 
     @classmethod
-    def empty(cls, k: int, size: int) -> "Outcomes":
-        """Zeros, for P prefixes and lists of k."""
-        return cls(k, *(np.zeros(size, np.int64) for _ in range(6)))
+    def empty(
+        cls, ks: tuple[int, ...], size: int, classes: int, names: Sequence[str] = metrics.DEFAULT
+    ) -> "Outcomes":
+        """Zeros, for P prefixes and lists of the greatest k, or of all `classes` (items) if they are fewer."""
+        length = min(ks[-1], classes)
+        bits = np.zeros((size, -(-length // WORD)), np.int64)
+        return cls(ks, tuple(names), length, *(np.zeros(size, np.int64) for _ in range(5)), bits)
 
     def fill(self, rows: Int64, scores: Float32, target: Int32, futures: future_items.Futures) -> None:
-        """Rank the targets (B,) of a batch and count its futures in the lists; rows: (B,) indices of its prefixes."""
-        lists, _ = order.top_k(scores, self.k)
+        """Rank the targets (B,) of a batch and find its futures in the lists; rows: (B,) indices of its prefixes."""
+        lists, _ = order.top_k(scores, self.ks[-1])
         self.target[rows] = target
         self.rank[rows], self.optimistic[rows], self.pessimistic[rows] = order.ranks(scores, target)
         self.future[rows] = future_items.counts(futures, len(rows))
-        self.listed[rows] = future_items.listed_counts(futures, lists)
+        packed = np.packbits(future_items.in_lists(futures, lists), axis=1, bitorder="little")
+        octets = np.zeros((len(rows), self.bits.shape[1] * 8), np.uint8)
+        octets[:, : packed.shape[1]] = packed
+        self.bits[rows] = octets.view(np.int64)
 
     def total(self, share: Share) -> "Outcomes":
         """Merge the outcomes of all processes; each has filled some rows."""
-        return Outcomes(self.k, *(share.total(array) for name, array in vars(self).items() if name != "k"))
+        arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.bits)
+        return Outcomes(self.ks, self.names, self.length, *(share.total(array) for array in arrays))
 
     def values(self) -> dict[str, Float64]:
-        """Reported name -> value of each prefix, (P,) float64; `future` must be at least 1 wherever it is averaged."""
+        """Reported name -> value of each prefix, (P,) float64."""
+        return self._values(self.names, self.rank)
+
+    def tied_values(self) -> dict[str, Float64]:
+        """The same with the target before ("/optimistic") or after ("/pessimistic") its ties, where ranks matter."""
+        names = [name for name in self.names if "rank" in metrics.load(name).USES]
         return {
-            f"mrr@{self.k}": metrics.mrr(self.rank, self.k),
-            f"hits@{self.k}": metrics.hits(self.rank, self.k),
-            f"recall@{self.k}": metrics.recall(self.listed, np.maximum(self.future, 1)),
-            f"any_hit@{self.k}": metrics.any_hit(self.listed),
+            f"{name}/{side}": values
+            for side, ranks in (("optimistic", self.optimistic), ("pessimistic", self.pessimistic))
+            for name, values in self._values(names, ranks).items()
         }
 
-    def means(self, chosen: Bool) -> dict[str, float]:
-        """Reported name -> mean over the chosen prefixes, (P,) bool, at least one."""
-        return {name: float(values[chosen].mean()) for name, values in self.values().items()}
+    def _values(self, names: Sequence[str], ranks: Int64) -> dict[str, Float64]:
+        numbers = {f"{name}@{k}": np.zeros(len(ranks)) for name in names for k in self.ks}
+        for rows, results in self._parts(ranks):
+            for name in names:
+                metric = metrics.load(name)
+                for k in self.ks:
+                    numbers[f"{name}@{k}"][rows] = metrics.values(metric, results, k)
+        return numbers
 
-    def tied_means(self, chosen: Bool) -> dict[str, float]:
-        """Metrics with the target before ("/optimistic") or after ("/pessimistic") its ties, where they differ."""
-        bounds: dict[str, float] = {}
-        for side, ranks in (("optimistic", self.optimistic), ("pessimistic", self.pessimistic)):
-            for name, metric in (("mrr", metrics.mrr), ("hits", metrics.hits)):
-                value = float(metric(ranks[chosen], self.k).mean())
-                if value != float(metric(self.rank[chosen], self.k).mean()):
-                    bounds[f"{name}@{self.k}/{side}"] = value
-        return bounds
+    def _parts(self, ranks: Int64) -> Iterator[tuple[slice, metrics.Results]]:
+        """The results with these ranks of the target, AT_ONCE prefixes at a time."""
+        for start in range(0, len(ranks), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            octets = self.bits[rows].view(np.uint8)
+            is_future = np.unpackbits(octets, axis=1, count=self.length, bitorder="little").view(np.bool_)
+            # A prefix without a future class has no label either: it is in no mean, but its value is computed.
+            yield rows, metrics.Results(ranks[rows], np.maximum(self.future[rows], 1), is_future)
+
+
+def means(values: dict[str, Float64], chosen: Bool) -> dict[str, float]:
+    """Reported name -> mean over the chosen prefixes, (P,) bool, at least one."""
+    return {name: float(numbers[chosen].mean()) for name, numbers in values.items()}

@@ -83,15 +83,18 @@ def within_category(
     if levels := [int(name.removeprefix(CATEGORY)) for name in tasks if name.startswith(CATEGORY)]:
         is_right = tasks[f"{CATEGORY}{max(levels)}"].rank[is_new] == 1
         baselines["random_within_predicted_category"] = np.where(is_right, _sizes(catalog, max(levels), target), 0)
-    expected = {f"mrr@{items.k}": mrr, f"hits@{items.k}": hits}
+    expected = {name: metric for name, metric in (("mrr", mrr), ("hits", hits)) if name in items.names}
     numbers = {
-        f"{baseline}/{name}": float(metric(category_sizes, items.k).mean())
+        f"{baseline}/{name}@{k}": float(metric(category_sizes, k).mean())
         for baseline, category_sizes in baselines.items()
         for name, metric in expected.items()
+        for k in items.ks
     }
-    own = {f"mrr@{items.k}": metrics.mrr, f"hits@{items.k}": metrics.hits}
+    own = metrics.Results.of_ranks(inside[is_new])
     return numbers | {
-        f"within_category/{name}": float(metric(inside[is_new], items.k).mean()) for name, metric in own.items()
+        f"within_category/{name}@{k}": float(metrics.load(name).values(own, k).mean())
+        for name in expected
+        for k in items.ks
     }
 
 

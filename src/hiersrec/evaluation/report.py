@@ -1,7 +1,7 @@
 """Outcomes -> the metrics of the report and the table of ranks.
 
-Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item, and the same after
-`category_1/`, `event_type/` and the like for each other task that the scorer predicts, over the prefixes whose next
+Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` (each metric that is asked for, at each k) for the
+next item, and the same after `category_1/`, `event_type/` and the like for each other task that the scorer predicts, over the prefixes whose next
 event has a known class there (`category_1/labelled` of them). Where ties at the target change a value, its bounds
 are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses),
 `empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where another
@@ -10,26 +10,27 @@ the catalogue that is ranked) and `candidates/target` (share of the prefixes who
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.evaluation.metrics import is_of_ranks, load
+from hiersrec.evaluation.outcomes import Outcomes, means
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Prefixes
-from hiersrec.types import Float64, Int64
+from hiersrec.types import Bool, Float64, Int64
 
 
 def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
     """Name -> value of all metrics and counts; a task without any labelled prefix has no metrics."""
     every = np.ones(len(prefixes), bool)
-    numbers = items.means(every) | items.tied_means(every)
+    numbers = _means(items, every)
     for task, outcomes in tasks.items():
         labelled = outcomes.target > 0
         if labelled.any():
-            means = outcomes.means(labelled) | outcomes.tied_means(labelled)
-            numbers |= {f"{task}/{name}": value for name, value in means.items()}
+            numbers |= {f"{task}/{name}": value for name, value in _means(outcomes, labelled).items()}
         numbers[f"{task}/labelled"] = int(labelled.sum())
     return numbers | {
         "prefixes": len(prefixes),
@@ -37,6 +38,13 @@ def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) 
         "empty_prefixes": int((prefixes.lengths == 0).sum()),
         "tied_targets": float((items.optimistic != items.pessimistic).mean()),
     }
+
+
+def _means(outcomes: Outcomes, chosen: Bool) -> dict[str, float]:
+    """Means over the chosen prefixes, and their bounds where ties at the target change them."""
+    numbers = means(outcomes.values(), chosen)
+    bounds = means(outcomes.tied_values(), chosen)
+    return numbers | {name: bound for name, bound in bounds.items() if bound != numbers[name.rpartition("/")[0]]}
 
 
 def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str, float]:
@@ -63,17 +71,21 @@ def table(prefixes: Prefixes, catalog: Catalog, items: Outcomes, tasks: Mapping[
         "item_id": catalog.items["item_id"].take(pa.array(items.target - 1, mask=items.target <= 0)),
         "rank": _known(items.rank),
         "rank_pessimistic": _known(items.pessimistic),
-        f"recall@{items.k}": pa.array(items.values()[f"recall@{items.k}"]),
-        f"any_hit@{items.k}": pa.array(items.values()[f"any_hit@{items.k}"]),
+        **{name: pa.array(values) for name, values in _columns(items).items()},
     }
     for task, outcomes in tasks.items():
         unlabelled = outcomes.target <= 0
-        values = outcomes.values()
         columns[task] = pa.array(outcomes.target, mask=unlabelled)
         columns[f"{task}_rank"] = _known(outcomes.rank)
-        for name in (f"recall@{outcomes.k}", f"any_hit@{outcomes.k}"):
-            columns[f"{task}_{name}"] = pa.array(values[name], mask=unlabelled)
+        for name, values in _columns(outcomes).items():
+            columns[f"{task}_{name}"] = pa.array(values, mask=unlabelled)
     return pa.table(columns)
+
+
+def _columns(outcomes: Outcomes) -> dict[str, Float64]:
+    """Values of the metrics that can't be computed from the column of ranks."""
+    names = tuple(name for name in outcomes.names if not is_of_ranks(load(name)))
+    return replace(outcomes, names=names).values()
 
 
 def _known(ranks: Int64) -> pa.Array:

@@ -14,7 +14,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from hiersrec.evaluation.outcomes import Outcomes
+from hiersrec.evaluation.outcomes import Outcomes, means
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Bool, Int32, Int64
@@ -37,7 +37,7 @@ class Slice(TypedDict):
 
 def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str, list[Slice]]:
     """Slices of the next-item metrics."""
-    known = np.maximum(items.target, 0)
+    known, values = np.maximum(items.target, 0), items.values()
     parts = {
         "prefix_length": _bucketed(prefixes.lengths, LENGTHS),
         "target_popularity": _bucketed(catalog.train_count[known], COUNTS),
@@ -49,7 +49,7 @@ def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str,
         parts["target_category"] = _categories(nodes, catalog.levels[0].names)
     return {
         name: [
-            Slice(slice=label, prefixes=int(chosen.sum()), metrics=items.means(chosen))
+            Slice(slice=label, prefixes=int(chosen.sum()), metrics=means(values, chosen))
             for label, chosen in slices
             if chosen.any()
         ]
