@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": CELLAR,
     "preparation": STORE,
     "retrieval": STORE,
-    "evaluation": {*STORE, "retrieval"},
+    "evaluation": {*STORE, "registry", "retrieval"},
     "model": {*STORE, "registry", "constraints", "config"},
     "datasets": {*STORE, "preparation"},
     "baselines": {*STORE, "model"},
@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Members of a registry folder stand alone; what two of them share is a file that begins with an underscore.
 REGISTRIES = (
     *("datasets", "baselines", "reproduction", "model/encoders", "model/tasks", "model/softmax"),
-    *("model/score_terms", "model/soft_targets"),
+    *("model/score_terms", "model/soft_targets", "evaluation/metrics"),
 )
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.

@@ -93,7 +93,10 @@ def evaluate_run(
 
 
 def _suffix(split: str, options: EvaluationOptions) -> str:
-    """What differs from the defaults, the metrics aside: "" or "-valid-k5-10-last_only-exclude_seen-candidates-category-top12"."""
+    """What differs from the defaults: "" or "-valid-k5-10-last_only-exclude_seen-candidates-category-top12".
+
+    Other metrics are not a difference: they are other numbers about the same lists, and are compared with the rest.
+    """
     words = [] if split == "test" else [split]
     words += [] if options.ks == EvaluationOptions().ks else [f"k{'-'.join(map(str, options.ks))}"]
     words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]

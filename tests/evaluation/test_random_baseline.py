@@ -24,7 +24,7 @@ def with_new(*new: int) -> Catalog:
 
 
 def outcomes(targets: list[int], ranks: list[int] | None = None) -> Outcomes:
-    filled = Outcomes.empty(K, len(targets))
+    filled = Outcomes.empty((K,), len(targets), NUM_ITEMS)
     filled.target[:] = targets
     filled.rank[:] = ranks or [0] * len(targets)
     return filled

@@ -25,7 +25,7 @@ def sliced(
 ) -> dict[str, list[slices.Slice]]:
     """Slices of sessions; `found` gives the rank of some targets, others are misses."""
     prefixes = Prefixes.every(Sessions.from_lists(lists))
-    outcomes = Outcomes.empty(5, len(prefixes))
+    outcomes = Outcomes.empty((5,), len(prefixes), NUM_ITEMS)
     outcomes.target[:] = prefixes.targets(np.arange(len(prefixes)))
     outcomes.rank[:] = [(ranks or {}).get(int(target), 0) for target in outcomes.target]
     return slices.of_items(prefixes, catalog, outcomes)

@@ -39,15 +39,14 @@ class Measured:
 
     def names(self) -> list[str]:
         """The metrics that can be compared: "mrr@20", "category_1/hits@20"."""
-        k = self.document["options"]["k"]
-        tasks = [name.removesuffix("_rank") + "/" for name in self.ranks.column_names if name.endswith("_rank")]
-        names = [f"{task}{name}@{k}" for task in ["", *tasks] for name in ("mrr", "hits", "recall", "any_hit")]
-        return [name for name in names if name in self.document["metrics"]]  # a task without labels has none
+        tasks = {"", *(name.removesuffix("_rank") for name in self.ranks.column_names if name.endswith("_rank"))}
+        return [name for name in self.document["metrics"] if "@" in name and name.rpartition("/")[0] in tasks]
 
     def values(self, metric: str) -> tuple[Float64, Bool]:
         """Values of a metric for each prefix (P,) float64, and which prefixes count (P,) bool; 0 where they don't.
 
-        Raises UnknownName for a metric that the run lacks, BadFolder if the mean is not the one in metrics.json.
+        Raises UnknownName for a metric that the run or the registry of metrics lacks, BadFolder if the mean is not the
+        one in metrics.json.
         """
         if metric not in self.names():
             raise UnknownName(f"{self.folder} has no metric '{metric}'. {did_you_mean(metric, self.names())}")
@@ -56,12 +55,17 @@ class Measured:
         counts = np.ones(len(self.ranks), bool)
         if task:  # prefixes whose next event has a known class there
             counts = self.ranks[task].is_valid().to_numpy()
-        kind, _, k = name.partition("@")
-        if kind in ("mrr", "hits"):
-            ranks = self.ranks[f"{column}rank"].fill_null(0).to_numpy()
-            values = (metrics.mrr if kind == "mrr" else metrics.hits)(ranks, int(k))
-        else:
+        kind, _, k = name.rpartition("@")
+        if f"{column}{name}" in self.ranks.column_names:
             values = self.ranks[f"{column}{name}"].fill_null(0.0).to_numpy()
+        elif metrics.is_of_ranks(member := metrics.load(kind)):
+            ranks = self.ranks[f"{column}rank"].fill_null(0).to_numpy()
+            values = metrics.values(member, metrics.Results.of_ranks(ranks), int(k))
+        else:
+            raise BadFolder(
+                f"{METRICS} in {self.folder} has {metric}, {RANKS} has no column {column}{name}: they are from two "
+                f"evaluations. {_evaluate(self.folder)}"
+            )
         reported = self.document["metrics"][metric]
         if not np.isclose(values.sum(), reported * counts.sum(), rtol=1e-9):
             raise BadFolder(

@@ -52,7 +52,8 @@ def in_lists(futures: Futures, lists: Int32) -> Bool:
     """(B, K) bool: whether the item at each position of a list is a future item; lists: (B, K) int32, 0 is padding."""
     sought = np.append(futures.rows * SHIFT + futures.items, np.iinfo(np.int64).max)  # sorted, as all pairs are
     pairs = np.arange(len(lists))[:, None] * SHIFT + lists  # (B, K)
-    return (sought[np.searchsorted(sought, pairs)] == pairs) & (lists > 0)
+    is_future: Bool = sought[np.searchsorted(sought, pairs)] == pairs
+    return is_future & (lists > 0)
 
 
 def _distinct(rows: Int64, items: Int32) -> Futures:

@@ -41,13 +41,11 @@ class Outcomes:
     bits: Int64
 
     @classmethod
-    def empty(
-        cls, ks: tuple[int, ...], size: int, classes: int, names: Sequence[str] = metrics.DEFAULT
-    ) -> "Outcomes":
+    def empty(cls, ks: tuple[int, ...], size: int, classes: int, names: Sequence[str] = metrics.DEFAULT) -> "Outcomes":
         """Zeros, for P prefixes and lists of the greatest k, or of all `classes` (items) if they are fewer."""
         length = min(ks[-1], classes)
         bits = np.zeros((size, -(-length // WORD)), np.int64)
-        return cls(ks, tuple(names), length, *(np.zeros(size, np.int64) for _ in range(5)), bits)
+        return cls(ks, tuple(names), length, *(np.zeros(size, np.int64) for _ in range(5)), bits=bits)
 
     def fill(self, rows: Int64, scores: Float32, target: Int32, futures: future_items.Futures) -> None:
         """Rank the targets (B,) of a batch and find its futures in the lists; rows: (B,) indices of its prefixes."""
@@ -79,10 +77,10 @@ class Outcomes:
         }
 
     def _values(self, names: Sequence[str], ranks: Int64) -> dict[str, Float64]:
+        members = {name: metrics.load(name) for name in names}
         numbers = {f"{name}@{k}": np.zeros(len(ranks)) for name in names for k in self.ks}
         for rows, results in self._parts(ranks):
-            for name in names:
-                metric = metrics.load(name)
+            for name, metric in members.items():
                 for k in self.ks:
                     numbers[f"{name}@{k}"][rows] = metrics.values(metric, results, k)
         return numbers

@@ -1,12 +1,12 @@
 """Outcomes -> the metrics of the report and the table of ranks.
 
-Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` (each metric that is asked for, at each k) for the
-next item, and the same after `category_1/`, `event_type/` and the like for each other task that the scorer predicts, over the prefixes whose next
-event has a known class there (`category_1/labelled` of them). Where ties at the target change a value, its bounds
-are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them misses),
-`empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where another
-item has the target's score. Where only candidates are ranked: `candidates/top` (K), `candidates/share` (mean share of
-the catalogue that is ranked) and `candidates/target` (share of the prefixes whose target is ranked).
+Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item (or others, at every k, as the
+options say), and the same after `category_1/`, `event_type/` and the like for each other task that the scorer predicts,
+over the prefixes whose next event has a known class there (`category_1/labelled` of them). Where ties at the target
+change a value, its bounds are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them
+misses), `empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where
+another item has the target's score. Where only candidates are ranked: `candidates/top` (K), `candidates/share` (mean
+share of the catalogue that is ranked) and `candidates/target` (share of the prefixes whose target is ranked).
 """
 
 from collections.abc import Mapping

@@ -74,7 +74,9 @@ def evaluated(bench: Bench, name: str, seed: int = 0, candidates: Candidates | N
     folder = folder_of(bench, name, seed)
     path = folder / f"metrics{suffix}.json"
     if path.is_file() and (folder / f"ranks{suffix}.parquet").is_file():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        existing = dict(json.loads(path.read_text(encoding="utf-8")))
+        if set(METRICS) <= set(existing["metrics"]):  # else others were asked for
+            return existing
     options = EvaluationOptions(candidates=chosen)
     with progress_stage(bench.reporter, f"evaluate: {folder.name}{suffix}") as progress:
         document = evaluate_run(folder, bench.dataset.folder, options=options, progress=progress)

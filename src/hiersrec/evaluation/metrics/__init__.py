@@ -6,7 +6,8 @@ A member is a module with two names, and a docstring whose first line says what 
     def values(results: Results, k: int) -> Float64     (P,) float64, its value at k for each prefix
 
 - It lies between 0 and 1, and higher is better; it is never NaN.
-- The value of a prefix depends only on this prefix. A split is passed in parts, so nothing may be summed over `results`.
+- The value of a prefix depends only on this prefix. A split is passed in parts, so nothing may be summed over
+  prefixes.
 - k is at least 1 and may be above K, the length of the lists: there are catalogues with fewer than k items. Only the
   first k of a list count: `results.is_future[:, :k]`.
 - A target that can't be ranked has rank 0. It is a miss, and stays in the average.
@@ -80,7 +81,9 @@ def load(name: str) -> Metric:
     """The metric of that name; raises UnknownName if there is none, BadInput if it breaks the contract above."""
     member = registry.load(FOLDER, name)
     uses = getattr(member, "USES", None)
-    if not (isinstance(uses, tuple) and uses and set(uses) <= set(FIELDS) and callable(getattr(member, "values", None))):
+    if not (
+        isinstance(uses, tuple) and uses and set(uses) <= set(FIELDS) and callable(getattr(member, "values", None))
+    ):
         raise BadInput(
             f"The metric '{name}' ({member.__name__}) must have USES, a tuple of some of {', '.join(FIELDS)}, and the "
             f"function values(results, k); got USES = {uses!r}. Correct the metric, or leave it out."

@@ -6,7 +6,7 @@ Our reading of the paper's Recall@20, whose values exceed its HITS@20 (docs/eval
 import numpy as np
 
 from hiersrec.evaluation.metrics import Results
-from hiersrec.types import Float64
+from hiersrec.types import Bool, Float64
 
 USES = ("is_future",)
 
@@ -18,4 +18,5 @@ def values(results: Results, k: int) -> Float64:
     >>> values(Results(rank=np.array([3, 2, 1]), future=np.array([2, 4, 3]), is_future=is_future), k=2).tolist()
     [0.0, 1.0, 1.0]
     """
-    return results.is_future[:, :k].any(axis=1).astype(np.float64)
+    is_hit: Bool = np.any(results.is_future[:, :k], axis=1)
+    return is_hit.astype(np.float64)

@@ -7,7 +7,7 @@ session-rec divides by the number of future clicks, repeats included, so its val
 import numpy as np
 
 from hiersrec.evaluation.metrics import Results
-from hiersrec.types import Float64
+from hiersrec.types import Float64, Int64
 
 USES = ("future", "is_future")
 
@@ -19,4 +19,5 @@ def values(results: Results, k: int) -> Float64:
     >>> values(Results(rank=np.array([3, 2, 1]), future=np.array([2, 4, 4]), is_future=is_future), k=2).tolist()
     [0.0, 0.25, 0.5]
     """
-    return np.count_nonzero(results.is_future[:, :k], axis=1) / results.future
+    listed: Int64 = np.count_nonzero(results.is_future[:, :k], axis=1)
+    return listed / results.future

@@ -1,0 +1,56 @@
+"""The document of an evaluation (metrics.json) -> plain rows: for printing, and for a frame. Numbers stay numbers."""
+
+from typing import Any, NamedTuple
+
+from hiersrec.evaluation.metrics import DEFAULT
+
+SIDES = ("/optimistic", "/pessimistic")
+
+
+class Rows(NamedTuple):
+    """headings: of the columns. rows: as wide; a name, a count, then a number for each metric, None where it lacks."""
+
+    headings: list[str]
+    rows: list[list[Any]]
+
+
+def ks_of(document: dict[str, Any]) -> list[int]:
+    """Every k of the evaluation, ascending."""
+    k = document["options"]["k"]
+    return list(k) if isinstance(k, list) else [k]
+
+
+def names(document: dict[str, Any]) -> list[str]:
+    """Reported names of the next-item metrics: mrr@5, mrr@20, hits@5, ..."""
+    return [f"{name}@{k}" for name in document["options"].get("metrics", DEFAULT) for k in ks_of(document)]
+
+
+def rows(document: dict[str, Any]) -> Rows:
+    """A row for each target: "item", which is the next item, and the other tasks under their names ("category_1")."""
+    numbers = document["metrics"]
+    others = [name.removesuffix("/labelled") for name in numbers if name.endswith("/labelled")]
+    tasks = [("item", "", "prefixes"), *((task, f"{task}/", f"{task}/labelled") for task in others)]
+    return Rows(
+        ["task", "prefixes", *names(document)],
+        [
+            [task, numbers[count], *(numbers.get(prefix + name) for name in names(document))]
+            for task, prefix, count in tasks
+        ],
+    )
+
+
+def slice_rows(document: dict[str, Any]) -> dict[str, Rows]:
+    """Name of a group of slices ("prefix_length") -> a row for each of its slices, of the next-item metrics."""
+    return {
+        group: Rows(
+            ["slice", "prefixes", *names(document)],
+            [[part["slice"], part["prefixes"], *(part["metrics"][name] for name in names(document))] for part in parts],
+        )
+        for group, parts in document["slices"].items()
+    }
+
+
+def bound_rows(document: dict[str, Any]) -> Rows:
+    """A row for each bound over the order of ties: "mrr@20/optimistic"."""
+    bounds = [[name, value] for name, value in document["metrics"].items() if name.endswith(SIDES)]
+    return Rows(["metric", "value"], bounds)
