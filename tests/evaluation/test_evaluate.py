@@ -1,16 +1,19 @@
 import json
 import math
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from hiersrec.errors import BadInput, HiersrecError
+from hiersrec.errors import BadInput, HiersrecError, UnknownName
+from hiersrec.evaluation import outcomes
 from hiersrec.evaluation.evaluate import EvaluationOptions, at_once, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scores
+from tests.evaluation.ndcg import NDCG, TIED, registered
 from tests.toy import NUM_ITEMS, toy
 
 CATALOG = toy().data.catalog
@@ -105,6 +108,10 @@ def slow(scorer: Rounded, lists: list[list[int]], options: EvaluationOptions) ->
                     [n for n in range(NUM_ITEMS + 1) if NODES[n, 0] not in best[0] and NODES[n, 1] not in best[1]]
                 ] = -np.inf
             row = {"known": known, "target": session[end], "ranked": len(slow_order(lines[0]))}
+            row["future"] = len(set(session[end:]))
+            row["places"] = [
+                place for place, item in enumerate(slow_order(lines[0])[: options.k], 1) if item in session[end:]
+            ]
             for task, line in zip(("", *TASKS), lines, strict=True):
                 name = f"{task}/" if task else ""
                 classes = [
@@ -193,6 +200,88 @@ def check(options: EvaluationOptions) -> tuple[dict[str, float], list[dict]]:
     assert json.loads(json.dumps(evaluation.metrics)) == evaluation.metrics
     assert json.loads(json.dumps(evaluation.slices)) == evaluation.slices
     return expected, rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("ks", [(1, 2), (5, 3, 20), (47, 48, 70, 200)], ids=str)
+def test_several_k_give_what_each_gives_by_itself(ks, seed) -> None:
+    """Lists longer than 64 and than the catalogue of 48 items are among them; slices, bounds and columns too."""
+    stored, scorer = split(sessions(seed)), Rounded(seed)
+    several = evaluate(scorer, CATALOG, stored, EvaluationOptions(k=ks))
+
+    each = {k: evaluate(scorer, CATALOG, stored, EvaluationOptions(k=k)) for k in ks}
+    assert any(name.endswith("/optimistic") for name in several.metrics)
+    assert several.metrics == {name: value for one in each.values() for name, value in one.metrics.items()}
+    for group, rows in several.slices.items():
+        for place, row in enumerate(rows):
+            parts = [one.slices[group][place]["metrics"] for one in each.values()]
+            assert row["metrics"] == {name: value for part in parts for name, value in part.items()}
+    for k, one in each.items():
+        assert several.ranks.select(one.ranks.column_names) == one.ranks
+        assert f"category_2_recall@{k}" in several.ranks.column_names
+
+
+def test_the_order_of_k_and_repeats_change_nothing() -> None:
+    usual = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(k=(3, 5)))
+    again = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(k=(5, 3, 5)))
+
+    assert list(usual.metrics)[:4] == ["mrr@3", "mrr@5", "hits@3", "hits@5"]
+    assert (again.metrics, again.ranks) == (usual.metrics, usual.ranks)
+
+
+def test_metrics_in_parts_are_the_same(monkeypatch) -> None:
+    usual = evaluate(Rounded(), CATALOG, split())
+    monkeypatch.setattr(outcomes, "AT_ONCE", 7)
+    again = evaluate(Rounded(), CATALOG, split())
+
+    assert (again.metrics, again.slices, again.ranks) == (usual.metrics, usual.slices, usual.ranks)
+
+
+def test_fewer_metrics_are_a_part_of_all() -> None:
+    usual = evaluate(Rounded(), CATALOG, split())
+    fewer = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(metrics=("hits", "recall")))
+
+    left_out = ("mrr@20", "any_hit@20")
+    kept = {name: value for name, value in usual.metrics.items() if not any(word in name for word in left_out)}
+    assert fewer.metrics == kept
+    assert all(set(row["metrics"]) == {"hits@20", "recall@20"} for rows in fewer.slices.values() for row in rows)
+    columns = [name for name in usual.ranks.column_names if not name.endswith("any_hit@20")]
+    assert fewer.ranks == usual.ranks.select(columns)
+
+
+def test_a_metric_of_others_is_reported_sliced_bounded_and_kept(tmp_path) -> None:
+    lists = sessions()
+    _, rows = slow(Rounded(), lists, EvaluationOptions(k=5))
+    with registered(tmp_path, ndcg=NDCG, tied=TIED):
+        evaluation = evaluate(Rounded(), CATALOG, split(lists), EvaluationOptions(k=5, metrics=("mrr", "ndcg", "tied")))
+
+    gains = [sum(1 / math.log2(place + 1) for place in row["places"]) for row in rows]
+    ideals = [sum(1 / math.log2(place + 2) for place in range(min(5, row["future"]))) for row in rows]
+    expected = [gain / ideal for gain, ideal in zip(gains, ideals, strict=True)]
+    assert evaluation.metrics["ndcg@5"] == pytest.approx(sum(expected) / len(rows))
+    assert evaluation.ranks["ndcg@5"].to_pylist() == pytest.approx(expected)
+    assert {"category_1/ndcg@5", "category_1/tied@5", "tied@5/optimistic"} <= set(evaluation.metrics)
+    assert "ndcg@5/optimistic" not in evaluation.metrics
+    assert {"category_1_tied@5", "tied@5"} <= set(evaluation.ranks.column_names)
+    for group in evaluation.slices.values():
+        assert sum(row["prefixes"] * row["metrics"]["ndcg@5"] for row in group) == pytest.approx(sum(expected))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"k": 0}, BadInput, "k must be at least 1, got 0"),
+        ({"k": (5, -1)}, BadInput, "k must be at least 1, got -1"),
+        ({"k": ()}, BadInput, "k must be at least one number, such as 20, got none"),
+        ({"metrics": ()}, BadInput, "Name at least one metric, such as mrr"),
+        ({"metrics": ("mrr", "mrr")}, BadInput, "Each metric is named once, got mrr, mrr"),
+        ({"metrics": ("mmr",)}, UnknownName, "Did you mean 'mrr'?"),
+        ({"metrics": ("mrr@20",)}, UnknownName, "Did you mean 'mrr'?"),
+    ],
+)
+def test_options_that_are_refused(options, error, message) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        EvaluationOptions(**options)
 
 
 def test_by_hand() -> None:

@@ -1,4 +1,5 @@
 import doctest
+import importlib
 from fractions import Fraction
 
 import numpy as np
@@ -6,41 +7,148 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hiersrec import registry
+from hiersrec.errors import BadInput, UnknownName
 from hiersrec.evaluation import metrics
+from hiersrec.evaluation.metrics import Results
+from tests.evaluation.ndcg import NDCG, registered
 
-RANKS = np.array([1, 3, 20, 21, 0])
+BY_HAND = Results(
+    rank=np.array([1, 3, 20, 21, 0]),
+    future=np.array([3, 1, 4, 2, 2]),
+    is_future=np.arange(20)
+    == np.array([[0], [2], [19], [20], [20]])  # the target; prefix 0 has another at position 2, prefix 3 at position 5
+    + np.zeros((5, 20), int),
+)
+BY_HAND.is_future[[0, 3], [1, 4]] = True
+EXPECTED = {
+    ("mrr", 20): (1 + Fraction(1, 3) + Fraction(1, 20)) / 5,
+    ("mrr", 3): (1 + Fraction(1, 3)) / 5,
+    ("hits", 20): Fraction(3, 5),
+    ("hits", 2): Fraction(1, 5),
+    ("recall", 20): (Fraction(2, 3) + 1 + Fraction(1, 4) + Fraction(1, 2)) / 5,
+    ("recall", 1): Fraction(1, 3) / 5,
+    ("any_hit", 20): Fraction(4, 5),
+    ("any_hit", 4): Fraction(2, 5),
+}
+NAMES = registry.names(metrics.FOLDER)
 
 
-def test_doctests() -> None:
-    failed, tried = doctest.testmod(metrics)
+def random_results(seed: int, size: int = 30, length: int = 12) -> Results:
+    """Results that are possible: the target is listed at its rank, and all listed future items are counted."""
+    random = np.random.default_rng(seed)
+    rank = random.integers(0, 2 * length, size)
+    is_future = random.random((size, length)) < 0.2
+    is_future[np.arange(size)[rank > 0], np.minimum(rank[rank > 0], length) - 1] = rank[rank > 0] <= length
+    missing = (rank == 0) | (rank > length)
+    return Results(rank, is_future.sum(axis=1) + missing + random.integers(0, 3, size), is_future)
+
+
+def part(results: Results, rows: np.ndarray | slice) -> Results:
+    return Results(*(array[rows] for array in vars(results).values()))
+
+
+def test_the_default_metrics_are_members() -> None:
+    assert sorted(metrics.DEFAULT) == NAMES
+    assert [name for name in NAMES if metrics.is_of_ranks(metrics.load(name))] == ["hits", "mrr"]
+
+
+@pytest.mark.parametrize(("metric", "expected"), EXPECTED.items(), ids=str)
+def test_means_by_hand(metric, expected) -> None:
+    name, k = metric
+
+    values = metrics.values(metrics.load(name), BY_HAND, k)
+
+    assert values.mean() == pytest.approx(float(expected), rel=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_metric_has_a_mean_by_hand_and_a_doctest(name) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(f"{metrics.__name__}.{name}"))
+
     assert failed == 0
-    assert tried == 4
+    assert tried >= 1
+    assert name in {metric for metric, _ in EXPECTED}
 
 
-def test_means_by_hand() -> None:
-    assert metrics.mrr(RANKS, 20).mean() == pytest.approx(
-        float(Fraction(1, 5) * (1 + Fraction(1, 3) + Fraction(1, 20)))
-    )
-    assert metrics.hits(RANKS, 20).mean() == pytest.approx(float(Fraction(3, 5)))
-    listed, future = np.array([2, 0, 1]), np.array([3, 4, 1])
-    assert metrics.recall(listed, future).mean() == pytest.approx(float(Fraction(1, 3) * (Fraction(2, 3) + 0 + 1)))
-    assert metrics.any_hit(listed).mean() == pytest.approx(float(Fraction(2, 3)))
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 30))
+def test_every_metric_keeps_the_contract(name, seed, k) -> None:
+    metric, results = metrics.load(name), random_results(seed)
+    values = metrics.values(metric, results, k)
+
+    assert ((values >= 0) & (values <= 1)).all()
+    order = np.random.default_rng(seed).permutation(len(values))
+    assert np.array_equal(metrics.values(metric, part(results, order), k), values[order]), "depends on other prefixes"
+    assert len(metrics.values(metric, part(results, slice(0, 0)), k)) == 0
+    other = vars(random_results(seed + 1))
+    unread = {field: array for field, array in other.items() if field not in metric.USES}
+    assert np.array_equal(metrics.values(metric, Results(**vars(results) | unread), k), values), "reads more than USES"
+    nothing = Results(np.zeros(30, int), results.future, np.zeros_like(results.is_future))
+    assert not metrics.values(metric, nothing, k).any(), "a miss counts"
+    cut = Results(results.rank, results.future, results.is_future[:, :k])
+    assert np.array_equal(metrics.values(metric, cut, k), values), "looks beyond k"
+    assert (values <= metrics.values(metric, results, k + 1)).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=30), st.integers(1, 40))
-def test_range_and_direction(ranks, k) -> None:
-    worse = np.array(ranks)
-    better = np.maximum(worse - 1, 1)
-    for metric in (metrics.mrr, metrics.hits):
-        low, high = metric(worse, k), metric(better, k)
-        assert ((low >= 0) & (low <= high) & (high <= 1)).all()
-        assert (metric(worse, k) <= metric(worse, k + 1)).all()
-    assert (metrics.mrr(worse, k) <= metrics.hits(worse, k)).all()
-    assert (metrics.mrr(worse, 1) == metrics.hits(worse, 1)).all()
+def test_a_better_rank_is_never_worse(ranks, k) -> None:
+    worse = Results.of_ranks(np.array(ranks))
+    better = Results.of_ranks(np.maximum(worse.rank - 1, 1))
+    mrr, hits = metrics.load("mrr"), metrics.load("hits")
+    for metric in (mrr, hits):
+        assert (metric.values(worse, k) <= metric.values(better, k)).all()
+    assert (mrr.values(worse, k) <= hits.values(worse, k)).all()
+    assert (mrr.values(worse, 1) == hits.values(worse, 1)).all()
 
 
-def test_a_miss_counts_nothing_at_any_k() -> None:
-    for k in (1, 20, 10**6):
-        assert metrics.mrr(np.array([0]), k).tolist() == [0]
-        assert metrics.hits(np.array([0]), k).tolist() == [0]
+def test_a_list_metric_over_all_future_items_fits(tmp_path) -> None:
+    """NDCG by hand: future items at positions 1 and 2 of three; at 3 of one; 5 of two."""
+    with registered(tmp_path, ndcg=NDCG):
+        values = metrics.values(metrics.load("ndcg"), BY_HAND, 10)
+
+    third, fifth = 1 / np.log2(4), 1 / np.log2(6)
+    second = 1 / np.log2(3)
+    expected = [(1 + second) / (1 + second + third), third, 0, fifth / (1 + second), 0]
+    assert values == pytest.approx(expected)
+
+
+def test_an_unknown_metric_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        UnknownName, match=r"No 'mmr' in hiersrec/evaluation/metrics/\. Did you mean 'mrr'\? Known: any_hit"
+    ):
+        metrics.load("mmr")
+
+
+BROKEN = {
+    "no USES": ("def values(results, k): ...", r"must have USES, a tuple of some of rank, .*; got USES = None"),
+    "unknown field": ("USES = ('ranks',)\ndef values(results, k): ...", r"got USES = \('ranks',\)"),
+    "no tuple": ("USES = 'rank'\ndef values(results, k): ...", "got USES = 'rank'"),
+    "no function": ("USES = ('rank',)", r"and the function values\(results, k\)"),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_member_that_declares_nothing_useful_is_refused(tmp_path, source, message) -> None:
+    with registered(tmp_path, broken=source), pytest.raises(BadInput, match=message):
+        metrics.load("broken")
+
+
+WRONG = {
+    "shape": (
+        "results.rank[:2] * 1.0",
+        "must return 5 float64 values from 0 to 1 for 5 prefixes, got float64 of shape",
+    ),
+    "type": ("results.rank", "got int64 of shape"),
+    "range": ("results.rank * 1.0", r"got float64 of shape \(5,\), 0.0 to 21.0\. Correct the metric"),
+    "nan": ("results.rank * float('nan')", "nan to nan"),
+}
+
+
+@pytest.mark.parametrize(("returned", "message"), WRONG.values(), ids=WRONG)
+def test_values_that_break_the_contract_are_refused(tmp_path, returned, message) -> None:
+    source = f"USES = ('rank',)\n\ndef values(results, k):\n    return {returned}\n"
+    with registered(tmp_path, wrong=source), pytest.raises(BadInput, match=message):
+        metrics.values(metrics.load("wrong"), BY_HAND, 20)

@@ -71,8 +71,9 @@ def shared(count: int, options: EvaluationOptions) -> tuple[list[Evaluation], li
         EvaluationOptions(batch_size=10, exclude_seen=True, candidates=Candidates(policy="category", top=1)),
         EvaluationOptions(batch_size=60),
         EvaluationOptions(),
+        EvaluationOptions(batch_size=7, k=(2, 48, 100)),
     ],
-    ids=["many batches", "candidates", "two batches", "one batch"],
+    ids=["many batches", "candidates", "two batches", "one batch", "several k"],
 )
 def test_all_find_what_one_finds(count, options) -> None:
     alone = evaluate(Rounded(), CATALOG, split(), options)
