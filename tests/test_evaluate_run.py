@@ -1,5 +1,6 @@
 """A run whose catalogue has grown is measured with its new items; any other as it always was."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from hiersrec import evaluate_run as door
 from hiersrec.build import LoadedRun, open_run
+from hiersrec.comparison.measured import read_measured
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.choose_candidates import CandidateGoal
-from hiersrec.evaluation.evaluate import evaluate
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source
@@ -22,6 +24,7 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
 from hiersrec.types import Batch, Scores
+from tests.evaluation.ndcg import NDCG, registered
 from tests.shop import write_shop
 
 
@@ -136,3 +139,27 @@ def test_a_dataset_with_other_types_of_events_is_refused(run, monkeypatch) -> No
 
     with pytest.raises(BadInput, match=r"has the event types .*; .* was trained with click\. Name the folder"):
         door.evaluate_run(run)
+
+
+def test_several_k_have_files_of_their_own_and_other_metrics_do_not(run, tmp_path) -> None:
+    usual = door.evaluate_run(run)
+    several = door.evaluate_run(run, options=EvaluationOptions(k=(10, 5, 20)))
+
+    assert usual["options"] == {
+        **{"k": 20, "last_only": False, "exclude_seen": False, "batch_size": 256},
+        "candidates": {"policy": "all", "top": None, "share": None, "seed": 0},
+    }
+    assert several["options"] == {**usual["options"], "k": [5, 10, 20]}
+    assert several["files"] == {"metrics": "metrics-k5-10-20.json", "ranks": "ranks-k5-10-20.parquet"}
+    assert several == json.loads((run / "metrics-k5-10-20.json").read_text(encoding="utf-8"))
+    assert several["metrics"].items() >= usual["metrics"].items()
+    assert door.evaluate_run(run, options=EvaluationOptions(k=(20,)))["options"] == usual["options"]
+
+    with registered(tmp_path, ndcg=NDCG):
+        other = door.evaluate_run(run, options=EvaluationOptions(metrics=("mrr", "ndcg")))
+        assert other["options"] == {**usual["options"], "metrics": ["mrr", "ndcg"]}
+        assert other == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+        values, counts = read_measured(run).values("ndcg@20")
+        assert values.mean() == pytest.approx(other["metrics"]["ndcg@20"])
+        assert counts.all()
+    assert read_measured(run).names()[:2] == ["mrr@20", "ndcg@20"]

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hiersrec.build import open_run
+from hiersrec.cli.evaluate import tables
 from hiersrec.evaluate_run import evaluate_run
 from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
 from hiersrec.evaluation.evaluate import EvaluationOptions
@@ -224,3 +225,13 @@ def test_mistakes(hiersrec, run, flags, message) -> None:
 
     assert (result.code, result.out) == (2, "")
     assert message in result.err
+
+
+def test_several_k_are_a_table_each(run) -> None:
+    document = evaluate_run(run, options=EvaluationOptions(k=(3, 5), metrics=("mrr", "hits")))
+    shown = [table for table in tables(document) if not isinstance(table, str)]
+
+    assert [table.title for table in shown[:2]] == [f"run on data, test split, k = {k}" for k in (3, 5)]
+    assert [column.header for column in shown[1].columns] == ["task", "prefixes", "mrr@5", "hits@5"]
+    assert next(iter(shown[1].columns[2].cells)).plain == f"{document['metrics']['mrr@5']:.2%}"
+    assert sum(str(table.title).startswith("By prefix length") for table in shown) == 2

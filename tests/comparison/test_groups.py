@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,6 +9,7 @@ from hiersrec.comparison.groups import grouped
 from hiersrec.comparison.measured import Measured, read_measured
 from hiersrec.errors import BadFolder, BadInput, UnknownName
 from tests.comparison.runs import SESSIONS, drawn_ranks, edit, write_run
+from tests.evaluation.ndcg import registered
 
 RANKS = drawn_ranks(0.2, 0)
 
@@ -174,3 +177,51 @@ def test_values_of_a_miss_and_of_a_prefix_without_label(folders) -> None:
     values, counts = run.values("category_1/mrr@20")
     assert counts.tolist() == [row % 2 == 1 for row in range(len(RANKS))]
     assert values.tolist() == [0.5 * (row % 2) for row in range(len(RANKS))]
+
+
+def test_a_metric_of_others_is_compared_from_its_column_without_the_plugin(folders) -> None:
+    add_metric(folders[0], "novel@20", [0.25, 0.75] * (len(RANKS) // 2) + [0.5] * (len(RANKS) % 2), column=True)
+    run = read_measured(folders[0])
+
+    assert "novel@20" in run.names()
+    values, counts = run.values("novel@20")
+    assert values[:2].tolist() == [0.25, 0.75]
+    assert counts.all()
+
+
+def test_a_metric_of_ranks_needs_its_plugin_and_no_column(folders, tmp_path) -> None:
+    first = [float(rank == 1) for rank in RANKS]
+    add_metric(folders[0], "first@20", first, column=False)
+    run = read_measured(folders[0])
+    source = "USES = ('rank',)\n\ndef values(results, k):\n    return (results.rank == 1) * 1.0\n"
+
+    with registered(tmp_path, first=source):
+        assert run.values("first@20")[0].tolist() == first
+    with pytest.raises(UnknownName, match="No 'first' in hiersrec/evaluation/metrics/"):
+        run.values("first@20")
+
+
+def test_a_metric_whose_column_is_gone(folders) -> None:
+    path = folders[0] / "ranks.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["recall@20"]), path)
+
+    with pytest.raises(BadFolder, match=r"has recall@20, ranks.parquet has no column recall@20: .* two evaluations"):
+        read_measured(folders[0]).values("recall@20")
+
+
+def test_counts_bounds_and_chance_are_not_compared(folders) -> None:
+    for name in ("tied_targets", "mrr@20/optimistic", "random_within_category/mrr@20"):
+        edit(folders[0] / "metrics.json", "metrics", name, 0.5)
+
+    tasks = ("", "category_1/")
+    assert read_measured(folders[0]).names() == [
+        f"{task}{metric}@20" for task in tasks for metric in ("mrr", "hits", "recall", "any_hit")
+    ]
+
+
+def add_metric(folder: Path, name: str, values: list[float], column: bool) -> None:
+    """The metric in metrics.json, and in ranks.parquet if it has a column there."""
+    edit(folder / "metrics.json", "metrics", name, float(np.mean(values)))
+    if column:
+        path = folder / "ranks.parquet"
+        pq.write_table(pq.read_table(path).append_column(name, pa.array(values)), path)
