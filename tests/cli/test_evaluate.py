@@ -5,13 +5,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from hiersrec.api.report import Report
 from hiersrec.build import open_run
-from hiersrec.cli.evaluate import tables
 from hiersrec.evaluate_run import evaluate_run
 from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
 from hiersrec.evaluation.evaluate import EvaluationOptions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
+from hiersrec.writing.tables import Table
 from tests.cli.conftest import Result, run_here
 from tests.shop import write_shop
 
@@ -229,9 +230,10 @@ def test_mistakes(hiersrec, run, flags, message) -> None:
 
 def test_several_k_are_a_table_each(run) -> None:
     document = evaluate_run(run, options=EvaluationOptions(k=(3, 5), metrics=("mrr", "hits")))
-    shown = [table for table in tables(document) if not isinstance(table, str)]
+    shown = [part for part in Report(document).parts() if isinstance(part, Table)]
 
     assert [table.title for table in shown[:2]] == [f"run on data, test split, k = {k}" for k in (3, 5)]
-    assert [column.header for column in shown[1].columns] == ["task", "prefixes", "mrr@5", "hits@5"]
-    assert next(iter(shown[1].columns[2].cells)).plain == f"{document['metrics']['mrr@5']:.2%}"
-    assert sum(str(table.title).startswith("By prefix length") for table in shown) == 2
+    assert shown[1].headings == ("task", "prefixes", "mrr@5", "hits@5")
+    assert shown[1].rows[0][2] == f"{document['metrics']['mrr@5']:.2%}"
+    assert sum(table.title.startswith("By prefix length") for table in shown) == 2
+    assert list(Report(document).columns()) == ["task", "prefixes", "mrr@3", "mrr@5", "hits@3", "hits@5"]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from hiersrec.api.result import Result, transposed
+from hiersrec.api.result import Result
+from hiersrec.evaluation import report_table
+from hiersrec.evaluation.report_table import Rows
 from hiersrec.writing.tables import Table
-
-METRICS = ("mrr", "hits", "recall", "any_hit")
 
 
 class Report(Result):
@@ -20,16 +20,14 @@ class Report(Result):
 
     def columns(self) -> dict[str, list[Any]]:
         """A row for each task: its name, the prefixes it was measured on, a column for each metric."""
-        return transposed([{"task": task, "prefixes": count, **values} for task, count, values in self._tasks()])
+        headings, rows = report_table.rows(self.document)
+        return {heading: [row[column] for row in rows] for column, heading in enumerate(headings)}
 
     def parts(self) -> Iterator[str | Table]:
-        """Metrics of items and of the other tasks, counts, and slices of one evaluation."""
-        document, numbers, names = self.document, self.metrics, self._names()
+        """Metrics of items and of the other tasks, counts, and slices of one evaluation; of several k a table each."""
+        document, numbers = self.document, self.metrics
         title = f"{document['run']} on {document['dataset']['name']}, {document['split']} split"
-        rows = [
-            (task, f"{count:,}", *(_share(values.get(name)) for name in names)) for task, count, values in self._tasks()
-        ]
-        yield Table(title, ("task", "prefixes", *names), tuple(rows))
+        yield from self._by_k(title, report_table.rows(document))
         yield (
             f"{numbers['unseen_targets']} targets are not in the catalogue and count as misses; "
             f"{numbers['empty_prefixes']} prefixes hold no known item and are answered by popularity; "
@@ -38,31 +36,26 @@ class Report(Result):
         is_whole = document["options"]["candidates"]["policy"] == "all"
         if not is_whole:
             yield _candidates(document)
-        if bounds := {name: value for name, value in numbers.items() if name.endswith(("/optimistic", "/pessimistic"))}:
-            lines = tuple((name, _share(value)) for name, value in bounds.items())
-            yield Table("Bounds over the order of ties", ("metric", "value"), lines)
-        for slice_name, slices in document["slices"].items():
-            lines = tuple(
-                (part["slice"], f"{part['prefixes']:,}", *(_share(part["metrics"][name]) for name in names))
-                for part in slices
+        headings, bounds = report_table.bound_rows(document)
+        if bounds:
+            yield Table(
+                "Bounds over the order of ties", tuple(headings), tuple((name, _share(value)) for name, value in bounds)
             )
-            yield Table(f"By {slice_name.replace('_', ' ')}", ("slice", "prefixes", *names), lines)
-            if slice_name == "cold_start" and any(name.startswith("random_within") for name in numbers) and is_whole:
-                yield _chance(numbers, names)
+        for group, rows in report_table.slice_rows(document).items():
+            yield from self._by_k(f"By {group.replace('_', ' ')}", rows)
+            if group == "cold_start" and any(name.startswith("random_within") for name in numbers) and is_whole:
+                yield _chance(numbers, report_table.names(document))
 
-    def _names(self) -> list[str]:
-        return [f"{metric}@{self.document['options']['k']}" for metric in METRICS]
-
-    def _tasks(self) -> Iterator[tuple[str, int, dict[str, float]]]:
-        """Each task, its number of labelled prefixes, its metrics by name."""
-        numbers, names = self.metrics, self._names()
-        others = [name.removesuffix("/labelled") for name in numbers if name.endswith("/labelled")]
-        for task, prefix, count in [
-            ("item", "", "prefixes"),
-            *((name, f"{name}/", f"{name}/labelled") for name in others),
-        ]:
-            values = {name: numbers[prefix + name] for name in names if prefix + name in numbers}
-            yield task, int(numbers[count]), values
+    def _by_k(self, title: str, rows: Rows) -> Iterator[Table]:
+        """A table for each k, so that all fit into a terminal."""
+        ks = report_table.ks_of(self.document)
+        for k in ks:
+            columns = [column for column, heading in enumerate(rows.headings) if heading.endswith(f"@{k}")]
+            yield Table(
+                title if len(ks) == 1 else f"{title}, k = {k}",
+                (*rows.headings[:2], *(rows.headings[column] for column in columns)),
+                tuple((row[0], f"{row[1]:,}", *(_share(row[column]) for column in columns)) for row in rows.rows),
+            )
 
 
 def _candidates(document: dict[str, Any]) -> str:
@@ -76,7 +69,7 @@ def _candidates(document: dict[str, Any]) -> str:
         share, kept = chosen["validation"]["share"], chosen["validation"]["kept"]
         text += (
             f" Top {top} was chosen on validation sessions: there candidates by category are {_share(share)} of the "
-            f"catalogue and keep {_share(kept)} of the full mrr@{options['k']}."
+            f"catalogue and keep {_share(kept)} of the full mrr@{report_table.ks_of(document)[-1]}."
         )
         if chosen["share"] is not None and share > chosen["share"]:
             text += f" Even one category per level holds more than {_share(chosen['share'])}, the goal."
@@ -85,11 +78,12 @@ def _candidates(document: dict[str, Any]) -> str:
 
 def _chance(numbers: dict[str, float], names: list[str]) -> str:
     """What random order within a category reaches on new targets, and this run (evaluation.random_baseline)."""
+    names = [name for name in names if f"within_category/{name}" in numbers]
     orders = []
     for prefix, about in (("random_within_category", "target's"), ("random_within_predicted_category", "likeliest")):
         if values := [f"{name} {numbers[f'{prefix}/{name}']:.2%}" for name in names if f"{prefix}/{name}" in numbers]:
             orders.append(f"the {about} category: {', '.join(values)}")
-    own = ", ".join(f"{name} {numbers[f'within_category/{name}']:.2%}" for name in names[:2])
+    own = ", ".join(f"{name} {numbers[f'within_category/{name}']:.2%}" for name in names)
     return (
         f"New targets, with the items in random order within {'; '.join(orders)}. In this run's own order of the "
         f"items of the target's category: {own}."
