@@ -22,7 +22,9 @@ EXTRAS = {
         *("threadpoolctl", "tomli_w", "torch"),
     ),
     "export": ("onnx", "onnxscript"),
+    "mlflow": ("alembic", "mlflow", "sqlalchemy"),
     "serve": ("fastapi", "onnxruntime", "prometheus_client", "simsimd", "starlette", "uvicorn"),
+    "tensorboard": ("tensorboard",),
 }
 """Extra of this package -> names under which the packages that it installs are imported."""
 INSTALL = "In the folder of your hiersrec checkout, run: pip install '.[{extra}]'"

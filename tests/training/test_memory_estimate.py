@@ -13,6 +13,7 @@ from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import loop, memory_estimate
+from hiersrec.training.callbacks import CallbackGroup
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import single_process
 from hiersrec.training.examples import examples_of
@@ -56,7 +57,7 @@ def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
     rows = np.argsort(-examples.lengths, kind="stable")[: made.training.batch_size]
     assert examples.step(rows).items.shape == (made.training.batch_size, examples.lengths.max())
-    rest = (examples, made.training, torch.float32, folder, SilentReporter(), single_process(), None)
+    rest = (examples, made.training, torch.float32, folder, SilentReporter(), single_process(), None, CallbackGroup())
     setup = loop.TrainingSetup(model, model.loss, optimizers(model, made.training), *rest)
     loop._step(setup, Progress(), rows, 0.0, False)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:

@@ -34,6 +34,8 @@ class Progress:
     epoch: int = 0
     """Finished epochs."""
     step: int = 0
+    steps: int = 0
+    """Over all epochs. 0 in the checkpoints of older versions, whose steps before are not counted."""
     best: float = -1.0
     """Best validation MRR@20."""
     best_epoch: int = 0

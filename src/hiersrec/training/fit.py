@@ -8,6 +8,8 @@ MODEL_CARD.md       for people                      state/        what --resume 
 
 import json
 import shutil
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +31,7 @@ from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
 from hiersrec.training import allocator, checkpoint, loop
 from hiersrec.training.advice import advice
+from hiersrec.training.callbacks import Callback, CallbackGroup, TrainingStart
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
@@ -61,17 +64,19 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     processes: ProcessGroup | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> dict[str, Any]:
     """Fit the recipe on the dataset's training sessions and write the run folder; returns its run.json.
 
     `init_from` is a finished run to take the first weights from (warm_start/). `resume` continues an interrupted
     training in `out`, with the same recipe; its state holds the first weights. Of several `processes` all call it, with
     the same arguments; the first writes. Raises BadFolder if `out` holds something else, a finished run, or an
-    interrupted training while `resume` is not set; and what warm_start/ raises.
+    interrupted training while `resume` is not set; what warm_start/ raises; and what `callbacks` raise.
     """
     allocator.limit_kernels()  # before advice multiplies anything
     processes = processes or single_process()
-    reporter = reporter if processes.first else SilentReporter()
+    if not processes.first:
+        reporter, callbacks = SilentReporter(), ()
     with processes.synchronized():
         check([ONE_PROCESS] * (processes.count > 1) + [OWN_WEIGHTS] * (init_from is not None), settings_of(recipe))
         if init_from is not None:  # before _check_out, which advises --overwrite
@@ -87,23 +92,47 @@ def train(
             transfer.check_origin(init_from)
     if recipe.training is None:
         assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
-        _train_by_counting(dataset, recipe, out, reporter, overwrite)
+        _train_by_counting(dataset, recipe, out, reporter, overwrite, callbacks)
     else:
-        _train_by_gradient(dataset, recipe, recipe.training, out, reporter, overwrite, processes, init_from, start)
+        _train_by_gradient(
+            dataset, recipe, recipe.training, out, reporter, overwrite, processes, init_from, start, callbacks
+        )
     reporter.say(f"train: wrote {out}")
     return open_seal(out, "run")
 
 
 def _train_by_counting(
-    dataset: Dataset, recipe: BaselineRecipe, out: Path, reporter: ProgressReporter, overwrite: bool
+    dataset: Dataset,
+    recipe: BaselineRecipe,
+    out: Path,
+    reporter: ProgressReporter,
+    overwrite: bool,
+    callbacks: Sequence[Callback],
 ) -> None:
     reporter.say(f"train: fitting {recipe.baseline.name}")
     scorer = registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, dataset.training())
     state: dict[str, Any] = scorer.state()
     _begin(dataset, recipe, out, overwrite)
-    with new_file(out / WEIGHTS) as path:
-        safetensors.numpy.save_file(state, path)
-    _finish(dataset, recipe, out, sum(array.size for array in state.values()), None, {})
+    parameters = sum(array.size for array in state.values())
+    with closing(CallbackGroup(callbacks, _training_start(dataset, recipe, out, parameters))) as group:
+        group.start()
+        with new_file(out / WEIGHTS) as path:
+            safetensors.numpy.save_file(state, path)
+        _finish(dataset, recipe, out, parameters, None, {})
+        group.end({})
+
+
+def _training_start(dataset: Dataset, recipe: Recipe, out: Path, parameters: int) -> TrainingStart:
+    return TrainingStart(
+        out=out,
+        state=out / STATE,
+        recipe=recipe.name,
+        settings=settings_of(recipe),
+        dataset=dataset.name,
+        fingerprint=dataset.fingerprint,
+        parameters=parameters,
+        epochs=0 if recipe.training is None else recipe.training.epochs,
+    )
 
 
 def _train_by_gradient(
@@ -116,6 +145,7 @@ def _train_by_gradient(
     processes: ProcessGroup,
     init_from: Path | None,
     start: dict[str, Any] | None,
+    callbacks: Sequence[Callback],
 ) -> None:
     """start: the origin of the first weights of a resumed training, if they came from another run."""
     data = _training_data(dataset, config)
@@ -134,15 +164,19 @@ def _train_by_gradient(
         with processes.synchronized():
             if processes.first:
                 _begin(dataset, recipe, out, overwrite, None if start is None else (model, start))
-        progress = loop.fit(model, data, config, out / STATE, reporter, processes, teachers)
-    with processes.synchronized():
-        if processes.first:
-            with new_file(out / WEIGHTS) as path:
-                shutil.copyfile(out / STATE / checkpoint.BEST, path)
-            origins: dict[str, Any] = {} if start is None else {"init_from": start}
-            if teachers is not None:
-                origins["teachers"] = list(teachers.records)
-            _finish(dataset, recipe, out, parameter_count(model), progress, origins)
+        parameters = parameter_count(model)
+        with closing(CallbackGroup(callbacks, _training_start(dataset, recipe, out, parameters))) as group:
+            progress = loop.fit(model, data, config, out / STATE, reporter, processes, teachers, group)
+            with processes.synchronized():
+                if processes.first:
+                    with new_file(out / WEIGHTS) as path:
+                        shutil.copyfile(out / STATE / checkpoint.BEST, path)
+                    origins: dict[str, Any] = {} if start is None else {"init_from": start}
+                    if teachers is not None:
+                        origins["teachers"] = list(teachers.records)
+                    _finish(dataset, recipe, out, parameters, progress, origins)
+            best = {} if config.refit else {"best/valid/mrr@20": progress.best}
+            group.end({"best/epoch": float(progress.best_epoch), **best})
 
 
 def _training_data(dataset: Dataset, config: Training) -> TrainingData:

@@ -21,6 +21,7 @@ from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import allocator, checkpoint, precision
+from hiersrec.training.callbacks import CallbackGroup, flat_metrics
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import Loss, ProcessGroup, single_process
 from hiersrec.training.examples import Examples, Step, examples_of
@@ -49,6 +50,7 @@ class TrainingSetup:
     reporter: ProgressReporter
     processes: ProcessGroup
     teachers: Teachers | None
+    callbacks: CallbackGroup
 
 
 def fit(
@@ -59,6 +61,7 @@ def fit(
     reporter: ProgressReporter,
     processes: ProcessGroup | None = None,
     teachers: Teachers | None = None,
+    callbacks: CallbackGroup | None = None,
 ) -> Progress:
     """Train `model` in place, leaving the best epoch's weights in folder/best.safetensors; resumes from `folder`.
 
@@ -82,13 +85,19 @@ def fit(
     sessions = data.train.newest(config.newest_share)
     examples = examples_of(sessions, model.max_length, config.positions == "all", device)
     loss = processes.parallel_loss(model)
-    setup = TrainingSetup(model, loss, optimizer, examples, config, dtype, folder, reporter, processes, teachers)
+    callbacks = callbacks or CallbackGroup()
+    setup = TrainingSetup(
+        model, loss, optimizer, examples, config, dtype, folder, reporter, processes, teachers, callbacks
+    )
     reporter.say(
         f"train: {len(examples):,} prefixes, {parameter_count(model):,} parameters, "
         + (f"{processes.count} processes, " if processes.count > 1 else "")
         + f"{device.type}, {progress.dtype}"
         + (f", resumed at epoch {progress.epoch + 1}" if resumed else "")
     )
+    steps_per_epoch = math.ceil(len(examples) / config.batch_size)
+    with processes.synchronized():
+        callbacks.start(steps_per_epoch=steps_per_epoch, epoch=progress.epoch, step=progress.steps)
     while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
         _epoch(setup, progress)
         _finish_epoch(setup, progress, data)
@@ -105,23 +114,30 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
     saved = last = time.monotonic()
     for rows in batches[progress.step :]:
         share_done = (progress.epoch + progress.step / len(batches)) / config.epochs
-        due = _step(setup, progress, rows, share_done, time.monotonic() - saved > SAVE_EVERY)
+        due, metrics = _step(setup, progress, rows, share_done, time.monotonic() - saved > SAVE_EVERY)
         now = time.monotonic()
         progress.seconds += now - last
         last = now
         reporter.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
-        if due:
+        if setup.callbacks:
+            speed = progress.examples / max(1e-9, progress.seconds)
+            setup.callbacks.step(progress.steps, {**metrics, "examples_per_s": speed})
+        # Not after the last step: the end of the epoch has its own, and trackers could not tell the two apart.
+        if due and progress.step < len(batches):
             checkpoint.save(setup.folder, progress, setup.model, setup.optimizer, setup.processes)
             saved = last = time.monotonic()
     reporter.end()
 
 
-def _step(setup: TrainingSetup, progress: Progress, rows: Int64, share_done: float, due: bool) -> bool:
-    """Train a batch; returns whether a checkpoint is due in any process."""
+def _step(
+    setup: TrainingSetup, progress: Progress, rows: Int64, share_done: float, due: bool
+) -> tuple[bool, dict[str, float]]:
+    """Train a batch; returns whether a checkpoint is due in any process, and metrics for callbacks."""
     step = _own_step(setup, rows)
     device = step.items.device.type
     decay = 1 - share_done if setup.config.schedule == "linear" else 1
-    setup.optimizer.set_learning_rate(setup.config.learning_rate * decay)
+    learning_rate = setup.config.learning_rate * decay
+    setup.optimizer.set_learning_rate(learning_rate)
     with torch.autocast(device, setup.dtype, enabled=setup.dtype != torch.float32):
         targets = step.targets if setup.teachers is None else setup.teachers.teach(step, setup.dtype)
         loss, parts = setup.loss(step.items, step.lengths, targets)
@@ -141,10 +157,11 @@ def _step(setup: TrainingSetup, progress: Progress, rows: Int64, share_done: flo
         )
     count = setup.examples.count(rows)
     progress.step += 1
+    progress.steps += 1
     progress.examples += count
     for name, value in losses.items():
         progress.totals[name] = progress.totals.get(name, 0.0) + value * count
-    return bool(any_due)
+    return bool(any_due), {**{f"loss/{name}": value for name, value in losses.items()}, "learning_rate": learning_rate}
 
 
 def _own_step(setup: TrainingSetup, rows: Int64) -> Step:
@@ -181,6 +198,11 @@ def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) 
     if is_best:
         progress.best_epoch = progress.epoch
         checkpoint.save_best(setup.folder, setup.model, setup.processes)
+    # Before the checkpoint: after a kill in between the epoch is reported again, and trackers drop what came after the
+    # last checkpoint. The other way round it would never be reported.
+    if setup.callbacks:
+        metrics = flat_metrics({name: value for name, value in record.items() if name != "epoch"})
+        setup.callbacks.epoch(progress.epoch, metrics)
     checkpoint.save(setup.folder, progress, setup.model, setup.optimizer, setup.processes)
 
 
