@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Members of a registry folder stand alone; what two of them share is a file that begins with an underscore.
 REGISTRIES = (
     *("datasets", "baselines", "reproduction", "model/encoders", "model/tasks", "model/softmax"),
-    *("model/score_terms", "model/soft_targets", "evaluation/metrics"),
+    *("model/score_terms", "model/soft_targets", "evaluation/metrics", "training/loggers"),
 )
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.
@@ -89,6 +89,8 @@ ONLY_IN: dict[str, set[str]] = {
     "onnxscript": {"model"},
     "onnxruntime": {"serving", "export_run"},
     "optuna": {"tuning"},
+    "mlflow": {"training"},
+    "tensorboard": {"training"},
     "simsimd": {"retrieval"},
     "typer": {"cli"},
     **{name: {"http"} for name in ("fastapi", "starlette", "uvicorn", "prometheus_client")},

@@ -97,7 +97,7 @@ class CallbackGroup:
 
 
 def flat_metrics(record: dict[str, Any]) -> dict[str, float]:
-    """The numbers of an epoch's record under flat names: {"loss": {"item": 7.1}} is {"loss/item": 7.1}."""
+    """The values of an epoch's record under flat names: {"loss": {"item": 7.1}} is {"loss/item": 7.1}."""
     metrics: dict[str, float] = {}
     for name, value in record.items():
         if isinstance(value, dict):

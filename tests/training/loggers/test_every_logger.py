@@ -1,6 +1,9 @@
 """Every tracker, read back by its own library: a resumed training logs each step and each epoch once."""
 
 import csv
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,7 +98,7 @@ READERS: dict[str, Callable[[Path, str], Log]] = {
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory) -> dict[str, str]:
-    """Tracking URIs; a database takes seconds to create."""
+    """Tracking URIs by name."""
     folder = tmp_path_factory.mktemp("stores")
     return {"mlflow=sqlite": f"sqlite:///{folder}/mlflow.db", "mlflow=file": f"file:{folder}/mlruns"}
 
@@ -104,6 +107,10 @@ def stores(tmp_path_factory) -> dict[str, str]:
 def out(tmp_path) -> Path:
     """A run folder whose name no other test has."""
     return tmp_path / tmp_path.name
+
+
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name == "mlflow=sqlite" else name for name in READERS]
+"""A database takes seconds to create."""
 
 
 def logger(name: str, target: str, out: Path) -> Callback:
@@ -151,7 +158,7 @@ def equal(log: Log, other: Log) -> bool:
     return {key: pytest.approx(values, rel=1e-6) for key, values in timeless(log).items()} == timeless(other)
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_training_that_nothing_stops(dataset, recorder, out, stores, name) -> None:
     target = stores.get(name, "")
 
@@ -186,7 +193,7 @@ def test_a_resumed_training_logs_each_step_and_epoch_once(
     assert equal(log, expected(name, recorder))
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_training_that_starts_over_replaces_its_log(dataset, recorder, out, stores, name) -> None:
     """Also where the log is outside of the run folder."""
     target = stores.get(name, str(out.parent / "logs"))
@@ -206,7 +213,7 @@ def test_a_training_that_starts_over_replaces_its_log(dataset, recorder, out, st
         assert equal(READERS[name](out, target), expected(name, recorder))
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_baseline_that_counts(dataset, out, stores, name) -> None:
     target = stores.get(name, "")
     counted = read_recipe(find_recipe("popularity", "toy"))
@@ -216,3 +223,44 @@ def test_a_baseline_that_counts(dataset, out, stores, name) -> None:
     if name != "csv":  # without steps and epochs there is no file
         assert READERS[name](out, target) == {}
     assert not (out / "state").exists()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from hiersrec.store.dataset import Dataset
+from hiersrec.training import callbacks, loop
+from hiersrec.training.callbacks import Callback, loggers_of
+from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
+from tests.training.test_fit import recipe
+
+class Killed(Callback):
+    def on_step(self, step, metrics):
+        if step == 11:
+            os._exit(9)
+
+callbacks.LOG_EVERY = 2
+if sys.argv[3] == "often":
+    loop.SAVE_EVERY = -1.0
+out = Path(sys.argv[2])
+loggers = loggers_of(sys.argv[4:], out)
+train(Dataset.open(Path(sys.argv[1])), recipe(), out, SilentReporter(), callbacks=[*loggers, Killed()])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("saved", ["often", "seldom"])
+def test_a_killed_process_has_lost_nothing_that_its_checkpoint_has(dataset, recorder, out, stores, saved) -> None:
+    """Nothing is closed. The kill is in epoch 2, a step after the last checkpoint, or four steps after it."""
+    loggers = ["csv", "tensorboard", f"mlflow={stores['mlflow=file']}"]
+    arguments = [sys.executable, "-c", KILLED, str(dataset.folder), str(out), saved, *loggers]
+    done = subprocess.run(arguments, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    assert done.returncode == 9
+
+    train(dataset, recipe(), out, SilentReporter(), resume=True, callbacks=loggers_of(loggers, out))
+
+    for name in ("csv", "tensorboard", "mlflow=file"):
+        log = READERS[name](out, stores.get(name, ""))
+        assert log.keys() == expected(name, recorder).keys()
+        assert equal(log, expected(name, recorder)), name
