@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from hiersrec.retrieval.candidates import Candidates
     from hiersrec.serving.recommender import Recommender
     from hiersrec.store.dataset import Dataset
+    from hiersrec.training.callbacks import Callback
 
 MODULES = {
+    "Callback": "training.callbacks",
     "Candidates": "retrieval.candidates",
     "Comparison": "api.compare",
     "Dataset": "store.dataset",
@@ -54,6 +56,7 @@ MODULES = {
 """Public name -> the module that it is imported from when it is first used."""
 
 __all__ = [
+    "Callback",
     "Candidates",
     "Comparison",
     "Dataset",

@@ -66,7 +66,8 @@ class Run:
         split: str = "test",
         *,
         data: "Dataset | str | Path | None" = None,
-        k: int = 20,
+        k: int | Sequence[int] = 20,
+        metrics: Sequence[str] | None = None,
         last_only: bool = False,
         exclude_seen: bool = False,
         candidates: str | Candidates = "all",
@@ -80,7 +81,8 @@ class Run:
         Args:
             split: "test", "valid" or "train".
             data: A dataset, or its folder, in place of the one that the run was trained on.
-            k: Length of the lists.
+            k: Length of the lists, or several.
+            metrics: Names of metrics, see `members("metrics")`; by default MRR, HITS, Recall and AnyHit.
             last_only: Only the last item of a session is a target.
             exclude_seen: Items of the session are not listed.
             candidates: Items to rank: "all", "category" (those of the likeliest categories), "random" (as many).
@@ -108,7 +110,13 @@ class Run:
             goal = CandidateGoal(policy=policy, share=share, keep=keep)
         else:
             raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
-        options = EvaluationOptions(k=k, last_only=last_only, exclude_seen=exclude_seen, candidates=chosen)
+        options = EvaluationOptions(
+            k=k if isinstance(k, int) else tuple(k),
+            metrics=tuple(metrics or EvaluationOptions().metrics),
+            last_only=last_only,
+            exclude_seen=exclude_seen,
+            candidates=chosen,
+        )
         dataset = data or self._dataset
         folder = None if dataset is None else Path(dataset) if isinstance(dataset, str | Path) else dataset.folder
         with (

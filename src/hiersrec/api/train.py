@@ -18,6 +18,7 @@ from hiersrec.store.dataset import Dataset
 
 if TYPE_CHECKING:
     from hiersrec.config import Recipe
+    from hiersrec.training.callbacks import Callback
 
 
 def train(
@@ -31,6 +32,8 @@ def train(
     seed: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    callbacks: "Sequence[Callback]" = (),
+    log: str | Sequence[str] = (),
     progress: bool = True,
 ) -> Run:
     """Train a recipe on the training sessions of a dataset, with early stopping on its validation sessions.
@@ -49,6 +52,8 @@ def train(
         seed: The same as {"training.seed": seed}.
         resume: Go on with the training that was stopped in `out`.
         overwrite: Replace an older run folder.
+        callbacks: Told of each step and epoch, see `Callback`.
+        log: Trackers by name, such as "csv", "tensorboard" or "mlflow=sqlite:///runs.db"; see `members("loggers")`.
         progress: Show a bar on standard error.
 
     Raises:
@@ -60,6 +65,7 @@ def train(
     with named_extras():
         from hiersrec.build import RECIPE
         from hiersrec.training import fit
+        from hiersrec.training.callbacks import loggers_of
         from hiersrec.training.distributed import process_group
         from hiersrec.training.warm_start.transfer import origin_recipe
 
@@ -79,6 +85,7 @@ def train(
                 elif recipe is None:
                     recipe = DEFAULT_RECIPE if start is None else origin_recipe(start)
                 chosen = recipe_of(recipe, changes, dataset=opened.name)
+                trackers = loggers_of([log] if isinstance(log, str) else log, folder)
             fit.train(
                 opened,
                 chosen,
@@ -88,6 +95,7 @@ def train(
                 resume=resume,
                 overwrite=overwrite,
                 processes=processes,
+                callbacks=[*callbacks, *trackers],
             )
     except BaseException:
         if out is None:

@@ -13,7 +13,13 @@ def command(  # more than ten parameters: they are the flags
     run: Annotated[Path, typer.Argument(help="A run folder, made by train.", metavar="RUN")],
     data: Annotated[Path | None, typer.Option(help="The dataset folder, if it has moved.", metavar="DIR")] = None,
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
-    k: Annotated[int, typer.Option("--k", help="Length of the lists.")] = 20,
+    k: Annotated[
+        list[int] | None, typer.Option("--k", help="Length of the lists [default: 20]; repeat for more.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="A metric (`hiersrec list metrics`); repeat for more. Default: four.", metavar="NAME"),
+    ] = None,
     last_only: Annotated[bool, typer.Option("--last-only", help="Only the last item of a session is a target.")] = (
         False
     ),
@@ -36,7 +42,8 @@ def command(  # more than ten parameters: they are the flags
     report = hiersrec.Run.open(run).evaluate(
         split,
         data=data,
-        k=k,
+        k=20 if not k else k[0] if len(k) == 1 else k,
+        metrics=metric,
         last_only=last_only,
         exclude_seen=exclude_seen,
         candidates=candidates,

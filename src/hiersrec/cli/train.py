@@ -36,6 +36,10 @@ def command(
             metavar="RUN",
         ),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(help="Log losses and metrics with a tracker: csv, tensorboard, mlflow.", metavar="NAME[=TARGET]"),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the same as --set training.seed=SEED.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume a stopped training.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
@@ -53,12 +57,14 @@ def command(
             seed=seed,
             resume=resume,
             overwrite=overwrite,
+            log=log or [],
         )
     except KeyboardInterrupt:
         again = [*processes.launch_command(), "train", str(folder), "--out", str(out)]
         again += [] if recipe is None else ["--recipe", recipe]
         again += [word for override in set_ or [] for word in ("--set", override)]
         again += [word for run in teacher or [] for word in ("--teacher", str(run))]
+        again += [word for tracker in log or [] for word in ("--log", tracker)]
         again += [] if seed is None else ["--seed", str(seed)]
         raise printing.stopped([*again, "--resume"]) from None
     if processes.is_first():
