@@ -18,7 +18,7 @@ COVERED := model retrieval evaluation store
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser fmt check test test-quick coverage demo reproduce-small clean
+.PHONY: help setup browser fmt check test test-quick coverage demo reproduce-small dist clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,11 @@ demo: setup  ## the main job on the embedded dataset: prepare, train, evaluate, 
 
 reproduce-small: setup  ## every table and figure of the paper on the embedded dataset, trained little (under 20 minutes)
 	$(VENV)/bin/hiersrec reproduce all --dataset wikispeedia --budget small --out reproduce
+
+dist: setup  ## build the sdist and, from it, the wheel into dist/, and check what a registry would show of them
+	rm -rf dist
+	$(RUN) build --no-isolation
+	$(RUN) twine check --strict dist/*
 
 clean:  ## remove caches, build outputs and the demo's folder; keeps .venv, data and runs
 	rm -rf demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

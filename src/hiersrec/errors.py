@@ -27,8 +27,8 @@ EXTRAS = {
     "tensorboard": ("tensorboard",),
 }
 """Extra of this package -> names under which the packages that it installs are imported."""
-INSTALL = "In the folder of your hiersrec checkout, run: pip install '.[{extra}]'"
-"""How to install an extra; hiersrec is on no package registry."""
+INSTALL = "pip install '.[{extra}]'"
+"""How to install an extra, in a checkout; the docs say the same line. hiersrec is on no package registry."""
 
 
 class HiersrecError(Exception):
@@ -55,7 +55,10 @@ class MissingExtra(HiersrecError):
     """A package of an extra is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"This needs the package '{package}', which is not installed. {INSTALL.format(extra=extra)}")
+        super().__init__(
+            f"This needs the package '{package}', which is not installed. In the folder of your hiersrec checkout, run: "
+            f"{INSTALL.format(extra=extra)} (with a wheel, its path takes the place of the dot)"
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,8 +69,16 @@ class Service:
 
     @property
     def port(self) -> int | None:
-        match = re.search(r"Serving .* at http://127\.0\.0\.1:(\d+)", self.text)
+        match = re.search(r"Serving .* at http://[\d.]+:(\d+)", self.text)
         return int(match[1]) if match else None
+
+    def wait(self) -> None:
+        """Return when it answers."""
+        deadline = time.monotonic() + PATIENCE
+        while self.port is None:
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.001)
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """One request on a connection of its own."""
@@ -111,7 +119,17 @@ def started(*args: object, gate: Path | None = None) -> Iterator[Service]:
         *map(str, args),
         *(() if "--port" in args else ("--port", "0")),
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        with running(command, environment) as service:
+            yield service
+    finally:
+        shutil.rmtree(left)
+
+
+@contextlib.contextmanager
+def running(command: Sequence[object], environment: Mapping[str, str]) -> Iterator[Service]:
+    """A process whose standard error is read as it comes; it is killed at the end."""
+    process = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=environment)
     service = Service(process)
     assert process.stderr is not None
     listener = threading.Thread(target=lambda: service.lines.extend(iter(process.stderr.readline, "")))
@@ -123,18 +141,21 @@ def started(*args: object, gate: Path | None = None) -> Iterator[Service]:
         process.wait()
         listener.join()  # its end is that of the last worker too
         process.stderr.close()
-        shutil.rmtree(left)
+
+
+@contextlib.contextmanager
+def listen(command: Sequence[object], environment: Mapping[str, str]) -> Iterator[Service]:
+    """The same once it says where it answers, and not a moment later."""
+    with running(command, environment) as service:
+        service.wait()
+        yield service
 
 
 @contextlib.contextmanager
 def serving(*args: object) -> Iterator[Service]:
-    """The same once it says where it answers, and not a moment later."""
+    """`started` once it says where it answers, and not a moment later."""
     with started(*args) as service:
-        deadline = time.monotonic() + PATIENCE
-        while service.port is None:
-            assert service.process.poll() is None, service.text
-            assert time.monotonic() < deadline, service.text
-            time.sleep(0.001)
+        service.wait()
         yield service
 
 
