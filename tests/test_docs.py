@@ -2,12 +2,15 @@
 
 import ast
 import re
+import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer
 
 from hiersrec.cli.app import app
+from hiersrec.errors import INSTALL
 from hiersrec.recipe_file import find_recipe
 from tests.bundles import tiny_run
 
@@ -64,6 +67,22 @@ def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
         assert path.exists(), f"docs/architecture.md names {path}, which does not exist"
     existing = {path.name + "/" * path.is_dir() for path in package.iterdir() if path.name != "__pycache__"}
     assert parts >= existing - {"py.typed"}
+
+
+def test_install_lines_are_the_one_of_the_messages() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    before, after = shlex.split(INSTALL)[-1].split("{extra}")
+    texts = [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.html"), ROOT / "CITATION.cff"]
+    named = set()
+    for path in texts:
+        for line in re.findall(r"pip install ([^`\n#]*)", path.read_text(encoding="utf-8")):
+            for word in line.split():
+                word = word.strip("'\".;,")
+                assert not re.match(r"hiersrec\b(?!.*\.whl)", word), f"{path.name}: hiersrec is on no registry: {line}"
+                if word.startswith(before):
+                    assert word.endswith(after), f"{path.name}: {line}"
+                    named |= set(word.removeprefix(before).removesuffix(after).split(","))
+    assert named - {"{extra}"} == set(extras), "an extra that no page shows, or a page that shows one that is gone"
 
 
 def test_the_readme_is_short() -> None:

@@ -24,7 +24,8 @@ def test_a_name_like_none_gets_no_guess() -> None:
 def test_a_missing_extra_names_the_install_line() -> None:
     expected = (
         "This needs the package 'faiss', which is not installed. "
-        "In the folder of your hiersrec checkout, run: pip install '.[ann]' (with a wheel, its path takes the place of the dot)"
+        "In the folder of your hiersrec checkout, run: pip install '.[ann]' "
+        "(with a wheel, its path takes the place of the dot)"
     )
 
     assert str(MissingExtra("faiss", "ann")) == expected

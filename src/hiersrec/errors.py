@@ -56,8 +56,8 @@ class MissingExtra(HiersrecError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"This needs the package '{package}', which is not installed. In the folder of your hiersrec checkout, run: "
-            f"{INSTALL.format(extra=extra)} (with a wheel, its path takes the place of the dot)"
+            f"This needs the package '{package}', which is not installed. In the folder of your hiersrec checkout, "
+            f"run: {INSTALL.format(extra=extra)} (with a wheel, its path takes the place of the dot)"
         )
 
 

@@ -1,6 +1,11 @@
 """What all commands have in common."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +80,25 @@ def test_list_of_nothing_known(hiersrec) -> None:
 
     assert result.code == 2
     assert "There is no list of 'encoder'. Did you mean 'encoders'?" in result.err
+
+
+COMPLETE = """
+eval "$(hiersrec --show-completion)"
+COMP_WORDS=(%s); COMP_CWORD=%d
+_hiersrec_completion hiersrec
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "completions"), [("hiersrec re", "recommend reproduce"), ("hiersrec evaluate --s", "--split --share")]
+)
+def test_bash_completes_commands_and_options(words, completions) -> None:
+    script = COMPLETE % (words, len(words.split()) - 1)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    command = [shutil.which("bash"), "--norc", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == completions.split()

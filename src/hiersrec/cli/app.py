@@ -28,7 +28,6 @@ from hiersrec.errors import HiersrecError, named_extras
 app = typer.Typer(
     help="Session-based recommendation: next categories, then the next item, with reasons.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

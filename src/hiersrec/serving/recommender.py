@@ -59,7 +59,7 @@ class Recommender:
     def load(cls, path: str | Path) -> "Recommender":
         """Open a run folder or a bundle; its checksums are checked. Raises BadFolder, saying what to do.
 
-        A bundle needs hiersrec[serve], a run folder hiersrec[train]; raises MissingExtra where that is not installed.
+        A bundle needs the extra serve, a run folder the extra train; raises MissingExtra where that is not installed.
         """
         folder = Path(path)
         put_back(folder)
