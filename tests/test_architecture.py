@@ -53,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "build": BUILD,
     "training": {*BUILD, "evaluation", "retrieval"},
     "add_items": {*STORE, *SETTINGS, "build", "preparation"},
-    "serving": {*STORE, "registry", "build", "retrieval", "add_items"},
+    "serving": {*STORE, "registry", "build", "retrieval", "add_items", "writing"},
     "export_run": {*BUILD, "retrieval", "serving"},
     "evaluate_run": {*BUILD, "evaluation", "retrieval"},
     "http": {*STORE, "retrieval", "serving"},

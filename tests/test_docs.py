@@ -77,7 +77,7 @@ def test_install_lines_are_the_one_of_the_messages() -> None:
     for path in texts:
         for line in re.findall(r"pip install ([^`\n#]*)", path.read_text(encoding="utf-8")):
             for word in line.split():
-                word = word.strip("'\".;,")
+                word = word.rstrip(".;,)").strip("'\"")
                 assert not re.match(r"hiersrec\b(?!.*\.whl)", word), f"{path.name}: hiersrec is on no registry: {line}"
                 if word.startswith(before):
                     assert word.endswith(after), f"{path.name}: {line}"

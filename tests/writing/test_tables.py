@@ -89,6 +89,30 @@ def test_a_terminal_shows_marks() -> None:
     assert "\x1b[4m18.5\x1b[0m" in text
 
 
+def test_a_column_with_a_sentence_is_text_and_wraps() -> None:
+    table = Table("", ("name", "about", "mrr@20"), (("a", "one two three", "19.0 [18, 20]"), ("b", "12", "1")))
+    stream = io.StringIO()
+
+    tables.show(Console(file=stream, width=60), [table, "a sentence of some words", "Next: a command"])
+
+    assert stream.getvalue().splitlines() == [
+        "",
+        "name  about                 mrr@20",
+        "a     one two three  19.0 [18, 20]",
+        "b     12                         1",
+        "a sentence of some words",
+        "Next: a command",
+    ]
+
+
+def test_a_command_to_copy_stays_on_one_line_and_a_text_wraps() -> None:
+    stream = io.StringIO()
+
+    tables.show(Console(file=stream, width=12), ["a sentence of words", "Next: hiersrec evaluate runs/a"])
+
+    assert stream.getvalue().splitlines() == ["a sentence", "of words", "Next: hiersrec evaluate runs/a"]
+
+
 def test_write_makes_three_whole_files(tmp_path) -> None:
     out = tmp_path / "a" / "b"
 

@@ -47,9 +47,8 @@ def text_of(parts: Sequence[str | Table], width: int | None = None) -> str:
     """Sentences and tables as plain text, as wide as the terminal unless `width` says how wide."""
     stream = StringIO()
     console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False, color_system=None)
-    for part in parts:
-        console.print(tables.rich(part) if isinstance(part, Table) else part)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    tables.show(console, parts)
+    return stream.getvalue().rstrip("\n")
 
 
 def transposed(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -1,6 +1,7 @@
 """Results go to standard output, everything else to standard error, so that a pipe gets only results."""
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -12,20 +13,24 @@ from typer import Exit
 from hiersrec.writing import tables
 from hiersrec.writing.tables import Table
 
-WIDTH = 120
-"""Columns where the stream is not a terminal, which has no width of its own."""
+WIDTH = 80
+"""Columns where the stream is not a terminal, which has no width of its own, and COLUMNS is not set.
+
+A file or a pipe then gets the same on every machine, and as wide as it would stand in most terminals."""
 
 
 def console(stream: TextIO) -> Console:
-    """A console that writes plain text to files and pipes, and never guesses what to colour."""
-    return Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False, markup=False, emoji=False)
+    """A console that writes plain text to files and pipes, and never guesses what to colour.
+
+    It is as wide as the environment's COLUMNS says, or else as the terminal.
+    """
+    width = None if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal() else WIDTH  # None: Rich finds out
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(*parts: RenderableType | Table) -> None:
     """Print results."""
-    out = console(sys.stdout)
-    for part in parts:
-        out.print(tables.rich(part) if isinstance(part, Table) else part)
+    tables.show(console(sys.stdout), parts)
 
 
 def result(document: Any, as_json: bool, *parts: RenderableType | Table) -> None:

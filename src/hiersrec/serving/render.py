@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hiersrec.serving.answers import Guess, Item, Pull, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import STRONGEST
 from hiersrec.types import CATEGORY
+from hiersrec.writing.terminal import TerminalTable, plain_rows
 
 BAR = 12
 """Characters of a full probability bar."""
@@ -34,30 +34,26 @@ def render(answer: Recommendations, catalog_size: int | None = None) -> Iterator
     yield _item_table(answer.items)
 
 
-def _guess_table(tasks: list[list[Guess]]) -> Table:
-    table = Table(title="Likely to come next", title_justify="left", box=None, pad_edge=False)
-    for heading in ("task", "class", "probability", ""):
-        table.add_column(heading, justify="right" if heading == "probability" else "left")
+def _guess_table(tasks: list[list[Guess]]) -> TerminalTable:
+    rows = []
     for guesses in tasks:
         for number, guess in enumerate(guesses):
             bar = "█" * round(BAR * guess.probability)
-            cells = [_source(guess.task) if number == 0 else "", _path(guess.path), f"{guess.probability:.1%}", bar]
-            table.add_row(*map(Text, cells))
-    return table
+            source = _source(guess.task) if number == 0 else ""
+            rows.append([source, _path(guess.path), f"{guess.probability:.1%}", bar])
+    return TerminalTable("Likely to come next", ["task", "class", "probability", ""], plain_rows(rows), {2})
 
 
-def _item_table(items: list[Item]) -> Table:
+def _item_table(items: list[Item]) -> TerminalTable:
     sources = [reason.source for reason in items[0].reasons or []] if items else []
     # A model without an item bias says 0 for all; a column of zeros would only confuse.
     shown = [n for n in range(len(sources)) if any(item.reasons and item.reasons[n].value for item in items)]
-    table = Table(title="Next items", title_justify="left", box=None, pad_edge=False)
     parts = [_source(sources[n]) for n in shown]
-    if sources:
-        table.title = f"Next items: the score is the sum of {', '.join(parts)}"
+    title = f"Next items: the score is the sum of {', '.join(parts)}" if sources else "Next items"
     # There are none where the item task reads no other task.
     has_pulls = any(reason.strongest for item in items for reason in item.reasons or [])
-    for heading in ("rank", "item", "category", "score", *parts, *(["pulled most by"] if has_pulls else [])):
-        table.add_column(heading, justify="right" if heading in ("rank", "score", *parts) else "left", overflow="fold")
+    headings = ["rank", "item", "category", "score", *parts, *(["pulled most by"] if has_pulls else [])]
+    rows = []
     for item in items:
         cells = [str(item.rank), _title(item), _path(item.category_path), f"{item.score:.2f}"]
         if item.reasons:
@@ -65,8 +61,8 @@ def _item_table(items: list[Item]) -> Table:
             cells += [f"{item.reasons[n].value:+.2f}" for n in shown]
             if has_pulls:
                 cells.append(", ".join(f"{pull.name} {pull.value:+.2f}" for pull in _strongest(item.reasons)))
-        table.add_row(*map(Text, cells))
-    return table
+        rows.append(cells)
+    return TerminalTable(title, headings, plain_rows(rows), {0, *range(3, 4 + len(parts))})
 
 
 def _strongest(reasons: list[Reason]) -> list[Pull]:

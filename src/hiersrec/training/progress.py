@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 
 class ProgressReporter(Protocol):
@@ -39,12 +40,16 @@ class SilentReporter:
 
 LOG_EVERY = 60.0
 """Seconds between lines where there is no terminal to draw a bar on."""
+LEAST_BAR = 10
+"""Columns of the bar where there is little room."""
+TIME_LEFT = len("12:34:56")
 
 
 class ProgressBar:
     """Progress on the console given (stderr): loss of each task, examples a second, time left.
 
-    A transient bar on a terminal; elsewhere a line a minute, so that the log of a long training stays short.
+    A transient bar on a terminal, where bar, count, speed and time left stay visible: losses give way, and then the
+    title. Elsewhere a line a minute, so that the log of a long training stays short.
     """
 
     def __init__(self, console: Console) -> None:
@@ -60,11 +65,12 @@ class ProgressBar:
         self.end()
         self.title, self.total, self.logged = title, total, time.monotonic()
         if self.console.is_terminal:
+            # Only the bar gives way to what stands next to it.
             self.bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
+                BarColumn(bar_width=None),
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                TimeRemainingColumn(table_column=Column(no_wrap=True)),
                 TextColumn("{task.fields[note]}"),
                 console=self.console,
                 transient=True,
@@ -74,7 +80,11 @@ class ProgressBar:
 
     def step(self, done: int, note: str) -> None:
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, note=note)
+            note = note or f"{self.bar.tasks[0].speed or 0:,.0f}/s"
+            count = len(f"{self.total}/{self.total}")
+            room = self.console.width - sum((LEAST_BAR, count, TIME_LEFT)) - 4  # a blank between two columns
+            title, note = fit(self.title, note, room)
+            self.bar.update(self.task, completed=done, description=title, note=note)
         elif time.monotonic() - self.logged > LOG_EVERY:
             self.say(f"{self.title}: {done:,} of {self.total:,} {note}".rstrip())
             self.logged = time.monotonic()
@@ -101,6 +111,22 @@ def progress_stage(reporter: ProgressReporter, title: str) -> Iterator[Callable[
         yield progress
     finally:
         reporter.end()
+
+
+def fit(title: str, note: str, room: int) -> tuple[str, str]:
+    """Title and note, which ends in a speed, in at most `room` columns together.
+
+    The speed's unit goes first, then losses from the first one on (that of the items comes last), then the end of the
+    title; the speed stays.
+    """
+    *losses, speed = note.split(", ")
+    if len(title) + len(note) > room:
+        speed = speed.replace(" examples/s", "/s")
+    while losses and len(title) + len(", ".join([*losses, speed])) > room:
+        losses.pop(0)
+    if (most := max(0, room - len(speed))) < len(title):
+        title = title[: most - 1] + "…" if most else ""
+    return title, ", ".join([*losses, speed])
 
 
 def rates(totals: dict[str, Any], examples: int, seconds: float) -> str:

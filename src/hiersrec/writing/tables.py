@@ -5,18 +5,20 @@ are bold, the second best underlined.
 """
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table as RichTable
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from hiersrec.errors import BadFolder
 from hiersrec.frames import to_html
 from hiersrec.store.folder import write_text
+from hiersrec.writing.terminal import TerminalTable, wrap
 
 MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_`<>[]"} | {"\n": " "})
 LATEX = str.maketrans(
@@ -27,6 +29,10 @@ LATEX = str.maketrans(
     | {"<": "$<$", ">": "$>$", "|": "$|$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$"}
     | {"\N{MINUS SIGN}": "$-$", "\N{MULTIPLICATION SIGN}": r"$\times$"}
 )
+
+COMMAND = "Next: "
+"""Begins a text that holds a command to copy."""
+WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
@@ -95,17 +101,26 @@ def html(table: Table) -> str:
     return to_html(table.title, table.headings, table.rows, table.notes)
 
 
-def rich(table: Table) -> RichTable:
-    """The table for a terminal."""
-    grid = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
-    if table.notes:
-        grid.caption, grid.caption_justify, grid.caption_style = Text("\n".join(table.notes)), "left", ""
-    for column, heading in enumerate(table.headings):
-        grid.add_column(heading, justify="right" if column > 0 else "left", overflow="fold")
-    for row, cells in enumerate(table.rows):
-        # Assembled, because the style of a whole Text would underline the padding too.
-        grid.add_row(*(Text.assemble((cell, _style(table, row, column))) for column, cell in enumerate(cells)))
-    return grid
+def rich(table: Table) -> TerminalTable:
+    """The table for a terminal. Columns with a sentence in a cell are text, aligned left; the others are numbers."""
+    rows = [
+        [Text(cell, _style(table, row, column)) for column, cell in enumerate(cells)]
+        for row, cells in enumerate(table.rows)
+    ]
+    texts = {column for row in table.rows for column, cell in enumerate(row) if len(WORD.findall(cell)) > 2}
+    return TerminalTable(table.title, table.headings, rows, set(range(1, len(table.headings))) - texts, table.notes)
+
+
+def show(console: Console, parts: Iterable[RenderableType | Table]) -> None:
+    """Print texts and tables within the width of the console. A text that begins with COMMAND stays on one line."""
+    for part in parts:
+        if isinstance(part, Table):
+            part = rich(part)
+        elif isinstance(part, str):
+            part = Text(part)
+        if isinstance(part, Text) and not part.plain.startswith(COMMAND):
+            part = Text("\n").join(wrap(part, console.width))
+        console.print(part, soft_wrap=True)  # its lines are as they should be
 
 
 def write(table: Table, document: dict[str, Any], out: Path, name: str) -> list[Path]:

@@ -1,8 +1,8 @@
 """Text and tables within the width of a terminal: wrapped at blanks only, numbers never, no trailing blanks.
 
-A table that is too wide wraps its headings and texts. If that is not enough, its columns are spread over several tables,
-each with the first columns, which tell the rows apart; and if not even one column fits next to those, every row becomes a
-list of "heading: cell". A word wider than the terminal overflows, so that an id or a path can be copied.
+A table that is too wide wraps its headings and texts. If that is not enough, its columns are spread over several
+tables, each with the first columns, which tell the rows apart; and if not even one column fits next to those, every row
+becomes a list of "heading: cell". A word wider than the terminal overflows, so that an id or a path can be copied.
 """
 
 import re
@@ -102,7 +102,10 @@ class TerminalTable:
 
     def _part(self, columns: Sequence[int], widths: Sequence[int]) -> Iterator[Text]:
         """Heading and rows of some columns."""
-        headings = [wrap(Text(self.headings[column], "table.header"), width) for column, width in zip(columns, widths)]
+        headings = [
+            wrap(Text(self.headings[column], "table.header"), width)
+            for column, width in zip(columns, widths, strict=True)
+        ]
         height = max(map(len, headings))
         yield from self._lines(columns, widths, [[Text()] * (height - len(lines)) + lines for lines in headings])
         for row in self.rows:
