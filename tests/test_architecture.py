@@ -17,7 +17,10 @@ PACKAGE = ROOT / "src" / "hiersrec"
 # A part is a folder or a file of the package. Each floor may import itself and the parts named here.
 CELLAR = {"errors", "types", "frames"}
 STORE = {*CELLAR, "store"}
-SETTINGS = {"errors", "registry", "constraints", "config", "former_settings", "recipe_file"}
+SETTINGS = {
+    *("errors", "plugins", "registry", "constraints", "config"),
+    *("former_settings", "recipe_tables", "recipe_file"),
+}
 BUILD = {*STORE, *SETTINGS, "model", "build"}
 EVERYTHING = {
     *(
@@ -37,12 +40,19 @@ EVERYTHING = {
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
+<<<<<<< HEAD
     "frames": {"errors", "types"},
     "registry": {"errors"},
+=======
+    "plugins": {"errors"},
+    "registry": {"errors", "plugins"},
+>>>>>>> 74341dd (Registries take members of other distributions: entry points and modules named in a recipe; hiersrec list shows where each comes from)
     "constraints": {"errors"},
     "former_settings": {"errors"},
     "config": {"constraints"},
+    "recipe_tables": {"errors", "plugins", "registry"},
     "recipe_file": SETTINGS,
+    "members": {"errors", "plugins", "registry", "recipe_tables"},
     "store": CELLAR,
     "preparation": STORE,
     "retrieval": STORE,
@@ -61,10 +71,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": {*BUILD, "evaluation", "writing"},
     "tuning": {*BUILD, "evaluation", "training"},
     "reproduction": EVERYTHING,
+<<<<<<< HEAD
     "api": {*EVERYTHING, "http"},
     "demonstration": {*EVERYTHING, "api"},
     "cli": {"__init__", "api", "demonstration", "errors", "writing"},
     "__init__": {"errors"},  # the rest is imported when it is first used
+=======
+    "demonstration": EVERYTHING,
+    "cli": {*EVERYTHING, "members", "demonstration", "http"},
+    "__init__": {"errors", "retrieval", "serving"},
+>>>>>>> 74341dd (Registries take members of other distributions: entry points and modules named in a recipe; hiersrec list shows where each comes from)
     "__main__": {"cli"},
 }
 

@@ -11,7 +11,7 @@ import safetensors.numpy
 import safetensors.torch
 from torch import nn
 
-from hiersrec import constraints, registry
+from hiersrec import constraints, plugins, registry
 from hiersrec.config import TRAINING_CONSTRAINTS, BaselineRecipe, ModelRecipe, Recipe, TaskTable
 from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
 from hiersrec.model import inputs as inputs_module
@@ -22,14 +22,16 @@ from hiersrec.model.score_term import ItemTerm, PositionTerm
 from hiersrec.model.scorer import TrainedScorer, scorer_of
 from hiersrec.model.tasks import item as item_task
 from hiersrec.model.trainable import Trainable
-from hiersrec.recipe_file import read_recipe, settings_of
+from hiersrec.recipe_file import RUN_RECIPE, members_of, read_recipe, settings_of
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32, Scorer
 
 WEIGHTS = "model.safetensors"
-RECIPE = "recipe.toml"
+RECIPE = RUN_RECIPE
+METADATA = "metadata"
+"""The kind of members that only new items need, and no run that is opened."""
 
 
 def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = None) -> HierarchicalModel:
@@ -62,18 +64,18 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = 
             config, catalog, inputs.width, encoder.max_length, train
         )
         if term is not None:
-            terms[name] = term
+            if (label := registry.short(name)) in terms:
+                raise BadRecipe(
+                    f"[[tasks]] item: there are two score terms '{label}'. Rename the module of one of them."
+                )
+            terms[label] = term
     return HierarchicalModel(inputs, encoder, pooled, tasks, wiring, terms)
 
 
 def constraints_of(recipe: ModelRecipe) -> list[constraints.Constraint]:
     """Of the inputs, and of every member of a registry that the recipe names."""
-    item = item_task.config_of(recipe)
-    members = [("model.encoders", recipe.encoder.name), ("model.softmax", item.softmax)]
-    members += [("model.tasks", table.name) for table in recipe.tasks]
-    members += [(item_task.SCORE_TERMS, name) for name in item.score_terms]
-    members += [(item_task.SOFT_TARGETS, name) for name in item.soft_targets]
-    modules = [inputs_module, *(registry.load(folder, name) for folder, name in dict.fromkeys(members))]
+    members = dict.fromkeys(members_of(recipe))
+    modules = [inputs_module, *(registry.load(folder, name) for folder, name in members)]
     return [constraint for module in modules for constraint in getattr(module, "CONSTRAINTS", ())]
 
 
@@ -130,11 +132,18 @@ class LoadedRun:
 
 
 def open_run(folder: Path) -> LoadedRun:
-    """Open a finished run folder after checking every checksum. Raises BadFolder."""
+    """Open a finished run folder after checking every checksum. Raises BadFolder, and BadPlugin.
+
+    Members of other distributions are imported, but nothing that lies in the folder.
+    """
     document = open_seal(folder, "run", checksums=True)
     catalog = Catalog.open(folder / "catalog")
-    recipe = read_recipe(folder / RECIPE)
-    return LoadedRun(folder, document, recipe, catalog, _scorer(recipe, catalog, folder / WEIGHTS))
+    with plugins.no_code_from(folder):
+        registry.check_recorded(
+            (plugin for plugin in document.get("plugins", ()) if plugin["kind"] != METADATA), folder
+        )
+        recipe = read_recipe(folder / RECIPE)
+        return LoadedRun(folder, document, recipe, catalog, _scorer(recipe, catalog, folder / WEIGHTS))
 
 
 def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:

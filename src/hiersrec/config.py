@@ -21,6 +21,8 @@ SHAPES = "decides shapes of weights"
 """Marks settings, in Annotated, that decide how many weights there are and their shapes."""
 REGISTRY = "registry"
 """Marks, in a field's metadata, a mapping that holds the Config of each member of a registry folder."""
+MEMBER = "member"
+"""Marks, in a field's metadata, the name of a member of a registry folder."""
 
 
 def shaping(config: type) -> set[str]:

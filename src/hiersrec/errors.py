@@ -5,6 +5,7 @@
     ├── BadRecipe            a recipe has an unknown key, a wrong type or an impossible value
     ├── UnknownName          there is no module, recipe or dataset of that name
     ├── BadFolder            a dataset, run or bundle folder is missing, incomplete, too new, or of another kind
+    ├── BadPlugin            a member of a registry that another distribution brings can't be used
     └── MissingExtra         an optional package is not installed
 
 The command line prints only the message and exits with code 2. Our own invariants are checked by `assert`.
@@ -49,6 +50,10 @@ class UnknownName(HiersrecError):
 
 class BadFolder(HiersrecError):
     """A folder is missing, incomplete, or of another kind or version."""
+
+
+class BadPlugin(HiersrecError):
+    """A member of a registry from another distribution can't be used."""
 
 
 class MissingExtra(HiersrecError):

@@ -1,18 +1,13 @@
 """Recipe: a TOML file -> config.py's dataclasses, and back. An unknown key is an error that names the nearest one.
 
-`name` in a table names a file of the registry folder, whose Config the rest of the table fills.
-
-A recipe may build on another, `base = "any/best"`, and then says only what differs: its keys go over those of the base,
-table by table, and [tasks.item] goes over the task of that name. A table with another name replaces the base's. Which
-tasks there are, and their order, are changed as a whole: `replace_tasks = true`, and [[tasks]] for each of them.
-
-The table [search] says what `hiersrec tune` may change. It is no part of what is built, and no run folder keeps it.
+`name` in a table names a member of a registry, whose Config the rest of the table fills (registry.py).
 """
 
 import dataclasses
 import json
 import tomllib
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,39 +15,53 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
-from hiersrec import registry
-from hiersrec.config import REGISTRY, BaselineRecipe, Component, ModelRecipe, Recipe, RecipeHeader, TaskTable, Training
-from hiersrec.errors import BadRecipe, UnknownName, did_you_mean
+from hiersrec import plugins, registry
+from hiersrec.config import (
+    MEMBER,
+    REGISTRY,
+    BaselineRecipe,
+    Component,
+    ModelRecipe,
+    Recipe,
+    RecipeHeader,
+    TaskTable,
+    Training,
+)
+from hiersrec.errors import BadPlugin, BadRecipe, did_you_mean
 from hiersrec.former_settings import drop_former
+from hiersrec.recipe_tables import RECIPES, find_recipe, override, read_search, recipe_names, table_of
 
-RECIPES = Path(__file__).parent / "recipes"
+__all__ = [
+    "RECIPES",
+    "RUN_RECIPE",
+    "find_recipe",
+    "members_of",
+    "parse",
+    "read_recipe",
+    "read_search",
+    "recipe_names",
+    "settings_of",
+    "write_recipe",
+]
 T = TypeVar("T")
-
-
-def recipe_names() -> list[str]:
-    """All recipes of the package, as "dataset/name"."""
-    return sorted(path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.toml"))
-
-
-def find_recipe(name: str, dataset: str) -> Path:
-    """Where a recipe lies: a path to a TOML file, or a name: the dataset's own recipe, else the one in recipes/any/."""
-    if name.endswith(".toml"):
-        if not Path(name).is_file():
-            raise UnknownName(f"There is no recipe file {name}.")
-        return Path(name)
-    for folder in (dataset, "any"):
-        if (path := RECIPES / folder / f"{name}.toml").is_file():
-            return path
-    known = {name.split("/")[1] for name in recipe_names() if name.split("/")[0] in (dataset, "any")}
-    raise UnknownName(f"No recipe '{name}' for {dataset}. {did_you_mean(name, known)} A path must end in .toml.")
+RUN_RECIPE = "recipe.toml"
+"""File of the recipe in a run folder."""
 
 
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read and check a recipe. Overrides look like "training.epochs=3" or "tasks.item.head=linear" (by task name)."""
-    table = {"name": path.stem, **_table_of(path)}
+    """Read and check a recipe. Overrides look like "training.epochs=3" or "tasks.item.head=linear" (by task name).
+
+    A run folder's recipe.toml takes no module that lies in that folder.
+    """
+    with plugins.no_code_from(path.parent) if path.name == RUN_RECIPE else nullcontext():
+        return _read(path, overrides)
+
+
+def _read(path: Path, overrides: Sequence[str]) -> Recipe:
+    table = {"name": path.stem, **table_of(path)}
     table.pop("search", None)
-    for override in overrides:
-        _override(table, override)
+    for setting in overrides:
+        override(table, setting)
     drop_former(table)
     if "baseline" in table:
         _only(table, ["name", "description", "baseline", "training"], f"{path.name}: a recipe with [baseline]")
@@ -86,89 +95,6 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         tasks=tuple(map(_task, table["tasks"])),
         training=parse(Training, table.get("training", {}), "[training]"),
     )
-
-
-def read_search(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The table [search] of a recipe, as TOML has it: what it says itself, and what only its base says.
-
-    Keys are places as in overrides, such as "training.learning_rate". Raises BadRecipe if it is no table.
-    """
-    whole = _table_of(path).get("search", {})
-    own = _by_place(tomllib.loads(path.read_text(encoding="utf-8")).get("search", {}))
-    return own, {place: space for place, space in whole.items() if place not in own}
-
-
-def _by_place(table: Any, above: str = "") -> dict[str, Any]:
-    """[search] with one key a place, whether TOML has them in quotes or, without, as tables in tables."""
-    if not isinstance(table, dict):
-        raise BadRecipe(f"[search] must be a table of settings, got {table!r}.")
-    spaces: dict[str, Any] = {}
-    for key, value in table.items():
-        is_range = isinstance(value, dict) and not value.keys().isdisjoint(("low", "high"))
-        is_place = isinstance(value, dict) and value and not is_range
-        spaces |= _by_place(value, f"{above}{key}.") if is_place else {f"{above}{key}": value}
-    return spaces
-
-
-def _table_of(path: Path) -> dict[str, Any]:
-    """The keys of a recipe file, laid over those of its base."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadRecipe(f"{path} is not TOML: {error}.") from error
-    if "search" in table:
-        table["search"] = _by_place(table["search"])
-    base, replace_tasks = table.pop("base", None), table.pop("replace_tasks", None)
-    if base is not None and base not in recipe_names():
-        raise UnknownName(
-            f"{path.name} has the base {base!r}, which is no recipe. {did_you_mean(str(base), recipe_names())}"
-        )
-    merged = {} if base is None else _table_of(RECIPES / f"{base}.toml")
-    if "tasks" in merged:
-        merged["tasks"] = _tasks_over(merged["tasks"], table.pop("tasks", {}), replace_tasks, path.name)
-    elif replace_tasks is not None:
-        raise BadRecipe(f"{path.name} has replace_tasks, and no base whose tasks it could replace. Remove that line.")
-    for key, value in table.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _laid_over(merged[key], value) if both_tables else value
-    return merged
-
-
-def _tasks_over(base: list[Any], tasks: Any, replace: Any, where: str) -> list[Any]:
-    """The tasks of a base with the tables [tasks.NAME] of a recipe laid over them, or replaced by its [[tasks]]."""
-    if not isinstance(replace, bool | None):
-        raise BadRecipe(f"{where} replace_tasks: must be true or false, got {replace!r}.")
-    if replace:
-        if not isinstance(tasks, list):
-            raise BadRecipe(f"{where}: replace_tasks = true needs [[tasks]], a table for each task, got {tasks!r}.")
-        return tasks
-    if not isinstance(tasks, dict):
-        raise BadRecipe(
-            f"{where}: [[tasks]] under a base would drop the base's tasks with all their settings. To change a task, "
-            "write [tasks.NAME] with the settings that differ; to add, drop or reorder tasks, write "
-            "replace_tasks = true above the first table, and [[tasks]] for each task."
-        )
-    for name, settings in tasks.items():
-        base = _task_over(base, name, settings, f"{where}, [tasks.{name}]")
-    return base
-
-
-def _task_over(tasks: list[Any], name: str, settings: Any, where: str) -> list[Any]:
-    """The tasks, with settings laid over each one of that name."""
-    if not isinstance(settings, dict):
-        raise BadRecipe(f"{where} must be a table of settings, got {settings!r}.")
-    names = [str(task.get("name")) if isinstance(task, dict) else "" for task in tasks]
-    if name not in names:
-        raise BadRecipe(
-            f"{where}: there is no task '{name}'. {did_you_mean(name, set(names))} To add a task, write "
-            "replace_tasks = true above the first table of a recipe with a base, and [[tasks]] for each task."
-        )
-    return [_laid_over(task, settings) if names[row] == name else task for row, task in enumerate(tasks)]
-
-
-def _laid_over(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The keys of `new` over those of `old`; another name is another thing, to which the old settings mean nothing."""
-    return {**old, **new} if new.get("name", old.get("name")) == old.get("name") else new
 
 
 def write_recipe(recipe: Recipe) -> str:
@@ -239,8 +165,7 @@ def _task(table: Any) -> TaskTable:
     name = _named(table, "[[tasks]]")
     where = f"[[tasks]] {name}"
     config = registry.load("model.tasks", name).Config
-    extensions = {field.name: field.metadata.get(REGISTRY) for field in dataclasses.fields(config)}
-    folders = {extension: folder for extension, folder in extensions.items() if folder is not None}
+    extended = _fields(config, REGISTRY)  # field -> folder
     known: set[str] = set()
 
     def fill(cls: Any, *left_out: str) -> Any:
@@ -248,34 +173,57 @@ def _task(table: Any) -> TaskTable:
         known.update(keys)
         return parse(cls, {key: table[key] for key in table if key in keys}, where)
 
-    members = {
-        extension: {member: fill(registry.load(folder, member).Config) for member in registry.names(folder)}
-        for extension, folder in folders.items()
+    own = dataclasses.replace(fill(config, *extended), **{field: {} for field in extended})
+    task: TaskTable = fill(TaskTable, "config")
+    configs: dict[str, dict[str, Any]] = {
+        field: {member: fill(registry.load(folder, member).Config) for member in registry.own_names(folder)}
+        for field, folder in extended.items()
     }
-    settings = dataclasses.replace(fill(config, *folders), **members)
-    task: TaskTable = dataclasses.replace(fill(TaskTable, "config"), config=settings)
-    _only(table, known, where)
-    return task
+    for field, folder in extended.items():
+        for member in _installed_members(field, folder, table, known, where):
+            cls = registry.load(folder, member).Config
+            if twice := known.intersection(setting.name for setting in dataclasses.fields(cls)):
+                raise BadPlugin(
+                    f"{where}: '{member}' of {field} has the setting {min(twice)}, which is there already. Ask the "
+                    "author of one of them to rename it."
+                )
+            configs[field][member] = fill(cls)
+    _only(table, [*known, *(field for field in extended if field in table)], where)
+    return dataclasses.replace(task, config=dataclasses.replace(own, **configs))
 
 
-def _override(table: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals:
-        raise BadRecipe(f"--set needs KEY=VALUE, such as training.epochs=3, got {override!r}.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string
-    *place, key = path.strip().split(".")
-    match place:
-        case []:
-            table[key] = value
-        case ["tasks", name] if isinstance(table.get("tasks"), list):
-            table["tasks"] = _task_over(table["tasks"], name, {key: value}, f"--set {override}")
-        case [name] if isinstance(inner := table.get(name, {}), dict):
-            table[name] = _laid_over(inner, {key: value})
-        case _:
-            raise BadRecipe(f"--set {override}: {path.strip()} is no place of a recipe, such as training.epochs.")
+def _installed_members(field: str, folder: str, table: dict[str, Any], known: set[str], where: str) -> list[str]:
+    """Score terms or soft targets of other distributions that a table names: their modules under the key `field`, or
+    one of their settings. Others have no part in it, so that a recipe means the same wherever it is read.
+    """
+    modules = table.get(field, [])
+    if not isinstance(modules, list) or not all(isinstance(name, str) and "." in name for name in modules):
+        raise BadRecipe(f'{where} {field}: must list modules, such as ["my_shop.terms.sale"], got {modules!r}.')
+    unknown = set(table).difference(known, ["name", field])
+    if not unknown:
+        return modules
+    names = registry.installed_names(folder)
+    configs = {name: registry.load(folder, name).Config for name in names}
+    settings = {name: {setting.name for setting in dataclasses.fields(config)} for name, config in configs.items()}
+    return [*modules, *(name for name in names if not unknown.isdisjoint(settings[name]))]
+
+
+def _fields(config: Any, mark: str) -> dict[str, str]:
+    """The fields of a Config that have a mark in their metadata -> the folder of the registry."""
+    return {field.name: field.metadata[mark] for field in dataclasses.fields(config) if mark in field.metadata}
+
+
+def members_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """(folder of the registry, name) of each member that a recipe uses."""
+    if isinstance(recipe, BaselineRecipe):
+        return [("baselines", recipe.baseline.name)]
+    members = [("model.encoders", recipe.encoder.name)]
+    for table in recipe.tasks:
+        members.append(("model.tasks", table.name))
+        members += [(folder, getattr(table.config, key)) for key, folder in _fields(table.config, MEMBER).items()]
+        for key, folder in _fields(table.config, REGISTRY).items():
+            members += [(folder, name) for name in getattr(table.config, key)]
+    return members
 
 
 def _plain(value: Any) -> Any:
@@ -283,7 +231,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         config = value.pop("config", {})
         for extension in [key for key, inner in config.items() if isinstance(inner, dict)]:
-            for settings in config.pop(extension).values():
+            members = config.pop(extension)
+            for settings in members.values():
                 config |= settings
+            if modules := [name for name in members if "." in name]:
+                config[extension] = modules
         return {key: _plain(inner) for key, inner in {**value, **config}.items() if inner is not None}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -65,7 +65,9 @@ def test_list_shows_all_kinds(hiersrec) -> None:
     assert "popularity" in lists["baselines"]
     assert "wikispeedia" in lists["datasets"]
     assert "any/hiersrec" in lists["recipes"]
-    assert all(about for kind, members in lists.items() for about in members.values()), "everything says what it is"
+    facts = [facts for members in lists.values() for facts in members.values()]
+    assert all(each["description"] for each in facts), "everything says what it is"
+    assert {each["from"] for each in facts} == {"hiersrec"}
 
 
 def test_list_shows_one_kind_as_a_table(hiersrec) -> None:

@@ -26,7 +26,7 @@ from hiersrec.constraints import check, excludes, is_set
 from hiersrec.errors import BadFolder
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.trainable import Trainable, parameter_count
-from hiersrec.recipe_file import read_recipe, settings_of, write_recipe
+from hiersrec.recipe_file import members_of, read_recipe, settings_of, write_recipe
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
 from hiersrec.training import allocator, checkpoint, loop
@@ -191,7 +191,7 @@ def _skipped(recipe: Recipe, model: Trainable) -> list[str]:
     """A line for each of the tables [[tasks]] for which the model has no task."""
     if not (isinstance(recipe, ModelRecipe) and isinstance(model, HierarchicalModel)):
         return []
-    names = dict.fromkeys(table.name for table in recipe.tasks)
+    names = dict.fromkeys(registry.short(table.name) for table in recipe.tasks)
     missing = [name for name in names if not any(task.startswith(name) for task in model.wiring)]
     return [f"skipping task '{name}': the dataset has no column for it" for name in missing]
 
@@ -273,6 +273,8 @@ def _finish(
         "best": best,
         **origins,
     }
+    if plugins := [*registry.record(members_of(recipe)), *dataset.document.get("plugins", [])]:
+        document["plugins"] = plugins
     files = [out / WEIGHTS, out / RECIPE, out / "history.jsonl"]
     seal(out, "run", document, files + [path for path in (out / "catalog").rglob("*") if path.is_file()])
     write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))

@@ -111,8 +111,8 @@ def _values(recipe: dict[str, Any], key: str) -> list[Any]:
     match key.split("."):
         case [name]:
             tables = [recipe]
-        case ["tasks", task, name]:
-            tables = [table for table in recipe.get("tasks", []) if table["name"] == task]
+        case ["tasks", *task, name] if task:
+            tables = [table for table in recipe.get("tasks", []) if table["name"] == ".".join(task)]
         case [section, name] if isinstance(recipe.get(section), dict):
             tables = [recipe[section]]
         case _:

@@ -23,7 +23,7 @@ from annotated_types import Ge, Gt
 from torch import nn
 
 from hiersrec import registry
-from hiersrec.config import REGISTRY, SHAPES, ModelRecipe
+from hiersrec.config import MEMBER, REGISTRY, SHAPES, ModelRecipe
 from hiersrec.constraints import above, equals, requires
 from hiersrec.model.heads import CosineHead, DotHead, Head, LinearHead, Softmax
 from hiersrec.model.inputs import Inputs
@@ -43,7 +43,7 @@ class Config:
     """Factor of the cosine, one over its temperature; the other heads have none."""
     vectors: Annotated[Literal["id", "id+metadata"], SHAPES] = "id"
     """What the cosine compares with: E^I, or E^I and what categories and metadata say of an item."""
-    softmax: str = "full"
+    softmax: str = field(default="full", metadata={MEMBER: "model.softmax"})
     """How probabilities come of the scores and are trained: "full" or "sampled"."""
     negatives: Annotated[int, Ge(2)] = 8192
     """Items that "sampled" draws at each step, for the whole batch."""
