@@ -40,19 +40,14 @@ EVERYTHING = {
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
-<<<<<<< HEAD
     "frames": {"errors", "types"},
-    "registry": {"errors"},
-=======
     "plugins": {"errors"},
     "registry": {"errors", "plugins"},
->>>>>>> 74341dd (Registries take members of other distributions: entry points and modules named in a recipe; hiersrec list shows where each comes from)
     "constraints": {"errors"},
     "former_settings": {"errors"},
     "config": {"constraints"},
     "recipe_tables": {"errors", "plugins", "registry"},
     "recipe_file": SETTINGS,
-    "members": {"errors", "plugins", "registry", "recipe_tables"},
     "store": CELLAR,
     "preparation": STORE,
     "retrieval": STORE,
@@ -71,16 +66,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": {*BUILD, "evaluation", "writing"},
     "tuning": {*BUILD, "evaluation", "training"},
     "reproduction": EVERYTHING,
-<<<<<<< HEAD
     "api": {*EVERYTHING, "http"},
     "demonstration": {*EVERYTHING, "api"},
     "cli": {"__init__", "api", "demonstration", "errors", "writing"},
     "__init__": {"errors"},  # the rest is imported when it is first used
-=======
-    "demonstration": EVERYTHING,
-    "cli": {*EVERYTHING, "members", "demonstration", "http"},
-    "__init__": {"errors", "retrieval", "serving"},
->>>>>>> 74341dd (Registries take members of other distributions: entry points and modules named in a recipe; hiersrec list shows where each comes from)
     "__main__": {"cli"},
 }
 

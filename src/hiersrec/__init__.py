@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hiersrec.api.compare import Comparison, compare
     from hiersrec.api.describe import Description, describe
+    from hiersrec.api.members import Member, members
     from hiersrec.api.prepare import prepare
     from hiersrec.api.recipes import recipe
     from hiersrec.api.report import Report
@@ -39,6 +40,7 @@ MODULES = {
     "Comparison": "api.compare",
     "Dataset": "store.dataset",
     "Description": "api.describe",
+    "Member": "api.members",
     "Recommender": "serving.recommender",
     "Report": "api.report",
     "Run": "api.run",
@@ -46,6 +48,7 @@ MODULES = {
     "compare": "api.compare",
     "demo": "demonstration",
     "describe": "api.describe",
+    "members": "api.members",
     "prepare": "api.prepare",
     "recipe": "api.recipes",
     "reproduce": "api.reproduce",
@@ -61,6 +64,7 @@ __all__ = [
     "Comparison",
     "Dataset",
     "Description",
+    "Member",
     "Recommender",
     "Report",
     "Run",
@@ -69,6 +73,7 @@ __all__ = [
     "compare",
     "demo",
     "describe",
+    "members",
     "prepare",
     "recipe",
     "reproduce",

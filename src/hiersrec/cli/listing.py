@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hiersrec.api.members import KINDS, Member, members
 from hiersrec.cli import printing
-from hiersrec.members import KINDS, Member, members
 from hiersrec.writing.tables import Table
 
 HEADINGS = ("name", "from", "description")
