@@ -5,6 +5,7 @@ folder that is being opened.
 """
 
 import ast
+import pkgutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hiersrec.errors import BadPlugin, UnknownName
 
@@ -117,18 +119,32 @@ def find_spec(module: str) -> ModuleSpec | None:
 
     Raises BadPlugin if it or one of its packages lies in the folder that is being opened.
     """
-    path: Sequence[str] | None = None
-    parts = module.split(".")
-    spec: ModuleSpec | None = None
-    for length in range(1, len(parts) + 1):
-        name = ".".join(parts[:length])
-        finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
-        spec = next((spec for finder in finders if (spec := finder.find_spec(name, path)) is not None), None)
-        if spec is None:
-            return None
+    top, *parts = module.split(".")
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    spec = next((spec for finder in finders if (spec := finder.find_spec(top, None)) is not None), None)
+    for part in parts:
+        if spec is not None:
+            _refuse_closed(module, spec)
+            spec = _inside(spec, f"{spec.name}.{part}")
+    if spec is not None:
         _refuse_closed(module, spec)
-        path = list(spec.submodule_search_locations or ())
     return spec
+
+
+def _inside(package: ModuleSpec, name: str) -> ModuleSpec | None:
+    """Where a module of a package lies. Python's own search for it would need the package to be imported."""
+    folders: list[str] = []
+    for folder in package.submodule_search_locations or ():
+        importer: Any = pkgutil.get_importer(folder)
+        spec: ModuleSpec | None = importer.find_spec(name) if importer else None
+        if spec is not None and spec.loader is not None:
+            return spec
+        folders += [] if spec is None else spec.submodule_search_locations or ()
+    if not folders:
+        return None
+    namespace = ModuleSpec(name, None, is_package=True)
+    namespace.submodule_search_locations = folders
+    return namespace
 
 
 def _refuse_closed(module: str, spec: ModuleSpec) -> None:

@@ -1,0 +1,1 @@
+"""Members of hiersrec's registries from another distribution: a template."""
