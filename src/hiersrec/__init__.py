@@ -49,6 +49,7 @@ MODULES = {
     "demo": "demonstration",
     "describe": "api.describe",
     "members": "api.members",
+    "members": "api.members",
     "prepare": "api.prepare",
     "recipe": "api.recipes",
     "reproduce": "api.reproduce",

@@ -91,7 +91,7 @@ def chosen(kind: str, name: str) -> Plugin | None:
 
 
 def is_dotted(name: str) -> bool:
-    """Whether a name is that of a module, "package.module"."""
+    """Whether a name has the form of a module, "package.module"."""
     return "." in name and all(part.isidentifier() for part in name.split("."))
 
 
@@ -164,7 +164,7 @@ def _refuse_closed(module: str, spec: ModuleSpec) -> None:
 def checked(kind: str, plugin: Plugin, required: Sequence[Sequence[str]]) -> ast.Module:
     """The source of a plug-in, which defines what its kind needs, parsed and not run. Raises BadPlugin.
 
-    required: sets of names, of which it must define one.
+    required: sets of names; it must define all names of one set.
     """
     spec = find_spec(plugin.module)
     if spec is None:

@@ -40,7 +40,7 @@ def members(kind: str | None = None) -> list[Member]:
         others = installed.get(name, [])
         origins = ", ".join(plugin.origin for plugin, _ in others)
         if name in own:
-            problem = f"hides that of {origins}: a name of hiersrec is always its own" if others else ""
+            problem = f"hides the one of {origins}: a name of hiersrec is always its own" if others else ""
             both.append(Member(kind, name, own[name], OWN, problem))
         elif len(others) > 1:
             both.append(Member(kind, name, "", origins, "a name must stand for one thing: uninstall one of them"))

@@ -77,7 +77,7 @@ def prepare(
             DuckDB, Ibis, Spark). For a public dataset the folder of its files.
         items: One row per item, with its categories and metadata.
         out: The folder to make. If left out, a temporary one that is removed with the returned object.
-        name: Name of the dataset; by default that of the folder.
+        name: Name of the dataset; by default the name of the folder.
         dataset: A public dataset, see `members("datasets")`.
         test: Events of the test sessions, if they are already split.
         session_id: Column of the events with the session. Without one, `gap` ends a session of a user.

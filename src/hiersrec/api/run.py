@@ -67,7 +67,7 @@ class Run:
         *,
         data: "Dataset | str | Path | None" = None,
         k: int | Sequence[int] = 20,
-        metrics: Sequence[str] | None = None,
+        metrics: Sequence[str] = (),
         last_only: bool = False,
         exclude_seen: bool = False,
         candidates: str | Candidates = "all",
@@ -82,7 +82,7 @@ class Run:
             split: "test", "valid" or "train".
             data: A dataset, or its folder, in place of the one that the run was trained on.
             k: Length of the lists, or several.
-            metrics: Names of metrics, see `members("metrics")`; by default MRR, HITS, Recall and AnyHit.
+            metrics: Names of metrics besides MRR, HITS, Recall and AnyHit, see `members("metrics")`.
             last_only: Only the last item of a session is a target.
             exclude_seen: Items of the session are not listed.
             candidates: Items to rank: "all", "category" (those of the likeliest categories), "random" (as many).
@@ -112,7 +112,7 @@ class Run:
             raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
         options = EvaluationOptions(
             k=k if isinstance(k, int) else tuple(k),
-            metrics=tuple(metrics or EvaluationOptions().metrics),
+            metrics=tuple(dict.fromkeys([*EvaluationOptions().metrics, *metrics])),
             last_only=last_only,
             exclude_seen=exclude_seen,
             candidates=chosen,

@@ -44,7 +44,7 @@ def train(
     Args:
         dataset: A dataset, or its folder.
         recipe: Name of a recipe (see `members("recipes")`), a .toml file, or a recipe. Default: "best"; with
-            `init_from` the recipe of that run, with `resume` that of the stopped training.
+            `init_from` the recipe of that run, with `resume` the recipe of the stopped training.
         out: The run folder to make. If left out, a temporary one that is removed with the returned object.
         overrides: Settings to change, such as {"training.epochs": 3, "tasks.item.head": "linear"}.
         init_from: A run, trained on older data, whose weights are the first ones.

@@ -18,7 +18,7 @@ def command(  # more than ten parameters: they are the flags
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="A metric (`hiersrec list metrics`); repeat for more. Default: four.", metavar="NAME"),
+        typer.Option(help="A further metric (`hiersrec list metrics`); repeat for more.", metavar="NAME"),
     ] = None,
     last_only: Annotated[bool, typer.Option("--last-only", help="Only the last item of a session is a target.")] = (
         False
@@ -43,7 +43,7 @@ def command(  # more than ten parameters: they are the flags
         split,
         data=data,
         k=20 if not k else k[0] if len(k) == 1 else k,
-        metrics=metric,
+        metrics=metric or [],
         last_only=last_only,
         exclude_seen=exclude_seen,
         candidates=candidates,

@@ -1,6 +1,7 @@
 """Share of the prefixes whose next item is the very first of the list."""
 
 import numpy as np
+
 from hiersrec.evaluation.metrics import Results
 from hiersrec.types import Float64
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt
+
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.types import Batch, Float32, Scores

@@ -6,11 +6,12 @@ from typing import Annotated
 import numpy as np
 import torch
 from annotated_types import Ge
+from torch import Tensor
+
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.score_term import ItemTerm
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Sessions
-from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
