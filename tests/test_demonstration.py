@@ -2,21 +2,19 @@
 
 import io
 import json
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
-from hiersrec import demonstration as module
+import hiersrec
+from hiersrec import demonstration
 from hiersrec.demonstration import RECIPES, TOP, bundle_of, demo, is_done
-from hiersrec.preparation.settings import PrepareSettings, SplitSettings
-from hiersrec.preparation.source import Source
-from hiersrec.recipe_file import read_recipe
 from hiersrec.reproduction._case import pick_sessions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
-from hiersrec.training.progress import SilentReporter
+from hiersrec.writing import tables
+from hiersrec.writing.tables import Table
 from tests.shop import TINY, write_shop
 
 pytestmark = pytest.mark.slow
@@ -26,23 +24,26 @@ pytestmark = pytest.mark.slow
 def shop(tmp_path, monkeypatch):
     """The demo's own dataset and recipe, made small."""
     folder = write_shop(tmp_path / "shop")
-    settings = PrepareSettings(split=SplitSettings(method="random", value=0.3))
-    monkeypatch.setattr(
-        module,
-        "wikispeedia",
-        SimpleNamespace(
-            source=lambda _: Source("shop", folder / "events.csv", folder / "items.csv"), SETTINGS=settings
-        ),
-    )
+
+    def prepare_shop(dataset: str, **arguments: object) -> Dataset:
+        assert dataset == "wikispeedia"
+        return hiersrec.prepare(
+            folder / "events.csv", folder / "items.csv", split="random:0.3", name="shop", **arguments
+        )
+
+    def train_tiny(dataset: Dataset, recipe: str, **arguments: object) -> hiersrec.Run:
+        return hiersrec.train(dataset, recipe, overrides=tiny if recipe == "best" else [], **arguments)
+
     tiny = [setting for setting in TINY if not setting.startswith("encoder.heads")] + ["training.epochs=1"]
-    monkeypatch.setattr(module, "read_recipe", lambda path: read_recipe(path, tiny if path.stem == "best" else []))
+    monkeypatch.setattr(demonstration, "prepare", prepare_shop)
+    monkeypatch.setattr(demonstration, "train", train_tiny)
     return tmp_path
 
 
 def shown(out) -> str:
     console = Console(file=io.StringIO(), width=160)
-    for part in demo(out, SilentReporter()):
-        console.print(part)
+    for part in demo(out, progress=False):
+        console.print(tables.rich(part) if isinstance(part, Table) else part)
     return console.file.getvalue()
 
 
@@ -65,7 +66,7 @@ def test_the_demo_twice_shows_the_same(shop) -> None:
 
 
 def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
-    list(demo(shop / "demo", SilentReporter()))
+    list(demo(shop / "demo", progress=False))
 
     walks = pick_sessions(Dataset.open(shop / "demo" / "data"))
 
@@ -82,7 +83,7 @@ def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(shop) -> None:
     assert is_done(shop / "demo")
 
     for _ in range(2):  # a second one replaces the first
-        bundle = Recommender.load(bundle_of(shop / "demo", SilentReporter()))
+        bundle = Recommender.load(bundle_of(shop / "demo", progress=False))
     assert bundle.candidates == Candidates(policy="category", top=TOP)
     run = Recommender.load(shop / "demo" / "runs" / "best")
     session = [run.catalog.to_external(run.catalog.to_internal(["i1", "i2"]))]

@@ -49,7 +49,6 @@ MODULES = {
     "demo": "demonstration",
     "describe": "api.describe",
     "members": "api.members",
-    "members": "api.members",
     "prepare": "api.prepare",
     "recipe": "api.recipes",
     "reproduce": "api.reproduce",

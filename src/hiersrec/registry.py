@@ -41,6 +41,7 @@ KINDS = {
     "soft_targets": Kind("model.soft_targets", (("Config", "build"),)),
     "baselines": Kind("baselines", (("Config", "fit", "load"), ("Config", "build"))),
     "metrics": Kind("evaluation.metrics", (("USES", "values"),)),
+    "loggers": Kind("training.loggers", (("build",),)),
     "datasets": Kind("datasets", (("SOURCE", "SETTINGS", "source"),)),
 }
 RECIPES = "recipes"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hiersrec as package
+from hiersrec.registry import KINDS
 from tests.cli.conftest import run_process
 
 COMMANDS = (
@@ -59,8 +60,8 @@ def test_an_unknown_option_exits_with_2_too(hiersrec) -> None:
 def test_list_shows_all_kinds(hiersrec) -> None:
     lists = json.loads(hiersrec("list", "--json").out)
 
-    kinds = ["encoders", "tasks", "softmaxes", "score_terms", "soft_targets", "baselines", "datasets", "recipes"]
-    assert list(lists) == kinds
+    assert list(lists) == [*KINDS, "recipes"]
+    assert set(KINDS) >= {"encoders", "tasks", "score_terms", "metrics", "loggers", "datasets"}
     assert "transformer" in lists["encoders"]
     assert "popularity" in lists["baselines"]
     assert "wikispeedia" in lists["datasets"]

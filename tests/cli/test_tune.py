@@ -57,8 +57,8 @@ def test_the_table_and_the_gain(hiersrec, prepared, tmp_path) -> None:
 
 
 def test_gain_and_failures_are_told(capsys) -> None:
+    from hiersrec import Search
     from hiersrec.cli import printing
-    from hiersrec.cli.tune import tables
 
     def trial(number: int, mrr: float | None) -> dict[str, Any]:
         valid = {} if mrr is None else {"mrr@20": mrr, "hits@20": 2 * mrr}
@@ -76,7 +76,7 @@ def test_gain_and_failures_are_told(capsys) -> None:
             "dataset": {"name": "shop"},
             "search": {"pooling": 0, "training.learning_rate": 0},
         }
-        printing.show(*tables({"study": study, **parts}))
+        printing.show(*Search({"study": study, **parts}, Path("search")).parts())
         return str(capsys.readouterr().out)
 
     better = shown(best=3, gain={"mrr@20": 0.01}, trials=[trial(1, 0.2), trial(2, None), trial(3, 0.21)])
