@@ -189,6 +189,7 @@ def test_what_needs_more_says_how_to_install_it(bare, toy_run) -> None:
 
 
 SCRIPT = """
+import hiersrec as hr
 from hiersrec import Candidates, Recommender
 
 recommender = Recommender.load("bundle")
@@ -196,6 +197,10 @@ recommender = Recommender.load("bundle")
 for item in answer.items:
     reveal_type(item.score)
 recommender.recommend([["a0"]], k="three")
+
+dataset = hr.prepare("events.csv", "items.csv", split="last-days:7", out="data")
+run = hr.train(dataset, "best", out="run")
+reveal_type(run.evaluate(k=10))
 """
 
 
@@ -207,9 +212,10 @@ def test_a_strict_type_checker_finds_the_types_of_the_installed_wheel(bare, tmp_
     done = run(sys.executable, "-m", "mypy", *options, "script.py", cwd=tmp_path)
 
     assert done.stdout.splitlines() == [
-        'script.py:7: note: Revealed type is "float"',
-        'script.py:8: error: Argument "k" to "recommend" of "Recommender" has incompatible type "str"; expected "int"  '
+        'script.py:8: note: Revealed type is "float"',
+        'script.py:9: error: Argument "k" to "recommend" of "Recommender" has incompatible type "str"; expected "int"  '
         "[arg-type]",
+        'script.py:13: note: Revealed type is "hiersrec.api.report.Report"',
     ]
 
 

@@ -24,9 +24,10 @@ def test_a_file_or_pipe_is_as_wide_as_most_terminals(monkeypatch) -> None:
         assert printing.console(io.StringIO()).width == 80
 
 
-def test_commands_fit_into_the_terminal_without_breaking_a_word(prepared, run, hiersrec, monkeypatch) -> None:
+def test_commands_fit_into_the_terminal_without_breaking_a_word(shop, run, hiersrec, monkeypatch, tmp_path) -> None:
+    files = (shop / "events.csv", "--items", shop / "items.csv", "--split", "last-days:5")
     commands = (
-        ("describe", prepared[0]),
+        ("prepare", *files, "--out", tmp_path / "data", "--overwrite"),
         ("evaluate", run),
         ("list",),
         ("recommend", run, "--session", "i1,i2", "--explain", "--k", "3"),
