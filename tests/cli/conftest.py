@@ -26,6 +26,8 @@ class Result:
 
 
 Command = Callable[..., Result]
+WIDE = "120"
+"""Columns of the output, so that no sentence that a test looks for is wrapped; tests/cli/test_printing.py has fewer."""
 
 
 # A shell starts jobs in the background with SIGINT ignored, and their children inherit that; a person's have it.
@@ -34,7 +36,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def start(*args: object) -> subprocess.Popen[str]:
     """`hiersrec ...` as a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {"COLUMNS": WIDE, **os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "hiersrec", *map(str, args)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -54,6 +56,7 @@ def run_here(*args: object) -> Result:
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        patch.setenv("COLUMNS", os.environ.get("COLUMNS", WIDE))
         patch.setattr(sys, "argv", ["hiersrec", *map(str, args)])
         with pytest.raises(SystemExit) as stop:
             main()
