@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,7 @@ def test_a_killed_process_has_lost_nothing_that_its_checkpoint_has(dataset, reco
     arguments = [sys.executable, "-c", KILLED, str(dataset.folder), str(out), saved, *loggers]
     done = subprocess.run(arguments, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
     assert done.returncode == 9
+    time.sleep(1)  # TensorBoard reads event files of the same second by process number, not by age
 
     train(dataset, recipe(), out, SilentReporter(), resume=True, callbacks=loggers_of(loggers, out))
 

@@ -71,6 +71,18 @@ def test_a_training_resumed_with_another_store_gets_a_run_there(store, tmp_path)
     assert saved == {"uri": f"file:{tmp_path}/others", "run_id": other.run_id}
 
 
+def test_names_that_mlflow_does_not_allow(store, tmp_path) -> None:
+    """Tasks have the names of columns."""
+    logger = mlflow.build(store, tmp_path / "run")
+
+    logger.on_start(start(tmp_path / "run", {"tasks.größe (cm).weight": 1.0}))
+    logger.on_epoch(1, {"valid/größe (cm)/mrr@20": 0.5})
+
+    data = run_of(store, logger.run_id).data
+    assert data.params == {"tasks.größe _cm_.weight": "1.0"}
+    assert data.metrics == {"epoch": 1.0, "valid/größe _cm_/mrr_at_20": 0.5}
+
+
 def test_more_settings_than_one_request_takes(store, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(mlflow, "MOST_PARAMETERS", 2)
     settings = {f"training.x{number}": number for number in range(5)}

@@ -3,11 +3,12 @@
 
 The experiment is MLFLOW_EXPERIMENT_NAME, else "hiersrec"; the run has the name of the run folder, and every setting as
 a parameter. Every 50th step is recorded, as "step/loss/item"; epochs, as "loss/item", at the step with which they end.
-MLflow allows no "@": "valid/mrr@20" is "valid/mrr_at_20" there.
+MLflow allows no "@": "valid/mrr@20" is "valid/mrr_at_20" there. "_" replaces what else it does not allow.
 """
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ class MlflowLogger(Callback):
             "parameters": str(run.parameters),
         }
         self.run_id = self.client.create_run(experiment_id, run_name=run.out.resolve().name, tags=facts).info.run_id
-        parameters = [Param(key, str(value)) for key, value in run.settings.items()]
+        parameters = [Param(_allowed(key), str(value)) for key, value in run.settings.items()]
         for first in range(0, len(parameters), MOST_PARAMETERS):
             self.client.log_batch(self.run_id, params=parameters[first : first + MOST_PARAMETERS])
         run.state.mkdir(parents=True, exist_ok=True)
@@ -97,12 +98,16 @@ class MlflowLogger(Callback):
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        named = {name.replace("@", "_at_"): value for name, value in metrics.items()}
+        named = {_allowed(name): value for name, value in metrics.items()}
         new = [
             Metric(key, value, now, self.step) for key, value in named.items() if self.step > self.logged.get(key, -1)
         ]
         if new:
             self.client.log_batch(self.run_id, metrics=new)
+
+
+def _allowed(name: str) -> str:
+    return re.sub(r"[^\w\-. :/]", "_", name.replace("@", "_at_"))
 
 
 def build(target: str | None, out: Path) -> MlflowLogger:
