@@ -1,6 +1,6 @@
-"""`--log csv`: steps.csv and epochs.csv in OUT/csv, or in DIR/NAME with `--log csv=DIR` (NAME of the run folder).
+"""CSV files, steps.csv and epochs.csv, in OUT/csv, or with `--log csv=DIR` in DIR/NAME.
 
-One row for every 50th step or each epoch, one column for each metric.
+NAME is the name of the run folder. One row for every 50th step or each epoch, one column for each metric.
 """
 
 import csv

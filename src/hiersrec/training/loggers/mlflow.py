@@ -1,8 +1,8 @@
-"""`--log mlflow`: a run in MLflow, at the tracking URI of `--log mlflow=URI`, else at MLflow's own default
-(MLFLOW_TRACKING_URI, or mlflow.db in the working folder).
+"""A run in MLflow, at its default tracking URI, or with `--log mlflow=URI` at that one.
 
-The experiment is MLFLOW_EXPERIMENT_NAME, else "hiersrec"; the run has the name of the run folder, and every setting as
-a parameter. Every 50th step is recorded, as "step/loss/item"; epochs, as "loss/item", at the step with which they end.
+The default is MLFLOW_TRACKING_URI, or mlflow.db in the working folder. The experiment is MLFLOW_EXPERIMENT_NAME, else
+"hiersrec"; the run has the name of the run folder, and every setting as a parameter.
+Every 50th step is recorded, as "step/loss/item"; epochs, as "loss/item", at the step with which they end.
 MLflow allows no "@": "valid/mrr@20" is "valid/mrr_at_20" there. "_" replaces what else it does not allow.
 """
 

@@ -1,6 +1,6 @@
-"""`--log tensorboard`: event files in OUT/tensorboard, or in DIR/NAME with `--log tensorboard=DIR` (NAME of the run
-folder), so that `tensorboard --logdir DIR` compares runs.
+"""TensorBoard's event files, in OUT/tensorboard, or with `--log tensorboard=DIR` in DIR/NAME.
 
+NAME is the name of the run folder, so that `tensorboard --logdir DIR` compares runs.
 Every 50th step is recorded, as "step/loss/item"; epochs, as "loss/item", at the step with which they end.
 """
 
