@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "comparison": {*BUILD, "evaluation", "writing"},
     "tuning": {*BUILD, "evaluation", "training"},
     "reproduction": EVERYTHING,
+    "testing": EVERYTHING,
     "api": {*EVERYTHING, "http"},
     "demonstration": {*EVERYTHING, "api"},
     "cli": {"__init__", "api", "demonstration", "errors", "writing"},
@@ -81,7 +82,7 @@ REGISTRIES = (
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.
 ONLY_IN: dict[str, set[str]] = {
-    "torch": {"model", "training", "build", "baselines"},
+    "torch": {"model", "training", "build", "baselines", "testing"},
     "ibis": {"preparation", "datasets"},
     "duckdb": {"preparation", "datasets"},
     "pyspark": {"preparation"},

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from hiersrec.testing import scorers as contract
 from hiersrec.types import Batch, Scores
-from tests.contracts import test_every_scorer as contract
 from tests.toy import NUM_ITEMS
 
 
@@ -48,13 +48,13 @@ class Memory(Honest):
 
 
 TESTS = {
-    "shuffled": contract.test_order_of_the_batch_changes_nothing,
-    "whole split": contract.test_whole_split_scores_the_same_in_any_order_and_batch_size,
-    "one": contract.test_batch_of_one_scores_the_same,
-    "longer": contract.test_longer_prefixes_of_the_same_session_in_the_batch_change_nothing,
-    "others": contract.test_other_sessions_of_the_batch_change_nothing,
-    "padding": contract.test_more_padding_changes_nothing,
-    "twice": contract.test_twice_in_a_row_and_after_other_sessions_is_the_same,
+    "shuffled": contract.order_of_the_batch_changes_nothing,
+    "whole split": contract.whole_split_scores_the_same,
+    "one": contract.batch_of_one_scores_the_same,
+    "longer": contract.longer_prefixes_in_the_batch_change_nothing,
+    "others": contract.other_sessions_of_the_batch_change_nothing,
+    "padding": contract.more_padding_changes_nothing,
+    "twice": contract.same_twice_and_after_other_sessions,
 }
 
 
