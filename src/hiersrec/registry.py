@@ -52,11 +52,7 @@ _KIND_OF_FOLDER = {kind.folder: name for name, kind in KINDS.items()}
 def own_names(folder: str) -> list[str]:
     """Sorted names of the members that lie in a folder of the package, such as "datasets" or "model.encoders"."""
     package = importlib.import_module(f"hiersrec.{folder}")
-    return sorted(
-        module.name
-        for module in pkgutil.iter_modules(getattr(package, "__path__", ()))
-        if not module.name.startswith("_")
-    )
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))
 
 
 def names(folder: str) -> list[str]:
