@@ -97,7 +97,10 @@ def test_a_member_of_another_distribution_is_found_by_name() -> None:
 def test_a_name_of_hiersrec_means_its_own_member() -> None:
     assert registry.load("model.encoders", "gru").__name__ == "hiersrec.model.encoders.gru"
     [gru] = [member for member in members("encoders") if member.name == "gru"]
-    assert (gru.origin, gru.problem) == ("hiersrec", "hides that of my-shop 1.2: a name of hiersrec is always its own")
+    assert (gru.origin, gru.problem) == (
+        "hiersrec",
+        "hides the one of my-shop 1.2: a name of hiersrec is always its own",
+    )
 
 
 @pytest.mark.usefixtures("shop")
