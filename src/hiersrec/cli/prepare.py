@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 import hiersrec
-from hiersrec.api.describe import statistics_table
 from hiersrec.cli import printing, split_list
 
 Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
@@ -138,6 +137,8 @@ def command(  # more than ten parameters: they are the flags
         engine=engine,
         overwrite=overwrite,
     )
+    from hiersrec.api.describe import statistics_table
+
     printing.result(prepared.document, json, statistics_table(prepared.document))
 
 
