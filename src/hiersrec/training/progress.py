@@ -116,8 +116,8 @@ def progress_stage(reporter: ProgressReporter, title: str) -> Iterator[Callable[
 def fit(title: str, note: str, room: int) -> tuple[str, str]:
     """Title and note, which ends in a speed, in at most `room` columns together.
 
-    The speed's unit goes first, then losses from the first one on (the last one is the loss of the items), then the
-    end of the title; the speed stays.
+    The speed's unit goes first, then losses from the first one on (the items' loss comes last), then the end of the
+    title; the speed stays.
     """
     *losses, speed = note.split(", ")
     if len(title) + len(note) > room:
