@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +13,7 @@ import typer
 from hiersrec.cli.app import app
 from hiersrec.errors import INSTALL
 from hiersrec.recipe_file import find_recipe
-from tests.bundles import tiny_run
+from tests.shop import write_shop
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -89,13 +90,28 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) < 6144
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    tiny_run(tmp_path).rename(tmp_path / "best")
-    (tmp_path / "demo/runs").mkdir(parents=True)
-    (tmp_path / "best").rename(tmp_path / "demo/runs/best")
+    write_shop(tmp_path)
     monkeypatch.chdir(tmp_path)
 
     exec(code, {})  # noqa: S102 - the repository's own text
 
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    lines = capsys.readouterr().out.splitlines()
+    assert "mrr@10" in "".join(lines)
+    assert all("session" in line for line in lines[-5:])
+
+
+@pytest.mark.slow
+def test_the_python_of_the_guide_runs(tmp_path, monkeypatch) -> None:
+    codes = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.S)
+    assert len(codes) == 3
+    write_shop(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+
+    for code in codes:
+        exec(code, names)  # noqa: S102 - the repository's own text
+
+    assert len(names["answers"]) == names["events"].tail(20)["session_id"].nunique()
