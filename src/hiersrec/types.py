@@ -104,6 +104,14 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class VectorScorer(Protocol):
+    """A scorer with a vector of each item, which it compares with a query."""
+
+    def item_vectors(self) -> Float32:
+        """(N, d) float32, item i in row i - 1."""
+
+
+@runtime_checkable
 class Explainer(Protocol):
     """A scorer that can split its scores into parts."""
 

@@ -14,7 +14,7 @@ from hiersrec.api.reporting import reporting
 from hiersrec.errors import BadInput, named_extras
 from hiersrec.frames import to_html
 from hiersrec.retrieval.candidates import ALL, Candidates
-from hiersrec.serving.answers import Answers
+from hiersrec.serving.answers import Answers, SimilarItems
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.folder import open_seal
 from hiersrec.types import ExternalId, Frame
@@ -150,6 +150,21 @@ class Run:
             deny=deny,
             categories=categories,
             per_category=per_category,
+        )
+
+    def similar_items(
+        self,
+        item_ids: ExternalId | Sequence[ExternalId],
+        k: int = 20,
+        *,
+        allow: Sequence[ExternalId] | None = None,
+        deny: Sequence[ExternalId] | None = None,
+        categories: Sequence[Sequence[str]] | None = None,
+        per_category: int | None = None,
+    ) -> SimilarItems:
+        """Of each item the k most similar others; see `Recommender.similar_items`."""
+        return self.recommender.similar_items(
+            item_ids, k, allow=allow, deny=deny, categories=categories, per_category=per_category
         )
 
     def export(

@@ -20,6 +20,7 @@ from hiersrec.cli import (
     recommend,
     reproduce,
     serve,
+    similar,
     train,
     tune,
 )
@@ -54,6 +55,7 @@ app.command("add-items")(add_items.command)
 app.command("evaluate")(evaluate.command)
 app.command("compare")(compare.command)
 app.command("recommend")(recommend.command)
+app.command("similar")(similar.command)
 app.command("export")(export.command)
 app.command("serve")(serve.command)
 app.command("list")(listing.command)

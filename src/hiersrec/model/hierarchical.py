@@ -114,6 +114,10 @@ class HierarchicalModel(Trainable):
     def _head(self) -> Head:
         return cast("Head", self.tasks["item"])
 
+    def item_vectors(self) -> Tensor:
+        """The vectors of all items that the item task compares with its query: (N, d)."""
+        return self._head.vectors()
+
     def encode(self, items: Tensor, lengths: Tensor, every: bool = False) -> Session:
         """Items (B, T) int64, right-padded with 0, and lengths (B,) from 1 -> the B sessions.
 

@@ -46,6 +46,11 @@ class ModelScorer(TrainedScorer):
         with _inference(self.model):
             return self.model.explain(self._tensor(session), self._tensor(items))
 
+    def item_vectors(self) -> Float32:
+        """What the item task compares with its query, (N, d) float32, item i in row i - 1."""
+        with _inference(self.model):
+            return _float32(self.model.item_vectors())
+
 
 def scorer_of(model: Trainable) -> TrainedScorer:
     """The scorer of a model, one that explains where the model can."""

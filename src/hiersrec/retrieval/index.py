@@ -8,6 +8,7 @@ An encoder gives the query of a session and the scores of its categories. The ca
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from hiersrec.errors import BadInput
 from hiersrec.retrieval import scoring, search
 from hiersrec.retrieval.candidates import Candidates, admits
 from hiersrec.retrieval.layout import Layout
-from hiersrec.retrieval.ranking import ListRequest, Ranked, best_of_request
+from hiersrec.retrieval.ranking import ListRequest, Ranked, best_of_request, lengths
 from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_scores
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.store.item_catalog import ItemCatalog
@@ -72,6 +73,22 @@ class IndexRanker:
     @property
     def max_length(self) -> int:
         return self.encoder.max_length
+
+    @cached_property
+    def _lengths(self) -> Float32:
+        return lengths(self.slabs.vectors)
+
+    @property
+    def compares(self) -> bool:
+        return True
+
+    def similarities(self, items: Int32) -> Float32:
+        """See Ranker."""
+        rows = self.layout.row_of[items]
+        unit = self.slabs.vectors[rows] / self._lengths[rows, None]
+        cosines = np.zeros((len(items), len(self.layout.row_of)), np.float32)
+        cosines[:, self.layout.order] = unit @ self.slabs.vectors.T / self._lengths
+        return cosines
 
     @property
     def explains(self) -> bool:

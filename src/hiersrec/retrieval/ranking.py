@@ -7,6 +7,7 @@ rule of candidates.py, so that the same model gives the same lists.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from hiersrec.retrieval import order, scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import Batch, Explainer, Float32, Int32, Int64, ScorePart, Scorer
+from hiersrec.types import Batch, Explainer, Float32, Int32, Int64, ScorePart, Scorer, VectorScorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,16 @@ class Ranker(Protocol):
         """
 
     @property
+    def compares(self) -> bool:
+        """Whether `similarities` may be called: the model has a vector of each item."""
+
+    def similarities(self, items: Int32) -> Float32:
+        """Cosines of the vectors of items (K,) with those of all: (K, N + 1) float32; column 0 means nothing.
+
+        0 where a vector is zero.
+        """
+
+    @property
     def explains(self) -> bool:
         """Whether `explain` may be called."""
 
@@ -102,6 +113,21 @@ class FullRanker:
 
         return best_of_request(best, self.catalog, request)
 
+    @cached_property
+    def _unit_vectors(self) -> Float32:
+        assert isinstance(self.scorer, VectorScorer), "asked before: `compares`"
+        vectors = self.scorer.item_vectors()
+        return vectors / lengths(vectors)[:, None]
+
+    @property
+    def compares(self) -> bool:
+        return isinstance(self.scorer, VectorScorer)
+
+    def similarities(self, items: Int32) -> Float32:
+        """See Ranker."""
+        unit = self._unit_vectors
+        return np.pad(unit[items - 1] @ unit.T, ((0, 0), (1, 0)))
+
     @property
     def explains(self) -> bool:
         return isinstance(self.scorer, Explainer)
@@ -109,6 +135,12 @@ class FullRanker:
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         assert isinstance(self.scorer, Explainer)
         return self.scorer.explain(batch, items)
+
+
+def lengths(vectors: Float32) -> Float32:
+    """Length of each vector (N, d), 1 for one of zeros, so that it can be divided by: (N,) float32."""
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    return np.where(squares > 0, np.sqrt(squares), 1).astype(np.float32)
 
 
 def finest_nodes(catalog: ItemCatalog) -> Int32:

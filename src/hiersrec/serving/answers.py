@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import RenderableType
 
+SIMILAR = "similar"
+"""Source of an item that is listed for its likeness to another one; its score is the cosine of their vectors."""
 SHOWN = 5
 """Sessions, and items of each, that a repr shows."""
 
@@ -55,7 +57,7 @@ class Item:
     reasons: list[Reason] | None
     """None unless requested."""
     source: str = "session"
-    """"session" if the model ranked it for the session, else "popular_in_category" or "popular"."""
+    """"session" if the model ranked it for the session, else "popular_in_category" or "popular"; or "similar"."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ class Answers(list[Recommendations]):
     candidates were ranked.
     """
 
+    key = "session_id"
+    """Name of the first column."""
+
     def __init__(
         self,
         answers: Iterable[Recommendations],
@@ -128,7 +133,7 @@ class Answers(list[Recommendations]):
     def columns(self) -> dict[str, list[Any]]:
         """session_id, rank (from 1), item_id, title where items have one, score, source: lists of equal length."""
         rows = [(name, item) for name, answer in zip(self.session_ids, self, strict=True) for item in answer.items]
-        columns: dict[str, list[Any]] = {"session_id": [name for name, _ in rows]}
+        columns: dict[str, list[Any]] = {self.key: [name for name, _ in rows]}
         for field in ("rank", "item_id", "title", "score", "source"):
             columns[field] = [getattr(item, field) for _, item in rows]
         if not any(title is not None for title in columns["title"]):
@@ -162,3 +167,9 @@ class Answers(list[Recommendations]):
         return frames.to_html(
             "", list(columns), ([str(cell) for cell in row] for row in zip(*columns.values(), strict=True))
         )
+
+
+class SimilarItems(Answers):
+    """Of some items the most similar others; the first column of the table, `similar_to`, is the item's own id."""
+
+    key = "similar_to"

@@ -1,12 +1,42 @@
-"""The ids and categories that a caller allows or denies -> internal item numbers."""
+"""What a caller allows and denies, in external ids and names of categories -> a request in item numbers."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from hiersrec.errors import BadInput
+from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.retrieval.ranking import ListRequest
 from hiersrec.store.item_catalog import ItemCatalog, repr_of
 from hiersrec.types import ExternalId, Int32
+
+
+def list_request(
+    catalog: ItemCatalog,
+    k: int,
+    candidates: Candidates,
+    allow: Sequence[ExternalId] | None,
+    deny: Sequence[ExternalId] | None,
+    categories: Sequence[Sequence[str]] | None,
+    per_category: int | None,
+    exclude_seen: bool = False,
+) -> ListRequest:
+    """A request for lists; see `Recommender.recommend`. Raises BadInput for a wrong k, id or path."""
+    for name, value in (("k", k), ("per_category", per_category)):
+        if value is not None and value < 1:
+            raise BadInput(f"{name} must be at least 1, got {value}.")
+    only = None if allow is None else listed_ids(catalog, "allow", allow)
+    if categories is not None:
+        under = items_under(catalog, categories)
+        only = under if only is None else np.intersect1d(only, under)
+    return ListRequest(
+        k=k,
+        candidates=candidates if only is None else ALL,
+        exclude_seen=exclude_seen,
+        only=only,
+        never=None if deny is None else listed_ids(catalog, "deny", deny),
+        per_category=per_category,
+    )
 
 
 def listed_ids(catalog: ItemCatalog, name: str, ids: Sequence[ExternalId]) -> Int32:

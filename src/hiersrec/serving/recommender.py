@@ -18,9 +18,10 @@ from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
-from hiersrec.serving.answers import Answers, Item, Reason, Recommendations, SeenItem
+from hiersrec.retrieval.similar import most_similar
+from hiersrec.serving.answers import SIMILAR, Answers, Item, Reason, Recommendations, SeenItem, SimilarItems
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
-from hiersrec.serving.filters import items_under, listed_ids
+from hiersrec.serving.filters import list_request
 from hiersrec.serving.session_frame import sessions_of_frame
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
@@ -143,9 +144,6 @@ class Recommender:
         Raises BadInput for a wrong k or per_category, a value that is not a list of ids or not an id, a path that no
         item has, and if the model can't explain or predicts no categories for candidates.
         """
-        for name, value in (("k", k), ("per_category", per_category)):
-            if value is not None and value < 1:
-                raise BadInput(f"{name} must be at least 1, got {value}.")
         if explain and not self.ranker.explains:
             raise BadInput(
                 "This model has no reasons to give: only recipes with [[tasks]] split their scores into parts. "
@@ -160,22 +158,48 @@ class Recommender:
                     f"A session is a list of item ids, got {repr_of(session)}. Pass [[...]], a list of sessions."
                 )
         chosen = self.candidates if candidates is None else candidates
-        only = None if allow is None else listed_ids(self.catalog, "allow", allow)
-        if categories is not None:
-            under = items_under(self.catalog, categories)
-            only = under if only is None else np.intersect1d(only, under)
-        request = ListRequest(
-            k=k,
-            candidates=chosen if only is None else ALL,
-            exclude_seen=exclude_seen,
-            only=only,
-            never=None if deny is None else listed_ids(self.catalog, "deny", deny),
-            per_category=per_category,
-        )
+        request = list_request(self.catalog, k, chosen, allow, deny, categories, per_category, exclude_seen)
         answers: list[Recommendations] = []
         for start in range(0, len(sessions), BATCH):
             answers += self._answer(sessions[start : start + BATCH], request, explain)
         return Answers(answers, session_ids, None if chosen.policy == "all" else self.catalog_size)
+
+    def similar_items(
+        self,
+        item_ids: ExternalId | Sequence[ExternalId],
+        k: int = 20,
+        *,
+        allow: Sequence[ExternalId] | None = None,
+        deny: Sequence[ExternalId] | None = None,
+        categories: Sequence[Sequence[str]] | None = None,
+        per_category: int | None = None,
+    ) -> SimilarItems:
+        """Of each item the k most similar others: by the cosine of the vectors that the model compares with a session.
+
+        Filters are those of `recommend`. Raises BadInput for an unknown id, and if the model has no vectors of items.
+        """
+        if not self.ranker.compares:
+            raise BadInput(
+                "This model has no vectors of items to compare: only recipes with [[tasks]] have. "
+                f"Train with --recipe {DEFAULT_RECIPE}."
+            )
+        ids = [item_ids] if isinstance(item_ids, str | int) else list(item_ids)
+        items = self.catalog.to_internal(ids)
+        if unknown := [given for given, item in zip(ids, items, strict=True) if item == 0]:
+            raise BadInput(f"There is no item {repr_of(unknown[0])} in the catalogue. Give ids of items that it has.")
+        request = list_request(self.catalog, k, ALL, allow, deny, categories, per_category)
+        answers = [
+            Recommendations(
+                session=[SeenItem(*pair) for pair in self._ids_and_titles(items[[row]])],
+                unknown_ids=[],
+                fallback=None,
+                guesses=[],
+                candidates=self.catalog_size - 1,
+                items=self._items(listed, scores.tolist(), [SIMILAR] * len(listed), None),
+            )
+            for row, (listed, scores) in enumerate(most_similar(self.ranker, self.catalog, items, request))
+        ]
+        return SimilarItems(answers, ids)
 
     def _answer(
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from hiersrec.serving.answers import Guess, Item, Pull, Reason, Recommendations, SeenItem
+from hiersrec.serving.answers import SIMILAR, Guess, Item, Pull, Reason, Recommendations, SeenItem
 from hiersrec.serving.explain import STRONGEST
 from hiersrec.types import CATEGORY
 from hiersrec.writing.terminal import TerminalTable, plain_rows
@@ -19,6 +19,10 @@ def render(answer: Recommendations, catalog_size: int | None = None) -> Iterator
 
     catalog_size: N, where only candidates were ranked; a line then says how many.
     """
+    if answer.items and answer.items[0].source == SIMILAR:
+        yield Text.assemble(("Similar to: ", "bold"), *map(_title, answer.session))
+        yield _item_table(answer.items)
+        return
     seen = " > ".join(_title(item) for item in answer.session)
     yield Text.assemble(("Session: ", "bold"), seen or "(no known item)")
     if answer.unknown_ids:
