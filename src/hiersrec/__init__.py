@@ -86,7 +86,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in MODULES:
         raise AttributeError(f"module 'hiersrec' has no attribute '{name}'")
-    value = getattr(import_module(f"hiersrec.{MODULES[name]}"), name)
+    from hiersrec.errors import named_extras
+
+    with named_extras():
+        value = getattr(import_module(f"hiersrec.{MODULES[name]}"), name)
     globals()[name] = value
     return value
 
