@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipe_tables": {"errors", "plugins", "registry"},
     "recipe_file": SETTINGS,
     "store": CELLAR,
-    "preparation": STORE,
+    "preparation": {*STORE, "plugins", "registry"},
     "retrieval": STORE,
     "evaluation": {*STORE, "registry", "retrieval"},
     "model": {*STORE, "registry", "constraints", "config"},
@@ -77,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Members of a registry folder stand alone; what two of them share is a file that begins with an underscore.
 REGISTRIES = (
     *("datasets", "baselines", "reproduction", "model/encoders", "model/tasks", "model/softmax"),
-    *("model/score_terms", "model/soft_targets", "evaluation/metrics", "training/loggers"),
+    *("model/score_terms", "model/soft_targets", "preparation/features", "evaluation/metrics", "training/loggers"),
 )
 
 # Outside packages that only some parts may use, also inside functions. Nobody unpickles: opening a folder runs no code.

@@ -4,14 +4,23 @@ import json
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from hiersrec import plugins, registry
 from hiersrec.api.members import members
 from hiersrec.build import open_run
-from hiersrec.errors import BadFolder, BadPlugin, BadRecipe, UnknownName
+from hiersrec.errors import BadFolder, BadInput, BadPlugin, BadRecipe, UnknownName
+from hiersrec.preparation.column_kinds import kinds
+from hiersrec.preparation.new_items import encode_new
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import Metadata, PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, members_of, read_recipe, write_recipe
+from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import open_seal, seal
+from hiersrec.testing import check_metadata
+from tests.toy import write_toy
 
 ENCODER = '''"""A tiny encoder."""
 from hiersrec.model.encoders.mean import Config, build
@@ -320,3 +329,59 @@ def test_a_run_says_what_to_install(toy_run, site, tmp_path) -> None:
 
 def test_a_run_without_plugins_records_none(toy_run) -> None:
     assert "plugins" not in json.loads((toy_run / "run.json").read_text())
+
+
+KIND = '''"""Places as two numbers."""
+import numpy as np
+import pyarrow as pa
+
+NEEDS = "text such as 48.1,11.6"
+fits = pa.types.is_string
+
+
+def fit(values):
+    return {"scale": 90.0}
+
+
+def apply(codebook, values):
+    pairs = [(0, 0) if value is None else map(float, value.split(",")) for value in values]
+    return np.array([list(pair) for pair in pairs], np.float32).reshape(-1, 2) / codebook["scale"]
+'''
+
+
+def test_a_kind_of_metadata(site, tmp_path) -> None:
+    site.write("my_shop.geo", KIND)
+    site.install("my-shop", "1.2", {"metadata": {"geo": "my_shop.geo"}})
+    shop = write_toy(tmp_path / "shop", sessions=60)
+    rows = (shop / "items.csv").read_text().splitlines()
+    rows = [f'{row},"{number},11"' if number else f"{row},place" for number, row in enumerate(rows)]
+    (shop / "items.csv").write_text("\n".join([*rows[:-1], rows[-1].rsplit(',"')[0] + ","]) + "\n")
+    settings = PrepareSettings(
+        split=SplitSettings(method="fraction", value=0.2), metadata=Metadata(kinds=("place=geo",))
+    )
+
+    prepare(Source("toy", shop / "events.csv", shop / "items.csv"), tmp_path / "data", settings, say=lambda _: None)
+
+    check_metadata("geo", ["3,4", None, "1,1"])
+    dataset = Dataset.open(tmp_path / "data")
+    place = dataset.catalog.features[-1]
+    assert (place.name, place.kind, place.values.shape, place.is_vector) == ("place", "geo", (49, 2), True)
+    assert not place.values[48].any()
+    [record] = dataset.document["plugins"]
+    assert (record["kind"], record["name"], record["distribution"]) == ("metadata", "geo", "my-shop")
+    new = pa.table({"item_id": ["new"], "place": ["9,9"]})
+    assert encode_new(tmp_path / "data" / "catalog", new)["place"].tolist() == [[pytest.approx(0.1)] * 2]
+    site.write("my_shop.geo", "")
+    with pytest.raises(BadPlugin, match="it lacks NEEDS, fits, fit, apply"):
+        encode_new(tmp_path / "data" / "catalog", new)
+
+
+def test_a_kind_that_is_not_there() -> None:
+    with pytest.raises(UnknownName, match=r"No 'numerik' in hiersrec/preparation/features/\. Did you mean 'numeric'\?"):
+        kinds(pa.table({"x": ["a"]}), Metadata(kinds=("x=numerik",)), lambda _: None)
+
+
+@pytest.mark.parametrize("text", ["place", "=geo", "place="])
+def test_a_kind_is_named_with_its_column(text) -> None:
+    with pytest.raises(BadInput, match=r"--kind must look like place=geo, a column and a kind, got"):
+        Metadata(kinds=(text,))

@@ -11,6 +11,7 @@ from typing import Any
 
 import safetensors.numpy
 
+from hiersrec import registry
 from hiersrec.build import WEIGHTS, LoadedRun, facts, grown, open_run, weights_of
 from hiersrec.config import ModelRecipe
 from hiersrec.constraints import above, check, equals, excludes, is_set, requires
@@ -43,6 +44,7 @@ def add_items(
     opened = open_run(run)
     document = opened.document
     _check(opened)
+    registry.check_recorded(document.get("plugins", ()), run)
     with new_folder(out, "run", overwrite) as folder, as_files({"items": items}) as files:
         added = extend_catalog(run / "catalog", files["items"], folder / "catalog", say, vectors)
         weights = weights_of(opened)

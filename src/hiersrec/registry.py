@@ -40,6 +40,7 @@ KINDS = {
     "score_terms": Kind("model.score_terms", (("Config", "build"),)),
     "soft_targets": Kind("model.soft_targets", (("Config", "build"),)),
     "baselines": Kind("baselines", (("Config", "fit", "load"), ("Config", "build"))),
+    "metadata": Kind("preparation.features", (("NEEDS", "fits", "fit", "apply"),)),
     "metrics": Kind("evaluation.metrics", (("USES", "values"),)),
     "loggers": Kind("training.loggers", (("build",),)),
     "datasets": Kind("datasets", (("SOURCE", "SETTINGS", "source"),)),

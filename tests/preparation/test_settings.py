@@ -80,6 +80,7 @@ CASES = {
     ("metadata", "vectors"): (("image",), BASE),
     ("metadata", "text_vectors"): (("title",), BASE),
     ("metadata", "text_encoder"): (str(MINILM), with_part(BASE, "metadata", text_vectors=("title",))),
+    ("metadata", "kinds"): (("price=categorical",), BASE),
     ("metadata", "ignore"): (("price",), BASE),
     ("implicit", "clusters"): ((2,), BASE),
     ("implicit", "auto"): (True, BASE),

@@ -8,13 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hiersrec import registry
 from hiersrec.errors import BadInput
-from hiersrec.preparation import tree
-from hiersrec.preparation.features import codebook
-from hiersrec.preparation.features.encode import Encoded, encode
-from hiersrec.preparation.features.kinds import DISPLAY, LEFT_OUT, kinds
+from hiersrec.preparation import codebook, tree
+from hiersrec.preparation.column_kinds import DISPLAY, LEFT_OUT, kinds
+from hiersrec.preparation.encode import Encoded, encode
 from hiersrec.preparation.items import ItemsTable
 from hiersrec.preparation.settings import PrepareSettings
+from hiersrec.preparation.values import FOLDER
 from hiersrec.types import Say
 
 COLUMNS = "columns.json"
@@ -83,7 +84,7 @@ def write_catalog(
             raise BadInput(
                 f"The items table has a column '{name}', a name that hiersrec uses itself. Rename or --ignore it."
             )
-        if kind_of[name] not in ("vector", LEFT_OUT):  # too large to be kept for display
+        if _is_shown(kind_of[name]):
             table = table.append_column(name, others[name])
     folder.mkdir()
     pq.write_table(table, folder / "items.parquet")
@@ -96,6 +97,13 @@ def write_catalog(
     display = [name for name, kind in kind_of.items() if kind == DISPLAY]
     extra = len(row_of) - (len(rows) - absent)
     return Written(built.known(), built.coverage(), encoded, display, absent, extra)
+
+
+def _is_shown(kind: str) -> bool:
+    """Whether a column is kept for display."""
+    if kind in (DISPLAY, LEFT_OUT):
+        return kind == DISPLAY
+    return bool(getattr(registry.load(FOLDER, kind), "SHOWN", True))
 
 
 def _write_features(folder: Path, encoded: list[Encoded]) -> None:

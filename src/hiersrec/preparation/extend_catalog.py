@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.preparation.catalog import COLUMNS
-from hiersrec.preparation.features.new_items import encode_new
 from hiersrec.preparation.items import read_items
+from hiersrec.preparation.new_items import encode_new
 from hiersrec.preparation.settings import Columns, Metadata, PrepareSettings
 from hiersrec.preparation.tree import Names
 from hiersrec.store.catalog import Catalog

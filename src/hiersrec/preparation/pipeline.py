@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hiersrec import __version__
+from hiersrec import __version__, registry
 from hiersrec.errors import BadInput
 from hiersrec.preparation import arrays, catalog, event_types, filters, reading, sessions, split, statistics
 from hiersrec.preparation.engine import Engine
@@ -20,6 +20,7 @@ from hiersrec.preparation.implicit.find import find
 from hiersrec.preparation.items import ItemsTable, read_items
 from hiersrec.preparation.settings import PrepareSettings
 from hiersrec.preparation.source import Source, describe_files, parts
+from hiersrec.preparation.values import FOLDER
 from hiersrec.store.catalog import EVENT_TYPES
 from hiersrec.store.folder import new_folder, seal
 from hiersrec.store.sessions import Sessions
@@ -124,6 +125,7 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     say(f"prepare: write {vocabulary.num_rows:,} items")
     paths = None if implicit is None else implicit.paths
     written = catalog.write_catalog(folder / "catalog", vocabulary, items, settings, say, paths)
+    plugins = registry.record((FOLDER, column.feature.kind) for column in written.features)
     type_counts = {}
     if types is not None:
         pq.write_table(types, folder / "catalog" / EVENT_TYPES)
@@ -146,6 +148,7 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
             "agreement": [] if implicit is None else implicit.agreement,
         },
         "implicit": None if implicit is None else implicit.facts,
+        **({"plugins": plugins} if plugins else {}),
     }
 
 

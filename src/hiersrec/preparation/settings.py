@@ -144,16 +144,21 @@ class Metadata:
     """Text, encoded as vectors by `text_encoder`."""
     text_encoder: str = TFIDF
     """"tfidf", or the folder of a sentence-transformers model."""
+    kinds: tuple[str, ...] = ()
+    """COLUMN=KIND: any kind by its name, also one that another distribution brings."""
     ignore: tuple[str, ...] = ()
     """Columns to leave out."""
 
     def __post_init__(self) -> None:
+        if wrong := [text for text in self.kinds if not all(part.strip() for part in text.partition("=")[::2])]:
+            raise BadInput(f"--kind must look like place=geo, a column and a kind, got '{wrong[0]}'.")
         groups = (self.text, self.categorical, self.multi, self.numeric, self.vector_columns, self.text_vectors)
-        named = [name for group in (*groups, self.ignore) for name in group]
+        of_kinds = [text.partition("=")[0].strip() for text in self.kinds]
+        named = [name for group in (*groups, of_kinds, self.ignore) for name in group]
         if repeated := sorted({name for name in named if named.count(name) > 1}):
             raise BadInput(
                 f"Column '{repeated[0]}' is named twice among --text, --categorical, --multi, --numeric, --vectors, "
-                f"--text-vectors and --ignore. Name it once."
+                f"--text-vectors, --kind and --ignore. Name it once."
             )
         if wrong := [text for text in self.vectors if not all(part.strip() for part in text.split("=", 1))]:
             raise BadInput(f"--vectors must look like image or image=vectors.npy, got '{wrong[0]}'.")
@@ -163,6 +168,12 @@ class Metadata:
             raise BadInput(
                 f"--text-encoder {self.text_encoder} needs columns to encode. Name columns of text with --text-vectors."
             )
+
+    @property
+    def kind_of(self) -> dict[str, str]:
+        """Column -> kind, of the `kinds`."""
+        pairs = (text.partition("=") for text in self.kinds)
+        return {column.strip(): kind.strip() for column, _, kind in pairs}
 
     @property
     def vector_columns(self) -> tuple[str, ...]:
@@ -220,5 +231,7 @@ class PrepareSettings:
         document["metadata"]["vectors"] = [
             f"{name}={files[name].name}" if name in files else name for name in self.metadata.vector_columns
         ]
+        if not self.metadata.kinds:  # left out, so that datasets without any are what they were before it was there
+            del document["metadata"]["kinds"]
         document["metadata"]["text_encoder"] = Path(self.metadata.text_encoder).name
         return document

@@ -8,7 +8,7 @@ A catalogue is a folder, identical in a dataset and in a run:
     features.json        [{"name", "kind", "vocabulary", "coverage"}] of the metadata columns, in order
     event_types.parquet  name, train_count, in the order of their codes from 1; only where the events have types
     features/NAME.npy    (N + 1, W): W int32 tokens of each item, 0 is none, or a float32 vector; row 0 is padding
-    features/NAME.json   the codebook of a column, and its arrays in NAME.KEY.npy (preparation/features/codebook.py)
+    features/NAME.json   the codebook of a column, and its arrays in NAME.KEY.npy (preparation/codebook.py)
     columns.json         how the items table was read, for preparation/extend_catalog.py
 
 Nodes of a level run from 1: first the C known ones, then the unknown ones (a missing level under some parent). Only

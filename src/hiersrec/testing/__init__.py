@@ -11,6 +11,7 @@ is broken. Hiersrec's own members are tested by the same functions. They need Py
 
 from hiersrec.testing.baselines import check_baseline
 from hiersrec.testing.encoders import check_encoder
+from hiersrec.testing.metadata import check_metadata
 from hiersrec.testing.metrics import check_metric
 from hiersrec.testing.recipes import check_recipe
 from hiersrec.testing.score_terms import check_score_term
@@ -21,6 +22,7 @@ from hiersrec.testing.tasks import check_task
 __all__ = [
     "check_baseline",
     "check_encoder",
+    "check_metadata",
     "check_metric",
     "check_recipe",
     "check_score_term",

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hiersrec.errors import BadInput, MissingExtra
-from hiersrec.preparation.features import codebook, pretrained
+from hiersrec.preparation import codebook
+from hiersrec.preparation.features import pretrained
 
 pytestmark = pytest.mark.slow
 

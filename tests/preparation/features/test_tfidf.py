@@ -5,8 +5,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features import codebook, tfidf
-from hiersrec.preparation.features.text import words
+from hiersrec.preparation import codebook
+from hiersrec.preparation.features import tfidf
+from hiersrec.preparation.features._words import words
 
 TITLES = [
     "Red lamp",

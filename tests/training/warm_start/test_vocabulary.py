@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.errors import BadFolder
-from hiersrec.preparation import tree
-from hiersrec.preparation.features import codebook, multi, numeric, text, tfidf
+from hiersrec.preparation import codebook, tree
+from hiersrec.preparation.features import multi, numeric, text, tfidf
 from hiersrec.store.catalog import Catalog, Feature
 from hiersrec.store.item_catalog import Level
 from hiersrec.training.warm_start import vocabulary

@@ -2,14 +2,36 @@
 
 from typing import Any
 
-from hiersrec.preparation.features import categorical
-from hiersrec.preparation.features.codebook import Codebook, padded
+import pyarrow as pa
+
+from hiersrec.preparation.codebook import Codebook, padded
+from hiersrec.preparation.features import _tokens
+from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.values import is_list, is_scalar, is_text
 from hiersrec.types import Int32
 
 MAX_VALUES = 16
 """Only the first values of an item are kept; as many as words of a text."""
+NEEDS = "lists of text or whole numbers, or text with a separator"
+OPTION = "multi"
+SETTINGS = ("multi_separator",)
 
-vocabulary = categorical.vocabulary
+
+def columns(metadata: Metadata) -> tuple[str, ...]:
+    """Named by --multi."""
+    return metadata.multi
+
+
+def fits(type_: pa.DataType) -> bool:
+    """Lists, and what can be split."""
+    if is_list(type_):
+        return bool(is_text(type_.value_type) or pa.types.is_integer(type_.value_type))
+    return is_scalar(type_)
+
+
+def vocabulary(codebook: Codebook) -> int:
+    """Number of tokens, 0 included."""
+    return len(codebook["values"]) + 1
 
 
 def fit(values: list[Any], separator: str) -> Codebook:
@@ -20,7 +42,7 @@ def fit(values: list[Any], separator: str) -> Codebook:
     split = [_split(value, separator) for value in values]
     longest = max(map(len, split), default=0)
     return {
-        "values": categorical.distinct([tag for tags in split for tag in tags]),
+        "values": _tokens.distinct([tag for tags in split for tag in tags]),
         "separator": separator,
         "width": max(1, min(longest, MAX_VALUES)),
         "cut": sum(len(tags) > MAX_VALUES for tags in split),
@@ -29,8 +51,8 @@ def fit(values: list[Any], separator: str) -> Codebook:
 
 def apply(codebook: Codebook, values: list[Any]) -> Int32:
     """(M, W) int32 tokens of the first W distinct known values of each item, right-padded with 0."""
-    token = categorical.tokens_of(codebook)
-    keys = [map(categorical.key, _split(value, codebook["separator"])) for value in values]
+    token = _tokens.tokens_of(codebook)
+    keys = [map(_tokens.key, _split(value, codebook["separator"])) for value in values]
     return padded([[token[key] for key in row if key in token] for row in keys], codebook["width"])
 
 
@@ -39,4 +61,4 @@ def _split(value: Any, separator: str) -> list[Any]:
     if value is None:
         return []
     tags = [tag.strip() for tag in value.split(separator)] if isinstance(value, str) else value
-    return list({categorical.key(tag): tag for tag in tags if tag is not None and tag != ""}.values())
+    return list({_tokens.key(tag): tag for tag in tags if tag is not None and tag != ""}.values())

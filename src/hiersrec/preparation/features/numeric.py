@@ -1,12 +1,45 @@
 """Columns of numbers: a token per bin; bins hold about equal numbers of items."""
 
-import numpy as np
+import math
+from collections.abc import Callable
 
-from hiersrec.preparation.features.codebook import Codebook
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hiersrec.errors import BadInput
+from hiersrec.preparation.codebook import Codebook
+from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.times import NUMBER
+from hiersrec.preparation.values import is_scalar, is_text
 from hiersrec.types import Int32
 
+NEEDS = "numbers"
+OPTION = "numeric"
+fits = is_scalar
 MAX_BINS = 32
 """Finer bins would hold too few items to learn from."""
+
+
+def columns(metadata: Metadata) -> tuple[str, ...]:
+    """Named by --numeric."""
+    return metadata.numeric
+
+
+def plain(name: str, column: pa.ChunkedArray, item: Callable[[int], str]) -> list[float | None]:
+    """Numbers of a column of numbers or text; None where missing or not finite. Raises BadInput for other text."""
+    if is_text(column.type):
+        column = pc.utf8_trim_whitespace(column)
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
+        wrong = pc.fill_null(pc.invert(pc.match_substring_regex(column, NUMBER)), False)
+        if pc.any(wrong).as_py():
+            row = pc.index(wrong, True).as_py()
+            raise BadInput(
+                f"Metadata column '{name}': '{column[row]}' of {item(row)} is not a number, but a numeric column must "
+                f"hold numbers. Correct it or leave it blank, or name the column with --categorical."
+            )
+    numbers = column.cast(pa.float64()).to_pylist()
+    return [number if number is not None and math.isfinite(number) else None for number in numbers]
 
 
 def fit(values: list[float | None]) -> Codebook:

@@ -12,11 +12,23 @@ from typing import Any
 import numpy as np
 
 from hiersrec.errors import BadInput, MissingExtra
-from hiersrec.preparation.features.codebook import Codebook
+from hiersrec.preparation.codebook import Codebook
+from hiersrec.preparation.settings import TFIDF, Metadata
+from hiersrec.preparation.values import is_scalar
 from hiersrec.types import Float32
 
+NEEDS = "text"
+OPTION = "text-vectors"
+SETTINGS = ("text_encoder",)
+REPORTS_PROGRESS = True
+fits = is_scalar
 CHUNK = 2048
 """Texts between two reports of progress; the library sorts each chunk by length and splits it into batches."""
+
+
+def columns(metadata: Metadata) -> tuple[str, ...]:
+    """Named by --text-vectors, with the model of --text-encoder."""
+    return () if metadata.text_encoder == TFIDF else metadata.text_vectors
 
 
 def fit(values: list[str | None], model: str) -> Codebook:

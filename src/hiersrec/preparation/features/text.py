@@ -1,20 +1,23 @@
 """Columns of text: a token per word that several items share; the model averages the embeddings of an item's words."""
 
-import re
 from collections import Counter
 
-from hiersrec.preparation.features.codebook import Codebook, padded
+from hiersrec.preparation.codebook import Codebook, padded
+from hiersrec.preparation.features._words import MIN_WORD_ITEMS, words
+from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.values import is_scalar
 from hiersrec.types import Int32
 
 MAX_WORDS = 16
 """Only the first words of a text are kept; product titles are shorter."""
-MIN_WORD_ITEMS = 2
-"""Items that must hold a word: a word of a single item says no more than its id."""
+NEEDS = "text"
+OPTION = "text"
+fits = is_scalar
 
 
-def words(value: str) -> list[str]:
-    """Lower-case words of a text."""
-    return re.findall(r"\w+", value.lower())
+def columns(metadata: Metadata) -> tuple[str, ...]:
+    """Named by --text."""
+    return metadata.text
 
 
 def fit(values: list[str | None]) -> Codebook:

@@ -7,19 +7,32 @@ arrays: nothing here is pickled.
 """
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features.codebook import Codebook
-from hiersrec.preparation.features.text import MIN_WORD_ITEMS, words
+from hiersrec.preparation.codebook import Codebook
+from hiersrec.preparation.features._words import MIN_WORD_ITEMS, words
+from hiersrec.preparation.settings import TFIDF, Metadata
+from hiersrec.preparation.values import is_scalar
 from hiersrec.types import Float32, Float64
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 WIDTH = 64
 """Numbers of a vector; the width of metadata in the default recipe."""
+NEEDS = "text"
+OPTION = "text-vectors"
+fits = is_scalar
 EPSILON = 1e-6
 """Singular values below this fraction of the largest one are rounding errors."""
+
+
+def columns(metadata: Metadata) -> tuple[str, ...]:
+    """Named by --text-vectors, without a model."""
+    return metadata.text_vectors if metadata.text_encoder == TFIDF else ()
 
 
 def fit(values: list[str | None], width: int = WIDTH) -> Codebook:
@@ -53,8 +66,10 @@ def apply(codebook: Codebook, values: list[str | None]) -> Float32:
     return np.where(length > EPSILON, vectors / np.maximum(length, EPSILON), 0).astype(np.float32)
 
 
-def _weights(known: list[str], idf: Float64, values: list[str | None]) -> sparse.csr_array:
+def _weights(known: list[str], idf: Float64, values: list[str | None]) -> "sparse.csr_array":
     """TF-IDF of M texts, (M, words) float64: rows have length 1, or are zero where no word is known."""
+    from scipy import sparse
+
     index = {word: column for column, word in enumerate(known)}
     counts = [Counter(index[word] for word in words(value or "") if word in index) for value in values]
     offsets = np.cumsum([0, *map(len, counts)])

@@ -10,8 +10,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features.codebook import Codebook
+from hiersrec.preparation.codebook import Codebook
+from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.values import is_list, is_number
 from hiersrec.types import Float32
+
+NEEDS = "lists of numbers, all of one length, or come from a file by --vectors NAME=FILE.npy"
+OPTION = "vectors"
+SHOWN = False
+
+
+def columns(metadata: Metadata) -> tuple[str, ...]:
+    """Named by --vectors."""
+    return metadata.vector_columns
+
+
+def fits(type_: pa.DataType) -> bool:
+    """Lists of numbers that are not decimals."""
+    return is_list(type_) and is_number(type_.value_type) and not pa.types.is_decimal(type_.value_type)
 
 
 def read(name: str, file: Path, rows: int) -> pa.ChunkedArray:

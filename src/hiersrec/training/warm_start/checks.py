@@ -38,7 +38,7 @@ def _columns(catalog: Catalog) -> list[str]:
     """Such as "title (text)" and "image (vector of 64)"; the width of tfidf may change: its vectors are rotated."""
     return [
         f"{feature.name} ({feature.kind}"
-        + (f" of {feature.values.shape[1]})" if feature.kind in ("vector", "pretrained") else ")")
+        + (f" of {feature.values.shape[1]})" if feature.is_vector and feature.kind != "tfidf" else ")")
         for feature in catalog.features
     ]
 

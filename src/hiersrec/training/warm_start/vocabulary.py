@@ -65,6 +65,9 @@ def tokens(older: Path, newer: Path, feature: Feature, table: pa.Table) -> Int64
     if feature.kind == "numeric":
         return _bins(before, feature, table)
     key = "words" if feature.kind == "text" else "values"
+    if key not in before or key not in after:  # a kind of another distribution: tokens mean the same or nothing
+        kept = np.arange(feature.vocabulary) if before.keys() == after.keys() and _equal(before, after) else NEW
+        return np.where(np.arange(feature.vocabulary) > 0, kept, 0)
     return _matched([_text(value) for value in before[key]], [_text(value) for value in after[key]])
 
 
@@ -118,6 +121,10 @@ def _codebook(folder: Path, name: str) -> dict[str, Any]:
         )
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return document | {key: np.load(path.with_name(f"{name}.{key}.npy")) for key in document["arrays"]}
+
+
+def _equal(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    return all(np.array_equal(before[key], after[key]) for key in before)
 
 
 def _text(value: Any) -> str:

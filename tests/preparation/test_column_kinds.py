@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features.kinds import DISPLAY, LEFT_OUT, kinds
+from hiersrec.preparation.column_kinds import DISPLAY, LEFT_OUT, kinds
 from hiersrec.preparation.settings import Metadata
 
 TABLE = pa.table(

@@ -1,11 +1,14 @@
 """The kind of each column of the items table, by option or inferred from its values."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hiersrec import registry
 from hiersrec.errors import BadInput, did_you_mean
-from hiersrec.preparation.features.values import is_list, is_number, is_text
-from hiersrec.preparation.settings import TFIDF, Metadata
+from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.values import FOLDER, is_list, is_number, is_text
 from hiersrec.types import Say
 
 DISPLAY = "display"
@@ -25,30 +28,30 @@ def kinds(items: pa.Table, metadata: Metadata, say: Say) -> dict[str, str]:
 
     Raises BadInput if settings name a missing column.
     """
-    encoder = "tfidf" if metadata.text_encoder == TFIDF else "pretrained"
-    options = {
-        "text": ("text", metadata.text),
-        "categorical": ("categorical", metadata.categorical),
-        "multi": ("multi", metadata.multi),
-        "numeric": ("numeric", metadata.numeric),
-        "vectors": ("vector", metadata.vector_columns),
-        "text-vectors": (encoder, metadata.text_vectors),
-    }
     kind_of: dict[str, str] = {}
-    for option, (kind, names) in options.items():
-        for name in names:
-            if name not in items.column_names:
-                raise BadInput(
-                    f"The items table has no metadata column '{name}', named by --{option}. "
-                    f"{did_you_mean(name, items.column_names)}"
-                )
-            kind_of[name] = kind
+    for name, kind, option in _named(metadata):
+        if name not in items.column_names:
+            raise BadInput(
+                f"The items table has no metadata column '{name}', named by --{option}. "
+                f"{did_you_mean(name, items.column_names)}"
+            )
+        kind_of[name] = kind
     for name in items.column_names:
         if name not in kind_of:
             kind_of[name] = kind = _inferred(items[name])
             verb = "is" if kind == LEFT_OUT else "is taken for"
             say(f"prepare: items column '{name}' {verb} {kind}{NOTES.get(kind, '')}")
     return {name: kind_of[name] for name in items.column_names}
+
+
+def _named(metadata: Metadata) -> Iterator[tuple[str, str, str]]:
+    """Column, kind and option of each column that an option names. Raises UnknownName for an unknown kind."""
+    for kind in registry.own_names(FOLDER):
+        member = registry.load(FOLDER, kind)
+        yield from ((name, kind, member.OPTION) for name in member.columns(metadata))
+    for name, kind in metadata.kind_of.items():
+        registry.load(FOLDER, kind)
+        yield name, kind, "kind"
 
 
 def _inferred(values: pa.ChunkedArray) -> str:

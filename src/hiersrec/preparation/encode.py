@@ -1,23 +1,19 @@
-"""One metadata column -> its feature and its codebook. A kind is named after its module in this folder."""
+"""One metadata column -> its feature and its codebook, by a member of features/."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from hiersrec.errors import BadInput
-from hiersrec.preparation.features.codebook import Codebook
-from hiersrec.preparation.features.values import plain
+from hiersrec import registry
+from hiersrec.errors import BadInput, BadPlugin
+from hiersrec.preparation.codebook import Codebook
 from hiersrec.preparation.settings import Metadata
+from hiersrec.preparation.values import FOLDER, plain
 from hiersrec.store.catalog import Feature
 from hiersrec.types import Float32, Int32, Say
-
-TOKENS = ("categorical", "multi", "text", "numeric")
-VECTORS = ("vector", "tfidf", "pretrained")
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,12 @@ def encode(
             f"The metadata column '{name}' can't be part of a file name. Rename it, or leave it out with --ignore."
         )
     values = plain(name, kind, column, item)
-    settings = {"multi": (metadata.multi_separator,), "pretrained": (metadata.text_encoder,)}.get(kind, ())
-    codebook: Codebook = _named(name, lambda: _module(kind).fit(values, *settings))
+    member = registry.load(FOLDER, kind)
+    settings = [getattr(metadata, setting) for setting in getattr(member, "SETTINGS", ())]
+    codebook: Codebook = _named(name, lambda: member.fit(values, *settings))
     rows = apply(name, kind, codebook, values, say)
     padding = np.zeros((1, rows.shape[1]), rows.dtype)
-    vocabulary = _module(kind).vocabulary(codebook) if kind in TOKENS else 0
+    vocabulary = member.vocabulary(codebook) if hasattr(member, "vocabulary") else 0
     coverage = sum(value is not None for value in values) / len(values)
     return Encoded(Feature(name, kind, vocabulary, coverage, np.concatenate([padding, rows])), codebook)
 
@@ -63,15 +60,16 @@ def apply(name: str, kind: str, codebook: Codebook, values: list[Any], say: Say)
     def progress(done: int, total: int) -> None:
         say(f"encoded {done:,} of {total:,} texts of '{name}'")
 
-    extra = (progress,) if kind == "pretrained" else ()
-    encoded: Int32 | Float32 = _named(name, lambda: _module(kind).apply(codebook, values, *extra))
+    member = registry.load(FOLDER, kind)
+    extra = (progress,) if getattr(member, "REPORTS_PROGRESS", False) else ()
+    encoded: Int32 | Float32 = _named(name, lambda: member.apply(codebook, values, *extra))
+    expected = np.int32 if hasattr(member, "vocabulary") else np.float32
+    if encoded.ndim != 2 or len(encoded) != len(values) or encoded.dtype != expected:
+        raise BadPlugin(
+            f"The kind '{kind}' must give {np.dtype(expected)} of shape ({len(values)}, width) for these values, "
+            f"got {encoded.dtype} of shape {encoded.shape}. Correct `apply` of {member.__name__}."
+        )
     return encoded
-
-
-def _module(kind: str) -> ModuleType:
-    """The module of a kind, imported on use: scikit-learn imports slowly, sentence-transformers slower still."""
-    assert kind in (*TOKENS, *VECTORS)
-    return import_module(f"hiersrec.preparation.features.{kind}")
 
 
 def _named(name: str, call: Callable[[], Any]) -> Any:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features.values import plain
+from hiersrec.preparation.values import plain
 
 NAN = float("nan")
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.features.new_items import encode_new
+from hiersrec.preparation.new_items import encode_new
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import Metadata, PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source
