@@ -55,6 +55,11 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = 
         for name, config in module.members(table.config, catalog).items():
             if name in tasks:
                 raise BadRecipe(f"[[tasks]] {table.name}: the task '{name}' is there twice. Remove one of them.")
+            if name != "item" and name not in catalog.labels:
+                raise BadRecipe(
+                    f"[[tasks]] {table.name} makes the task '{name}', for which the catalogue has no labels. "
+                    f"{did_you_mean(name, catalog.labels)}"
+                )
             reads = _sources(table, list(tasks), earlier)  # with "category_*" a level reads the coarser ones
             tasks[name] = module.build(config, catalog, inputs.width, inputs)
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)

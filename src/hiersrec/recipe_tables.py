@@ -36,16 +36,21 @@ def installed_recipes() -> dict[str, list[tuple[Plugin, Path]]]:
     """Name -> the recipes of that name in installed distributions."""
     recipes: dict[str, list[tuple[Plugin, Path]]] = {}
     for plugin in (plugin for group in plugins.installed(KIND).values() for plugin in group):
-        spec = plugins.find_spec(plugin.module)
-        if spec is None or not spec.submodule_search_locations:
-            raise BadPlugin(
-                f"{plugin.origin} names the package '{plugin.module}' for recipes, which is not there. Install it "
-                "again, or correct the entry point in its pyproject.toml."
-            )
-        for folder in spec.submodule_search_locations:
-            for name, path in _recipes_in(Path(folder)).items():
-                recipes.setdefault(name, []).append((plugin, path))
+        for name, path in recipes_of(plugin).items():
+            recipes.setdefault(name, []).append((plugin, path))
     return recipes
+
+
+def recipes_of(plugin: Plugin) -> dict[str, Path]:
+    """Name -> file of the recipes in the package that a distribution names. Raises BadPlugin if it is not there."""
+    spec = plugins.find_spec(plugin.module)
+    if spec is None or not spec.submodule_search_locations:
+        raise BadPlugin(
+            f"{plugin.origin} names the package '{plugin.module}' for recipes, which is not there. Install it again, "
+            "or correct the entry point in its pyproject.toml."
+        )
+    folders = map(Path, spec.submodule_search_locations)
+    return {name: path for folder in folders for name, path in _recipes_in(folder).items()}
 
 
 def _recipes_in(folder: Path) -> dict[str, Path]:

@@ -66,13 +66,23 @@ def _modules(kind: str) -> tuple[dict[str, str], Installed]:
 
 def _recipes() -> tuple[dict[str, str], Installed]:
     own = {name: _about(path) for name, path in recipe_tables.own_recipes().items()}
-    return own, {name: list(group) for name, group in recipe_tables.installed_recipes().items()}
+    installed: Installed = {}
+    for plugin in (plugin for group in plugins.installed(registry.RECIPES).values() for plugin in group):
+        try:
+            for name, path in recipe_tables.recipes_of(plugin).items():
+                installed.setdefault(name, []).append((plugin, path))
+        except BadPlugin:
+            installed.setdefault(plugin.name, []).append((plugin, None))  # told when it is described
+    return own, installed
 
 
 def _described(kind: str, name: str, plugin: Plugin, recipe: Path | None) -> Member:
     """One of another distribution; what is wrong with it is told, since a list must not fail on it."""
     try:
-        about = _about(recipe) if recipe else _first_line(plugins.checked(kind, plugin, registry.KINDS[kind].required))
+        if kind == registry.RECIPES:
+            about = _about(recipe or next(iter(recipe_tables.recipes_of(plugin).values())))
+        else:
+            about = _first_line(plugins.checked(kind, plugin, registry.KINDS[kind].required))
         return Member(kind, name, about, plugin.origin)
     except (BadPlugin, tomllib.TOMLDecodeError) as error:
         return Member(kind, name, "", plugin.origin, str(error))

@@ -5,7 +5,7 @@
     def test_my_encoder() -> None:
         check_encoder("my_encoder")
 
-The name is that of an entry point, or a module "package.module". A check raises AssertionError, and says which promise
+The name is one of an entry point, or a module "package.module". A check raises AssertionError, and says which promise
 is broken. Hiersrec's own members are tested by the same functions. They need PyTorch, and no test runner.
 """
 

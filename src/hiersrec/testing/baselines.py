@@ -106,7 +106,7 @@ def learns_one_batch(recipe: BaselineRecipe) -> None:
     assert losses[-1] < 0.5 * losses[0], f"the loss fell from {losses[0]:.3f} to {losses[-1]:.3f} only"
 
 
-def scoring_leaves_its_state_alone(recipe: BaselineRecipe) -> None:
+def scoring_changes_no_tensor(recipe: BaselineRecipe) -> None:
     """No tensor changes when it predicts."""
     model = untrained(recipe, shop().data)
     model.loss(*_batch_for(model))
@@ -122,5 +122,5 @@ CHECKS = (
     gradients_reach_every_parameter,
     loss_is_a_number,
     learns_one_batch,
-    scoring_leaves_its_state_alone,
+    scoring_changes_no_tensor,
 )

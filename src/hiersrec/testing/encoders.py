@@ -80,8 +80,8 @@ def rows_do_not_see_one_another(name: str) -> None:
     vectors, mask = _numbers()
     whole = encoder(vectors, mask)
     for row, length in enumerate(LENGTHS):
-        alone = encoder(vectors[row : row + 1, :length], mask[row : row + 1, :length])
-        torch.testing.assert_close(alone[0], whole[row, :length], rtol=1e-5, atol=1e-5)
+        single = encoder(vectors[row : row + 1, :length], mask[row : row + 1, :length])
+        torch.testing.assert_close(single[0], whole[row, :length], rtol=1e-5, atol=1e-5)
 
 
 def same_twice(name: str) -> None:

@@ -63,7 +63,7 @@ def features_keep_the_promises_of_the_store(name: str, column: pa.ChunkedArray, 
 
 
 def codebook_is_stored_whole(name: str, column: pa.ChunkedArray, metadata: Metadata) -> None:
-    """What `fit` learnt is JSON values and arrays; read again, it encodes as before, and `apply` leaves it alone."""
+    """What `fit` learnt is JSON values and arrays; read again, it encodes as before, and `apply` does not change it."""
     first = _encoded(name, column, metadata)
     json.dumps({key: value for key, value in first.codebook.items() if not isinstance(value, np.ndarray)})
     with tempfile.TemporaryDirectory() as folder:

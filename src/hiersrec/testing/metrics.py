@@ -1,4 +1,4 @@
-"""What every metric promises: a number from 0 to 1 for each prefix, which depends on this prefix alone."""
+"""What every metric promises: a number from 0 to 1 for each prefix, which depends on this prefix only."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every scorer promises: its scores depend on the session alone, and on nothing that comes later.
+"""What every scorer promises: its scores depend on the session only, and on nothing that comes later.
 
 These are the leak tests: a scorer that looks at its neighbours in the batch, at padding, at targets or at what it
 scored before fails one of them. It scores sessions of the toy shop, on which it was fitted.
@@ -130,8 +130,8 @@ def batch_of_one_scores_the_same(scorer: Scorer) -> None:
 def longer_prefixes_in_the_batch_change_nothing(scorer: Scorer) -> None:
     """What follows a prefix, though it is in the batch, is not seen."""
     session = max(SESSIONS, key=len)
-    alone = _ask(scorer, [session[:2]])
-    _same(alone, _taken(_ask(scorer, [session[:end] for end in range(1, len(session) + 1)]), [1]))
+    single = _ask(scorer, [session[:2]])
+    _same(single, _taken(_ask(scorer, [session[:end] for end in range(1, len(session) + 1)]), [1]))
 
 
 def other_sessions_of_the_batch_change_nothing(scorer: Scorer) -> None:
@@ -202,7 +202,7 @@ def longer_sessions_are_cut(scorer: Scorer) -> None:
         _same(score(scorer, catalog, cut), score(scorer, catalog, uncut))
 
 
-def candidates_depend_on_the_session_alone(scorer: Scorer) -> None:
+def candidates_depend_on_the_session_only(scorer: Scorer) -> None:
     """Candidates by predicted category and random ones; without predicted categories they are refused."""
     for policy in ("category", "random"):
 
@@ -238,7 +238,7 @@ CHECKS = (
     targets_change_no_score,
     same_twice_and_after_other_sessions,
     longer_sessions_are_cut,
-    candidates_depend_on_the_session_alone,
+    candidates_depend_on_the_session_only,
 )
 
 

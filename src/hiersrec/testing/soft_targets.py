@@ -58,7 +58,7 @@ def no_bias_where_the_head_has_none(name: str, settings: dict[str, Any]) -> None
 
 
 def is_linear_in_the_vectors(name: str, settings: dict[str, Any]) -> None:
-    """Q depends on the example alone: twice the vectors give twice the mean."""
+    """Q depends on the example only: twice the vectors give twice the mean."""
     vectors = torch.randn(N, WIDTH)
     first, twice = (_expected(name, settings, factor * vectors, None).vector for factor in (1, 2))
     torch.testing.assert_close(2 * first, twice)

@@ -54,7 +54,7 @@ def builder_takes_what_the_item_task_gives(name: str) -> None:
     check_docstring(module)
 
 
-def scores_are_float32_of_each_row_alone(name: str) -> None:
+def scores_are_float32_of_each_row(name: str) -> None:
     """Finite, and rows do not see one another."""
     for task, _ in _tasks(name):
         state = _states()
@@ -108,7 +108,7 @@ def threads_change_no_gradient(name: str) -> None:
 
 CHECKS = (
     builder_takes_what_the_item_task_gives,
-    scores_are_float32_of_each_row_alone,
+    scores_are_float32_of_each_row,
     loss_is_the_surprise_of_what_is_scored,
     gradients_reach_everything,
     linear_form_gives_the_scores,

@@ -56,7 +56,7 @@ def functions_take_what_the_builder_gives(name: str) -> None:
 
 
 def names_of_tasks(name: str) -> None:
-    """There is at least one on a full catalogue; names begin with that of the table, and the catalogue has labels."""
+    """There is at least one on a full catalogue; names begin as the table is called, and the catalogue has labels."""
     names = task_names(name)
     assert names, f"{name} makes no task on a catalogue that has everything"
     for task in names:
@@ -90,7 +90,7 @@ def loss_is_the_entropy_of_the_logits(name: str) -> None:
             assert (loss.shape, loss.dtype) == ((), torch.float32), f"the loss is {loss.dtype} of {loss.shape}"
             assert loss.item() >= 0, "the loss is negative"
             unlabelled = loss.item() == 0
-            assert unlabelled or (surprises - loss).abs().min() < 1e-5, "the loss is not that of the logits"
+            assert unlabelled or (surprises - loss).abs().min() < 1e-5, "the loss does not follow from the logits"
 
 
 def gradients_reach_everything(name: str) -> None:

@@ -1,4 +1,4 @@
-"""A toy shop whose right answer is known: the last item alone decides the next one.
+"""A toy shop whose next items are known: the last item decides the next one, and nothing else does.
 
 Two departments of three shelves of eight items. A session goes from shelf to shelf in a circle, and on the next shelf
 to the item that `next_item` names. So the next category follows from the last category, and the next item from the
