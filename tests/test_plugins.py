@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import tomli_w
 
 from hiersrec import plugins, registry
 from hiersrec.api.members import members
-from hiersrec.build import open_run
+from hiersrec.build import build_model, open_run
 from hiersrec.errors import BadFolder, BadInput, BadPlugin, BadRecipe, UnknownName
 from hiersrec.preparation.column_kinds import kinds
 from hiersrec.preparation.new_items import encode_new
@@ -19,8 +20,8 @@ from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, members_of, read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import open_seal, seal
-from hiersrec.testing import check_metadata
-from tests.toy import write_toy
+from hiersrec.testing import check_metadata, check_score_term
+from tests.toy import toy, write_toy
 
 ENCODER = '''"""A tiny encoder."""
 from hiersrec.model.encoders.mean import Config, build
@@ -28,14 +29,34 @@ from hiersrec.model.encoders.mean import Config, build
 TERM = '''"""A term."""
 from dataclasses import dataclass
 
+import torch
+from hiersrec.model.buffers import register_constant
+from hiersrec.model.score_term import ItemTerm
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
+    """Settings."""
+
     sale: float = 0.0
+    """Added to every score."""
 
 
 def build(config, catalog, width, max_length, train):
-    return None
+    return Sale(torch.full((catalog.num_items,), config.sale)) if config.sale else None
+
+
+class Sale(ItemTerm):
+    """A constant."""
+
+    label = "sale"
+
+    def __init__(self, values):
+        super().__init__()
+        register_constant(self, "values", values)
+
+    def forward(self):
+        return self.get_buffer("values")
 '''
 
 
@@ -385,3 +406,44 @@ def test_a_kind_that_is_not_there() -> None:
 def test_a_kind_is_named_with_its_column(text) -> None:
     with pytest.raises(BadInput, match=r"--kind must look like place=geo, a column and a kind, got"):
         Metadata(kinds=(text,))
+
+
+@pytest.mark.parametrize("name", ["sale", "my_shop.sale"])
+@pytest.mark.usefixtures("shop")
+def test_a_score_term_keeps_the_contract_under_either_name(name) -> None:
+    check_score_term(name, sale=2.0)
+
+
+def test_two_score_terms_of_one_name(shop) -> None:
+    shop.write("other.sale", TERM.replace("sale: float", "bargain: float").replace("config.sale", "config.bargain"))
+    settings = (
+        'tasks.item.score_terms=["my_shop.sale", "other.sale"]',
+        "tasks.item.sale=1.0",
+        "tasks.item.bargain=1.0",
+    )
+
+    with pytest.raises(BadRecipe, match="there are two score terms 'sale'"):
+        build_model(read_recipe(find_recipe("hiersrec", "any"), settings), toy(train=20, test=5).data.catalog)
+
+
+def test_a_task_without_labels(site) -> None:
+    text = "from hiersrec.model.tasks.event_type import Config, build\n"
+    site.write("my_shop.mood", f"{text}def members(config, catalog): return {{'mood': config}}\n")
+    tasks = [{"name": "my_shop.mood"}, {"name": "item"}]
+    recipe = {"inputs": {"item_width": 8}, "encoder": {"name": "mean"}, "tasks": tasks}
+    (site.folder / "mood.toml").write_text(tomli_w.dumps(recipe))
+
+    with pytest.raises(
+        BadRecipe, match=r"\[\[tasks\]\] my_shop\.mood makes the task 'mood', for which the catalogue has no la"
+    ):
+        build_model(read_recipe(site.folder / "mood.toml"), toy(train=20, test=5).data.catalog)
+
+
+def test_recipes_that_are_not_there_are_listed_with_the_reason(site) -> None:
+    site.install("my-shop", "1.2", {"recipes": {"mine": "my_shop.recipes"}})
+
+    [mine] = [member for member in members("recipes") if member.name == "mine"]
+    assert (mine.origin, mine.description) == ("my-shop 1.2", "")
+    assert mine.problem.startswith("my-shop 1.2 names the package 'my_shop.recipes' for recipes, which is not there.")
+    with pytest.raises(BadPlugin, match="which is not there"):
+        find_recipe("mine", "any")

@@ -10,7 +10,7 @@ from hiersrec.config import BaselineRecipe, Component, ModelRecipe, Recipe, Task
 from hiersrec.errors import BadRecipe, HiersrecError, UnknownName
 from hiersrec.model import inputs
 from hiersrec.recipe_file import RECIPES, find_recipe, read_recipe, recipe_names, write_recipe
-from tests.contracts.test_every_encoder import undocumented
+from hiersrec.testing.checks import undocumented
 
 ITEM = '[[tasks]]\nname = "item"\n'
 FULL = """

@@ -6,7 +6,7 @@
 import dataclasses
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
@@ -179,33 +179,39 @@ def _task(table: Any) -> TaskTable:
         field: {member: fill(registry.load(folder, member).Config) for member in registry.own_names(folder)}
         for field, folder in extended.items()
     }
-    for field, folder in extended.items():
-        for member in _installed_members(field, folder, table, known, where):
-            cls = registry.load(folder, member).Config
-            if twice := known.intersection(setting.name for setting in dataclasses.fields(cls)):
-                raise BadPlugin(
-                    f"{where}: '{member}' of {field} has the setting {min(twice)}, which is there already. Ask the "
-                    "author of one of them to rename it."
-                )
-            configs[field][member] = fill(cls)
+    for field, folder, member in _members_of_others(table, extended, known, where):
+        cls = registry.load(folder, member).Config
+        if twice := known.intersection(setting.name for setting in dataclasses.fields(cls)):
+            raise BadPlugin(
+                f"{where}: '{member}' of {field} has the setting {min(twice)}, which is there already. Ask the "
+                "author of one of them to rename it."
+            )
+        configs[field][member] = fill(cls)
     _only(table, [*known, *(field for field in extended if field in table)], where)
     return dataclasses.replace(task, config=dataclasses.replace(own, **configs))
 
 
-def _installed_members(field: str, folder: str, table: dict[str, Any], known: set[str], where: str) -> list[str]:
-    """Score terms or soft targets of other distributions that a table names: their modules under the key `field`, or
-    one of their settings. Others have no part in it, so that a recipe means the same wherever it is read.
+def _members_of_others(
+    table: dict[str, Any], extended: dict[str, str], known: set[str], where: str
+) -> Iterator[tuple[str, str, str]]:
+    """Field, folder and name of the score terms and soft targets of other distributions that a table names.
+
+    First by their modules, under the key `field`; then, if keys are left that are not `known`, which grows meanwhile,
+    by one of their settings. Others are left out, so that a recipe means the same wherever it is read.
     """
-    modules = table.get(field, [])
-    if not isinstance(modules, list) or not all(isinstance(name, str) and "." in name for name in modules):
-        raise BadRecipe(f'{where} {field}: must list modules, such as ["my_shop.terms.sale"], got {modules!r}.')
-    unknown = set(table).difference(known, ["name", field])
+    for field, folder in extended.items():
+        modules = table.get(field, [])
+        if not isinstance(modules, list) or not all(isinstance(name, str) and "." in name for name in modules):
+            raise BadRecipe(f'{where} {field}: must list modules, such as ["my_shop.terms.sale"], got {modules!r}.')
+        yield from ((field, folder, name) for name in modules)
+    unknown = set(table).difference(known, ["name"], extended)
     if not unknown:
-        return modules
-    names = registry.installed_names(folder)
-    configs = {name: registry.load(folder, name).Config for name in names}
-    settings = {name: {setting.name for setting in dataclasses.fields(config)} for name, config in configs.items()}
-    return [*modules, *(name for name in names if not unknown.isdisjoint(settings[name]))]
+        return
+    for field, folder in extended.items():
+        for name in registry.installed_names(folder):
+            settings = {setting.name for setting in dataclasses.fields(registry.load(folder, name).Config)}
+            if not unknown.isdisjoint(settings):
+                yield field, folder, name
 
 
 def _fields(config: Any, mark: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What every score term promises, with the settings that turn it on: scores, explanations and files agree on it."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,15 @@ def check_score_term(name: str, **settings: Any) -> None:
         check(name, settings)
 
 
-def _recipe(settings: dict[str, Any]) -> ModelRecipe:
-    return recipe(*(f"tasks.item.{key}={str(value).lower()}" for key, value in settings.items()))
+def _recipe(name: str, settings: dict[str, Any]) -> ModelRecipe:
+    modules = [f'tasks.item.score_terms=["{name}"]'] if "." in name else []
+    return recipe(*modules, *(f"tasks.item.{key}={json.dumps(value)}" for key, value in settings.items()))
 
 
-def _model(settings: dict[str, Any]) -> HierarchicalModel:
+def _model(name: str, settings: dict[str, Any]) -> HierarchicalModel:
     torch.manual_seed(0)
     sessions = Sessions.from_lists(lists(40, seed=3))
-    return build_model(_recipe(settings), catalog(), sessions).eval()
+    return build_model(_recipe(name, settings), catalog(), sessions).eval()
 
 
 def _term(model: HierarchicalModel, name: str) -> Term:
@@ -62,14 +64,14 @@ def off_by_default(name: str, settings: dict[str, Any]) -> None:
 
 def has_a_label(name: str, settings: dict[str, Any]) -> None:
     """Which reasons show."""
-    label = _term(_model(settings), name).label
+    label = _term(_model(name, settings), name).label
     assert isinstance(label, str), f"label of '{name}' must be a text for people, got {label!r}"
     assert label.strip(), f"label of '{name}' is empty"
 
 
 def values_have_their_shape(name: str, settings: dict[str, Any]) -> None:
     """A finite float32 for each item, or for each position of each prefix."""
-    model = _model(settings)
+    model = _model(name, settings)
     term = _term(model, name)
     if isinstance(term, ItemTerm):
         values, shape = term(), [N]
@@ -83,7 +85,7 @@ def values_have_their_shape(name: str, settings: dict[str, Any]) -> None:
 
 def later_positions_change_nothing(name: str, settings: dict[str, Any]) -> None:
     """What a position adds to a prefix does not depend on what follows the prefix."""
-    model = _model(settings)
+    model = _model(name, settings)
     term = _term(model, name)
     if isinstance(term, ItemTerm):
         return
@@ -97,7 +99,7 @@ def later_positions_change_nothing(name: str, settings: dict[str, Any]) -> None:
 
 def scores_change_by_its_values(name: str, settings: dict[str, Any]) -> None:
     """Parts of an explanation sum to the score, and one of them is the term's."""
-    model = _model(settings)
+    model = _model(name, settings)
     label = _term(model, name).label
     for session in lists(4, seed=5):
         items = torch.arange(1, N + 1)
@@ -111,7 +113,7 @@ def scores_change_by_its_values(name: str, settings: dict[str, Any]) -> None:
 
 def training_reaches_its_weights(name: str, settings: dict[str, Any]) -> None:
     """Every parameter of it gets a gradient."""
-    model = _model(settings)
+    model = _model(name, settings)
     term = _term(model, name)
     loss, _ = model.loss(*tensors(batch(30, longest=8)), Targets(torch.arange(30) % N + 1))
     loss.backward()  # type: ignore[no-untyped-call]
@@ -121,9 +123,9 @@ def training_reaches_its_weights(name: str, settings: dict[str, Any]) -> None:
 
 def saved_and_loaded_scores_the_same(name: str, settings: dict[str, Any]) -> None:
     """The file of weights has all that it needs: it is built without training sessions where weights are loaded."""
-    model = _model(settings)
+    model = _model(name, settings)
     _term(model, name)
-    again = build_model(_recipe(settings), catalog()).eval()
+    again = build_model(_recipe(name, settings), catalog()).eval()
     with tempfile.TemporaryDirectory() as folder:
         safetensors.torch.save_model(model, str(Path(folder) / "weights"))
         safetensors.torch.load_model(again, str(Path(folder) / "weights"))
