@@ -159,7 +159,7 @@ def test_its_baseline_trains_and_is_evaluated_and_has_no_export(site, folder) ->
     export = run("-m", "hiersrec", "export", out, "--out", folder / "none", site=site)
     closed = run("-m", "hiersrec", "evaluate", out)
 
-    assert evaluated["metrics"]["mrr@20"] > evaluated["metrics"]["first_place@20"] > 0.3
+    assert evaluated["metrics"]["mrr@20"] >= evaluated["metrics"]["first_place@20"] > 0.3
     assert export.returncode == 2
     assert "requires a recipe with [[tasks]], got the baseline 'markov'" in " ".join(export.stderr.split())
     assert closed.returncode == 2
