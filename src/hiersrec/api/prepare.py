@@ -61,6 +61,7 @@ def prepare(
     vectors: Names | None = None,
     text_vectors: Names | None = None,
     text_encoder: str | None = None,
+    kinds: Names | None = None,
     ignore: Names | None = None,
     implicit_categories: str | int | Sequence[int] | None = None,
     engine: str | None = None,
@@ -110,6 +111,7 @@ def prepare(
         vectors: Columns of vectors; "image=vectors.npy" takes a file with a row per item.
         text_vectors: Columns of text to encode as vectors.
         text_encoder: Their encoder: "tfidf", or the folder of a sentence-transformers model.
+        kinds: Columns of kinds of other distributions, "COLUMN=KIND"; see `members("metadata")`.
         ignore: Columns to leave out.
         implicit_categories: Derive categories from the training sessions: the number of clusters, of each level, or
             "auto".
@@ -169,6 +171,7 @@ def prepare(
             "vectors": _names(vectors),
             "text_vectors": _names(text_vectors),
             "text_encoder": text_encoder,
+            "kinds": _names(kinds),
             "ignore": _names(ignore),
         },
         "implicit": _clusters(implicit_categories),

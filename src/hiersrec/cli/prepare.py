@@ -76,6 +76,12 @@ def command(  # more than ten parameters: they are the flags
     ] = None,
     text_vectors: Annotated[str | None, _list("Items' text columns to encode as vectors.")] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Encoder: tfidf, or a sentence-transformers folder.")] = None,
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind", help="Column of a kind of another distribution; repeat for more.", metavar="COLUMN=KIND"
+        ),
+    ] = None,
     ignore: Annotated[str | None, _list("Items' columns to ignore.")] = None,
     implicit_categories: Annotated[
         str | None,
@@ -132,6 +138,7 @@ def command(  # more than ten parameters: they are the flags
         vectors=_names(vectors),
         text_vectors=_names(text_vectors),
         text_encoder=text_encoder,
+        kinds=kinds,
         ignore=_names(ignore),
         implicit_categories=implicit_categories,
         engine=engine,
