@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,11 @@ def module_of(path: str) -> str:
     return "hiersrec." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def imports(source: str, modules: set[str]) -> Iterator[Import]:
     """Imports of a file, without those for the type checker; `from a import b` is a.b where that is a module."""
 
@@ -150,7 +156,7 @@ def imports(source: str, modules: set[str]) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             yield from walk(child, inside)
 
-    return walk(ast.parse(source), False)
+    return walk(parsed(source), False)
 
 
 def all_imports(sources: Mapping[str, str]) -> Iterator[tuple[str, Import]]:
@@ -185,7 +191,7 @@ def wrong_outsiders(sources: Mapping[str, str]) -> list[str]:
         if part_of(path) not in ONLY_IN.get(name, {part_of(path)}):
             found.append(f"{path}:{one.line}: {name} is only for {sorted(ONLY_IN[name]) or 'nobody'}")
     for path, source in sorted(sources.items()):
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(parsed(source)):
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "torch.load":
                 found.append(f"{path}:{node.lineno}: torch.load unpickles; use safetensors")
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":

@@ -27,6 +27,8 @@ from hiersrec.types import Batch, Scores
 from tests.evaluation.ndcg import NDCG, registered
 from tests.shop import write_shop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Dataset:

@@ -21,6 +21,8 @@ from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
 from tests.shop import TINY, write_shop
 
+pytestmark = pytest.mark.slow
+
 RECIPES = ["hiersrec", "popularity", "cooccurrence", "last_category"]
 K = 4
 

@@ -23,6 +23,8 @@ from hiersrec.store.folder import open_seal, seal
 from hiersrec.testing import check_metadata, check_score_term
 from tests.toy import toy, write_toy
 
+pytestmark = pytest.mark.slow
+
 ENCODER = '''"""A tiny encoder."""
 from hiersrec.model.encoders.mean import Config, build
 '''
@@ -290,7 +292,6 @@ def changed(run: Path, folder: Path, encoder: str, **entries: object) -> Path:
 SEALED = ("kind", "format_version", "files", "seal_sha256")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("inside", ["", "below"])
 def test_opening_a_run_takes_no_module_from_it(toy_run, site, tmp_path, monkeypatch, inside) -> None:
     del site
@@ -308,7 +309,6 @@ def test_opening_a_run_takes_no_module_from_it(toy_run, site, tmp_path, monkeypa
         read_recipe(run / "recipe.toml")
 
 
-@pytest.mark.slow
 def test_nor_by_a_namespace_above_it_or_by_metadata_in_it(toy_run, site, tmp_path, monkeypatch) -> None:
     del site
     run = changed(toy_run, tmp_path / "run", "run.evil")
@@ -326,7 +326,6 @@ def test_nor_by_a_namespace_above_it_or_by_metadata_in_it(toy_run, site, tmp_pat
     assert not hasattr(sys, "harmed")
 
 
-@pytest.mark.slow
 def test_a_run_says_what_to_install(toy_run, site, tmp_path) -> None:
     member = {
         "kind": "encoders",

@@ -1,5 +1,4 @@
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ SPLITS = [
 
 
 def settings_with(changes: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
-    plain = json.loads(json.dumps(asdict(PrepareSettings())))
+    plain = json.loads(json.dumps(PrepareSettings().document()))
     return {group: {**values, **changes.get(group, {})} for group, values in plain.items()}
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from hiersrec.cli import printing
 
+pytestmark = pytest.mark.slow
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:

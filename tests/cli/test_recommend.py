@@ -5,8 +5,9 @@ import pytest
 from hiersrec.serving.recommender import Recommender
 from tests.cli.conftest import run_process
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_json_is_what_the_python_call_returns(run) -> None:
     result = run_process("recommend", run, "--session", "i1, i2", "--session", "zz", "--k", 3, "--explain", "--json")
 

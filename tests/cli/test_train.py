@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import start
 from tests.shop import TINY
 
+pytestmark = pytest.mark.slow
+
 
 def sets(*settings: str) -> list[str]:
     return [word for setting in settings for word in ("--set", setting)]
@@ -121,7 +123,6 @@ def stop_after_epoch(number: int, stop: signal.Signals, words: list[str]) -> tup
     return process.returncode, rest
 
 
-@pytest.mark.slow
 def test_a_killed_and_interrupted_training_ends_as_one_that_was_left_alone(hiersrec, prepared, tmp_path) -> None:
     out = tmp_path / "my run"
     words = ["train", str(prepared[0]), "--out", str(out), *LONG]
@@ -195,7 +196,6 @@ def test_a_mistaken_origin_ends_with_code_2_and_nothing_is_written(
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.slow
 def test_what_began_with_a_run_is_resumed_without_a_flag(hiersrec, prepared, run, tmp_path) -> None:
     longer = sets("training.epochs=8", "training.patience=8")
     words = ["train", str(prepared[0]), "--init-from", str(run), *longer, "--out"]

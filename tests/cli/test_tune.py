@@ -11,6 +11,8 @@ from hiersrec.errors import MissingExtra
 from tests.cli.conftest import start
 from tests.shop import TINY
 
+pytestmark = pytest.mark.slow
+
 SEARCH = """base = "any/hiersrec"
 [search]
 training.learning_rate = { low = 1e-3, high = 1e-1, log = true }
@@ -128,7 +130,6 @@ def stop_at(line: str, stop: signal.Signals, words: list[str]) -> tuple[int, str
     return process.returncode, rest
 
 
-@pytest.mark.slow
 def test_a_search_killed_and_interrupted_in_mid_trial_ends_as_one_that_was_left_alone(
     hiersrec, prepared, tmp_path
 ) -> None:

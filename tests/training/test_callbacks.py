@@ -21,6 +21,8 @@ from hiersrec.training.progress import SilentReporter
 from tests.training.test_fit import recipe
 from tests.training.test_loop import Stop
 
+pytestmark = pytest.mark.slow
+
 
 class Recorder(Callback):
     """Keeps every event; raises Stop in `stop_at`, such as ("step", 3)."""
