@@ -12,7 +12,7 @@ import pyarrow.csv
 import pytest
 
 import hiersrec as hr
-from hiersrec.errors import BadFolder, BadInput, BadRecipe
+from hiersrec.errors import BadFolder, BadInput, BadRecipe, UnknownName
 from tests.cli.conftest import run_here
 from tests.shop import TINY, write_shop
 
@@ -101,6 +101,10 @@ def test_objects_say_what_they_are(by_command, run) -> None:
     assert "mrr@20" in repr(report)
     assert all(line == line.rstrip() for line in repr(report).splitlines())
     assert "<table>" in report._repr_html_()
+    assert "Slices, for slices(name): prefix_length, " in repr(report)
+    assert report.slices("target_in_prefix")["slice"] == ["yes", "no"]
+    with pytest.raises(UnknownName, match=r"no slice 'cold'. Did you mean 'cold_start'\?"):
+        report.slices("cold")
     assert "Estimated memory for training best" in repr(hr.describe(dataset))
 
 

@@ -1,9 +1,11 @@
 """`Report`: the result of an evaluation."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from hiersrec.api.result import Result
+from hiersrec.errors import UnknownName, did_you_mean
 from hiersrec.evaluation import report_table
 from hiersrec.evaluation.report_table import Rows
 from hiersrec.writing.tables import Table
@@ -22,6 +24,24 @@ class Report(Result):
         """A row for each task: its name, the prefixes it was measured on, a column for each metric."""
         headings, rows = report_table.rows(self.document)
         return {heading: [row[column] for row in rows] for column, heading in enumerate(headings)}
+
+    def slices(self, name: str) -> dict[str, list[Any]]:
+        """The columns of a slice, such as "prefix_length": a row for each of its values. Raises UnknownName."""
+        groups = report_table.slice_rows(self.document)
+        if name not in groups:
+            raise UnknownName(f"There is no slice '{name}'. {did_you_mean(name, groups)}")
+        headings, rows = groups[name]
+        return {heading: [row[column] for row in rows] for column, heading in enumerate(headings)}
+
+    def headline(self) -> Iterator[str | Table]:
+        """Metrics and counts; the slices are named only."""
+        shown = itertools.takewhile(lambda part: not self._is_slice(part), self.parts())
+        yield from shown
+        yield f"Slices, for slices(name): {', '.join(self.document['slices'])}."
+
+    @staticmethod
+    def _is_slice(part: str | Table) -> bool:
+        return isinstance(part, Table) and part.title.startswith("By ")
 
     def parts(self) -> Iterator[str | Table]:
         """Metrics of items and of the other tasks, counts, and slices of one evaluation; of several k a table each."""

@@ -35,11 +35,15 @@ class Result(ABC):
         """The main table as a frame of "pandas" or "polars"; by default of the one that is installed."""
         return frames.to_frame(self.columns(), library)
 
+    def headline(self) -> Iterator[str | Table]:
+        """What the object shows when it is printed: all parts, or the first of many."""
+        return self.parts()
+
     def __repr__(self) -> str:
-        return text_of(list(self.parts()))
+        return text_of(list(self.headline()))
 
     def _repr_html_(self) -> str:
-        parts = (tables.html(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>" for part in self.parts())
+        parts = (tables.html(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>" for part in self.headline())
         return "".join(parts)
 
 

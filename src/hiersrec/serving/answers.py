@@ -111,6 +111,7 @@ class Answers(list[Recommendations]):
 
     key = "session_id"
     """Name of the first column."""
+    noun, unit = "Answers to", "session"
 
     def __init__(
         self,
@@ -158,8 +159,8 @@ class Answers(list[Recommendations]):
             + (f", ... ({len(answer.items)} items)" if len(answer.items) > SHOWN else "")
             for name, answer in zip(self.session_ids[:SHOWN], self, strict=False)
         ]
-        more = [f"... ({len(self)} sessions)"] if len(self) > SHOWN else []
-        return "\n".join([f"Answers to {len(self)} session{'' if len(self) == 1 else 's'}", *lines, *more])
+        more = [f"... ({len(self)} {self.unit}s)"] if len(self) > SHOWN else []
+        return "\n".join([f"{self.noun} {len(self)} {self.unit}{'' if len(self) == 1 else 's'}", *lines, *more])
 
     def _repr_html_(self) -> str:
         columns = self.columns()
@@ -173,3 +174,4 @@ class SimilarItems(Answers):
     """Of some items the most similar others; the first column of the table, `similar_to`, is the item's own id."""
 
     key = "similar_to"
+    noun, unit = "Similar to", "item"
