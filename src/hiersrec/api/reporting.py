@@ -14,7 +14,9 @@ def reporting(progress: bool) -> Iterator[ProgressReporter]:
     """Where a function reports its progress; a bar is taken from the terminal at the end, whatever happens."""
     reporter: ProgressReporter = SilentReporter()
     if progress:
-        reporter = ProgressBar(Console(file=sys.stderr, highlight=False, markup=False, emoji=False))
+        # In a notebook Rich would show lines as results of the cell, whatever the stream is.
+        console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False, force_jupyter=False)
+        reporter = ProgressBar(console)
     try:
         yield reporter
     finally:

@@ -50,7 +50,16 @@ class Result(ABC):
 def text_of(parts: Sequence[str | Table], width: int | None = None) -> str:
     """Sentences and tables as plain text, as wide as the terminal unless `width` says how wide."""
     stream = StringIO()
-    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False, color_system=None)
+    # In a notebook Rich would show the text itself, whatever the stream is.
+    console = Console(
+        file=stream,
+        width=width,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None,
+        force_jupyter=False,
+    )
     tables.show(console, parts)
     return stream.getvalue().rstrip("\n")
 
