@@ -1,6 +1,7 @@
 """Members of other distributions: found, checked before they are imported, and never taken from an opened folder."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -226,6 +227,20 @@ def test_modules_are_named_in_a_recipe(site, tmp_path) -> None:
         ("local.tiny", None),
         ("local.sale", None),
     ]
+
+
+def test_a_module_that_was_written_a_moment_ago_is_found(tmp_path, monkeypatch) -> None:
+    package = tmp_path / "just_made"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert plugins.find_spec("just_made.tiny") is None
+    before = package.stat()
+    (package / "tiny.py").touch()
+    os.utime(package, ns=(before.st_atime_ns, before.st_mtime_ns))  # as within one tick of the file system's clock
+    assert plugins.find_spec("just_made.tiny") is None, "Python remembers what a folder holds"
+
+    assert plugins.of_module("just_made.tiny").distribution is None
 
 
 def test_a_setting_that_two_members_have(shop) -> None:

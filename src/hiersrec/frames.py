@@ -120,6 +120,6 @@ def to_html(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], 
     body = "".join(line(row, "td") for row in islice(remaining, MOST_ROWS))
     hidden = sum(1 for _ in remaining)
     below = [*notes, *([f"{hidden:,} more rows"] if hidden else [])]
-    caption = f'<caption style="text-align:left">{html.escape(title)}</caption>' if title else ""
+    caption = f'<caption style="text-align:left;white-space:nowrap">{html.escape(title)}</caption>' if title else ""
     head = f"<thead>{line(headings, 'th')}</thead>"
     return f"<table>{caption}{head}<tbody>{body}</tbody></table>" + "".join(f"<p>{html.escape(n)}</p>" for n in below)

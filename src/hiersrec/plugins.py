@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -97,6 +97,8 @@ def is_dotted(name: str) -> bool:
 
 def of_module(module: str) -> Plugin:
     """The plug-in of a module that a recipe names; raises UnknownName if Python's path leads to none."""
+    if find_spec(module) is None:
+        invalidate_caches()  # a notebook may have written the file a moment ago
     if find_spec(module) is None:
         raise UnknownName(
             f"There is no module '{module}' on Python's path. Install the distribution that has it, or put the folder "

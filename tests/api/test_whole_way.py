@@ -126,12 +126,6 @@ def test_a_report_is_a_dict_and_a_frame(run) -> None:
     assert frame["task"].to_list() == ["item", "category_1", "category_2"]
     assert frame["mrr@20"][0] == report.metrics["mrr@20"]
     assert frame["hits@20"][2] == report.metrics["category_2/hits@20"]
-    slices = report.slices("pandas")
-    assert list(slices.columns[:3]) == ["group", "slice", "prefixes"]
-    for group, parts in report.to_dict()["slices"].items():
-        own = slices[slices["group"] == group]
-        assert own["slice"].tolist() == [part["slice"] for part in parts]
-        assert own["mrr@20"].tolist() == [part["metrics"]["mrr@20"] for part in parts]
 
 
 def test_recommendations_are_a_list_a_table_and_a_frame(run) -> None:
