@@ -107,3 +107,48 @@ def test_html_is_escaped_and_bounded() -> None:
     assert "2 more rows" in text
     assert "A &amp; B" in text
     assert "a &lt; b" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        (pl.Series(["a", None, "a"], dtype=pl.Categorical), pa.string()),
+        (pl.Series(["a", None, "b"], dtype=pl.Enum(["a", "b"])), pa.string()),
+        (pl.Series([["a", "b"], None, [], ["b"]], dtype=pl.List(pl.Categorical)), pa.list_(pa.string())),
+        (pl.Series([[["a"], []], [], None], dtype=pl.List(pl.List(pl.Categorical))), pa.list_(pa.list_(pa.string()))),
+    ],
+)
+def test_categories_of_polars_become_text(given, plain) -> None:
+    for part in (given, given[1:]):  # a slice has an offset
+        table = read_frame(pl.DataFrame({"x": part})).read_all()
+
+        assert table.schema.field("x").type == plain
+        assert table["x"].to_pylist() == part.to_list()
+
+
+def failing_rows():
+    yield TABLE.to_batches()[0]
+    raise RuntimeError("the network is gone")
+
+
+def closed() -> object:
+    connection = duckdb.connect()
+    relation = connection.sql("select 1 as x")
+    connection.close()
+    return relation
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.Series([1]), "A Series is one column.*to_frame"),
+        (pl.Series([1]), "A Series is one column.*to_frame"),
+        (pa.table([[1], [2]], ["x", "x"]), "A Table has several columns 'x'"),
+        (pd.DataFrame([[1, 2]], columns=["x", "x"]), "Duplicate column names.*a name of its own"),
+        (pa.RecordBatchReader.from_batches(TABLE.schema, failing_rows()), "can't be read: .*the network is gone"),
+        (closed(), "can't be converted to Arrow: Connection Error"),
+    ],
+)
+def test_a_frame_that_cannot_be_read_is_one_error(frame, message) -> None:
+    with pytest.raises(BadInput, match=message):
+        read_frame(frame).read_all()

@@ -79,9 +79,20 @@ def named_extras() -> Iterator[None]:
         raise
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The nearest known name, if one is near, and all of them: "Did you mean 'narm'? Known: gru, narm."."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     return f"{hint}Known: {', '.join(names) or 'none'}."
+
+
+def repr_of(value: object) -> str:
+    """The repr of a received value on one line, at most 60 characters, for an error message."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of more than 4,300 digits"
+    if "\n" in text:  # a frame
+        return f"a {type(value).__name__}"
+    return text[:60]

@@ -9,8 +9,9 @@ import html
 import importlib
 import importlib.util
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 """The column that pandas makes of an index without a name."""
 MOST_ROWS = 60
 """Rows that HTML shows."""
+FRAME_RULE = "Give each column a name of its own and values of one type."
 
 
 def read_frame(frame: Frame) -> "pa.RecordBatchReader":
@@ -35,23 +37,61 @@ def read_frame(frame: Frame) -> "pa.RecordBatchReader":
     """
     with named_extras():
         import pyarrow as pa
+    kind = type(frame).__name__
+    if is_column(frame):
+        raise BadInput(f"A {kind} is one column, and a frame has several. Give a frame, such as its to_frame().")
     try:
         reader = pa.RecordBatchReader.from_stream(frame)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise BadInput(
-            f"A {type(frame).__name__} can't be converted to Arrow: {error}. Give each column values of one type."
-        ) from error
+    except Exception as error:  # the library of the frame runs here, and each has its own errors
+        raise BadInput(f"A {kind} can't be converted to Arrow: {_first_line(error)}. {FRAME_RULE}") from error
+    if twice := [name for name, count in Counter(reader.schema.names).items() if count > 1]:
+        raise BadInput(f"A {kind} has several columns '{twice[0]}'. {FRAME_RULE}")
     columns = [number for number, name in enumerate(reader.schema.names) if not UNNAMED_INDEX.fullmatch(name)]
     kept = [reader.schema.field(number) for number in columns]
     schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in kept])
 
     def batches() -> "Iterable[pa.RecordBatch]":
-        for batch in reader:
-            yield pa.RecordBatch.from_arrays([batch.column(number) for number in columns], schema=pa.schema(kept)).cast(
-                schema
-            )
+        while batch := _next(reader, kind):
+            arrays = [_plain_array(batch.column(number)) for number in columns]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _next(reader: "pa.RecordBatchReader", kind: str) -> "pa.RecordBatch | None":
+    """The next batch, or None at the end."""
+    try:
+        return next(reader, None)
+    except Exception as error:  # of the frame's own library, or of a generator behind it
+        raise BadInput(f"The rows of a {kind} can't be read: {_first_line(error)}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    """What an error of another library says, without its traceback and full stop."""
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
+
+
+def is_column(value: object) -> bool:
+    """Whether a value is one column of a library, such as a Series of pandas or polars."""
+    return hasattr(value, "to_list") and hasattr(value, "to_frame")
+
+
+def _plain_array(array: "pa.Array") -> "pa.Array":
+    """An array in its plain type; dictionaries of views, also inside lists, are what Arrow's own cast lacks."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    plain = _plain(kind)
+    if kind == plain:
+        return array
+    if pa.types.is_dictionary(kind):
+        return _plain_array(array.dictionary).take(array.indices)
+    if pa.types.is_list(plain):
+        lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+        offsets = pa.array([0, *accumulate(lengths.tolist())], pa.int32())
+        return pa.ListArray.from_arrays(offsets, _plain_array(array.flatten()), type=plain, mask=array.is_null())
+    return array.cast(plain)
 
 
 def _plain(kind: "pa.DataType") -> "pa.DataType":

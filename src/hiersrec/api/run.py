@@ -4,13 +4,16 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiersrec import arguments
+from hiersrec.api.folders import folder_of
 from hiersrec.api.report import Report
 from hiersrec.api.reporting import reporting
+from hiersrec.arguments import FLAG, TEXT, WHOLES
 from hiersrec.errors import BadInput, named_extras
 from hiersrec.frames import to_html
 from hiersrec.retrieval.candidates import ALL, Candidates
@@ -39,7 +42,12 @@ class Run:
 
         dataset: the dataset that it is evaluated on; by default that in the folder it was trained on. Raises BadFolder.
         """
-        return cls(Path(folder), open_seal(Path(folder), "run"), dataset)
+        where = arguments.path(folder=folder)
+        return cls(where, open_seal(where, "run"), dataset)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy and a pickle hold: the folder, and not the model, which is loaded from it."""
+        return {name: value for name, value in vars(self).items() if name != "recommender"}
 
     @property
     def recipe(self) -> "Recipe":
@@ -67,7 +75,7 @@ class Run:
         *,
         data: "Dataset | str | Path | None" = None,
         k: int | Sequence[int] = 20,
-        metrics: Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
         last_only: bool = False,
         exclude_seen: bool = False,
         candidates: str | Candidates = "all",
@@ -102,6 +110,11 @@ class Run:
             from hiersrec.evaluation.evaluate import EvaluationOptions
             from hiersrec.training.progress import progress_stage
 
+        WHOLES.check(k=k)
+        names = arguments.texts(metrics=metrics)
+        FLAG.check(last_only=last_only, exclude_seen=exclude_seen, progress=progress)
+        if not isinstance(candidates, Candidates):
+            TEXT.check(candidates=candidates)
         goal, chosen = None, candidates if isinstance(candidates, Candidates) else Candidates()
         if share is None and keep is None:
             chosen = chosen if isinstance(candidates, Candidates) else Candidates(policy=candidates, top=top)
@@ -111,20 +124,24 @@ class Run:
         else:
             raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
         options = EvaluationOptions(
-            k=k if isinstance(k, int) else tuple(k),
-            metrics=tuple(dict.fromkeys([*EvaluationOptions().metrics, *metrics])),
+            k=tuple(map(int, k)) if isinstance(k, Iterable) else int(k),
+            metrics=tuple(dict.fromkeys([*EvaluationOptions().metrics, *names])),
             last_only=last_only,
             exclude_seen=exclude_seen,
             candidates=chosen,
         )
-        dataset = data or self._dataset
-        folder = None if dataset is None else Path(dataset) if isinstance(dataset, str | Path) else dataset.folder
+        folder = self._data(data)
         with (
             reporting(progress) as reporter,
             progress_stage(reporter, "choose top on validation") as choosing,
             progress_stage(reporter, "evaluate") as report,
         ):
             return Report(evaluate_run(self.folder, folder, split, options, goal, report, choosing))
+
+    def _data(self, data: "Dataset | str | Path | None") -> Path | None:
+        """The folder of the dataset to use: the one given, or that of the object this run came with, if any."""
+        dataset = self._dataset if data is None else data
+        return None if dataset is None else folder_of(dataset, "data")
 
     def recommend(
         self,
@@ -197,8 +214,7 @@ class Run:
         with named_extras():
             from hiersrec.export_run import export
 
-        dataset = data or self._dataset
-        folder = None if dataset is None else Path(dataset) if isinstance(dataset, str | Path) else dataset.folder
+        folder = self._data(data)
         with reporting(progress) as reporter:
             export(
                 self.folder,
@@ -239,7 +255,7 @@ class Run:
             from hiersrec.add_items import add_items
 
         folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "run" if out is None else Path(out)
-        names = (vectors,) if isinstance(vectors, str) else tuple(vectors)
+        names = arguments.texts(vectors=vectors)
         try:
             with reporting(progress) as reporter:
                 add_items(self.folder, items, folder, reporter.say, vectors=names, overwrite=overwrite)

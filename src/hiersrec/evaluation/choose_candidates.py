@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hiersrec.arguments import NUMBER
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import EvaluationOptions, prefixes_of, scored
 from hiersrec.evaluation.metrics import Results, mrr
@@ -35,6 +36,7 @@ class CandidateGoal:
         if len(goals) != 1:
             raise BadInput(f"top follows from one of share and keep, got {len(goals)} of them. Give exactly one.")
         name, value = goals[0]
+        NUMBER.check(**{name: value})
         if self.policy == "all":
             raise BadInput(f"{name} is for candidates by category or random, got {value} with all. Leave one out.")
         if not 0 < value <= 1:

@@ -43,8 +43,14 @@ def _as_file(name: str, table: Table, scratch: Path) -> Path:
         return frames.write_frame(table, path)
     raise BadInput(
         f"{name} must be the path of a file or folder, or a frame with __arrow_c_stream__ (of pandas 2.2 or newer, "
-        f"polars, PyArrow, DuckDB, Ibis or Spark), got a {type(table).__name__}."
+        f"polars, PyArrow, DuckDB, Ibis or Spark), got {_called(table)}."
     )
+
+
+def _called(table: object) -> str:
+    """The type of a table in a message, and for a query of polars that was not run the way out."""
+    name = type(table).__name__
+    return f"a {name}: call its collect() first" if name == "LazyFrame" else f"a {name}"
 
 
 def is_spark(table: object) -> bool:

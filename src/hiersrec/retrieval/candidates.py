@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiersrec.arguments import NUMBER, WHOLE
 from hiersrec.errors import DEFAULT_RECIPE, BadInput, did_you_mean
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Bool, Float32, Int32, Int64
@@ -39,6 +40,9 @@ class Candidates:
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise BadInput(f"There are no candidates '{self.policy}'. {did_you_mean(self.policy, POLICIES)}")
+        WHOLE.check_given(top=self.top)
+        NUMBER.check_given(share=self.share)
+        WHOLE.check(seed=self.seed)
         given = [(name, value) for name in ("top", "share") if (value := getattr(self, name)) is not None]
         if self.policy == "all" and given:
             name, value = given[0]

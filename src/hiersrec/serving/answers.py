@@ -5,9 +5,10 @@ A reason says what a part of the model *adds* to a score. It doesn't say why som
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
 from hiersrec import frames
+from hiersrec.errors import BadInput
 from hiersrec.types import ExternalId
 
 if TYPE_CHECKING:
@@ -123,6 +124,18 @@ class Answers(list[Recommendations]):
         self.session_ids = list(range(len(self))) if session_ids is None else list(session_ids)
         self.catalog_size = catalog_size
 
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Recommendations: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Self: ...
+
+    def __getitem__(self, place: SupportsIndex | slice) -> "Recommendations | Self":
+        """One answer, or some of them, which are a table again."""
+        if not isinstance(place, slice):
+            return super().__getitem__(place)
+        return type(self)(super().__getitem__(place), self.session_ids[place], self.catalog_size)
+
     def parts(self) -> "Iterator[RenderableType]":
         """What a person reads in a terminal: of each session the likely categories, the items and their reasons."""
         from hiersrec.serving.render import render  # which imports this file
@@ -133,6 +146,11 @@ class Answers(list[Recommendations]):
 
     def columns(self) -> dict[str, list[Any]]:
         """session_id, rank (from 1), item_id, title where items have one, score, source: lists of equal length."""
+        if len(self) != len(self.session_ids):
+            raise BadInput(
+                f"There are {len(self)} answers to {len(self.session_ids)} sessions: answers were put in or taken out, "
+                "so it is not known any more which belongs to which. Take some by a slice, or copy them: list(answers)."
+            )
         rows = [(name, item) for name, answer in zip(self.session_ids, self, strict=True) for item in answer.items]
         columns: dict[str, list[Any]] = {self.key: [name for name, _ in rows]}
         for field in ("rank", "item_id", "title", "score", "source"):

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from hiersrec.errors import BadInput
+from hiersrec.arguments import WHOLE
+from hiersrec.errors import BadInput, repr_of
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.ranking import ListRequest
-from hiersrec.store.item_catalog import ItemCatalog, repr_of
+from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import ExternalId, Int32
 
 
@@ -22,6 +23,12 @@ def list_request(
     exclude_seen: bool = False,
 ) -> ListRequest:
     """A request for lists; see `Recommender.recommend`. Raises BadInput for a wrong k, id or path."""
+    WHOLE.check(k=k)
+    WHOLE.check_given(per_category=per_category)
+    if not isinstance(candidates, Candidates):
+        raise BadInput(
+            f"candidates must be Candidates, such as Candidates(policy='category', top=10), got {repr_of(candidates)}."
+        )
     for name, value in (("k", k), ("per_category", per_category)):
         if value is not None and value < 1:
             raise BadInput(f"{name} must be at least 1, got {value}.")
@@ -30,7 +37,7 @@ def list_request(
         under = items_under(catalog, categories)
         only = under if only is None else np.intersect1d(only, under)
     return ListRequest(
-        k=k,
+        k=int(k),
         candidates=candidates if only is None else ALL,
         exclude_seen=exclude_seen,
         only=only,
@@ -53,17 +60,18 @@ def items_under(catalog: ItemCatalog, paths: Sequence[Sequence[str]]) -> Int32:
     Raises BadInput for a path that no item has, or that is no list of names.
     """
     chosen = np.zeros(catalog.num_items + 1, bool)
-    for path in paths:
-        if isinstance(path, str) or not 1 <= len(path) <= len(catalog.levels):
+    for path in [paths] if isinstance(paths, str) or not isinstance(paths, Iterable) else paths:
+        names = list(path) if isinstance(path, Iterable) and not isinstance(path, str) else []
+        if not 1 <= len(names) <= len(catalog.levels) or not all(isinstance(name, str) for name in names):
             raise BadInput(
-                f"A category is a list of 1 to {len(catalog.levels)} names, coarse to fine, got {path!r}. "
+                f"A category is a list of 1 to {len(catalog.levels)} names, coarse to fine, got {repr_of(path)}. "
                 'Give a list of such, as in categories=[["Home"], ["Garden", "Chairs"]].'
             )
         under = np.ones(catalog.num_items + 1, bool)
-        for level, of_item, name in zip(catalog.levels, catalog.item_nodes.T, path, strict=False):
+        for level, of_item, name in zip(catalog.levels, catalog.item_nodes.T, names, strict=False):
             nodes = [node for node in range(1, level.num_known + 1) if level.names[node] == name]
             under &= np.isin(of_item, nodes)
         if not under.any():
-            raise BadInput(f"No item has the category {' > '.join(path)}. Those of an item are its category_path.")
+            raise BadInput(f"No item has the category {' > '.join(names)}. Those of an item are its category_path.")
         chosen |= under
     return np.flatnonzero(chosen).astype(np.int32)

@@ -10,11 +10,12 @@ import weakref
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras
+from hiersrec.arguments import FLAG
+from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras, repr_of
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
@@ -22,10 +23,10 @@ from hiersrec.retrieval.similar import most_similar
 from hiersrec.serving.answers import SIMILAR, Answers, Item, Reason, Recommendations, SeenItem, SimilarItems
 from hiersrec.serving.explain import guesses, probabilities, reasons, shares
 from hiersrec.serving.filters import list_request
-from hiersrec.serving.session_frame import sessions_of_frame
+from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
-from hiersrec.store.item_catalog import ItemCatalog, repr_of
+from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, ExternalId, Float64, Frame, Int32
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Recommender:
     ) -> Answers:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
 
-        sessions: lists of item ids, or a frame of events or of lists (see serving/session_frame.py).
+        sessions: lists of item ids, a Series of them, or a frame of events or of lists (see serving/session_frame.py).
 
         Unknown ids are reported and ignored; a session without a known id gets the most popular items. `explain`
         adds the likeliest categories and the reasons of each item. With `candidates` only those of each session are
@@ -149,19 +150,13 @@ class Recommender:
                 "This model has no reasons to give: only recipes with [[tasks]] split their scores into parts. "
                 f"Ask without explain, or train with --recipe {DEFAULT_RECIPE}."
             )
-        session_ids: list[ExternalId] | None = None
-        if isinstance(sessions, Frame):
-            session_ids, sessions = sessions_of_frame(sessions)
-        for session in sessions:
-            if isinstance(session, str | bytes) or not isinstance(session, Iterable):
-                raise BadInput(
-                    f"A session is a list of item ids, got {repr_of(session)}. Pass [[...]], a list of sessions."
-                )
+        FLAG.check(explain=explain, exclude_seen=exclude_seen)
+        session_ids, lists = lists_of(sessions)
         chosen = self.candidates if candidates is None else candidates
         request = list_request(self.catalog, k, chosen, allow, deny, categories, per_category, exclude_seen)
         answers: list[Recommendations] = []
-        for start in range(0, len(sessions), BATCH):
-            answers += self._answer(sessions[start : start + BATCH], request, explain)
+        for start in range(0, len(lists), BATCH):
+            answers += self._answer(lists[start : start + BATCH], request, explain)
         return Answers(answers, session_ids, None if chosen.policy == "all" else self.catalog_size)
 
     def similar_items(
@@ -183,7 +178,8 @@ class Recommender:
                 "This model has no vectors of items to compare: only recipes with [[tasks]] have. "
                 f"Train with --recipe {DEFAULT_RECIPE}."
             )
-        ids = [item_ids] if isinstance(item_ids, str | int) else list(item_ids)
+        is_one = isinstance(item_ids, str | bytes) or not isinstance(item_ids, Iterable)
+        ids = [cast(ExternalId, item_ids)] if is_one else list(cast(Sequence[ExternalId], item_ids))
         items = self.catalog.to_internal(ids)
         if unknown := [given for given, item in zip(ids, items, strict=True) if item == 0]:
             raise BadInput(f"There is no item {repr_of(unknown[0])} in the catalogue. Give ids of items that it has.")

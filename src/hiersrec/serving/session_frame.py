@@ -1,22 +1,57 @@
-"""A frame of live sessions -> lists of ids. Two layouts are read:
+"""Live sessions, in any of these layouts -> lists of ids:
 
-    session_id, item_id                 one row per event; with timestamp or position in that order, else in row order
-    session_id (optional), items        one row per session, whose items are a list, oldest first
+    [["a", "b"], ["c"]]                 a list, an array or a Series of lists
+    session_id, item_id                 a frame with a row per event; with timestamp or position in that order, else in
+                                        row order
+    session_id (optional), items        a frame with a row per session, whose items are a list, oldest first
 
-Sessions come in the order in which they first appear.
+Sessions of a frame come in the order in which they first appear.
 """
 
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
-from hiersrec.errors import BadInput
-from hiersrec.frames import read_frame
-from hiersrec.types import ExternalId
+from hiersrec.errors import BadInput, repr_of
+from hiersrec.frames import is_column, read_frame
+from hiersrec.types import ExternalId, Frame
 
 ORDERS = ("position", "timestamp")
 
 
-def sessions_of_frame(frame: Any) -> tuple[list[ExternalId], list[list[ExternalId]]]:
-    """Names and item ids of the sessions of a frame. Raises BadInput if it has neither layout, or a null."""
+def lists_of(sessions: "Sequence[Sequence[ExternalId]] | Frame") -> tuple[list[ExternalId] | None, list[list[Any]]]:
+    """Names of the sessions, None where they have no names, and a list of item ids for each.
+
+    Raises BadInput if it is neither a list of lists nor a frame of one of the layouts.
+    """
+    names: list[ExternalId] | None = None
+    lists: Iterable[Any]
+    if is_column(sessions):  # a Series, named by the index that it has in pandas
+        index = getattr(sessions, "index", None)
+        names, lists = None if index is None else index.to_list(), sessions.to_list()  # type: ignore[union-attr]
+    elif isinstance(sessions, Frame):
+        names, lists = sessions_of_frame(sessions)
+    elif isinstance(sessions, Iterable) and not isinstance(sessions, str | bytes | Mapping | Set):
+        lists = sessions
+    else:
+        raise BadInput(
+            f"sessions must be a list of lists of item ids, such as [['a', 'b']], or a frame, got {repr_of(sessions)}."
+        )
+    return names, [_ids(session) for session in lists]
+
+
+def _ids(session: object) -> list[Any]:
+    """A session as a list: it must be a sequence, since its order counts."""
+    unordered = isinstance(session, str | bytes | Mapping | Set)
+    try:
+        if not unordered:
+            return list(session)  # type: ignore[call-overload, no-any-return]
+    except TypeError:
+        pass
+    raise BadInput(f"A session is a list of item ids, got {repr_of(session)}. Pass [[...]], a list of sessions.")
+
+
+def sessions_of_frame(frame: Frame) -> tuple[list[ExternalId], list[Any]]:
+    """Names and item ids of the sessions of a frame. Raises BadInput if it has neither layout, a null, or odd ids."""
     table = read_frame(frame).read_all()
     names = table.column_names
     if "items" in names:
@@ -32,6 +67,11 @@ def sessions_of_frame(frame: Any) -> tuple[list[ExternalId], list[list[ExternalI
     for name in needed:
         if table[name].null_count:
             raise BadInput(f"Column '{name}' of the frame of sessions has nulls. Fill them in, or drop those rows.")
+    if str(table["item_id"].type) in ("float", "double"):
+        raise BadInput(
+            "Column 'item_id' of the frame of sessions holds floating-point numbers, and an item id is text or a whole "
+            "number. Convert it; in pandas, where missing values make it so, with .astype('Int64')."
+        )
     order = [name for name in ORDERS if name in names][:1]
     rows = list(zip(*(table[name].to_pylist() for name in ("session_id", "item_id", *order)), strict=True))
     of_session: dict[ExternalId, list[Any]] = {}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hiersrec.errors import BadInput
+from hiersrec.errors import BadInput, repr_of
 from hiersrec.store.labels import Labels
 from hiersrec.types import ExternalId, Int32, Int64
 
@@ -80,11 +80,3 @@ def stored_id(item_id: ExternalId, are_numbers: bool) -> ExternalId | None:
         return int(item_id) if not isinstance(item_id, str) or item_id.strip().removeprefix("-").isdecimal() else None
     except ValueError:  # Python converts no number of more than 4,300 digits to text, or back
         return None
-
-
-def repr_of(value: object) -> str:
-    """The repr of a received value, at most 60 characters, for an error message."""
-    try:
-        return f"{value!r:.60}"
-    except ValueError:
-        return "a number of more than 4,300 digits"
