@@ -3,9 +3,11 @@
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from hiersrec.datasets import instacart, jdata
+from hiersrec.datasets import instacart, jdata, retailrocket
 from hiersrec.datasets._facts import Facts
 from hiersrec.errors import BadInput
 from hiersrec.preparation.pipeline import prepare
@@ -14,6 +16,7 @@ from hiersrec.registry import load, names
 from hiersrec.store.dataset import Dataset
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+LEVELS = {"instacart": [21, 134], "jdata": [78], "retailrocket": [232, 757]}
 
 
 @pytest.mark.parametrize("name", names("datasets"))
@@ -36,7 +39,7 @@ def test_a_dataset_that_is_not_shipped_says_where_to_get_it(name):
     assert module.SOURCE.url in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["instacart", "jdata"])
+@pytest.mark.parametrize("name", sorted(LEVELS))
 def test_the_shared_tables_give_their_numbers(tmp_path, name):
     if not (SHARED / name).is_dir():
         pytest.skip(f"the tables of {name} are not beside the repository (../shared/data/{name})")
@@ -45,7 +48,7 @@ def test_the_shared_tables_give_their_numbers(tmp_path, name):
     document = prepare(module.source(SHARED / name), tmp_path / "out", module.SETTINGS, say=lambda _: None)
 
     assert {key: document["statistics"][key] for key in module.SOURCE.expected} == module.SOURCE.expected
-    assert document["statistics"]["categories"] == {"instacart": [21, 134], "jdata": [78]}[name]
+    assert document["statistics"]["categories"] == LEVELS[name]
 
 
 def test_instacart_from_the_raw_files(tmp_path):
@@ -81,3 +84,26 @@ def test_jdata_needs_both_tables(tmp_path):
 
     with pytest.raises(BadInput, match=r"there is no events.parquet. Did you mean 'event.parquet'"):
         jdata.source(tmp_path)
+
+
+def test_retailrocket_keeps_its_split_and_its_items_without_a_category(tmp_path):
+    folder = SHARED / "retailrocket"
+    if not folder.is_dir():
+        pytest.skip("the tables of retailrocket are not beside the repository (../shared/data/retailrocket)")
+
+    prepare(retailrocket.source(folder), tmp_path / "out", retailrocket.SETTINGS, say=lambda _: None)
+
+    data = Dataset.open(tmp_path / "out")
+    assert data.document["statistics"]["category_coverage"] == [22_621 / 25_280] * 2
+    test = pq.read_table(folder / "test.parquet").sort_by([("session_id", "ascending"), ("position", "ascending")])
+    known = data.catalog.to_external(np.asarray(data.sessions("test").items))
+    assert np.array_equal(known, test["item_id"].to_numpy())
+    repeated = sum(item in items[:step] for items in sessions_of(test).values() for step, item in enumerate(items))
+    assert repeated == 3_006
+
+
+def sessions_of(table):
+    sessions = {}
+    for session, item in zip(table["session_id"].to_pylist(), table["item_id"].to_pylist(), strict=True):
+        sessions.setdefault(session, []).append(item)
+    return sessions
