@@ -165,3 +165,25 @@ def test_several_k_have_files_of_their_own_and_other_metrics_do_not(run, tmp_pat
         assert values.mean() == pytest.approx(other["metrics"]["ndcg@20"])
         assert counts.all()
     assert read_measured(run).names()[:2] == ["mrr@20", "ndcg@20"]
+
+
+def test_divided_sessions_have_one_target_each(tmp_path) -> None:
+    """A dataset with the split leave-last: the numbers of `last_only`, in the files of the default options."""
+    shop = write_shop(tmp_path)
+    settings = PrepareSettings(split=SplitSettings(method="leave_last", value=1))
+    prepare(Source("shop", shop / "events.csv", shop / "items.csv"), shop / "data", settings, say=lambda _: None)
+    data = Dataset.open(shop / "data")
+    out = tmp_path / "run"
+    train(data, read_recipe(find_recipe("popularity", "shop")), out, SilentReporter())
+
+    for split, name in (("test", "metrics.json"), ("valid", "metrics-valid.json")):
+        by_default = door.evaluate_run(out, split=split)
+        named = door.evaluate_run(out, split=split, options=EvaluationOptions(last_only=True))
+        assert by_default["files"]["metrics"] == named["files"]["metrics"] == name
+        assert by_default["options"]["last_only"]
+        assert by_default["metrics"] == named["metrics"]
+        assert (
+            by_default["metrics"]["prefixes"] == len(data.sessions(split)) == data.document["split"][split]["sessions"]
+        )
+
+    assert not door.evaluate_run(out, split="train")["options"]["last_only"]

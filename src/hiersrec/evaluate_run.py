@@ -72,7 +72,8 @@ def evaluate_run(
         chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), goal, options, choosing)
         options = replace(options, candidates=Candidates(policy=goal.policy, top=chosen.top))
     evaluation = evaluate(run.scorer, run.catalog, sessions, options, progress)
-    suffix = _suffix(split, options)
+    suffix = _suffix(split, options, sessions.last_only)
+    options = replace(options, last_only=options.last_only or sessions.last_only)
     files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
     document = {
         "hiersrec": __version__,
@@ -92,14 +93,16 @@ def evaluate_run(
     return document
 
 
-def _suffix(split: str, options: EvaluationOptions) -> str:
+def _suffix(split: str, options: EvaluationOptions, last_only: bool) -> str:
     """What differs from the defaults: "" or "-valid-k5-10-last_only-exclude_seen-candidates-category-top12".
 
     Other metrics are not a difference: they are other numbers about the same lists, and are compared with the rest.
+    Neither is `last_only` in a split that has no other targets (then the argument `last_only` is True).
     """
     words = [] if split == "test" else [split]
     words += [] if options.ks == EvaluationOptions().ks else [f"k{'-'.join(map(str, options.ks))}"]
-    words += [name for name in ("last_only", "exclude_seen") if getattr(options, name)]
+    words += ["last_only"] if options.last_only and not last_only else []
+    words += ["exclude_seen"] if options.exclude_seen else []
     if options.candidates.policy != "all":
         policy, top, share = (getattr(options.candidates, name) for name in ("policy", "top", "share"))
         words += [f"candidates-{policy}", f"top{top}" if share is None else f"share{share:g}"]

@@ -156,7 +156,7 @@ def test_a_public_dataset_keeps_its_own_settings(hiersrec, tmp_path) -> None:
 MISTAKES = [
     (["--split", "7"], "--split must look like last-days:7"),
     (["--split", "last-days:soon"], "--split must look like last-days:7, date:2016-05-25"),
-    (["--split", "last-weeks:7"], "There is no split 'last_weeks'. Did you mean 'last_days'?"),
+    (["--split", "last-weeks:7"], "There is no split 'last-weeks'. Did you mean 'last-days'?"),
     ([], "There are no test sessions. Give --split"),
     (["--split", "fraction:0.2", "--validation-share", "2"], "--validation-share must be between 0 and 1, got 2.0"),
     (["--split", "fraction:0.2", "--hold-out-items", "1"], "--hold-out-items must be a share of the items below 1"),

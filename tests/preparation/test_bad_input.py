@@ -114,13 +114,13 @@ CASES = {
     ),
     "no test sessions": (
         {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="date", value="2030-01-01"))},
-        "The split leaves no test sessions",
-        "Change --split date",
+        "--split date:2030-01-01 leaves no test sessions: all 25 are training. The cut is at 2030-01-01 00:00:00 UTC",
+        "Use --split last-days:1.",
     ),
     "no training sessions": (
         {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="date", value="2000-01-01"))},
-        "The split leaves no training sessions",
-        "Change --split date",
+        "--split date:2000-01-01 leaves no training sessions",
+        "the sessions end from 2016-04-07 04:56:53 UTC to 2016-04-16 ",
     ),
     "no date": (
         {"rows": EVENTS, "settings": PrepareSettings(split=SplitSettings(method="date", value="May"))},

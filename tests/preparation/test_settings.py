@@ -129,7 +129,7 @@ def test_every_setting_changes_something(tmp_path, case):
         (lambda: SessionRules(gap_seconds=0), "--gap must be more than 0 seconds, got 0"),
         (lambda: SessionRules(max_length=1), "--max-session-length must be at least 2, got 1"),
         (lambda: Filters(min_item_count=0), "--min-item-count must be at least 1, got 0"),
-        (lambda: SplitSettings(method="last_day", value=7), "no split 'last_day'. Did you mean 'last_days'?"),
+        (lambda: SplitSettings(method="last_day", value=7), "no split 'last-day'. Did you mean 'last-days'?"),
         (lambda: SplitSettings(method="last_days"), "needs a number of days above 0, such as last-days:7, got None"),
         (lambda: SplitSettings(method="random", value=20), "needs a share between 0 and 1, such as 0.2, got 20"),
         (lambda: SplitSettings(method="date"), "such as date:2016-05-25"),

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hiersrec.preparation.settings import SplitSettings
-from hiersrec.preparation.split import DAY, SessionTable, is_test, is_valid
+from hiersrec.errors import BadInput
+from hiersrec.preparation import spans
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.spans import DAY
+from hiersrec.preparation.split import SessionTable, is_test, is_valid
 from tests.preparation.tables import LATEST, events, made, plain, with_part
 
 
@@ -112,3 +115,72 @@ def test_sessions_of_a_part_are_in_the_order_of_time(tmp_path, part):
     times = [end[name] for name, _ in plain(data)[part]]
 
     assert times == sorted(times)
+
+
+def one_day(hours: float, count: int = 40) -> list[dict]:
+    """Sessions of two events, spread evenly over some hours of 2019-09-23 UTC."""
+    start = 1_569_196_800
+    return [
+        {"session_id": number, "item_id": number % 7, "timestamp": start + int(number * hours * 3600 / count) + step}
+        for number in range(count)
+        for step in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("hours", [24, 3, 0.1])
+def test_the_way_out_of_an_empty_side_works(tmp_path, hours):
+    """The message of a split that the span does not allow names the span, and a split that it allows."""
+    rows = one_day(hours)
+    with pytest.raises(BadInput) as error:
+        made(tmp_path / "out", rows, PrepareSettings(split=SplitSettings(method="last_days", value=7)))
+
+    message = str(error.value)
+    assert message.startswith(
+        "--split last-days:7 leaves no training sessions: all 40 are test. The cut is at 2019-09-1"
+    )
+    assert "and the sessions end from 2019-09-23 00:00:01 UTC to 2019-09-23 " in message
+    method, _, value = message.rpartition("Use --split ")[2].removesuffix(".").partition(":")
+    settings = PrepareSettings(split=SplitSettings(method=method.replace("-", "_"), value=float(value)))
+    sizes = made(tmp_path / "way_out", rows, settings).document["split"]
+    assert all(sizes[part]["sessions"] for part in ("train", "valid", "test"))
+
+
+@pytest.mark.parametrize(
+    ("ends", "rule"),
+    [
+        (np.arange(40) * DAY, "last-days:7"),
+        (np.arange(10) * DAY, "last-days:1"),
+        (np.arange(40) / 40 * DAY, "last-days:0.2"),
+        (np.arange(40) / 40 * 600, "last-days:0.001"),
+        (np.zeros(40), "fraction:0.1"),  # all at one time: their order still divides them
+        (np.concatenate([np.zeros(5), np.full(35, DAY)]), "fraction:0.1"),  # the last day has nearly all
+        (np.zeros(4), "fraction:0.3"),
+        (None, "random:0.2"),
+    ],
+)
+def test_the_advised_split_fits_the_span(ends, rule):
+    assert spans.advised_split(ends, 40 if ends is None else len(ends)) == rule
+
+
+@given(some.lists(some.floats(0, 1e9), min_size=3, max_size=60), some.booleans())
+def test_the_advised_split_leaves_sessions_on_both_sides(ends, is_timed):
+    ends = np.sort(np.array(ends)) if is_timed else None
+    count = len(ends) if is_timed else 50
+    method, _, value = spans.advised_split(ends, count).partition(":")
+    split = SplitSettings(method=method.replace("-", "_"), value=float(value))
+    table = sessions(range(count), ends)
+
+    test, _ = is_test(table, split)
+    valid = is_valid(table, test, split)
+
+    assert test.any()
+    assert valid.any()
+    assert (~test & ~valid).any()
+
+
+def test_too_few_sessions_are_told():
+    from hiersrec.preparation.split import _one_sided
+
+    message = _one_sided(sessions([0, 1], [0, 1]), SplitSettings(method="last_days", value=7), True, 0.0)
+
+    assert message.endswith("A split needs at least 3 sessions of two events or more.")

@@ -14,6 +14,9 @@ from hiersrec.build import build_trainable, open_run
 from hiersrec.config import Recipe
 from hiersrec.errors import BadFolder, BadRecipe
 from hiersrec.model.scorer import ModelScorer
+from hiersrec.preparation.pipeline import prepare
+from hiersrec.preparation.settings import PrepareSettings, SplitSettings
+from hiersrec.preparation.source import Source
 from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
@@ -22,7 +25,7 @@ from hiersrec.training import loop
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
 from tests.model.world import TINY
-from tests.toy import fashion
+from tests.toy import fashion, write_toy
 from tests.training.test_loop import Stop, Stopping
 
 QUICK = [*TINY, "training.epochs=2", "training.batch_size=32", "training.precision=float32"]
@@ -279,6 +282,38 @@ def test_a_refit_knows_what_came_last(dataset, tmp_path, monkeypatch) -> None:
         train(other, made, tmp_path / part, SilentReporter())
 
         assert seen.pop().items.tolist() == expected.items.tolist()
+
+
+def test_a_refit_of_divided_sessions_takes_each_once(tmp_path, monkeypatch) -> None:
+    """With leave-last, validation sessions are training sessions with one item more."""
+    seen = []
+    monkeypatch.setattr(
+        "hiersrec.model.score_terms.trend.trend",
+        lambda num_items, train: seen.append(train) or fashion(num_items, train),
+    )
+    shop = write_toy(tmp_path, sessions=40)
+    with (shop / "events.csv").open("a") as events:
+        events.writelines(f"{line}\n" for line in short_session(shop / "events.csv"))
+    split = SplitSettings(method="leave_last", value=1)
+    prepare(Source("toy", shop / "events.csv"), shop / "data", PrepareSettings(split=split), say=lambda _: None)
+    data = Dataset.open(shop / "data")
+    made = recipe("training.refit=true", "training.epochs=1", "tasks.item.trend=1.0")
+
+    train(data, made, shop / "run", SilentReporter())
+
+    [sessions] = seen
+    assert len(sessions) == len(data.sessions("train")) == 41
+    assert len(data.sessions("valid")) == 40
+    count = data.document["split"]
+    assert len(sessions.items) == count["train"]["events"] + count["valid"]["sessions"]
+
+
+def short_session(events: Path) -> list[str]:
+    """The first two lines of a file of events, as those of a new session "short"."""
+    header, *lines = events.read_text().splitlines()[:3]
+    column = header.split(",").index("session_id")
+    cells = [line.split(",") for line in lines]
+    return [",".join([*row[:column], "short", *row[column + 1 :]]) for row in cells]
 
 
 def test_a_refit_takes_all_sessions(dataset, tmp_path) -> None:

@@ -97,7 +97,8 @@ def prepare(
         min_item_count: Least events of an item (1).
         min_user_count: Least events of a user (1).
         min_session_length: Least events of a session (2).
-        split: Test sessions: "last-days:7", "date:2016-05-25", "fraction:0.1" or "random:0.2".
+        split: Test sessions: "last-days:7", "date:2016-05-25", "fraction:0.1", "random:0.2", or "leave-last:1": the
+            last item of each session tests, the one before validates.
         split_key: Random split: keep sessions of one "user_id", or "first_last_item", together.
         seed: Seed of the random choices (0).
         validation: Validation sessions: "random" (default) or "latest".
@@ -245,7 +246,8 @@ def _rule(split: str | None, key: str | None, has_test: bool) -> dict[str, Any]:
         value: float | str = text.strip() if method == "date" else float(text)
     except ValueError:
         raise BadInput(
-            f"--split must look like last-days:7, date:2016-05-25, fraction:0.1 or random:0.2, got '{split}'."
+            f"--split must look like last-days:7, date:2016-05-25, fraction:0.1, random:0.2 or leave-last:1, got "
+            f"'{split}'."
         ) from None
     return {"method": method, "value": value, "key": key}
 

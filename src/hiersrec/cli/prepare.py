@@ -52,7 +52,11 @@ def command(  # more than ten parameters: they are the flags
     min_session_length: Annotated[int | None, typer.Option(help="Minimum events of a session [default: 2].")] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Test sessions: last-days:7, date:2016-05-25, fraction:0.1 or random:0.2.", metavar="RULE"),
+        typer.Option(
+            help="Test sessions: last-days:7, date:2016-05-25, fraction:0.1, random:0.2, or leave-last:1 (the last "
+            "item of each session tests, the one before validates).",
+            metavar="RULE",
+        ),
     ] = None,
     split_key: Annotated[
         str | None, typer.Option(help="Random split: keep sessions of one user_id, or first_last_item, together.")

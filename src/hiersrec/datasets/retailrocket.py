@@ -1,9 +1,9 @@
 """RetailRocket: sessions of a web shop, as the authors of DSR-HK (2024) prepared and split them.
 
 Source: Retailrocket recommender system dataset, https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset, 2016.
-CC BY-NC-SA 4.0, so it is not shipped. The files are train.parquet and test.parquet (session_id, position, item_id; whole
-sessions) and items.parquet (item_id, category_1, category_2; names are numbers): 75,360 + 1,994 sessions on 25,280 items,
-two strict levels, 232 > 757. A tenth of the items have no category.
+CC BY-NC-SA 4.0, so it is not shipped. The files are train.parquet and test.parquet (session_id, position, item_id;
+whole sessions) and items.parquet (item_id, category_1, category_2; names are numbers): 75,360 + 1,994 sessions on
+25,280 items, two strict levels, 232 > 757. A tenth of the items have no category.
 
 Nothing says in which order of time the training sessions stand, so validation sessions are random. The split that most
 publications use is another one (36,968 items, 15,132 test prefixes), so their numbers do not compare with these.

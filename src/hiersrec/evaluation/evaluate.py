@@ -31,7 +31,8 @@ class EvaluationOptions:
     k: int | tuple[int, ...] = 20
     """Length of the lists; several for the metrics at each of them."""
     last_only: bool = False
-    """Only the last item of each session is a target, instead of every item but the first."""
+    """Only the last item of each session is a target, instead of every item but the first. Sessions of the split
+    leave-last have no other targets, whatever this is."""
     exclude_seen: bool = False
     """Remove the items of the prefix from its list."""
     batch_size: int = 256
@@ -135,7 +136,7 @@ def evaluate(
 
 def prefixes_of(sessions: Sessions, options: EvaluationOptions) -> Prefixes:
     """The prefixes that are evaluated, at least one; raises BadInput if there is none."""
-    prefixes = Prefixes.last(sessions) if options.last_only else Prefixes.every(sessions)
+    prefixes = Prefixes.last(sessions) if options.last_only else Prefixes.of(sessions)
     if len(prefixes) == 0:
         raise BadInput(f"There is nothing to evaluate: none of the {len(sessions)} sessions has two items or more.")
     return prefixes

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from hiersrec import __version__, registry
 from hiersrec.errors import BadInput
-from hiersrec.preparation import arrays, catalog, event_types, filters, reading, sessions, split, statistics
+from hiersrec.preparation import arrays, catalog, event_types, filters, leave_last, reading, sessions, split, statistics
 from hiersrec.preparation.engine import Engine
 from hiersrec.preparation.engines import DUCKDB, check, open_engine
 from hiersrec.preparation.hold_out import hold_out
 from hiersrec.preparation.implicit.find import find
 from hiersrec.preparation.items import ItemsTable, read_items
-from hiersrec.preparation.settings import PrepareSettings
+from hiersrec.preparation.settings import PrepareSettings, flag_name
 from hiersrec.preparation.source import Source, describe_files, parts
 from hiersrec.preparation.values import FOLDER
 from hiersrec.store.catalog import EVENT_TYPES
@@ -70,7 +70,9 @@ def _check_split(source: Source, settings: PrepareSettings) -> None:
     if source.test_events is None and method in (None, "given"):
         raise BadInput("There are no test sessions. Give --split (such as last-days:7) or --test FILE.")
     if source.test_events is not None and method not in (None, "given"):
-        raise BadInput(f"--test gives the test sessions, so --split {method} has no effect. Give one of the two.")
+        raise BadInput(
+            f"--test gives the test sessions, so --split {flag_name(method)} has no effect. Give one of the two."
+        )
 
 
 def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSettings, say: Say) -> dict[str, Any]:
@@ -94,16 +96,20 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
         gap = f"cut at gaps of {settings.sessions.gap_seconds:g} s"
         record.append(filters.count_events(engine, gap, 0, numbered))
     left, after_filters = filters.apply(engine, numbered, settings, say)
-    session_table = split.collect(engine, left, session_ids, settings.split.key)
-    assigned, facts = split.assign(engine, session_table, settings.split)
+    if settings.split.method == "leave_last":
+        left, assigned, facts = leave_last.assign(engine, left, say)
+    else:
+        session_table = split.collect(engine, left, session_ids, settings.split.key)
+        assigned, facts = split.assign(engine, session_table, settings.split)
     counts = ", ".join(f"{facts[part]['sessions']:,} {part}" for part in split.PARTS)
-    say(f"prepare: split {facts['rule']}: {counts} sessions")
+    say(f"prepare: split {flag_name(facts['rule'])}: {counts} sessions")
     if settings.split.hold_out_items:
         left, assigned, facts = hold_out(engine, left, assigned, settings.split, facts)
         say(f"prepare: hold out items: {held_out(facts)}")
     columns = ["item_id", "part", "number", *sessions.order_columns(left)]
     columns += ["event_type"] if "event_type" in left.columns else []
-    with_part = engine.keep("events_split", left.join(assigned, "session").select(columns))
+    keys = [name for name in ("session", "part") if name in left.columns]
+    with_part = engine.keep("events_split", left.join(assigned, keys).select(columns))
     vocabulary = arrays.vocabulary(engine, with_part)
     unseen = arrays.unseen(engine, with_part, vocabulary)
     if items is not None and not pc.any(pc.is_in(vocabulary["item_id"], value_set=items.ids.combine_chunks())).as_py():
@@ -120,7 +126,8 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
     pq.write_table(unseen, folder / "test" / UNSEEN)
     implicit = None
     if settings.implicit.enabled:
-        train, valid = (Sessions.open(folder / part) for part in ("train", "valid"))
+        train = Sessions.open(folder / "train")
+        valid = replace(Sessions.open(folder / "valid"), last_only=facts.get("targets") == "last")
         implicit = find(train, valid, vocabulary, items, settings.implicit, settings.split.seed, say)
     say(f"prepare: write {vocabulary.num_rows:,} items")
     paths = None if implicit is None else implicit.paths

@@ -6,12 +6,17 @@ from typing import Any
 
 from hiersrec.errors import BadInput, did_you_mean
 
-METHODS = ("last_days", "date", "given", "fraction", "random")
+METHODS = ("last_days", "date", "given", "fraction", "random", "leave_last")
 VALIDATIONS = ("random", "latest")
 FIRST_LAST_ITEM = "first_last_item"
 """Split key that stands for the pair of a session's first and last item."""
 TFIDF = "tfidf"
 """The text encoder that needs no model."""
+
+
+def flag_name(method: str) -> str:
+    """The name of a split on the command line: "last-days"."""
+    return method.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,11 @@ class SessionRules:
     def __post_init__(self) -> None:
         if not self.gap_seconds > 0:
             raise BadInput(f"--gap must be more than 0 seconds, got {self.gap_seconds}.")
+        if self.gap_seconds == float("inf"):
+            raise BadInput(
+                "--gap must be finite, got inf. To take all events of a user as one session, name the column of users "
+                "as that of sessions, such as --session-id user_id."
+            )
         if self.max_length is not None and self.max_length < 2:
             raise BadInput(
                 f"--max-session-length must be at least 2, got {self.max_length}: one item has no next item."
@@ -82,9 +92,10 @@ class SplitSettings:
     """Which sessions are for test and validation. A session's time is the time of its last event."""
 
     method: str | None = None
-    """last_days, date, fraction, random, or given (a test file); None only with a test file."""
+    """last_days, date, fraction, random, leave_last, or given (a test file); None only with a test file."""
     value: float | str | None = None
-    """Number of days (last_days), ISO date or UTC seconds (date), share of the sessions (fraction, random)."""
+    """Number of days (last_days), ISO date or UTC seconds (date), share of the sessions (fraction, random), 1
+    (leave_last: the last item of each session tests, the one before validates)."""
     key: str | None = None
     """random: sessions with the same value of this column, or "first_last_item", stay on one side."""
     seed: int = 0
@@ -98,7 +109,8 @@ class SplitSettings:
 
     def __post_init__(self) -> None:
         if self.method is not None and self.method not in METHODS:
-            raise BadInput(f"There is no split '{self.method}'. {did_you_mean(self.method, METHODS)}")
+            shown = flag_name(self.method)
+            raise BadInput(f"There is no split '{shown}'. {did_you_mean(shown, list(map(flag_name, METHODS)))}")
         if self.valid not in VALIDATIONS:
             raise BadInput(f"There is no --validation '{self.valid}'. {did_you_mean(self.valid, VALIDATIONS)}")
         if self.seed < 0:
@@ -112,7 +124,8 @@ class SplitSettings:
             )
         if self.key and self.method != "random":
             raise BadInput(
-                f"--split-key needs --split random, got --split {self.method}: only a random split keeps keys."
+                f"--split-key needs --split random, got --split {flag_name(self.method or 'given')}: only a random "
+                "split keeps keys."
             )
         if self.method == "last_days" and not (isinstance(self.value, int | float) and self.value > 0):
             raise BadInput(f"--split last-days needs a number of days above 0, such as last-days:7, got {self.value}.")
@@ -120,8 +133,26 @@ class SplitSettings:
             raise BadInput(f"--split {self.method} needs a share between 0 and 1, such as 0.2, got {self.value}.")
         if self.method == "date" and self.value is None:
             raise BadInput("--split date needs a day or a time, such as date:2016-05-25.")
+        if self.method == "leave_last":
+            self._check_leave_last()
         if self.method in (None, "given") and self.value is not None:
             raise BadInput(f"A given test file takes no split value, got {self.value}. Give --split or --test.")
+
+    def _check_leave_last(self) -> None:
+        if self.value != 1:
+            raise BadInput(
+                f"--split leave-last tests exactly the last item of each session, got {self.value}. Give leave-last:1."
+            )
+        for flag, is_given in (
+            ("--validation latest", self.valid != "random"),
+            (f"--validation-share {self.valid_share}", self.valid_share != 0.1),
+            (f"--hold-out-items {self.hold_out_items}", self.hold_out_items > 0),
+        ):
+            if is_given:
+                raise BadInput(
+                    f"{flag} has no effect with --split leave-last:1, which divides every session: its last item "
+                    "tests, the one before validates, the others train. Leave it out, or choose another split."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,15 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation import times
+from hiersrec.preparation import spans, times
 from hiersrec.preparation.engine import Engine, int64
 from hiersrec.preparation.sessions import order_columns
-from hiersrec.preparation.settings import FIRST_LAST_ITEM, SplitSettings
+from hiersrec.preparation.settings import FIRST_LAST_ITEM, SplitSettings, flag_name
 from hiersrec.types import Bool, Float64, Int64
 
 PARTS = ("train", "valid", "test")
 """The splits; their codes are 0, 1, 2."""
-DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,14 @@ def is_test(sessions: SessionTable, split: SplitSettings) -> tuple[Bool, float |
         return _random_share(sessions.key, float(split.value or 0), np.random.default_rng(split.seed)), None
     if sessions.end is None:
         raise BadInput(
-            f"--split {split.method} needs times, and the events have none. Name the column with --timestamp."
+            f"--split {flag_name(split.method)} needs times, and the events have none. Name the column with "
+            f"--timestamp, or choose {spans.advised_split(None, len(sessions.session))}."
         )
     if split.method == "fraction":
         test = _latest_share(len(sessions.session), float(split.value or 0))
         return test, float(sessions.end[test].min(initial=np.inf))
     if split.method == "last_days":
-        cut = float(sessions.end.max()) - float(split.value or 0) * DAY
+        cut = float(sessions.end.max()) - float(split.value or 0) * spans.DAY
         return sessions.end > cut, cut
     cut = times.cut_seconds(split.value or 0)
     return sessions.end >= cut, cut
@@ -134,11 +134,7 @@ def assign(engine: Engine, sessions: SessionTable, split: SplitSettings) -> tupl
     """
     test, cut = is_test(sessions, split)
     if not test.any() or test.all():
-        side = "test" if test.all() else "training"
-        raise BadInput(
-            f"The split leaves no {'training' if test.all() else 'test'} sessions: all {len(test)} are {side}. "
-            f"Change --split {split.method or 'given'} (value {split.value}{'' if cut is None else f', cut at {cut}'})."
-        )
+        raise BadInput(_one_sided(sessions, split, bool(test.all()), cut))
     valid = is_valid(sessions, test, split)
     if valid.sum() == (~test).sum():
         raise BadInput(
@@ -148,6 +144,24 @@ def assign(engine: Engine, sessions: SessionTable, split: SplitSettings) -> tupl
     part = np.where(test, 2, np.where(valid, 1, 0)).astype(np.int64)
     table, counts = number_parts(engine, "parts", sessions.session, sessions.length, part)
     return table, {"rule": split.method or "given", "cut_time": cut, **counts}
+
+
+def _one_sided(sessions: SessionTable, split: SplitSettings, all_test: bool, cut: float | None) -> str:
+    """The message of a split with an empty side."""
+    side, empty = ("test", "training") if all_test else ("training", "test")
+    count = len(sessions.session)
+    rule = "--test"
+    if split.method not in (None, "given"):
+        value = split.value if isinstance(split.value, str) else f"{split.value:g}"
+        rule = f"--split {flag_name(split.method)}:{value}"
+    text = f"{rule} leaves no {empty} sessions: all {count:,} are {side}."
+    if cut is not None and sessions.end is not None:
+        text += f" The cut is at {times.utc(cut)}, and the sessions end {spans.of_times(sessions.end)}."
+    if split.method in (None, "given"):
+        return f"{text} Give a test file with other sessions than the events, or --split instead."
+    if count < spans.MIN_SESSIONS:
+        return f"{text} A split needs at least {spans.MIN_SESSIONS} sessions of two events or more."
+    return f"{text} Use --split {spans.advised_split(sessions.end, count)}."
 
 
 def number_parts(

@@ -86,6 +86,11 @@ def day(seconds: float) -> str:
     return str(np.datetime64(int(seconds), "s"))[:10]
 
 
+def utc(seconds: float) -> str:
+    """A time in full, for messages: "2016-05-25 12:30:00 UTC"."""
+    return str(np.datetime64(int(seconds // 1), "s")).replace("T", " ") + " UTC"
+
+
 def cut_seconds(value: float | str) -> float:
     """The value of `--split date:...`, UTC seconds or an ISO-8601 day or time -> UTC seconds. Raises BadInput."""
     try:

@@ -1,6 +1,6 @@
 """A dataset folder, opened. `fit` functions take a TrainingData, which can't reach the test split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,11 @@ class Dataset:
 
     def __repr__(self) -> str:
         facts = self.document["statistics"]
-        training, validation, test = (facts[f"{part}_sessions"] for part in ("training", "validation", "test"))
+        training, validation, test = (self.document["split"][part]["sessions"] for part in ("train", "valid", "test"))
         levels = len(facts["categories"])
         return (
             f"Dataset '{self.name}' in {self.folder}: {facts['items']:,} items, {levels} category "
-            f"level{'' if levels == 1 else 's'}; {training - validation:,} training, {validation:,} validation and "
+            f"level{'' if levels == 1 else 's'}; {training:,} training, {validation:,} validation and "
             f"{test:,} test sessions"
         )
 
@@ -90,7 +90,12 @@ class Dataset:
         return pq.read_table(path)
 
     def sessions(self, split: str) -> Sessions:
-        """Sessions of "train", "valid" or "test"."""
+        """Sessions of "train", "valid" or "test".
+
+        With the split leave-last these are the same sessions, with one item more in "valid" than in "train" and one
+        more in "test"; that item is then the only target.
+        """
         if split not in (splits := ("train", "valid", "test")):
             raise BadInput(f"There is no split '{split}'. {did_you_mean(split, splits)}")
-        return Sessions.open(self.folder / split)
+        last_only = split != "train" and self.document.get("split", {}).get("targets") == "last"
+        return replace(Sessions.open(self.folder / split), last_only=last_only)

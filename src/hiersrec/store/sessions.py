@@ -34,6 +34,9 @@ class Sessions:
     offsets: Int64
     session_ids: "pa.ChunkedArray | None" = None
     event_types: Int32 | None = None
+    last_only: bool = False
+    """Whether only the last item of each session is a target, as the split leave-last has it; else every item but the
+    first. Sessions that are made from these have False."""
 
     @classmethod
     def open(cls, folder: Path) -> "Sessions":
@@ -77,11 +80,24 @@ class Sessions:
         both = self.followed_by(others)
         position = np.concatenate([(np.arange(count) + 0.5) / max(1, count) for count in (len(self), len(others))])
         order = np.argsort(position, kind="stable")
-        lengths = np.diff(both.offsets)[order]
+        return both.take(order)
+
+    def without(self, others: "Sessions") -> "Sessions":
+        """The sessions whose id is not among those of `others`, in memory."""
+        import pyarrow.compute as pc
+
+        assert self.session_ids is not None, "only sessions of a folder have ids"
+        assert others.session_ids is not None, "only sessions of a folder have ids"
+        is_other = pc.is_in(self.session_ids, value_set=others.session_ids.combine_chunks())
+        return self.take(np.flatnonzero(~is_other.to_numpy()))
+
+    def take(self, rows: Int64) -> "Sessions":
+        """Some sessions in another order, in memory."""
+        lengths = np.diff(self.offsets)[rows]
         offsets = np.cumsum([0, *lengths], dtype=np.int64)
-        events = np.repeat(both.offsets[:-1][order] - offsets[:-1], lengths) + np.arange(offsets[-1])  # (E,)
-        types = None if both.event_types is None else both.event_types[events]
-        return Sessions(both.items[events], offsets, None, types)
+        events = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])  # (E,)
+        types = None if self.event_types is None else self.event_types[events]
+        return Sessions(self.items[events], offsets, None, types)
 
     def of_events(self) -> Int64:
         """(E,) int64: index of each event's session."""
@@ -101,6 +117,11 @@ class Prefixes:
     sessions: Sessions
     positions: Int64
     """(P,) int64: position of each prefix's target in `sessions.items`."""
+
+    @classmethod
+    def of(cls, sessions: Sessions) -> "Prefixes":
+        """The prefixes whose targets count: every one, or the last of each session if the split has it so."""
+        return cls.last(sessions) if sessions.last_only else cls.every(sessions)
 
     @classmethod
     def every(cls, sessions: Sessions) -> "Prefixes":

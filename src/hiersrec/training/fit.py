@@ -184,7 +184,10 @@ def _training_data(dataset: Dataset, config: Training) -> TrainingData:
     data = dataset.training()
     if not config.refit:
         return data
-    return replace(data, train=data.train.followed_by(data.valid) if data.latest else data.train.among(data.valid))
+    train = data.train
+    if data.valid.last_only:  # validation sessions are training sessions with an item more, so they take their place
+        train = train.without(data.valid)
+    return replace(data, train=train.followed_by(data.valid) if data.latest else train.among(data.valid))
 
 
 def _skipped(recipe: Recipe, model: Trainable) -> list[str]:

@@ -74,5 +74,5 @@ def perplexity(cluster: Int64, train_count: Int64, train: Sessions, valid: Sessi
 
 def _steps(sessions: Sessions) -> tuple[Int64, Int64]:
     """Last and next item of every step of the sessions, (P,) each."""
-    items, following = np.asarray(sessions.items, np.int64), Prefixes.every(sessions).positions
+    items, following = np.asarray(sessions.items, np.int64), Prefixes.of(sessions).positions
     return items[following - 1], items[following]
