@@ -20,7 +20,7 @@ class Facts:
     licence: str
     citation: str
     expected: dict[str, int]
-    """Entries of `statistics` in dataset.json that must be met exactly."""
+    """Entries of `statistics` in dataset.json that must be met exactly; empty where no test has the files."""
 
 
 def need_folder(folder: Path | None, name: str, facts: Facts) -> Path:

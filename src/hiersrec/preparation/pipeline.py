@@ -49,6 +49,8 @@ def prepare(
         with open_engine(engine, scratch, say) as opened:
             sources = describe_files(source, vectors)
             tables = source.convert(source, opened.in_folder("converted")) if source.convert else source
+            for line in tables.notes:
+                say(f"prepare: {line}")
             _check_split(tables, settings)
             document = _stages(opened, tables, folder, settings, say)
         shutil.rmtree(scratch)

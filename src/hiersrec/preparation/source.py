@@ -9,7 +9,7 @@ from hiersrec.errors import BadInput
 from hiersrec.preparation.engine import Engine
 from hiersrec.store.folder import sha256
 
-KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
+KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz", ".jsonl", ".jsonl.gz")
 """File kinds that can be read."""
 
 
@@ -29,6 +29,8 @@ class Source:
     """Converts raw files into Parquet tables in the engine's scratch folder, and returns a Source of those."""
     extra: tuple[Path, ...] = ()
     """Further files that `convert` reads."""
+    notes: tuple[str, ...] = ()
+    """What `convert` has to tell: rows that it dropped."""
 
 
 def kind(path: Path) -> str:
