@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from hiersrec.api.check import Check, check
     from hiersrec.api.compare import Comparison, compare
     from hiersrec.api.describe import Description, describe
     from hiersrec.api.members import Member, members
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 MODULES = {
     "Callback": "training.callbacks",
     "Candidates": "retrieval.candidates",
+    "Check": "api.check",
     "Comparison": "api.compare",
     "Dataset": "store.dataset",
     "Description": "api.describe",
@@ -45,6 +47,7 @@ MODULES = {
     "Report": "api.report",
     "Run": "api.run",
     "Search": "api.tune",
+    "check": "api.check",
     "compare": "api.compare",
     "demo": "demonstration",
     "describe": "api.describe",
@@ -61,6 +64,7 @@ MODULES = {
 __all__ = [
     "Callback",
     "Candidates",
+    "Check",
     "Comparison",
     "Dataset",
     "Description",
@@ -70,6 +74,7 @@ __all__ = [
     "Run",
     "Search",
     "__version__",
+    "check",
     "compare",
     "demo",
     "describe",

@@ -9,6 +9,7 @@ from hiersrec import __version__
 from hiersrec.api import processes
 from hiersrec.cli import (
     add_items,
+    check,
     compare,
     demo,
     describe,
@@ -47,6 +48,7 @@ def _root(
     del version
 
 
+app.command("check")(check.command)
 app.command("prepare")(prepare.command)
 app.command("describe")(describe.command)
 app.command("train")(train.command)

@@ -64,8 +64,8 @@ class SessionRules:
             raise BadInput(f"--gap must be more than 0 seconds, got {self.gap_seconds}.")
         if self.gap_seconds == float("inf"):
             raise BadInput(
-                "--gap must be finite, got inf. To take all events of a user as one session, name the column of users "
-                "as that of sessions, such as --session-id user_id."
+                "--gap must be finite, got inf. To take all events of a user as one session, give the column of users "
+                "to --session-id too, such as --session-id user_id."
             )
         if self.max_length is not None and self.max_length < 2:
             raise BadInput(
