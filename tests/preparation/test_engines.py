@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import hiersrec
-from hiersrec.datasets import diginetica, wikispeedia
+from hiersrec.datasets import diginetica, rees46, wikispeedia
 from hiersrec.errors import BadInput, HiersrecError, MissingExtra, UnknownName
 from hiersrec.preparation import spark_session
 from hiersrec.preparation.engines import check, open_engine
@@ -20,6 +20,7 @@ from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import Columns, Filters, Metadata, PrepareSettings, SessionRules, SplitSettings
 from hiersrec.preparation.source import Source
 from tests.cli.conftest import run_process
+from tests.datasets import test_rees46
 from tests.datasets.test_diginetica import raw_views, write_raw
 from tests.preparation.tables import Rows, write
 from tests.shop import write_shop
@@ -119,6 +120,11 @@ RULES = {
         split=SplitSettings(method="random", value=0.3, seed=2, key="user"),
         metadata=Metadata(text_vectors=("title",), categorical=("tags",)),
     ),
+    "users divided": PrepareSettings(
+        columns=Columns(session_id="user"),
+        filters=Filters(min_item_count=5),
+        split=SplitSettings(method="leave_last", value=1),
+    ),
 }
 
 
@@ -152,6 +158,11 @@ def test_wikispeedia_by_the_command_line(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("spark")
 def test_raw_files_of_a_public_dataset(tmp_path):
     same(tmp_path, diginetica.source(write_raw(tmp_path / "raw", raw_views())), diginetica.SETTINGS)
+
+
+@pytest.mark.usefixtures("spark")
+def test_monthly_files_of_a_public_dataset(tmp_path):
+    same(tmp_path, rees46.source(test_rees46.write(tmp_path / "raw", test_rees46.months())), rees46.SETTINGS)
 
 
 @pytest.mark.usefixtures("spark")

@@ -134,7 +134,7 @@ def _advice(facts: dict[str, Any]) -> Iterator[str]:
     if facts["split"] is None:
         yield (
             "No session has two events, so there is no next item to predict. Name the column of sessions with "
-            "--session-id, or that of users with --user-id to cut sessions at pauses."
+            "--session-id, or the column of users with --user-id to cut sessions at pauses."
         )
     if events["duplicate_rows"]:
         yield "Duplicate rows count as repeats: drop them before, unless a second view within the same tick is real."

@@ -19,7 +19,7 @@ from hiersrec.types import Float64, Int64
 LONG = 200
 """A session of more events is implausibly long for a person."""
 FAST_LENGTH, FAST_PAUSE = 20, 1.0
-"""A session of at least so many events, less than so many seconds apart on average, is implausibly fast."""
+"""A session of at least 20 events that are less than a second apart on average is implausibly fast."""
 MAX_TYPES = 20
 """At most this many types of events are counted by name."""
 
