@@ -48,7 +48,7 @@ def read_frame(frame: Frame) -> "pa.RecordBatchReader":
         raise BadInput(f"A {kind} has several columns '{twice[0]}'. {FRAME_RULE}")
     columns = [number for number, name in enumerate(reader.schema.names) if not UNNAMED_INDEX.fullmatch(name)]
     kept = [reader.schema.field(number) for number in columns]
-    schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in kept])
+    schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in kept])
 
     def batches() -> "Iterable[pa.RecordBatch]":
         while batch := _next(reader, kind):
@@ -82,7 +82,7 @@ def _plain_array(array: "pa.Array") -> "pa.Array":
     import pyarrow.compute as pc
 
     kind = array.type
-    plain = _plain(kind)
+    plain = plain_type(kind)
     if kind == plain:
         return array
     if pa.types.is_dictionary(kind):
@@ -94,19 +94,21 @@ def _plain_array(array: "pa.Array") -> "pa.Array":
     return array.cast(plain)
 
 
-def _plain(kind: "pa.DataType") -> "pa.DataType":
-    """The type that the values of a column have in files: text for views, large text and dictionaries of text."""
+def plain_type(kind: "pa.DataType") -> "pa.DataType":
+    """The type that the values of a column have in files: text for views, bytes and dictionaries of text."""
     import pyarrow as pa
 
     types = pa.types
     if types.is_dictionary(kind):
-        return _plain(kind.value_type)
+        return plain_type(kind.value_type)
     if types.is_string_view(kind) or types.is_large_string(kind):
         return pa.string()
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind):
+        return pa.string()
     if types.is_fixed_size_list(kind):
-        return pa.list_(_plain(kind.value_type), kind.list_size)
+        return pa.list_(plain_type(kind.value_type), kind.list_size)
     if types.is_list(kind) or types.is_large_list(kind) or types.is_list_view(kind) or types.is_large_list_view(kind):
-        return pa.list_(_plain(kind.value_type))
+        return pa.list_(plain_type(kind.value_type))
     return kind
 
 

@@ -2,13 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.times import UnparsedError, cut_seconds, day, parse, unit_of
+from hiersrec.preparation.times import Units, UnparsedError, cut_seconds, day, parse
 
 NOON = datetime(2016, 5, 25, 12, tzinfo=UTC).timestamp()
 
@@ -25,19 +26,19 @@ NOON = datetime(2016, 5, 25, 12, tzinfo=UTC).timestamp()
     ],
 )
 def test_every_way_to_write_noon(values):
-    seconds, numeric = parse(pa.array(values))
+    times = parse(pa.array(values))
 
-    assert (seconds.tolist(), numeric) == ([NOON], False)
+    assert (times.values.tolist(), times.is_numeric) == ([NOON], False)
 
 
 @pytest.mark.parametrize("type_", [pa.timestamp("s"), pa.timestamp("ms"), pa.timestamp("ns", "Asia/Tokyo")])
 def test_every_kind_of_timestamp(type_):
-    assert parse(pa.array([datetime(2016, 5, 25, 12, tzinfo=UTC)], type_))[0].tolist() == [NOON]
+    assert parse(pa.array([datetime(2016, 5, 25, 12, tzinfo=UTC)], type_)).values.tolist() == [NOON]
 
 
 def test_days_begin_at_midnight_utc():
-    assert parse(pa.array([date(2016, 5, 25)]))[0].tolist() == [NOON - 43_200]
-    assert parse(pa.array(["2016-05-25"]))[0].tolist() == [NOON - 43_200]
+    assert parse(pa.array([date(2016, 5, 25)])).values.tolist() == [NOON - 43_200]
+    assert parse(pa.array(["2016-05-25"])).values.tolist() == [NOON - 43_200]
     assert cut_seconds("2016-05-25") == NOON - 43_200
     assert day(NOON) == "2016-05-25"
 
@@ -66,7 +67,9 @@ def test_the_unit_of_a_time_is_guessed(moment):
     seconds = moment.replace(tzinfo=UTC, microsecond=0).timestamp()
 
     for name, per_second in (("seconds", 1), ("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9)):
-        assert unit_of(seconds * per_second) == (name, per_second)
+        units = Units()
+        units.add(np.array([seconds * per_second]), str)
+        assert units.one() == (name, per_second)
 
 
 def test_a_cut_that_is_no_day():

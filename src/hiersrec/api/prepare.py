@@ -33,13 +33,16 @@ def prepare(
     test: Table | None = None,
     session_id: str | None = None,
     item_id: str | None = None,
+    items_item_id: str | None = None,
     timestamp: str | None = None,
+    time_format: str | None = None,
     position: str | None = None,
     user_id: str | None = None,
     event_type: str | None = None,
     category_path: str | None = None,
     category_separator: str | None = None,
     category_columns: Names | None = None,
+    separator: str | None = None,
     gap: float | None = None,
     event_types: Names | None = None,
     drop_repeats: bool | None = None,
@@ -74,8 +77,9 @@ def prepare(
     command line, which are called as the parameters are: `--min-item-count` is min_item_count.
 
     Args:
-        events: One row per event: a CSV, TSV or Parquet file, a folder of parts, or a frame (pandas, polars, PyArrow,
-            DuckDB, Ibis, Spark). For a public dataset the folder of its files.
+        events: One row per event: a file of CSV, TSV, JSON lines (all also .gz or .zst) or Parquet, a folder of parts,
+            a pipe, or a frame (pandas, polars, PyArrow, DuckDB, Ibis, Spark). For a public dataset the folder of its
+            files.
         items: One row per item, with its categories and metadata.
         out: The folder to make. If left out, a temporary one that is removed with the returned object.
         name: Name of the dataset; by default the name of the folder.
@@ -83,13 +87,16 @@ def prepare(
         test: Events of the test sessions, if they are already split.
         session_id: Column of the events with the session. Without one, `gap` ends a session of a user.
         item_id: Column of the events and of the items with the item.
+        items_item_id: Column of the items with the item, where the two tables name it differently.
         timestamp: Column with the time: ISO-8601, or numbers of s, ms, us or ns since 1970.
+        time_format: How times are written otherwise, as for Python's strptime: "%d.%m.%Y %H:%M".
         position: Column with a number that orders the events of a session.
         user_id: Column with the user.
         event_type: Column with the type of the event: view, order, ...
         category_path: Column of the items with a whole path, coarse to fine.
         category_separator: Between the parts of such a path ("/").
         category_columns: Columns of the items, one per level, coarse to fine.
+        separator: Between the values of text files: ";", or "tab"; by default found from the header line.
         gap: Seconds without events that end a session, where there are no session ids (1800).
         event_types: Keep only events of these types.
         drop_repeats: Drop an event on the same item as the one before.
@@ -137,13 +144,16 @@ def prepare(
         "columns": {
             "session_id": session_id,
             "item_id": item_id,
+            "items_item_id": items_item_id,
             "timestamp": timestamp,
+            "time_format": time_format,
             "position": position,
             "user_id": user_id,
             "event_type": event_type,
             "category_path": category_path,
             "category_separator": category_separator,
             "category_columns": _names(category_columns),
+            "separator": "\t" if separator in ("tab", "\\t") else separator,
         },
         "sessions": {
             "gap_seconds": gap,

@@ -3,7 +3,10 @@
 Results go to standard output, the rest to standard error. A user's mistake is one line "Error: ..." and exit code 2.
 """
 
+import csv
+
 
 def split_list(text: str) -> tuple[str, ...]:
-    """The parts of "a, b,c" between the commas, trimmed; empty ones are left out."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """The parts of 'a, b,"c, d"' between the commas, trimmed; empty ones are left out. Quotes keep commas in a part."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(part.strip() for part in parts if part.strip())

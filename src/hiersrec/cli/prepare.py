@@ -22,7 +22,8 @@ def _list(text: str) -> Any:
 def command(  # more than ten parameters: they are the flags
     out: Annotated[Path, typer.Option(help="The dataset folder to make.")],
     events: Annotated[
-        Path | None, typer.Argument(help="Events: CSV, TSV or Parquet, a file or a folder of parts.", metavar="EVENTS")
+        Path | None,
+        typer.Argument(help="Events: CSV, TSV, JSON lines or Parquet; a file or folder of parts.", metavar="EVENTS"),
     ] = None,
     items: Annotated[Path | None, typer.Option(help="Items, with their categories; same file types.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset; the folder's name if left out.")] = None,
@@ -32,13 +33,20 @@ def command(  # more than ten parameters: they are the flags
     test: Annotated[Path | None, typer.Option(help="Events of the test sessions, if already split.")] = None,
     session_id: Column = None,
     item_id: Column = None,
+    items_item_id: Annotated[
+        str | None, typer.Option(help="Items' column with the item, if named differently.", metavar="COLUMN")
+    ] = None,
     timestamp: Column = None,
+    time_format: Annotated[str | None, typer.Option(help="How times are written: '%d.%m.%Y %H:%M'.")] = None,
     position: Column = None,
     user_id: Column = None,
     event_type: Column = None,
     category_path: Column = None,
     category_separator: Annotated[str | None, typer.Option(help="Between the parts of a path [default: /].")] = None,
     category_columns: Annotated[str | None, _list("Items' columns, one per level, coarse to fine.")] = None,
+    separator: Annotated[
+        str | None, typer.Option(help="Between the values of text files [default: found from the header].")
+    ] = None,
     gap: Annotated[
         float | None, typer.Option(help="Seconds without events that end a session [default: 1800].")
     ] = None,
@@ -114,13 +122,16 @@ def command(  # more than ten parameters: they are the flags
         test=test,
         session_id=session_id,
         item_id=item_id,
+        items_item_id=items_item_id,
         timestamp=timestamp,
+        time_format=time_format,
         position=position,
         user_id=user_id,
         event_type=event_type,
         category_path=category_path,
         category_separator=category_separator,
         category_columns=_names(category_columns),
+        separator=separator,
         gap=gap,
         event_types=_names(event_types),
         drop_repeats=drop_repeats,

@@ -91,7 +91,11 @@ def write_catalog(
     pq.write_table(built.table, folder / "categories.parquet")
     _write_features(folder, encoded)
     options = ("item_id", "category_path", "category_separator", "category_columns")
-    columns = json.dumps({name: getattr(settings.columns, name) for name in options}, ensure_ascii=False)
+    named = {name: getattr(settings.columns, name) for name in options}
+    named["item_id"] = settings.columns.items_item_id or settings.columns.item_id
+    if settings.columns.separator is not None:
+        named["separator"] = settings.columns.separator
+    columns = json.dumps(named, ensure_ascii=False)
     (folder / COLUMNS).write_text(columns + "\n", encoding="utf-8")
     absent = sum(row is None for row in rows)
     display = [name for name, kind in kind_of.items() if kind == DISPLAY]

@@ -8,15 +8,18 @@ from hiersrec.preparation.settings import Columns
 from hiersrec.types import Say
 
 ALIASES = {
-    "session_id": ("sessionid", "session"),
-    "item_id": ("itemid", "item"),
-    "timestamp": ("time", "timeframe", "datetime", "ts"),
+    "session_id": ("sessionid", "session", "session id", "user_session"),
+    "item_id": ("itemid", "item", "item id", "product_id", "movieid", "aid"),
+    "timestamp": ("time", "timeframe", "datetime", "ts", "event_time"),
     "position": ("pos",),
-    "user_id": ("userid", "user"),
+    "user_id": ("userid", "user", "visitorid"),
     "event_type": ("eventtype", "event"),
     "category_path": ("category",),
 }
-"""Other names of a field, compared in lower case and without RecBole's ":type" at the end."""
+"""Other names of a field, compared in lower case and without RecBole's ":type" at the end.
+
+They read the public files of REES46, RetailRocket, Yoochoose, OTTO (flattened), Diginetica, MovieLens and RecBole.
+"""
 
 
 def bare(name: str) -> str:
@@ -49,11 +52,37 @@ def find(field: str, option: str | None, columns: Sequence[str], file: Path, say
     return None
 
 
-def missing(field: str, columns: Sequence[str], file: Path) -> BadInput:
-    """The error for a field that no column holds."""
+def missing(field: str, columns: Sequence[str], file: Path, option: str | None = None) -> BadInput:
+    """The error for a field that no column holds; `option` is the flag that names it, if not called as the field."""
     return BadInput(
-        f"{file} has no column for {field}. {did_you_mean(field, columns)} Name the column with {_option(field)}."
+        f"{file} has no column for {field}. {did_you_mean(field, columns)} Name the column with "
+        f"{option or _option(field)}."
     )
+
+
+def find_item_id(options: Columns, columns: Sequence[str], file: Path, say: Say) -> str:
+    """The column of an items file with the item. Raises BadInput if there is none.
+
+    It may have the name that --item-id gives to that of the events, a usual name, or that of --items-item-id.
+    """
+    if options.items_item_id is not None and options.items_item_id not in columns:
+        raise BadInput(
+            f"{file} has no column '{options.items_item_id}', named by --items-item-id. "
+            f"{did_you_mean(options.items_item_id, columns)}"
+        )
+    for column in (options.items_item_id, options.item_id):
+        if column in columns:
+            return str(column)
+    column = find("item_id", None, columns, file, say)
+    if column is None:
+        raise missing("item_id", columns, file, "--items-item-id")
+    return column
+
+
+def tell_unused(columns: Sequence[str], used: Sequence[str], say: Say) -> None:
+    """Say which columns of the events have no use."""
+    if unused := [column for column in columns if column not in used]:
+        say(f"prepare: events column{'s' if len(unused) > 1 else ''} {', '.join(unused)}: not used")
 
 
 def find_events(

@@ -1,68 +1,157 @@
-"""CSV, TSV and Parquet files -> Arrow record batches in file order."""
+"""Files of every kind -> Arrow record batches in file order, in plain types, with every row accounted for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
+from hiersrec.frames import plain_type
+from hiersrec.preparation import json_lines, separated
 from hiersrec.preparation.engine import BATCH_ROWS
-from hiersrec.preparation.source import kind
+from hiersrec.preparation.source import JSON_LINES, SEPARATORS, kind
+from hiersrec.types import Say
+
+NO_COLUMNS: Mapping[str, str] = {}
 
 
 def is_text_file(path: Path) -> bool:
-    """Whether a file is CSV or TSV, where every value is text and types must be inferred."""
-    return kind(path) != ".parquet"
+    """Whether a file is separated text, where every value is text and types must be inferred."""
+    return kind(path) in SEPARATORS
 
 
-def schema(path: Path, separator: str | None = None) -> pa.Schema:
-    """Names and types of a file's columns; all are text in CSV. Raises BadInput if it is empty or damaged."""
-    try:
+def is_json(path: Path) -> bool:
+    """Whether a file has one JSON object a line."""
+    return kind(path) in JSON_LINES
+
+
+def schema(path: Path, separator: str | None = None, constants: Mapping[str, str] = NO_COLUMNS) -> pa.Schema:
+    """Names and types of a file's columns; all are text in CSV and JSON. Raises BadInput if it is empty or damaged.
+
+    constants: columns of one value that the file itself lacks, from the names of its folders.
+    """
+    with _readable(path):
         if is_text_file(path):
-            with _open_csv(path, (), separator) as reader:
-                columns = reader.schema
+            columns = _texts(separated.dialect(path, separator).columns)
+        elif is_json(path):
+            columns = _texts(json_lines.names(path))
         else:
-            columns = pq.read_schema(path)
-    except pa.ArrowInvalid as error:
-        raise _unreadable(path, error) from error
-    if repeated := sorted({name for name in columns.names if columns.names.count(name) > 1}):
-        raise BadInput(f"{path} has more than one column '{repeated[0]}'. Column names must be unique: rename one.")
+            columns = _plain_schema(pq.read_schema(path))
+            if repeated := sorted({name for name in columns.names if columns.names.count(name) > 1}):
+                raise BadInput(
+                    f"{path} has more than one column '{repeated[0]}'. Column names must be unique: rename one."
+                )
+    for name in constants:
+        if name not in columns.names:
+            columns = columns.append(pa.field(name, pa.string()))
     return columns
 
 
-def batches(path: Path, columns: Sequence[str], separator: str | None = None) -> Iterator[pa.RecordBatch]:
-    """Record batches of some columns of one file. Raises BadInput if the file is damaged.
+def batches(
+    path: Path, columns: Sequence[str], separator: str | None = None, constants: Mapping[str, str] = NO_COLUMNS
+) -> Iterator[pa.RecordBatch]:
+    """Record batches of some columns of one file. Raises BadInput if the file is damaged, or rows would be lost.
 
-    Values of CSV stay text, an empty one "". `separator` overrides the one that the name of a text file implies.
+    Values of CSV stay text, an empty one "". `separator` overrides the one that a text file is found to have, and
+    `constants` are as in `schema`.
     """
+    with _readable(path):
+        names = schema(path, separator).names
+        own = [name for name in columns if name in names]
+        for batch in _own_batches(path, own, separator):
+            arrays = {name: batch.column(number) for number, name in enumerate(own)}
+            missing = {name: pa.repeat(constants[name], len(batch)) for name in columns if name not in arrays}
+            yield pa.RecordBatch.from_pydict({name: {**arrays, **missing}[name] for name in columns})
+
+
+def table(path: Path, separator: str | None = None, constants: Mapping[str, str] = NO_COLUMNS) -> pa.Table:
+    """A whole file. Of JSON with the types of its values. Raises BadInput."""
+    if is_json(path):
+        with _readable(path):
+            whole = json_lines.table(path)
+        for name in constants:
+            if name not in whole.column_names:
+                whole = whole.append_column(name, pa.repeat(constants[name], len(whole)))
+        return whole
+    columns = schema(path, separator, constants)
+    return pa.Table.from_batches(list(batches(path, columns.names, separator, constants)), columns)
+
+
+def tell_separator(path: Path, separator: str | None, say: Say) -> None:
+    """Say how a text file is cut if its name does not."""
+    if is_text_file(path) and separator is None:
+        found = separated.dialect(path)
+        if not found.expected:
+            say(f"prepare: {path.name} is separated by {separated.NAMES[found.separator]}s")
+        if found.spaced:
+            say(f"prepare: in {path.name} a blank follows every separator; it is left out")
+
+
+def not_empty(files: list[Path], say: Say) -> list[Path]:
+    """The files that have rows: Spark writes empty parts. At least one, so that its error can be told."""
+    if len(files) == 1:
+        return files
+    full = [file for file in files if _has_rows(file)]
+    if full and (empty := len(files) - len(full)):
+        say(f"prepare: {empty:,} of {len(files):,} parts are empty")
+    return full or files[:1]
+
+
+def _has_rows(path: Path) -> bool:
+    with _readable(path):
+        if kind(path) == ".parquet":
+            return bool(pq.read_metadata(path).num_rows)
+        return separated.has_rows(path) if is_text_file(path) else bool(separated.head(path).strip())
+
+
+def _own_batches(path: Path, columns: list[str], separator: str | None) -> Iterator[pa.RecordBatch]:
+    if is_text_file(path):
+        yield from separated.batches(path, columns, separator)
+    elif is_json(path):
+        yield from json_lines.batches(path, columns)
+    else:
+        rows = 0
+        with pq.ParquetFile(path) as parquet:
+            for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
+                rows += len(batch)
+                # Parquet gives columns in the order of the file.
+                yield plain_batch(batch.select(columns))
+            if rows != parquet.metadata.num_rows:
+                raise BadInput(
+                    f"{path} says that it has {parquet.metadata.num_rows:,} rows, and {rows:,} could be read. Write "
+                    f"the file again."
+                )
+
+
+def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch with the types of `plain_type`."""
+    return batch.cast(_plain_schema(batch.schema))
+
+
+def _plain_schema(columns: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(field.name, plain_type(field.type)) for field in columns])
+
+
+def _texts(names: Any) -> pa.Schema:
+    return pa.schema([(name, pa.string()) for name in names])
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn the errors of damaged files into BadInput."""
     try:
-        if is_text_file(path):
-            with _open_csv(path, columns, separator) as reader:
-                yield from reader
-        else:
-            with pq.ParquetFile(path) as parquet:
-                yield from parquet.iter_batches(BATCH_ROWS, columns=list(columns))
-    except pa.ArrowInvalid as error:
-        raise _unreadable(path, error) from error
-
-
-def _open_csv(path: Path, columns: Sequence[str], separator: str | None = None) -> csv.CSVStreamingReader:
-    separator = separator or ("\t" if ".tsv" in path.name.lower() else ",")
-    dialect = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    with csv.open_csv(path, parse_options=dialect) as reader:
-        names = reader.schema.names
-    convert = csv.ConvertOptions(
-        include_columns=list(columns), column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-    )
-    return csv.open_csv(path, parse_options=dialect, convert_options=convert)
-
-
-def _unreadable(path: Path, error: pa.ArrowInvalid) -> BadInput:
-    if "Empty CSV" in str(error):
-        return BadInput(f"{path} is empty: it has no header line. Give a file with column names and rows.")
-    return BadInput(f"{path} can't be read: {error}. Repair the file, or write it again.")
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, OverflowError) as error:
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise BadInput(
+            f"{path} can't be read: {why}. It is damaged, or not of the kind that its name says ({kind(path)}). Repair "
+            f"the file, or write it again."
+        ) from error
 
 
 def location(path: Path, row: int) -> str:

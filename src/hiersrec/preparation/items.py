@@ -1,6 +1,6 @@
 """The items table, read into memory as Arrow and checked."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,15 @@ import pyarrow.compute as pc
 
 from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.preparation import columns, files, times, tree
+from hiersrec.preparation.events_writer import INTEGER
 from hiersrec.preparation.features import vector
-from hiersrec.preparation.reading import INTEGER
 from hiersrec.preparation.settings import PrepareSettings
-from hiersrec.preparation.source import parts
+from hiersrec.preparation.source import folder_columns, parts
 from hiersrec.types import Say
+
+
+LONGEST_NAME = 200
+"""Bytes of a column's name, which also names files."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,10 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
 
     texts: columns that are text even if a CSV file has only numbers in them.
     """
-    part_files = parts(path)
-    tables = [_read_part(file) for file in part_files]
+    part_files = files.not_empty(parts(path), say)
+    separator = settings.columns.separator
+    files.tell_separator(part_files[0], separator, say)
+    tables = [_read_part(file, separator, folder_columns(path, file)) for file in part_files]
     try:
         table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
     except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
@@ -48,14 +54,15 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
         for row in range(1, len(part) + 1)
     ]
     names = table.column_names
-    id_column = columns.find("item_id", settings.columns.item_id, names, part_files[0], say)
-    if id_column is None:
-        raise columns.missing("item_id", names, part_files[0])
+    id_column = columns.find_item_id(settings.columns, names, part_files[0], say)
     is_text = files.is_text_file(part_files[0])
     ids = _ids(table[id_column], id_column, locations, is_text)
     levels, is_path = columns.find_levels(settings.columns, names, part_files[0], say)
+    for name in levels:
+        _check_category(table[name], name, is_path, path)
     if is_path:
-        paths = tree.names_of_path(table[levels[0]], settings.columns.category_separator)
+        cut = settings.columns.category_separator
+        paths = tree.names_of_path(tree.without_leading_separators(table[levels[0]], cut, say), cut)
     elif levels:
         paths = tree.names_of_columns([table[name] for name in levels])
         if not settings.implicit.enabled:  # implicit categories replace this tree, so it need not be consistent
@@ -64,8 +71,13 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
         paths = [()] * len(ids)
     if absent := [name for name in settings.metadata.ignore if name not in names]:
         raise BadInput(f"{path} has no column '{absent[0]}', named by --ignore. {did_you_mean(absent[0], names)}")
+    if long := [name for name in names if len(name.encode()) > LONGEST_NAME]:
+        raise BadInput(
+            f"{path} has a column whose name is {len(long[0].encode())} bytes long: '{long[0][:40]}...'. It can't name a "
+            f"file; at most {LONGEST_NAME} bytes can. Rename the column."
+        )
     used = {id_column, *levels, *settings.metadata.ignore}
-    others = {name: _decoded(table[name]) for name in names if name not in used}
+    others = {name: table[name] for name in names if name not in used}
     if is_text:
         others = {name: _inferred(values, name in texts) for name, values in others.items()}
     for name, file in settings.metadata.vector_files.items():
@@ -78,21 +90,40 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
     return ItemsTable(ids, paths, pa.table(others), {"item_id": id_column, "categories": levels})
 
 
-def _read_part(part: Path) -> pa.Table:
-    schema = files.schema(part)
-    table = pa.Table.from_batches(list(files.batches(part, schema.names)), schema)
+def _read_part(part: Path, separator: str | None, constants: Mapping[str, str]) -> pa.Table:
+    table = files.table(part, separator, constants)
     if not len(table):
         raise BadInput(f"{part} has no rows. Give a file with items, or leave out --items.")
     return table
 
 
+def _check_category(values: pa.ChunkedArray, column: str, is_path: bool, path: Path) -> None:
+    """Raise BadInput unless a category column holds names, or lists of names that are paths."""
+    kind = values.type
+    if pa.types.is_list(kind) and not pa.types.is_nested(kind.value_type):
+        if is_path:
+            return
+        raise BadInput(
+            f"{path}: column '{column}' holds lists, and a level needs one name. If a list is a whole path from coarse "
+            f"to fine, give it with --category-path {column}; else --ignore it or choose another with "
+            f"--category-columns."
+        )
+    if pa.types.is_nested(kind):
+        raise BadInput(
+            f"{path}: column '{column}' has type {kind}, which is not a category. Categories are text or numbers, one "
+            f"column per level, or one path each: text such as Home/Beds, or a list of names."
+        )
+
+
 def _ids(values: pa.ChunkedArray, column: str, locations: list[str], is_text_file: bool) -> pa.ChunkedArray:
     """The ids as text or int64. Raises BadInput if one is empty or repeated."""
     file = locations[0].rsplit(", row", 1)[0]
+    if values.type == pa.uint64() and (pc.max(values).as_py() or 0) >= 2**63:
+        values = values.cast(pa.string())  # exact, as in events
     if pa.types.is_integer(values.type):
         ids = values.cast(pa.int64())
         empty = ids.is_null()
-    elif pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    elif pa.types.is_string(values.type):
         ids = values.cast(pa.string())
         empty = pc.fill_null(pc.equal(ids, ""), True)
     else:
@@ -112,11 +143,6 @@ def _ids(values: pa.ChunkedArray, column: str, locations: list[str], is_text_fil
                 f"Every item must have one row: drop or merge the duplicates."
             )
     return ids
-
-
-def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Plain values of a column that may be dictionary-encoded, as pandas writes its categoricals."""
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def _inferred(values: pa.ChunkedArray, is_text: bool) -> pa.ChunkedArray:

@@ -6,6 +6,7 @@ import ibis
 
 from hiersrec.errors import BadInput
 from hiersrec.preparation.engine import Engine
+from hiersrec.preparation.events_writer import FINE
 from hiersrec.preparation.reading import Events
 
 
@@ -24,7 +25,7 @@ def of_types(engine: Engine, events: Events, types: tuple[str, ...]) -> Any:
 
 def cut(table: Any, gap_seconds: float) -> Any:
     """Give each event a session_id "USER-n": a new session after a pause of its user longer than `gap_seconds`."""
-    window = {"group_by": ["from_test_file", "user_id"], "order_by": ["time", "row"]}
+    window = {"group_by": ["from_test_file", "user_id"], "order_by": [_time_column(table), "row"]}
     pause = table["time"] - table["time"].lag().over(ibis.window(**window))
     table = table.mutate(starts=ibis.ifelse(pause.isnull() | (pause > gap_seconds), 1, 0))
     until_now = ibis.cumulative_window(**window)
@@ -42,7 +43,7 @@ def number_sessions(engine: Engine, table: Any) -> tuple[Any, Any]:
     number = ibis.row_number().over(order_by=[distinct["from_test_file"], distinct["session_id"]])
     sessions = engine.keep("sessions", distinct.mutate(session=number.cast("int64")))
     joined = table.join(sessions, ["from_test_file", "session_id"])
-    fields = ("session", "position", "time", "row", "item_id", "user_id", "event_type", "key")
+    fields = ("session", "position", "time", FINE, "row", "item_id", "user_id", "event_type", "key")
     columns = [name for name in fields if name in joined.columns]
     return engine.keep("events_numbered", joined.select(columns)), sessions
 
@@ -52,4 +53,9 @@ def order_columns(table: Any) -> list[str]:
 
     Events keep them and get no number in their session: numbering needs all events in memory at once, sorting doesn't.
     """
-    return ["position" if "position" in table.columns else "time", "row"]
+    return ["position" if "position" in table.columns else _time_column(table), "row"]
+
+
+def _time_column(table: Any) -> str:
+    """The column that orders times exactly."""
+    return FINE if FINE in table.columns else "time"

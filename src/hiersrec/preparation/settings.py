@@ -25,9 +25,15 @@ class Columns:
 
     session_id: str | None = None
     item_id: str | None = None
-    """Column of the events, and of the items table."""
+    """Column of the events, and of the items table if it has it too."""
+    items_item_id: str | None = None
+    """Column of the items table with the item, where it has another name than in the events."""
     timestamp: str | None = None
     """Times are ISO-8601, or numbers of s, ms, us or ns since 1970."""
+    time_format: str | None = None
+    """How times are written otherwise, with the directives of Python's strptime."""
+    separator: str | None = None
+    """Separates the values of text files; None: found from the header."""
     position: str | None = None
     """Number that orders the events of a session."""
     user_id: str | None = None
@@ -44,6 +50,15 @@ class Columns:
             raise BadInput("Give --category-path or --category-columns, not both: they describe the same tree.")
         if not self.category_separator:
             raise BadInput("--category-separator must not be empty. Give the text between the parts, such as '/'.")
+        if self.separator is not None and (len(self.separator.encode()) != 1 or self.separator in '"\r\n'):
+            raise BadInput(
+                f"--separator must be one ASCII character, such as ';', or the word tab, got '{self.separator}'."
+            )
+        if self.time_format is not None and "%" not in self.time_format:
+            raise BadInput(
+                f"--time-format must be written as for Python's strptime, such as '%d.%m.%Y %H:%M', got "
+                f"'{self.time_format}'."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,8 @@ def as_files(tables: Mapping[str, Table], parent: Path | None = None) -> Iterato
 
 def _as_file(name: str, table: Table, scratch: Path) -> Path:
     if isinstance(table, str | Path):
-        return Path(table)
+        path = Path(table)
+        return _copy_of_pipe(name, path, scratch) if path.exists() and not (path.is_file() or path.is_dir()) else path
     path = scratch / f"{name}.parquet"
     if is_spark(table):
         return _write_spark(table, path)
@@ -51,6 +52,22 @@ def _called(table: object) -> str:
     """The type of a table in a message, and for a query of polars that was not run the way out."""
     name = type(table).__name__
     return f"a {name}: call its collect() first" if name == "LazyFrame" else f"a {name}"
+
+
+MAGIC = {b"PAR1": ".parquet", b"\x1f\x8b": ".csv.gz", b"\x28\xb5\x2f\xfd": ".csv.zst", b"{": ".jsonl"}
+"""First bytes -> kind of a file without a name; others are CSV."""
+
+
+def _copy_of_pipe(name: str, pipe: Path, scratch: Path) -> Path:
+    """What a pipe such as /dev/stdin gives, as a file of the kind that its first bytes show: files are read twice."""
+    with pipe.open("rb") as stream:
+        first = stream.read(4)
+        kind = next((kind for magic, kind in MAGIC.items() if first.startswith(magic)), ".csv")
+        path = scratch / f"{name}{kind}"
+        with path.open("wb") as copy:
+            copy.write(first)
+            shutil.copyfileobj(stream, copy)
+    return path
 
 
 def is_spark(table: object) -> bool:

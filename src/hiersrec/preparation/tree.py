@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hiersrec.errors import BadInput
-from hiersrec.types import Int32
+from hiersrec.types import Int32, Say
 
+USUAL_SEPARATORS = (">", "/", "|", ";", "\\", ".")
 Names = tuple[str | None, ...]
 """Names of the categories of an item, coarse to fine; None where missing."""
 
@@ -39,22 +41,54 @@ class Tree:
 
 
 def names_of_columns(columns: list[pa.ChunkedArray]) -> list[Names]:
-    """One column per level -> the names of each row; numbers become text, blanks None."""
-    levels = [
-        [None if value is None or str(value).strip() == "" else str(value) for value in column.to_pylist()]
-        for column in columns
-    ]
-    return list(zip(*levels, strict=True))
+    """One column per level -> the names of each row; numbers become text, blanks and NaN None."""
+    return list(zip(*([_name(value) for value in column.to_pylist()] for column in columns), strict=True))
 
 
 def names_of_path(column: pa.ChunkedArray, separator: str) -> list[Names]:
-    """A path column -> the names of each row, split at `separator`, trimmed, padded to the deepest path."""
+    """A path column -> the names of each row, trimmed, padded to the deepest path.
+
+    Text is split at `separator`; a list is a path already.
+    """
     split = [
-        [part.strip() for part in str(value).split(separator)] if value is not None else []
+        [_name(part) for part in (value if isinstance(value, list) else (_name(value) or "").split(separator))]
         for value in column.to_pylist()
     ]
     depth = max(map(len, split), default=0)
-    return [tuple((part or None) for part in [*parts, *[""] * (depth - len(parts))]) for parts in split]
+    return [(*parts, *[None] * (depth - len(parts))) for parts in split]
+
+
+def _name(value: object) -> str | None:
+    """A category as text without blanks around it; None where it is missing."""
+    if value is None or value != value:  # NaN
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes floats of integers where some are missing
+    return str(value).strip() or None
+
+
+def without_leading_separators(column: pa.ChunkedArray, separator: str, say: Say) -> pa.ChunkedArray:
+    """A path column as it is split: of paths that all begin with the separator, as /Home/Beds, it is removed.
+
+    Advises another separator where no path has this one, but most have one of the usual others.
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    filled = column.filter(pc.not_equal(pc.utf8_trim_whitespace(column), ""))
+    if not len(filled):
+        return column
+    if pc.all(pc.starts_with(filled, separator)).as_py():
+        say(f"prepare: all category paths begin with '{separator}', which is left out: level 1 is what comes after it")
+        return pc.utf8_slice_codeunits(column, len(separator))
+    if not pc.any(pc.match_substring(filled, separator)).as_py():
+        for other in USUAL_SEPARATORS:
+            if 2 * (pc.sum(pc.match_substring(filled, other)).as_py() or 0) > len(filled):
+                say(
+                    f"prepare: warning: no category path has the separator '{separator}', so there is one level; "
+                    f"'{filled[0].as_py()}' is cut with --category-separator '{other}'"
+                )
+                break
+    return column
 
 
 def refuse_contradictions(paths: list[Names], locations: list[str]) -> None:

@@ -9,6 +9,7 @@ leaves no NAME; whoever opens or writes NAME next restores the old folder. Befor
 to `.NAME.PID.part`, the name of unfinished folders, which are never restored.
 """
 
+import fcntl
 import glob
 import hashlib
 import json
@@ -53,15 +54,21 @@ def write_text(path: Path, text: str) -> None:
 def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder next to `out`; rename it to `out` on success, remove it on any failure.
 
-    Raises BadFolder if `out` exists and is not empty, unless `overwrite` is set and it is a folder of this kind.
+    Raises BadFolder if `out` exists and is not empty, unless `overwrite` is set and it is a folder of this kind; and if
+    another process is writing it.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _only_writer(out):
+        yield from _new_folder(out, kind, overwrite)
+
+
+def _new_folder(out: Path, kind: str, overwrite: bool) -> Iterator[Path]:
     put_back(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not overwrite:
             raise BadFolder(f"{out} exists already. Choose another --out, or replace it with --overwrite.")
         if not (out / SEALS[kind]).is_file():
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite does not touch it.")
-    out.parent.mkdir(parents=True, exist_ok=True)
     for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
         _remove(folder)
     temporary, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
@@ -74,6 +81,33 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
     finally:
         put_back(out)  # where the second rename failed
         _remove(old)
+
+
+@contextmanager
+def _only_writer(out: Path) -> Iterator[None]:
+    """Hold the lock file `.NAME.lock` next to `out`. Raises BadFolder if another process or thread holds it.
+
+    The system frees the lock of a process that ends, however it ends; the file that such a process leaves is reused.
+    """
+    path = out.parent / f".{out.name}.lock"
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BadFolder(f"Another process is writing {out}. Wait for it, or choose another --out.") from None
+        except OSError:  # a file system without locks
+            break
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                break
+        os.close(descriptor)  # its owner removed the file between the two calls
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before it is freed, so that nobody locks a file that is gone
+        os.close(descriptor)
 
 
 def put_back(out: Path) -> None:
