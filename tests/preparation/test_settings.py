@@ -1,6 +1,6 @@
 """Every setting changes the dataset; combinations without a meaning are refused in the words of the command line."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,8 +29,14 @@ def rows_for_columns():
         for index, row in enumerate(events())
     ]
     return [
-        {**row, "group": row["session_id"] // 2, "thing": row["item_id"] // 2, "place": -row["position"]}
-        for row in result
+        {
+            **row,
+            "group": row["session_id"] // 2,
+            "thing": row["item_id"] // 2,
+            "place": -row["position"],
+            "day": (10 + index % 19) * 100 + 1 + index % 12,
+        }
+        for index, row in enumerate(result)
     ]
 
 
@@ -38,6 +44,7 @@ LISTED = [
     {
         **row,
         "thing": row["item_id"],
+        "twin": 13 - row["item_id"],
         "group": row["item_id"] % 2,
         "path": "a/b" if row["item_id"] > 4 else "a|c",
         "image": [float(row["item_id"]), 1.0],
@@ -48,6 +55,8 @@ OTHERS_IGNORED = with_part(BASE, "metadata", ignore=("item_id", "category_1", "c
 COLUMN_CASES = {
     "session_id": ("group", BASE),
     "item_id": ("thing", OTHERS_IGNORED),
+    "items_item_id": ("twin", OTHERS_IGNORED),
+    "time_format": ("%d%m", replace(with_part(BASE, "split", method="fraction"), columns=Columns(timestamp="day"))),
     "timestamp": ("when", with_part(BASE, "split", method="fraction")),
     "position": ("place", BASE),
     "user_id": ("user", with_part(BASE, "split", key="user_id")),
@@ -94,7 +103,8 @@ PREPARED: dict[object, object] = {}
 def test_every_field_has_a_case():
     groups = {group.name: group.default_factory for group in fields(PrepareSettings)}
 
-    assert set(CASES) == {(group, field.name) for group, kind in groups.items() for field in fields(kind)}
+    elsewhere = {("columns", "separator")}  # of text files, in test_formats.py
+    assert set(CASES) | elsewhere == {(group, field.name) for group, kind in groups.items() for field in fields(kind)}
 
 
 @pytest.mark.slow
@@ -126,6 +136,11 @@ def test_every_setting_changes_something(tmp_path, case):
             "--category-path or --category-columns, not both",
         ),
         (lambda: Columns(category_separator=""), "--category-separator must not be empty"),
+        (
+            lambda: Columns(separator=";;"),
+            "--separator must be one ASCII character, such as ';', or the word tab, got ';;'",
+        ),
+        (lambda: Columns(time_format="DD.MM.YYYY"), "--time-format must be written as for Python's strptime"),
         (lambda: SessionRules(gap_seconds=0), "--gap must be more than 0 seconds, got 0"),
         (lambda: SessionRules(max_length=1), "--max-session-length must be at least 2, got 1"),
         (lambda: Filters(min_item_count=0), "--min-item-count must be at least 1, got 0"),

@@ -83,7 +83,8 @@ def table(path: Path, separator: str | None = None, constants: Mapping[str, str]
 def tell_separator(path: Path, separator: str | None, say: Say) -> None:
     """Say how a text file is cut if its name does not."""
     if is_text_file(path) and separator is None:
-        found = separated.dialect(path)
+        with _readable(path):
+            found = separated.dialect(path)
         if not found.expected:
             say(f"prepare: {path.name} is separated by {separated.NAMES[found.separator]}s")
         if found.spaced:

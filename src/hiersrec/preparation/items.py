@@ -16,7 +16,6 @@ from hiersrec.preparation.settings import PrepareSettings
 from hiersrec.preparation.source import folder_columns, parts
 from hiersrec.types import Say
 
-
 LONGEST_NAME = 200
 """Bytes of a column's name, which also names files."""
 
@@ -73,8 +72,8 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
         raise BadInput(f"{path} has no column '{absent[0]}', named by --ignore. {did_you_mean(absent[0], names)}")
     if long := [name for name in names if len(name.encode()) > LONGEST_NAME]:
         raise BadInput(
-            f"{path} has a column whose name is {len(long[0].encode())} bytes long: '{long[0][:40]}...'. It can't name a "
-            f"file; at most {LONGEST_NAME} bytes can. Rename the column."
+            f"{path} has a column whose name is {len(long[0].encode())} bytes long: '{long[0][:40]}...'. It can't name "
+            f"a file; at most {LONGEST_NAME} bytes can. Rename the column."
         )
     used = {id_column, *levels, *settings.metadata.ignore}
     others = {name: table[name] for name in names if name not in used}

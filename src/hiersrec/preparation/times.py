@@ -202,9 +202,9 @@ class Units:
     def one(self) -> tuple[str, float]:
         """Name of the unit of all numbers, and units per second. Raises BadInput if they differ, naming a row."""
         used = np.flatnonzero(self.counts)
-        rare, common = used[np.argmin(self.counts[used])], used[np.argmax(self.counts[used])]
+        rare, common = int(used[np.argmin(self.counts[used])]), int(used[np.argmax(self.counts[used])])
         if len(used) > 1:
-            rare = next(unit for unit in used if unit != common) if rare == common else rare
+            rare = next(int(unit) for unit in used if unit != common) if rare == common else rare
             _, name, _ = UNITS[rare]
             raise BadInput(
                 f"{self.first[rare]} has the size of {name} since 1970, but {self.counts[common]:,} of "
