@@ -381,3 +381,36 @@ def test_what_a_living_process_has_renamed_aside_is_its_own(tmp_path: Path) -> N
     with pytest.raises(BadFolder, match="There is no dataset folder"):
         open_seal(tmp_path / "out", "dataset")
     assert aside.exists()
+
+
+def test_two_writers_of_one_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    with new_folder(out, "dataset") as folder:
+        seal(folder, "dataset", {"name": "first"}, [])
+        with pytest.raises(BadFolder, match="Another process is writing"):
+            make(out, overwrite=True)
+        make(tmp_path / "other")
+
+    assert open_seal(out, "dataset")["name"] == "first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out"]
+
+
+def test_another_process_that_writes_the_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code = (
+        "import sys; from pathlib import Path; from hiersrec.store.folder import new_folder\n"
+        f"with new_folder(Path({str(out)!r}), 'dataset'): print('writing', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"writing\n"
+        with pytest.raises(BadFolder, match="Another process is writing"):
+            make(out)
+        other.kill()
+        other.wait()
+    assert (tmp_path / ".out.lock").exists()  # a killed process leaves it, without a lock
+
+    make(out)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
