@@ -15,6 +15,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYO
     os.environ[name] = "1"
 os.environ["OMP_WAIT_POLICY"] = "passive"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.pop("COLUMNS", None)  # of the terminal, which processes of pytest-xdist are given too
 sys.dont_write_bytecode = False
 
 # Nothing is timed: an example may take long where the processor has other work.

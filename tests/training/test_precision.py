@@ -17,14 +17,30 @@ def test_what_is_asked_for_is_taken(device) -> None:
     [(4.0, 1.0, torch.bfloat16), (1.0, 4.0, torch.float32), (1.0, 1.0, torch.float32), (1.4, 1.0, torch.float32)],
 )
 def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, float32, bf16, expected) -> None:
+    monkeypatch.setattr(precision, "_emulates_bf16", lambda: False)
     monkeypatch.setattr(precision, "_seconds", {torch.float32: float32, torch.bfloat16: bf16}.__getitem__)
 
     assert precision.choose("auto", CPU) == expected
 
 
-def test_the_measurement_is_a_time() -> None:
-    assert precision._seconds(torch.float32) > 0
-    assert precision._seconds(torch.bfloat16) > 0
+@pytest.mark.parametrize(
+    ("machine", "capability", "emulates"),
+    [("x86_64", "AVX2", True), ("x86_64", "AVX512", False), ("aarch64", "SVE256", False), ("arm64", "DEFAULT", False)],
+)
+def test_auto_times_nothing_where_bf16_is_surely_emulated(monkeypatch, machine, capability, emulates) -> None:
+    timed = []
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(precision, "_seconds", lambda dtype: timed.append(dtype) or 1.0)
+
+    assert precision.choose("auto", CPU) == torch.float32
+    assert bool(timed) is not emulates
+
+
+def test_the_measurement_is_a_time_and_taken_once() -> None:
+    first = precision._seconds(torch.float32)
+    assert first > 0
+    assert precision._seconds(torch.float32) == first
     assert precision.rate(torch.float32) > 1e6
 
 

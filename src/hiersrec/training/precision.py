@@ -1,5 +1,7 @@
 """bf16 where the processor gains from it: some multiply bf16 five times faster than float32, others are slow at it."""
 
+import platform
+from functools import cache
 from timeit import repeat
 from typing import Literal
 
@@ -17,6 +19,8 @@ def choose(precision: Literal["auto", "bf16", "float32"], device: torch.device) 
         return torch.bfloat16 if precision == "bf16" else torch.float32
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if _emulates_bf16():
+        return torch.float32
     return torch.bfloat16 if _seconds(torch.float32) > MIN_SPEEDUP * _seconds(torch.bfloat16) else torch.float32
 
 
@@ -25,7 +29,18 @@ def rate(dtype: torch.dtype) -> float:
     return 2 * ROWS * INNER * COLUMNS / _seconds(dtype)
 
 
+def _emulates_bf16() -> bool:
+    """Whether this processor surely has no instruction for it, so that a product would take seconds to time."""
+    return platform.machine() in ("x86_64", "AMD64") and "AVX512" not in torch.backends.cpu.get_cpu_capability()
+
+
 def _seconds(dtype: torch.dtype) -> float:
-    """Best of five products of a training step's shape, a few milliseconds each."""
+    """Best of five products of a training step's shape, a few milliseconds each; timed once a process."""
+    return _timed(dtype, torch.get_num_threads())
+
+
+@cache
+def _timed(dtype: torch.dtype, threads: int) -> float:
+    del threads  # only part of the cache's key: torch uses that many
     left, right = torch.ones(ROWS, INNER, dtype=dtype), torch.ones(INNER, COLUMNS, dtype=dtype)
     return min(repeat(lambda: left @ right, number=1, repeat=5))
