@@ -11,6 +11,7 @@ from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import EvaluationOptions, prefixes_of
 from hiersrec.preparation.settings import Filters, Implicit, PrepareSettings, SplitSettings
 from hiersrec.store.sessions import Prefixes
+from hiersrec.store.statistics import table
 from tests.preparation.tables import events, made, plain
 
 LEAVE_LAST = PrepareSettings(split=SplitSettings(method="leave_last", value=1))
@@ -75,6 +76,8 @@ def test_the_statistics_count_every_event_once(tmp_path):
     }
     assert {name: statistics[name] for name in expected} == expected
     assert "4 training, 3 validation and 3 test sessions" in repr(data)
+    shown = dict(table(data.document))
+    assert shown["targets"].endswith("validates; sessions that are too short to be divided (1) only train")
 
 
 @pytest.mark.parametrize(("split", "targets"), [("test", [1, -1, -2]), ("valid", [3, 3, 2])])

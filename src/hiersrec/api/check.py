@@ -184,8 +184,8 @@ def _rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         value = f"{_part(new['new'], new['items'])} of the items, {_part(new['events_on_new'], rows)} of all events"
         result.append((f"new in the last {new['days']:.3g} days", value))
     for name, meaning in (("long", "over 200 events"), ("fast", "20 events or more, under 1 s apart")):
-        bots = events["bots"][name]
-        result.append((f"{name} sessions", f"{bots['sessions']:,} with {bots['events']:,} events ({meaning})"))
+        if bots := events["bots"][name]:
+            result.append((f"{name} sessions", f"{bots['sessions']:,} with {bots['events']:,} events ({meaning})"))
     return result if items is None else result + _item_rows(items, events["items"])
 
 

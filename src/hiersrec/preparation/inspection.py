@@ -14,7 +14,7 @@ from hiersrec.preparation import sessions, spans, times
 from hiersrec.preparation.engine import Engine, int64
 from hiersrec.preparation.items import ItemsTable
 from hiersrec.preparation.reading import Events
-from hiersrec.types import Float64, Int64
+from hiersrec.types import Bool, Float64, Int64
 
 LONG = 200
 """A session of more events is implausibly long for a person."""
@@ -137,18 +137,21 @@ def _new_items(counts: SessionCounts, items: pa.Table, split: str | None) -> dic
 
 
 def _bots(counts: SessionCounts) -> dict[str, Any]:
-    """Sessions that no person has, by their length or their speed, and the events in them."""
-    is_long = counts.length > LONG
-    is_fast = np.zeros(len(is_long), bool)
+    """Sessions that no person has, by their length or their speed, and the events in them; None if there is no speed.
+
+    Days without a time of day say nothing about the speed: then most sessions seem to take no time.
+    """
+    facts: dict[str, Any] = {"long": _chosen(counts, counts.length > LONG), "fast": None}
     if counts.start is not None and counts.end is not None:
-        seconds = counts.end - counts.start
-        # Days without a time of day say nothing about the speed: then nearly all sessions take no time.
-        if np.count_nonzero(seconds[counts.length > 1]) * 2 > np.count_nonzero(counts.length > 1):
+        seconds, is_longer = counts.end - counts.start, counts.length > 1
+        if np.count_nonzero(seconds[is_longer]) * 2 > np.count_nonzero(is_longer):
             is_fast = (counts.length >= FAST_LENGTH) & (seconds < FAST_PAUSE * (counts.length - 1))
-    return {
-        name: {"sessions": int(chosen.sum()), "events": int(counts.length[chosen].sum())}
-        for name, chosen in (("long", is_long), ("fast", is_fast))
-    }
+            facts["fast"] = _chosen(counts, is_fast)
+    return facts
+
+
+def _chosen(counts: SessionCounts, chosen: Bool) -> dict[str, int]:
+    return {"sessions": int(chosen.sum()), "events": int(counts.length[chosen].sum())}
 
 
 def _advised_split(counts: SessionCounts) -> str | None:

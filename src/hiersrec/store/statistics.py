@@ -35,6 +35,10 @@ def table(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("test prefixes", f"{facts['test_prefixes']:,}"),
         ("unseen test items", f"{facts['unseen_test_items']:,} ({facts['unseen_test_events']:,} events)"),
     ]
+    if document["split"].get("targets") == "last":
+        short = document["split"]["too_short"]
+        rest = f"; sessions that are too short to be divided ({short:,}) only train" if short else ""
+        rows.append(("targets", f"the last item of each session: one tests, the one before validates{rest}"))
     if "held_out" in document["split"]:
         rows.append(("items held out", held_out(document["split"])))
     if types := facts.get("event_types"):
