@@ -202,3 +202,20 @@ def test_what_prepare_refuses_is_refused() -> None:
 
     with pytest.raises(BadInput, match=r"row 5.*item_id"):
         check(rows)
+
+
+def test_the_options_of_the_reader_go_into_the_command(tmp_path) -> None:
+    (tmp_path / "events.csv").write_text(
+        "session_id\titem_id\twhen\n" + "".join(f"{n}\ti{n % 3}\t{1 + n // 20:02}.09.2019\n" for n in [*range(99)] * 2)
+    )
+    (tmp_path / "items.csv").write_text("sku\tcategory\n" + "".join(f"i{n}\ta/b\n" for n in range(3)))
+    options = {"items_item_id": "sku", "timestamp": "when", "time_format": "%d.%m.%Y", "separator": "tab"}
+
+    document = hr.check(tmp_path / "events.csv", tmp_path / "items.csv", progress=False, **options).to_dict()
+
+    assert document["events"]["time"]["last"] == "2019-09-05 00:00:00 UTC"
+    assert document["items"]["levels"] == [{"categories": 1, "items": 1.0, "events": 1.0}] * 2
+    words = shlex.split(document["prepare"])
+    assert words[5:-4] == [
+        *("--items-item-id", "sku", "--timestamp", "when", "--time-format", "%d.%m.%Y", "--separator", "tab"),
+    ]

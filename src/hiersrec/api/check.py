@@ -36,13 +36,16 @@ def check(
     *,
     session_id: str | None = None,
     item_id: str | None = None,
+    items_item_id: str | None = None,
     timestamp: str | None = None,
+    time_format: str | None = None,
     position: str | None = None,
     user_id: str | None = None,
     event_type: str | None = None,
     category_path: str | None = None,
     category_separator: str | None = None,
     category_columns: str | Sequence[str] | None = None,
+    separator: str | None = None,
     gap: float | None = None,
     progress: bool = True,
 ) -> Check:
@@ -53,13 +56,16 @@ def check(
         items: The items.
         session_id: Column of the events with the session; so on for the other columns, as for `prepare`.
         item_id: Column with the item, of both tables.
+        items_item_id: Column of the items with the item, where it has another name there.
         timestamp: Column with the time.
+        time_format: How times are written otherwise, as for Python's strptime.
         position: Column with the place in the session.
         user_id: Column with the user.
         event_type: Column with the type of the event.
         category_path: Column of the items with the whole category path.
         category_separator: Between the parts of a path ("/").
         category_columns: Columns of the items, one per level, coarse to fine.
+        separator: Between the values of text files: ";", or "tab"; by default found from the header line.
         gap: Seconds without events that end a session, where there are no session ids (1800).
         progress: Tell what is read on standard error.
 
@@ -73,24 +79,29 @@ def check(
         from hiersrec.preparation.items import read_items
         from hiersrec.preparation.reading import read_events
         from hiersrec.preparation.settings import Columns, PrepareSettings, SessionRules
-        from hiersrec.preparation.source import Source, parts
+        from hiersrec.preparation.source import Source, folder_columns, parts
         from hiersrec.preparation.tables import as_files
 
     levels = (category_columns,) if isinstance(category_columns, str) else category_columns
     options: dict[str, Any] = {
         "session_id": session_id,
         "item_id": item_id,
+        "items_item_id": items_item_id,
         "timestamp": timestamp,
+        "time_format": time_format,
         "position": position,
         "user_id": user_id,
         "event_type": event_type,
         "category_path": category_path,
         "category_separator": category_separator,
         "category_columns": None if levels is None else tuple(levels),
+        "separator": separator,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    cut = {"separator": "\t"} if separator in ("tab", "\\t") else {}
     settings = PrepareSettings(
-        columns=replace(Columns(), **given), sessions=SessionRules() if gap is None else SessionRules(gap_seconds=gap)
+        columns=replace(Columns(), **{**given, **cut}),
+        sessions=SessionRules() if gap is None else SessionRules(gap_seconds=gap),
     )
     tables = {name: table for name, table in (("events", events), ("items", items)) if table is not None}
     with (
@@ -103,7 +114,8 @@ def check(
         read = read_events(engine, source, settings, reporter.say)
         table = None if source.items is None else read_items(source.items, settings, reporter.say)
         facts = inspection.inspect(engine, read, table, settings.sessions.gap_seconds)
-        names = files.schema(parts(source.events)[0]).names
+        first = files.not_empty(parts(source.events), reporter.say)[0]
+        names = files.schema(first, settings.columns.separator, folder_columns(source.events, first)).names
     unused = [name for name in names if name not in read.columns.values()]
     facts["events"] = {"files": _shown(events), **facts["events"], "unused_columns": unused}
     if facts["items"] is not None:
