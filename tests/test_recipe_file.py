@@ -109,6 +109,10 @@ MISTAKES = [
     # wrong types and values out of range
     (f'{ITEM}[training]\nepochs = "3"\n', "[training] epochs: Input should be a valid integer, got '3'."),
     (f"{ITEM}[training]\nepochs = 2.5\n", "[training] epochs: Input should be a valid integer"),
+    (
+        f"{ITEM}[training]\nseed = {2**63}\n",
+        "[training] seed: Input should be less than or equal to 9223372036854775807",
+    ),
     (f"{ITEM}[training]\nseed = true\n", "[training] seed: Input should be a valid integer, got True."),
     (f"{ITEM}[training]\nepochs = 2020-01-01\n", "[training] epochs: Input should be a valid integer"),
     (f"{ITEM}[training]\nepochs = 0\n", "[training] epochs: Input should be greater than or equal to 1, got 0."),

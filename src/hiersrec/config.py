@@ -60,7 +60,7 @@ class Training:
     """Weight of the teachers' predictions in the target; ignored without teachers."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Dtype of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
     """Seed of initial weights, order of examples and dropout."""
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from hiersrec.cli import printing
+from hiersrec.cli import printing, split_list
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +45,23 @@ def test_commands_fit_into_the_terminal_without_breaking_a_word(shop, run, hiers
             assert [line for line in lines if line != line.rstrip()] == []
             assert [line for line in lines if len(line) > width and len(line.split()) > 1] == []
             assert words <= {word for line in lines for word in line.split()}
+
+
+def test_output_that_is_not_unicode(monkeypatch) -> None:
+    for encoding, text, escaped in (("ascii", "## ? 1 > 2", "\\u00fc"), ("utf-8", "██ ü 1 → 2", "ü")):
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True) for _ in range(2)]
+        for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+            monkeypatch.setattr(f"sys.{name}", stream)
+        printing.allow_any_encoding()
+
+        printing.show("██ ü 1 → 2")
+        printing.show_json("ü")
+
+        monkeypatch.undo()
+        assert streams[0].buffer.getvalue().decode(encoding) == f'{text}\n"{escaped}"\n'
+
+
+def test_lists_may_quote_what_separates_them() -> None:
+    assert split_list(' a, b,,"c, d" ') == ("a", "b", "c, d")
+    assert split_list('"a/b"/c', "/") == ("a/b", "c")
+    assert split_list("") == ()

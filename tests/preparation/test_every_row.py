@@ -113,7 +113,10 @@ def test_nanoseconds_order_events(kind):
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ({7: "1577836860000"}, "row 8 (line 9): 1577836860000 has the size of milliseconds since 1970, but 29 of 30"),
+        (
+            {7: "1577836860000"},
+            "row 8 (line 9): 1577836860000 has the size of milliseconds since 1970, but 29 of 30 times have",
+        ),
         ({7: "1e400"}, "row 8 (line 9): '1e400' in column 'timestamp' is not a time"),
         ({7: "9" * 40}, f"row 8 (line 9): '{'9' * 40}' in column 'timestamp' is not a time"),
         (dict.fromkeys(range(30), "20200101"), "--time-format %Y%m%d."),

@@ -6,7 +6,7 @@ Results go to standard output, the rest to standard error. A user's mistake is o
 import csv
 
 
-def split_list(text: str) -> tuple[str, ...]:
+def split_list(text: str, separator: str = ",") -> tuple[str, ...]:
     """The parts of 'a, b,"c, d"' between the commas, trimmed; empty ones are left out. Quotes keep commas in a part."""
-    parts = next(csv.reader([text], skipinitialspace=True), [])
+    parts = next(csv.reader([text], delimiter=separator, skipinitialspace=True), [])
     return tuple(part.strip() for part in parts if part.strip())

@@ -67,6 +67,7 @@ app.command("demo")(demo.command)
 
 def main() -> None:
     """Run the command line; exits with 0, 2 for a user's mistake, or 130 for Ctrl-C."""
+    printing.allow_any_encoding()
     try:
         _run()
     except SystemExit as end:

@@ -1,5 +1,7 @@
 """Results go to standard output, everything else to standard error, so that a pipe gets only results."""
 
+import codecs
+import io
 import json
 import os
 import shlex
@@ -17,6 +19,10 @@ WIDTH = 80
 """Columns where the stream is not a terminal, which has no width of its own, and COLUMNS is not set.
 
 A file or a pipe then gets the same on every machine, and as wide as it would stand in most terminals."""
+
+
+SIMILAR = {"█": "#", "─": "-", "━": "-", "\u2013": "-", "…": ".", "·": ".", "→": ">", "≤": "<", "≥": ">", "\u00d7": "x"}
+"""Characters of tables and bars in ASCII."""
 
 
 def console(stream: TextIO) -> Console:
@@ -42,8 +48,23 @@ def result(document: Any, as_json: bool, *parts: RenderableType | Table) -> None
 
 
 def show_json(document: Any) -> None:
-    """Print a result as one JSON document; numbers that JSON lacks are a bug of ours."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Print a result as one JSON document, escaped where the output is not Unicode; NaN would be a bug of ours."""
+    is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=not is_unicode, allow_nan=False) + "\n")
+
+
+def allow_any_encoding() -> None:
+    """Let streams that can't show a character show a similar one, or a question mark, in place of an error."""
+    codecs.register_error("similar", lambda error: (_similar(error), error.end))  # type: ignore[attr-defined]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="similar")
+
+
+def _similar(error: UnicodeError) -> str:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(SIMILAR.get(character, "?") for character in error.object[error.start : error.end])
 
 
 def say(text: str) -> None:

@@ -34,7 +34,10 @@ def command(  # more than ten parameters: they are the flags
     deny: Annotated[str | None, typer.Option(help="Never list these items.", metavar="ID,...")] = None,
     category: Annotated[
         list[str] | None,
-        typer.Option(help="List only items of this category; repeat for more.", metavar="NAME/NAME/..."),
+        typer.Option(
+            help="List only items of this category; repeat for more. Quote a name with a slash.",
+            metavar="NAME/NAME/...",
+        ),
     ] = None,
     per_category: Annotated[int | None, typer.Option(help="Most items of one category of the finest level.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a list with one answer for each session.")] = False,
@@ -52,7 +55,7 @@ def command(  # more than ten parameters: they are the flags
         candidates=chosen,
         allow=None if allow is None else split_list(allow),
         deny=None if deny is None else split_list(deny),
-        categories=[path.split("/") for path in category] if category else None,
+        categories=[split_list(path, "/") for path in category] if category else None,
         per_category=per_category,
     )
     printing.result(answers.to_dicts(), json, *answers.parts())

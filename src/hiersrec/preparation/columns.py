@@ -63,7 +63,7 @@ def missing(field: str, columns: Sequence[str], file: Path, option: str | None =
 def find_item_id(options: Columns, columns: Sequence[str], file: Path, say: Say) -> str:
     """The column of an items file with the item. Raises BadInput if there is none.
 
-    It may have the name that --item-id gives to that of the events, a usual name, or that of --items-item-id.
+    It is called as --items-item-id says, or as --item-id does for the events too, or has a usual name.
     """
     if options.items_item_id is not None and options.items_item_id not in columns:
         raise BadInput(

@@ -2,7 +2,7 @@
 
 A parser takes a quote that is never closed for a value that goes on to the end of the file, and says nothing. So the
 bytes that it reads are also looked at here: every quote that opens a value must be closed, and a separator or the end
-of the row must follow. The number of rows must be that of the parser.
+of the row must follow. The parser must have read as many rows.
 """
 
 from pathlib import Path

@@ -104,7 +104,7 @@ def batches(path: Path, columns: Sequence[str], separator: str | None = None) ->
         raise BadInput(_why(path, error)) from error
     if counted != parsed:
         raise BadInput(
-            f"{path} has {counted:,} rows, of which {parsed:,} could be read: quotes or line ends are unusual. Write "
+            f"{path} has {counted:,} rows, but {parsed:,} could be read: quotes or line ends are unusual. Write "
             f"the file again, or as Parquet."
         )
 

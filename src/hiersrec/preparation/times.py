@@ -116,7 +116,7 @@ def _texts(values: pa.Array) -> Times:
 
 
 def whole_numbers(values: pa.Array) -> tuple[Int64] | None:
-    """The numbers of a text column, exact, if all are whole and fit into int64; else None."""
+    """A text column as exact integers, if all are whole and fit into int64; else None."""
     try:
         numbers: Int64 = pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
@@ -171,7 +171,7 @@ def iso_seconds(text: str) -> float:
 
 @dataclass
 class Units:
-    """The units of the numbers of a column, counted over all batches: there must be one."""
+    """The units of a column's numeric times, counted over all batches: there must be one."""
 
     counts: Int64 = field(default_factory=lambda: np.zeros(len(UNITS), np.int64))
     first: dict[int, str] = field(default_factory=dict)
@@ -208,8 +208,8 @@ class Units:
             _, name, _ = UNITS[rare]
             raise BadInput(
                 f"{self.first[rare]} has the size of {name} since 1970, but {self.counts[common]:,} of "
-                f"{self.counts.sum():,} times that of {UNITS[common][1]}. All times must have one unit: repair or drop "
-                f"the row."
+                f"{self.counts.sum():,} times have the size of {UNITS[common][1]}. All times must have one unit: "
+                f"repair or drop the row."
             )
         if self.are_days:
             example = self.first[common].rsplit(": ", 1)[1]
