@@ -152,3 +152,11 @@ def closed() -> object:
 def test_a_frame_that_cannot_be_read_is_one_error(frame, message) -> None:
     with pytest.raises(BadInput, match=message):
         read_frame(frame).read_all()
+
+
+def test_a_batch_without_rows_is_not_the_end() -> None:
+    batch = pa.RecordBatch.from_pydict({"item": [1, 2]})
+
+    rows = read_frame(pa.RecordBatchReader.from_batches(batch.schema, [batch, batch.slice(0, 0), batch]))
+
+    assert rows.read_all()["item"].to_pylist() == [1, 2, 1, 2]

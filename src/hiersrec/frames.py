@@ -51,8 +51,8 @@ def read_frame(frame: Frame) -> "pa.RecordBatchReader":
     schema = pa.schema([pa.field(field.name, plain_type(field.type)) for field in kept])
 
     def batches() -> "Iterable[pa.RecordBatch]":
-        while batch := _next(reader, kind):
-            arrays = [_plain_array(batch.column(number)) for number in columns]
+        while (batch := _next(reader, kind)) is not None:  # one without rows is not the end
+            arrays = [plain_array(batch.column(number)) for number in columns]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
@@ -76,7 +76,7 @@ def is_column(value: object) -> bool:
     return hasattr(value, "to_list") and hasattr(value, "to_frame")
 
 
-def _plain_array(array: "pa.Array") -> "pa.Array":
+def plain_array(array: "pa.Array") -> "pa.Array":
     """An array in its plain type; dictionaries of views, also inside lists, are what Arrow's own cast lacks."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -86,24 +86,22 @@ def _plain_array(array: "pa.Array") -> "pa.Array":
     if kind == plain:
         return array
     if pa.types.is_dictionary(kind):
-        return _plain_array(array.dictionary).take(array.indices)
+        return plain_array(array.dictionary).take(array.indices)
     if pa.types.is_list(plain):
         lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
         offsets = pa.array([0, *accumulate(lengths.tolist())], pa.int32())
-        return pa.ListArray.from_arrays(offsets, _plain_array(array.flatten()), type=plain, mask=array.is_null())
+        return pa.ListArray.from_arrays(offsets, plain_array(array.flatten()), type=plain, mask=array.is_null())
     return array.cast(plain)
 
 
 def plain_type(kind: "pa.DataType") -> "pa.DataType":
-    """The type that the values of a column have in files: text for views, bytes and dictionaries of text."""
+    """The type that the values of a column have in files: text for views, large text and dictionaries of text."""
     import pyarrow as pa
 
     types = pa.types
     if types.is_dictionary(kind):
         return plain_type(kind.value_type)
     if types.is_string_view(kind) or types.is_large_string(kind):
-        return pa.string()
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind):
         return pa.string()
     if types.is_fixed_size_list(kind):
         return pa.list_(plain_type(kind.value_type), kind.list_size)

@@ -267,3 +267,39 @@ def test_what_is_not_used_is_told(capsys):
     hiersrec.prepare(pa.Table.from_pylist([{**row, "price": 5} for row in EVENTS]), split="fraction:0.25")
 
     assert "events column price: not used" in capsys.readouterr().err
+
+
+LISTS = {
+    "views": lambda values: pa.array(values.to_pylist(), pa.list_view(pa.string())),
+    "large": lambda values: values.cast(pa.large_list(pa.large_string())),
+    "of views": lambda values: values.cast(pa.list_(pa.string_view())),
+    "of dictionaries": lambda values: pa.ListArray.from_arrays(values.offsets, values.values.dictionary_encode()),
+}
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+@pytest.mark.parametrize("kind", LISTS)
+def test_every_arrow_type_of_lists(tmp_path, kind, as_file):
+    tags = pa.array([["red", "large"] if item % 2 else ["red"] for item in range(12)])
+    results = []
+    for name, column in (("plain", tags), ("other", LISTS[kind](tags))):
+        table = pa.table({"item_id": [row["item_id"] for row in ITEMS], "tags": column})
+        path = tmp_path / f"{name}.parquet"
+        if as_file:
+            pq.write_table(table, path)
+        given = path if as_file else table
+        results.append(prepared(tmp_path / name, pa.Table.from_pylist(EVENTS), given, ignore=()))
+
+    assert results[0] == results[1]
+    assert b"large" in results[0]["catalog/features/tags.json"]
+
+
+def test_bytes_that_are_no_text_stay_what_they_are(tmp_path):
+    table = pa.table(
+        {"item_id": [row["item_id"] for row in ITEMS], "image": [b"\xff\xd8"] * 12, "colour": [b"red"] * 12}
+    )
+    pq.write_table(table, tmp_path / "items.parquet")
+
+    data = hiersrec.prepare(pa.Table.from_pylist(EVENTS), tmp_path / "items.parquet", split="fraction:0.25")
+
+    assert [feature.name for feature in data.catalog.features] == ["colour"]

@@ -19,6 +19,8 @@ NOT_A_NUMBER = pa.array(["NaN", "nan"])
 """How pandas and numpy write a missing number as text."""
 FINE = "time_ns"
 """Column of times in whole nanoseconds."""
+LARGEST_FINE = 9.2e9
+"""Seconds since 1970 that fit into it."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,12 @@ class EventsWriter:
             raise BadInput(
                 f"{part.location(done + row)}: {parsed.values[row]} can't be kept exact among times with fractions. "
                 f"Write all times as whole numbers, or all with fractions."
+            )
+        if FINE in self.time_types and parsed.nanoseconds is None and np.abs(parsed.values).max() > LARGEST_FINE:
+            row = int(np.abs(parsed.values).argmax())
+            raise BadInput(
+                f"{part.location(done + row)}: the time {times.day(parsed.values[row])} can't be exact among times "
+                f"in nanoseconds, which reach from 1677 to 2262. Repair or drop the row, or write microseconds."
             )
         result = {"time": pa.array(parsed.values.astype(self.time_types["time"].to_pandas_dtype()))}
         if FINE in self.time_types:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
-from hiersrec.frames import plain_type
+from hiersrec.frames import plain_array, plain_type
 from hiersrec.preparation import json_lines, separated
 from hiersrec.preparation.engine import BATCH_ROWS
 from hiersrec.preparation.source import JSON_LINES, SEPARATORS, kind
@@ -77,7 +77,13 @@ def table(path: Path, separator: str | None = None, constants: Mapping[str, str]
                 whole = whole.append_column(name, pa.repeat(constants[name], len(whole)))
         return whole
     columns = schema(path, separator, constants)
-    return pa.Table.from_batches(list(batches(path, columns.names, separator, constants)), columns)
+    if is_text_file(path):
+        return pa.Table.from_batches(list(batches(path, columns.names, separator, constants)), columns)
+    with _readable(path):
+        own = pq.read_schema(path)
+        whole = pa.Table.from_batches(list(_own_batches(path, own.names, None, plain=False)), own)
+        arrays = {name: _plain_column(whole[name]) for name in own.names}
+    return pa.table({**{name: pa.repeat(value, len(whole)) for name, value in constants.items()}, **arrays})
 
 
 def tell_separator(path: Path, separator: str | None, say: Say) -> None:
@@ -108,7 +114,9 @@ def _has_rows(path: Path) -> bool:
         return separated.has_rows(path) if is_text_file(path) else bool(separated.head(path).strip())
 
 
-def _own_batches(path: Path, columns: list[str], separator: str | None) -> Iterator[pa.RecordBatch]:
+def _own_batches(
+    path: Path, columns: list[str], separator: str | None, *, plain: bool = True
+) -> Iterator[pa.RecordBatch]:
     if is_text_file(path):
         yield from separated.batches(path, columns, separator)
     elif is_json(path):
@@ -118,8 +126,8 @@ def _own_batches(path: Path, columns: list[str], separator: str | None) -> Itera
         with pq.ParquetFile(path) as parquet:
             for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
                 rows += len(batch)
-                # Parquet gives columns in the order of the file.
-                yield plain_batch(batch.select(columns))
+                batch = batch.select(columns)  # Parquet gives columns in the order of the file
+                yield _plain_batch(batch) if plain else batch
             if rows != parquet.metadata.num_rows:
                 raise BadInput(
                     f"{path} says that it has {parquet.metadata.num_rows:,} rows, and {rows:,} could be read. Write "
@@ -127,13 +135,30 @@ def _own_batches(path: Path, columns: list[str], separator: str | None) -> Itera
                 )
 
 
-def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch with the types of `plain_type`."""
-    return batch.cast(_plain_schema(batch.schema))
-
-
 def _plain_schema(columns: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(field.name, plain_type(field.type)) for field in columns])
+    return pa.schema([pa.field(field.name, _plain(field.type)) for field in columns])
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type that values are read as: also bytes are text, as some programs write it."""
+    kind = plain_type(kind)
+    is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)
+    return pa.string() if is_bytes else kind
+
+
+def _plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    arrays = [plain_array(array).cast(_plain(array.type)) for array in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=_plain_schema(batch.schema))
+
+
+def _plain_column(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column in the type of `_plain`; bytes that are not text, such as pictures, stay bytes."""
+    try:
+        return pa.chunked_array(
+            [plain_array(chunk).cast(_plain(chunk.type)) for chunk in values.chunks], _plain(values.type)
+        )
+    except pa.ArrowInvalid:
+        return values
 
 
 def _texts(names: Any) -> pa.Schema:
