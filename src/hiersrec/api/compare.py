@@ -1,13 +1,16 @@
 """`compare(runs)`: evaluated runs -> means, differences and tests, session by session."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hiersrec import arguments
+from hiersrec.api.folders import run_folder_of
 from hiersrec.api.reporting import reporting
 from hiersrec.api.result import Result, transposed
 from hiersrec.api.run import Run
-from hiersrec.errors import named_extras
+from hiersrec.arguments import FLAG, WHOLE
+from hiersrec.errors import BadInput, named_extras, repr_of
 from hiersrec.writing import figures, tables
 from hiersrec.writing.tables import Table
 
@@ -38,14 +41,15 @@ class Comparison(Result):
         """Write compare.md, .tex, .json, .png and .svg into a folder. Raises MissingExtra without Matplotlib."""
         from hiersrec.comparison import render
 
-        picture = figures.save(render.picture(self.document), Path(out), "compare")
-        return tables.write(render.table(self.document), self.document, Path(out), "compare") + picture
+        folder = arguments.path(out=out)
+        picture = figures.save(render.picture(self.document), folder, "compare")
+        return tables.write(render.table(self.document), self.document, folder, "compare") + picture
 
 
 def compare(
     runs: Sequence[Run | str | Path],
     *,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     bootstrap: int = 10_000,
     seed: int = 0,
     progress: bool = True,
@@ -70,7 +74,12 @@ def compare(
         from hiersrec.comparison.compare import compare as compare_folders
         from hiersrec.training.progress import progress_stage
 
-    options = ComparisonOptions(metrics=tuple(metrics or ComparisonOptions().metrics), bootstrap=bootstrap, seed=seed)
-    folders = [run.folder if isinstance(run, Run) else Path(run) for run in runs]
+    if isinstance(runs, str) or not isinstance(runs, Iterable):
+        raise BadInput(f"runs must be a list of runs or of their folders, got {repr_of(runs)}.")
+    folders = [run_folder_of(run, "each of the runs") for run in runs]
+    names = ComparisonOptions().metrics if metrics is None else arguments.texts(metrics=metrics)
+    WHOLE.check(bootstrap=bootstrap, seed=seed)
+    FLAG.check(progress=progress)
+    options = ComparisonOptions(metrics=names, bootstrap=bootstrap, seed=seed)
     with reporting(progress) as reporter, progress_stage(reporter, "resample") as report:
         return Comparison(compare_folders(folders, options, report))

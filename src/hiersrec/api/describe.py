@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hiersrec.api.folders import dataset_of
 from hiersrec.api.recipes import Overrides
 from hiersrec.api.recipes import recipe as recipe_of
 from hiersrec.api.result import Result
@@ -55,7 +56,7 @@ def describe(
         from hiersrec.training.advice import advice
         from hiersrec.training.memory_estimate import estimate_memory
 
-    opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    opened = dataset_of(dataset)
     chosen = recipe_of(recipe, overrides, dataset=opened.name)
     if not isinstance(chosen, ModelRecipe):
         raise BadRecipe(

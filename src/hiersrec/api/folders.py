@@ -1,14 +1,79 @@
 """Folders that functions of the API take and make: those of objects, and temporary ones."""
 
+import errno
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hiersrec import arguments
-from hiersrec.errors import BadInput, repr_of
+from hiersrec.errors import BadFolder, BadInput, repr_of
 from hiersrec.store.dataset import Dataset
 
 if TYPE_CHECKING:
     from hiersrec.api.run import Run
+
+HELD = "_temporary"
+"""The attribute by which an object keeps its temporary folder."""
+
+
+class TemporaryFolder:
+    """A folder that is removed with the last object, or copy of an object, that holds this one."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="hiersrec-"))
+        self.remove = weakref.finalize(self, _remove, self.path, os.getpid())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "TemporaryFolder":
+        return self
+
+    def __reduce__(self) -> tuple[type[Path], tuple[str]]:
+        """What another process gets holds nothing: the folder is there as long as this process needs it."""
+        return Path, (str(self.path),)
+
+
+def _remove(path: Path, process: int) -> None:
+    if os.getpid() == process:  # a forked process must not take the folder away from its parent
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class Target:
+    """Where a function writes: the folder that its caller names, or one in a temporary folder."""
+
+    def __init__(self, out: str | Path | None, name: str) -> None:
+        self.temporary = TemporaryFolder() if out is None else None
+        self.path = arguments.path(out=out) if self.temporary is None else self.temporary.path / name
+
+    def held_by(self, owner: object) -> None:
+        """Keep a temporary folder as long as `owner` lives."""
+        vars(owner)[HELD] = self.temporary
+
+
+@contextmanager
+def target(out: str | Path | None, name: str) -> Iterator[Target]:
+    """Where to write; a temporary folder goes if the function fails.
+
+    Raises BadFolder where the system refuses to read or write a file.
+    """
+    folder = Target(out, name)
+    try:
+        yield folder
+    except BaseException as error:
+        if folder.temporary is not None:
+            folder.temporary.remove()
+        if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
+            where = folder.path if error.filename is None else error.filename
+            raise BadFolder(f"{where} can't be read or written: {error.strerror}. Choose another folder.") from error
+        raise
+
+
+def share(owner: object, other: object) -> None:
+    """Let `other` keep the temporary folder of `owner` too, if it has one."""
+    vars(other)[HELD] = vars(owner).get(HELD)
 
 
 def folder_of(dataset: "Dataset | str | Path", name: str = "dataset") -> Path:
@@ -16,6 +81,11 @@ def folder_of(dataset: "Dataset | str | Path", name: str = "dataset") -> Path:
     if isinstance(dataset, Dataset):
         return dataset.folder
     return _path(name, "a dataset", dataset)
+
+
+def dataset_of(dataset: "Dataset | str | Path") -> Dataset:
+    """A dataset, opened if it is a path. Raises BadInput for anything else, BadFolder for another folder."""
+    return dataset if isinstance(dataset, Dataset) else Dataset.open(folder_of(dataset))
 
 
 def run_folder_of(run: "Run | str | Path", name: str = "run") -> Path:

@@ -1,14 +1,12 @@
 """`prepare(events, items, ...)`: own tables, or a public dataset's files -> a dataset folder."""
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiersrec import registry
+from hiersrec.api.folders import target
 from hiersrec.api.reporting import reporting
 from hiersrec.errors import BadInput, named_extras
 from hiersrec.types import Frame
@@ -188,8 +186,8 @@ def prepare(
         "implicit": _clusters(implicit_categories),
     }
     with_spark = any(map(is_spark, (events, items, test)))
-    folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "data" if out is None else Path(out)
-    try:
+    with target(out, "data") as place:
+        folder = place.path
         if with_spark:
             folder.parent.mkdir(parents=True, exist_ok=True)
             engine = engine or engine_of(next(filter(is_spark, (events, items, test))))
@@ -206,12 +204,7 @@ def prepare(
             changed = _changed(settings, groups)
             _prepare(source, folder, changed, engine=engine or DUCKDB, overwrite=overwrite, say=reporter.say)
         prepared = Dataset.open(folder)
-    except BaseException:
-        if out is None:
-            shutil.rmtree(folder.parent, ignore_errors=True)
-        raise
-    if out is None:
-        weakref.finalize(prepared, shutil.rmtree, folder.parent, ignore_errors=True)
+        place.held_by(prepared)
     return prepared
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hiersrec.errors import BadRecipe, named_extras
+from hiersrec import arguments
+from hiersrec.arguments import TEXT
+from hiersrec.errors import BadRecipe, named_extras, repr_of
 
 if TYPE_CHECKING:
     from hiersrec.config import Recipe
@@ -30,8 +32,12 @@ def recipe(name: "str | Path | Recipe", overrides: Overrides = (), *, dataset: s
     """
     with named_extras():
         from hiersrec import recipe_file
+        from hiersrec.config import BaselineRecipe, ModelRecipe
 
+    TEXT.check(dataset=dataset)
     changes = as_texts(overrides)
+    if not isinstance(name, str | Path | BaselineRecipe | ModelRecipe):
+        raise BadRecipe(f"A recipe is a name, a .toml file, or an object of hr.recipe, got {repr_of(name)}.")
     if isinstance(name, str | Path):
         return recipe_file.read_recipe(recipe_file.find_recipe(str(name), dataset), changes)
     if not changes:
@@ -45,7 +51,7 @@ def recipe(name: "str | Path | Recipe", overrides: Overrides = (), *, dataset: s
 def as_texts(overrides: Overrides) -> list[str]:
     """Overrides as --set takes them. Raises BadRecipe for a value that TOML lacks."""
     if not isinstance(overrides, Mapping):
-        return [overrides] if isinstance(overrides, str) else list(overrides)
+        return list(arguments.texts(overrides=overrides))
     return [f"{place}={_as_toml(place, value)}" for place, value in overrides.items()]
 
 

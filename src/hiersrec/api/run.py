@@ -1,20 +1,17 @@
 """`Run`: a trained model in its run folder, and all that can be done with it."""
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiersrec import arguments
-from hiersrec.api.folders import folder_of
+from hiersrec.api.folders import folder_of, share, target
 from hiersrec.api.report import Report
 from hiersrec.api.reporting import reporting
 from hiersrec.arguments import FLAG, TEXT, WHOLES
-from hiersrec.errors import BadInput, named_extras
+from hiersrec.errors import BadInput, named_extras, repr_of
 from hiersrec.frames import to_html
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.serving.answers import Answers, SimilarItems
@@ -67,7 +64,9 @@ class Run:
     @cached_property
     def recommender(self) -> Recommender:
         """The model, loaded, with its catalogue."""
-        return Recommender.load(self.folder)
+        loaded = Recommender.load(self.folder)
+        share(self, loaded)
+        return loaded
 
     def evaluate(
         self,
@@ -139,7 +138,7 @@ class Run:
             return Report(evaluate_run(self.folder, folder, split, options, goal, report, choosing))
 
     def _data(self, data: "Dataset | str | Path | None") -> Path | None:
-        """The folder of the dataset to use: the one given, or that of the object this run came with, if any."""
+        """The folder of the dataset to use: the one given, or the one that this run came with, if any."""
         dataset = self._dataset if data is None else data
         return None if dataset is None else folder_of(dataset, "data")
 
@@ -215,10 +214,15 @@ class Run:
             from hiersrec.export_run import export
 
         folder = self._data(data)
+        path = arguments.path(out=out)
+        TEXT.check(slabs=slabs)
+        FLAG.check(int8=int8, overwrite=overwrite, progress=progress)
+        if not isinstance(candidates, Candidates):
+            raise BadInput(f"candidates must be Candidates, got {repr_of(candidates)}.")
         with reporting(progress) as reporter:
             export(
                 self.folder,
-                Path(out),
+                path,
                 reporter.say,
                 data=folder,
                 candidates=candidates,
@@ -226,7 +230,7 @@ class Run:
                 int8_encoder=int8,
                 overwrite=overwrite,
             )
-        return Recommender.load(out)
+        return Recommender.load(path)
 
     def add_items(
         self,
@@ -254,18 +258,13 @@ class Run:
         with named_extras():
             from hiersrec.add_items import add_items
 
-        folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "run" if out is None else Path(out)
         names = arguments.texts(vectors=vectors)
-        try:
+        FLAG.check(overwrite=overwrite, progress=progress)
+        with target(out, "run") as place:
             with reporting(progress) as reporter:
-                add_items(self.folder, items, folder, reporter.say, vectors=names, overwrite=overwrite)
-        except BaseException:
-            if out is None:
-                shutil.rmtree(folder.parent, ignore_errors=True)
-            raise
-        larger = Run.open(folder, dataset=self._dataset)
-        if out is None:
-            weakref.finalize(larger, shutil.rmtree, folder.parent, ignore_errors=True)
+                add_items(self.folder, items, place.path, reporter.say, vectors=names, overwrite=overwrite)
+            larger = Run.open(place.path, dataset=self._dataset)
+            place.held_by(larger)
         return larger
 
     def __repr__(self) -> str:

@@ -1,8 +1,13 @@
 """`serve(bundle)`: recommendations over HTTP, and a web page."""
 
+import threading
 from pathlib import Path
 
-from hiersrec.errors import named_extras
+from hiersrec import arguments
+from hiersrec.arguments import NUMBER, TEXT, WHOLE
+from hiersrec.errors import BadInput, HiersrecError, named_extras
+
+MOST_PORT = 65_535
 
 
 def serve(
@@ -33,4 +38,18 @@ def serve(
         from hiersrec.http import server
         from hiersrec.http.app import ServiceSettings
 
-    server.serve(Path(bundle), ServiceSettings(queue, timeout), host, port, workers)
+    folder = arguments.path(bundle=bundle)
+    TEXT.check(host=host)
+    WHOLE.check(port=port, workers=workers, queue=queue)
+    NUMBER.check(timeout=timeout)
+    for name, value, least in (("port", port, 0), ("workers", workers, 1), ("queue", queue, 1)):
+        if value < least:
+            raise BadInput(f"{name} must be at least {least}, got {value}.")
+    if port > MOST_PORT or timeout <= 0:
+        raise BadInput(f"port must be at most {MOST_PORT} and timeout above 0, got {port} and {timeout:g}.")
+    if threading.current_thread() is not threading.main_thread():
+        raise HiersrecError(
+            "serve answers until a signal stops it, and only the main thread gets signals. Start a process for it, "
+            "such as `hiersrec serve`."
+        )
+    server.serve(folder, ServiceSettings(queue, timeout), host, port, workers)

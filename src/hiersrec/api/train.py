@@ -1,19 +1,19 @@
 """`train(dataset, recipe)`: a dataset folder and a recipe -> a run."""
 
-import shutil
 import sys
-import tempfile
-import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hiersrec import arguments
+from hiersrec.api.folders import dataset_of, run_folder_of, target
 from hiersrec.api.processes import by_torchrun
 from hiersrec.api.recipes import Overrides, as_texts
 from hiersrec.api.recipes import recipe as recipe_of
 from hiersrec.api.reporting import reporting
 from hiersrec.api.run import Run
-from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras
+from hiersrec.arguments import FLAG, WHOLE
+from hiersrec.errors import DEFAULT_RECIPE, BadFolder, BadInput, named_extras, repr_of
 from hiersrec.store.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -65,27 +65,37 @@ def train(
     with named_extras():
         from hiersrec.build import RECIPE
         from hiersrec.training import fit
-        from hiersrec.training.callbacks import loggers_of
+        from hiersrec.training.callbacks import Callback, loggers_of
         from hiersrec.training.distributed import process_group
         from hiersrec.training.warm_start.transfer import origin_recipe
 
+    FLAG.check(resume=resume, overwrite=overwrite, progress=progress)
+    WHOLE.check_given(seed=seed)
+    logs = arguments.texts(log=log)
+    given = list(callbacks) if isinstance(callbacks, Iterable) else [None]
+    if not all(isinstance(callback, Callback) for callback in given):
+        raise BadInput(f"callbacks must be a list of objects of subclasses of Callback, got {repr_of(callbacks)}.")
+    if isinstance(teachers, str) or not isinstance(teachers, Iterable):
+        raise BadInput(f"teachers must be a list of runs or of their folders, got {repr_of(teachers)}.")
     if out is None and (resume or by_torchrun()):
         raise BadInput("There is no folder to resume in or to share. Name the run folder with out.")
     changes = [*as_texts(overrides), *([] if seed is None else [f"training.seed={seed}"])]
-    if teachers:
-        changes += as_texts({"training.teachers": [str(_folder_of(teacher)) for teacher in teachers]})
-    start = None if init_from is None else _folder_of(init_from)
-    folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "run" if out is None else Path(out)
-    try:
+    if folders := [str(run_folder_of(teacher, "each of the teachers")) for teacher in teachers]:
+        changes += as_texts({"training.teachers": folders})
+    start = None if init_from is None else run_folder_of(init_from, "init_from")
+    with target(out, "run") as place:
+        folder = place.path
         with reporting(progress) as reporter, process_group(_report) as processes:
             with processes.synchronized():
-                opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+                opened = dataset_of(dataset)
+                if folder.resolve().is_relative_to(opened.folder.resolve()):
+                    raise BadFolder(f"{folder} lies in the dataset folder {opened.folder}. Choose another --out.")
                 if recipe is None and resume and (folder / RECIPE).is_file():
                     recipe = folder / RECIPE
                 elif recipe is None:
                     recipe = DEFAULT_RECIPE if start is None else origin_recipe(start)
                 chosen = recipe_of(recipe, changes, dataset=opened.name)
-                trackers = loggers_of([log] if isinstance(log, str) else log, folder)
+                trackers = loggers_of(logs, folder)
             fit.train(
                 opened,
                 chosen,
@@ -95,20 +105,11 @@ def train(
                 resume=resume,
                 overwrite=overwrite,
                 processes=processes,
-                callbacks=[*callbacks, *trackers],
+                callbacks=[*given, *trackers],
             )
-    except BaseException:
-        if out is None:
-            shutil.rmtree(folder.parent, ignore_errors=True)
-        raise
-    run = Run.open(folder, dataset=opened)
-    if out is None:
-        weakref.finalize(run, shutil.rmtree, folder.parent, ignore_errors=True)
+        run = Run.open(folder, dataset=opened)
+        place.held_by(run)
     return run
-
-
-def _folder_of(run: Run | str | Path) -> Path:
-    return run.folder if isinstance(run, Run) else Path(run)
 
 
 def _report(error: Exception) -> None:

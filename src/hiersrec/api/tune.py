@@ -1,16 +1,15 @@
 """`tune(dataset, recipe)`: a recipe's [search] -> the settings that are best on the validation sessions."""
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hiersrec.api.folders import dataset_of, target
 from hiersrec.api.recipes import Overrides, as_texts
 from hiersrec.api.reporting import reporting
 from hiersrec.api.result import Result, transposed
-from hiersrec.errors import DEFAULT_RECIPE, named_extras
+from hiersrec.arguments import FLAG, PATH, WHOLE
+from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras, repr_of
 from hiersrec.store.dataset import Dataset
 from hiersrec.writing.tables import Table
 
@@ -109,17 +108,15 @@ def tune(
         from hiersrec.recipe_file import find_recipe
         from hiersrec.tuning.study import tune as tune_recipe
 
-    opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    WHOLE.check(trials=trials, seed=seed)
+    FLAG.check(progress=progress)
+    if not PATH.fits(recipe):
+        raise BadInput(f"recipe must be the name of a recipe with a [search], or a .toml file, got {repr_of(recipe)}.")
+    opened = dataset_of(dataset)
     path = find_recipe(str(recipe), opened.name)
-    folder = Path(tempfile.mkdtemp(prefix="hiersrec-")) / "search" if out is None else Path(out)
-    try:
+    with target(out, "search") as place:
         with reporting(progress) as reporter:
-            document = tune_recipe(opened, path, as_texts(overrides), folder, reporter, trials=trials, seed=seed)
-    except BaseException:
-        if out is None:
-            shutil.rmtree(folder.parent, ignore_errors=True)
-        raise
-    search = Search(document, folder)
-    if out is None:
-        weakref.finalize(search, shutil.rmtree, folder.parent, ignore_errors=True)
+            document = tune_recipe(opened, path, as_texts(overrides), place.path, reporter, trials=trials, seed=seed)
+        search = Search(document, place.path)
+        place.held_by(search)
     return search

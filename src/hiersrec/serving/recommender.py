@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from hiersrec import arguments
 from hiersrec.arguments import FLAG
 from hiersrec.errors import DEFAULT_RECIPE, BadInput, named_extras, repr_of
 from hiersrec.retrieval.candidates import ALL, Candidates
@@ -63,7 +64,7 @@ class Recommender:
 
         A bundle needs the extra serve, a run folder the extra train; raises MissingExtra where that is not installed.
         """
-        folder = Path(path)
+        folder = arguments.path(path=path)
         put_back(folder)
         if (folder / SEALS["bundle"]).is_file():
             from hiersrec.serving.bundle import open_bundle

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hiersrec import arguments
 from hiersrec.errors import BadFolder, BadInput, did_you_mean
 from hiersrec.frames import to_html
 from hiersrec.store import statistics
@@ -41,7 +42,8 @@ class Dataset:
     @classmethod
     def open(cls, folder: str | Path) -> "Dataset":
         """Check the seal and open; arrays are memory-mapped on first use. Raises BadFolder."""
-        return cls(Path(folder), open_seal(Path(folder), "dataset"))
+        path = arguments.path(folder=folder)
+        return cls(path, open_seal(path, "dataset"))
 
     def __repr__(self) -> str:
         facts = self.document["statistics"]
