@@ -47,6 +47,7 @@ def test_the_rows_of_every_library_are_read_alike(library, tmp_path) -> None:
         (pa.array([["a"], [], None], pa.large_list(pa.string_view())), pa.list_(pa.string())),
         (pa.array([[1.0, 2.0]] * 3, pa.list_(pa.float64(), 2)), pa.list_(pa.float64(), 2)),
         (pa.array([1, 2, 3], pa.uint64()), pa.uint64()),
+        (pa.array([{"a": "x"}, None], pa.struct({"a": pa.string_view()})), pa.struct({"a": pa.string()})),
     ],
 )
 def test_views_and_dictionaries_become_plain_values(given, plain) -> None:

@@ -103,6 +103,8 @@ def plain_type(kind: "pa.DataType") -> "pa.DataType":
         return plain_type(kind.value_type)
     if types.is_string_view(kind) or types.is_large_string(kind):
         return pa.string()
+    if types.is_struct(kind):
+        return pa.struct([pa.field(field.name, plain_type(field.type)) for field in kind.fields])
     if types.is_fixed_size_list(kind):
         return pa.list_(plain_type(kind.value_type), kind.list_size)
     if types.is_list(kind) or types.is_large_list(kind) or types.is_list_view(kind) or types.is_large_list_view(kind):

@@ -205,3 +205,53 @@ def test_a_forked_process_leaves_temporary_folders(data) -> None:
     os.waitpid(child, 0)
 
     assert run.folder.is_dir()
+
+
+def test_overwrite_touches_no_folder_that_only_has_a_recipe(data, tmp_path) -> None:
+    (tmp_path / "recipe.toml").write_text('base = "any/popularity"\n')
+    (tmp_path / "notes.txt").write_text("x")
+
+    with pytest.raises(BadFolder, match="is no run folder, so --overwrite does not touch it"):
+        hr.train(data, tmp_path / "recipe.toml", out=tmp_path, overwrite=True, progress=False)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "recipe.toml"]
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_step", "on_epoch", "on_end", "close"])
+@pytest.mark.parametrize("error", [RuntimeError("boom"), KeyboardInterrupt()])
+def test_what_a_callback_raises_comes_through_and_leaves_nothing(where, error, data, scratch) -> None:
+    class Failing(hr.Callback):
+        pass
+
+    def fail(*_: object) -> None:
+        raise error
+
+    setattr(Failing, where, fail)
+    with pytest.raises(type(error)):
+        hr.train(data, "hiersrec", overrides=SETTINGS, callbacks=[Failing()], progress=False)
+
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": 7}, "name must be text, got 7"),
+        ({"split": 7}, "split must be text, got 7"),
+        ({"dataset": []}, "dataset must be text"),
+        ({"engine": 7}, "engine must be text"),
+        ({"gap": "x"}, "gap must be a number, got 'x'"),
+        ({"min_item_count": 1.5}, r"min_item_count must be a whole number, got 1\.5"),
+        ({"max_session_length": float("nan")}, "max_session_length must be a whole number, got nan"),
+        ({"text": 7}, "text must be text or a list of texts, got 7"),
+        ({"ignore": [7]}, "ignore must be text or a list of texts"),
+        ({"event_types": {}}, "event_types must be text or a list of texts"),
+        ({"drop_repeats": "no"}, "drop_repeats must be True or False"),
+        ({"out": 7}, "out must be a path"),
+    ],
+)
+def test_prepare(arguments, message, scratch) -> None:
+    with pytest.raises(BadInput, match=message):
+        hr.prepare("events.csv", **{"split": "random:0.1", "progress": False, **arguments})
+
+    assert list(scratch.iterdir()) == []

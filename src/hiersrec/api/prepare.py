@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from hiersrec import registry
 from hiersrec.api.folders import target
+from hiersrec.api.prepare_arguments import Names, clusters_of, names_of, split_rule
 from hiersrec.api.reporting import reporting
+from hiersrec.arguments import FLAG, NUMBER, TEXT, TEXTS, WHOLE
 from hiersrec.errors import BadInput, named_extras
 from hiersrec.types import Frame
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from hiersrec.preparation.source import Source
     from hiersrec.store.dataset import Dataset
 
-Names = str | Sequence[str]
 Table = str | Path | Frame
 """A file or folder, or a frame: pandas, polars, PyArrow, DuckDB, Ibis, Spark."""
 
@@ -138,6 +139,49 @@ def prepare(
         from hiersrec.preparation.tables import as_files, is_spark
         from hiersrec.store.dataset import Dataset
 
+    TEXT.check_given(
+        name=name,
+        dataset=dataset,
+        session_id=session_id,
+        item_id=item_id,
+        items_item_id=items_item_id,
+        timestamp=timestamp,
+        time_format=time_format,
+        position=position,
+        user_id=user_id,
+        event_type=event_type,
+        category_path=category_path,
+        category_separator=category_separator,
+        separator=separator,
+        split=split,
+        split_key=split_key,
+        validation=validation,
+        multi_separator=multi_separator,
+        text_encoder=text_encoder,
+        engine=engine,
+    )
+    WHOLE.check_given(
+        max_session_length=max_session_length,
+        min_item_count=min_item_count,
+        min_user_count=min_user_count,
+        min_session_length=min_session_length,
+        seed=seed,
+    )
+    NUMBER.check_given(gap=gap, validation_share=validation_share, hold_out_items=hold_out_items)
+    TEXTS.check_given(
+        category_columns=category_columns,
+        event_types=event_types,
+        text=text,
+        categorical=categorical,
+        multi=multi,
+        numeric=numeric,
+        vectors=vectors,
+        text_vectors=text_vectors,
+        kinds=kinds,
+        ignore=ignore,
+    )
+    FLAG.check_given(drop_repeats=drop_repeats)
+    FLAG.check(overwrite=overwrite, progress=progress)
     groups: dict[str, dict[str, Any]] = {
         "columns": {
             "session_id": session_id,
@@ -150,12 +194,12 @@ def prepare(
             "event_type": event_type,
             "category_path": category_path,
             "category_separator": category_separator,
-            "category_columns": _names(category_columns),
+            "category_columns": names_of(category_columns),
             "separator": "\t" if separator in ("tab", "\\t") else separator,
         },
         "sessions": {
             "gap_seconds": gap,
-            "event_types": _names(event_types),
+            "event_types": names_of(event_types),
             "drop_repeats": drop_repeats,
             "max_length": max_session_length,
         },
@@ -165,25 +209,25 @@ def prepare(
             "min_session_length": min_session_length,
         },
         "split": {
-            **_rule(split, split_key, test is not None),
+            **split_rule(split, split_key, test is not None),
             "seed": seed,
             "valid": validation,
             "valid_share": validation_share,
             "hold_out_items": hold_out_items,
         },
         "metadata": {
-            "text": _names(text),
-            "categorical": _names(categorical),
-            "multi": _names(multi),
+            "text": names_of(text),
+            "categorical": names_of(categorical),
+            "multi": names_of(multi),
             "multi_separator": multi_separator,
-            "numeric": _names(numeric),
-            "vectors": _names(vectors),
-            "text_vectors": _names(text_vectors),
+            "numeric": names_of(numeric),
+            "vectors": names_of(vectors),
+            "text_vectors": names_of(text_vectors),
             "text_encoder": text_encoder,
-            "kinds": _names(kinds),
-            "ignore": _names(ignore),
+            "kinds": names_of(kinds),
+            "ignore": names_of(ignore),
         },
-        "implicit": _clusters(implicit_categories),
+        "implicit": clusters_of(implicit_categories),
     }
     with_spark = any(map(is_spark, (events, items, test)))
     with target(out, "data") as place:
@@ -237,40 +281,3 @@ def _changed(settings: "PrepareSettings", groups: dict[str, dict[str, Any]]) -> 
         if isinstance(names, tuple) and key not in metadata:
             metadata[key] = tuple(name for name in names if name not in named)
     return replace(settings, **{group: replace(getattr(settings, group), **changes[group]) for group in changes})
-
-
-def _rule(split: str | None, key: str | None, has_test: bool) -> dict[str, Any]:
-    """The split that a rule such as "last-days:7" stands for."""
-    if split is None:
-        return {"method": "given" if has_test else None, "key": key}
-    method, _, text = split.partition(":")
-    method = method.strip().replace("-", "_")
-    try:
-        value: float | str = text.strip() if method == "date" else float(text)
-    except ValueError:
-        raise BadInput(
-            f"--split must look like last-days:7, date:2016-05-25, fraction:0.1, random:0.2 or leave-last:1, got "
-            f"'{split}'."
-        ) from None
-    return {"method": method, "value": value, "key": key}
-
-
-def _clusters(clusters: str | int | Sequence[int] | None) -> dict[str, Any]:
-    """The setting that "30,995", 995, [30, 995] or "auto" stands for."""
-    if clusters is None:
-        return {}
-    if isinstance(clusters, str) and clusters.strip() == "auto":
-        return {"auto": True}
-    try:
-        if isinstance(clusters, str):
-            return {"clusters": tuple(int(count) for count in clusters.split(","))}
-        return {"clusters": (clusters,) if isinstance(clusters, int) else tuple(map(int, clusters))}
-    except (TypeError, ValueError):
-        raise BadInput(
-            "--implicit-categories must be a number of clusters such as 995, several from coarse to fine such as "
-            f"30,995, or auto, got '{clusters}'."
-        ) from None
-
-
-def _names(names: Names | None) -> tuple[str, ...] | None:
-    return None if names is None else (names,) if isinstance(names, str) else tuple(names)

@@ -202,6 +202,9 @@ def _skipped(recipe: Recipe, model: Trainable) -> list[str]:
 def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
     begun = (out / RECIPE).is_file()
     if overwrite and begun:
+        is_other = any((out / seal).exists() for kind, seal in SEALS.items() if kind != "run")
+        if is_other or not (out / "catalog" / "items.parquet").is_file():  # a folder of somebody with a recipe in it
+            raise BadFolder(f"{out} has a {RECIPE} but is no run folder, so --overwrite does not touch it.")
         return  # _begin removes it, once the new model is built
     if (out / SEALS["run"]).is_file():
         raise BadFolder(f"{out} is a finished run. Choose another --out, or replace it with --overwrite.")
