@@ -141,6 +141,17 @@ def test_recommendations_are_a_list_a_table_and_a_frame(run) -> None:
     assert answers._repr_html_().count("<tr>") == 7
 
 
+def test_reasons_are_columns_that_sum_to_the_scores(run) -> None:
+    answers = run.recommend([["i0", "i1"], ["i7"]], k=3, explain=True)
+
+    reasons = pd.DataFrame(answers.reasons())
+    sums = reasons.groupby(["session_id", "rank"], sort=True)["value"].sum()
+    np.testing.assert_allclose(sums, answers.to_frame("pandas")["score"], rtol=1e-4, atol=1e-4)
+    assert set(reasons["reason"]) >= {"session", "category_1"}
+    with pytest.raises(BadInput, match=r"no reasons. Ask for them with recommend\(..., explain=True\)"):
+        run.recommend([["i0"]], k=3).reasons()
+
+
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_sessions_come_as_frames_too(make, run) -> None:
     expected = run.recommend([["i7"], ["i0", "i1"]], k=3)

@@ -214,15 +214,14 @@ class Run:
             from hiersrec.export_run import export
 
         folder = self._data(data)
-        path = arguments.path(out=out)
         TEXT.check(slabs=slabs)
         FLAG.check(int8=int8, overwrite=overwrite, progress=progress)
         if not isinstance(candidates, Candidates):
             raise BadInput(f"candidates must be Candidates, got {repr_of(candidates)}.")
-        with reporting(progress) as reporter:
+        with target(arguments.path(out=out), "bundle") as bundle, reporting(progress) as reporter:
             export(
                 self.folder,
-                path,
+                bundle.path,
                 reporter.say,
                 data=folder,
                 candidates=candidates,
@@ -230,7 +229,7 @@ class Run:
                 int8_encoder=int8,
                 overwrite=overwrite,
             )
-        return Recommender.load(path)
+        return Recommender.load(bundle.path)
 
     def add_items(
         self,

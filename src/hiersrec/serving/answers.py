@@ -159,6 +159,22 @@ class Answers(list[Recommendations]):
             del columns["title"]
         return columns
 
+    def reasons(self) -> dict[str, list[Any]]:
+        """The parts of each score as columns: session_id, rank, item_id, reason, value, in as many rows as reasons.
+
+        Raises BadInput if no reasons were requested.
+        """
+        rows = [
+            (name, item.rank, item.item_id, reason.source, reason.value)
+            for name, answer in zip(self.session_ids, self, strict=True)
+            for item in answer.items
+            for reason in item.reasons or ()
+        ]
+        if not rows and any(answer.items for answer in self):
+            raise BadInput("These answers have no reasons. Ask for them with recommend(..., explain=True).")
+        names = (self.key, "rank", "item_id", "reason", "value")
+        return {name: [row[column] for row in rows] for column, name in enumerate(names)}
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """The answers as dicts, lists, text and numbers, with reasons where they were requested."""
         return [answer.to_dict() for answer in self]
