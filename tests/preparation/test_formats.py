@@ -52,6 +52,7 @@ TEXTS = {
     "csv.gz": ("csv.gz", lambda rows: gzip.compress(separated(rows))),
     "csv.zst": ("csv.zst", lambda rows: zstd(separated(rows))),
     "jsonl": ("jsonl", json_lines),
+    "jsonl with a mark": ("jsonl", lambda rows: b"\xef\xbb\xbf" + json_lines(rows)),
     "ndjson.gz": ("ndjson.gz", lambda rows: gzip.compress(json_lines(rows))),
     "json.zst": ("json.zst", lambda rows: zstd(json_lines(rows))),
 }
