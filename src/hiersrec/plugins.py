@@ -75,7 +75,8 @@ def _entry_points() -> Mapping[str, Mapping[str, tuple[Plugin, ...]]]:
         for entry in entries:
             plugin = Plugin(entry.name, entry.value.strip(), name, distribution.version)
             members = kinds.setdefault(entry.group.removeprefix(PREFIX), {})
-            members[entry.name] = (*members.get(entry.name, ()), plugin)
+            group = (*members.get(entry.name, ()), plugin)
+            members[entry.name] = tuple(sorted(group, key=lambda member: member.origin))  # folders have no order
     return kinds
 
 

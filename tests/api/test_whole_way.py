@@ -103,8 +103,8 @@ def test_objects_say_what_they_are(by_command, run) -> None:
     assert "<table>" in report._repr_html_()
     assert "Slices, for slices(name): prefix_length, " in repr(report)
     assert report.slices("target_in_prefix")["slice"] == ["yes", "no"]
-    with pytest.raises(UnknownName, match=r"no slice 'cold'. Did you mean 'cold_start'\?"):
-        report.slices("cold")
+    with pytest.raises(UnknownName, match=r"no slice 'cold_strt'. Did you mean 'cold_start'\?"):
+        report.slices("cold_strt")
     assert "Estimated memory for training best" in repr(hr.describe(dataset))
 
 

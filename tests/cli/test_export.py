@@ -40,7 +40,8 @@ def test_it_says_where_it_is_and_what_comes_next(toy_run, toy_bundle, tmp_path, 
         shutil.copytree(toy_bundle, out)  # a graph is slow to make
 
     monkeypatch.setattr("hiersrec.export_run.export", copied)
-    done = CliRunner().invoke(app, ["export", str(toy_run), "--out", str(out), "--top", "2"])
+    wide = {"COLUMNS": "300"}  # so that no path is on a line of its own
+    done = CliRunner(env=wide).invoke(app, ["export", str(toy_run), "--out", str(out), "--top", "2"])
 
     [(folders, options)] = asked
     assert folders == (toy_run, out)
