@@ -66,7 +66,10 @@ def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
             parts.add(name)
         path = package / (folder + name if inside else name)
         assert path.exists(), f"docs/architecture.md names {path}, which does not exist"
-    existing = {path.name + "/" * path.is_dir() for path in package.iterdir() if path.name != "__pycache__"}
+    existing = {
+        path.name + "/" * path.is_dir() for path in package.iterdir() if path.is_file() or any(path.glob("*.*"))
+    }
+    existing.discard("__pycache__/")
     assert parts >= existing - {"py.typed"}
 
 

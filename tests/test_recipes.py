@@ -58,6 +58,7 @@ def test_written_with_every_setting_and_read_again_it_is_the_same(path, tmp_path
     assert read_recipe(tmp_path / "again.toml") == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "items", [catalog(), catalog(levels=False), catalog(False, False)], ids=["full", "flat", "bare"]
 )

@@ -98,6 +98,7 @@ def test_nothing_is_opened_while_the_last_requests_are_answered(holder, monkeypa
     assert opened == [tmp_path]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept_handlers", "opened")
 @pytest.mark.parametrize("seconds", [-(10**9), 0, 10**9])
 def test_signs_of_life_go_on_wherever_the_clock_is_set(seconds: int, tmp_path, monkeypatch) -> None:

@@ -13,6 +13,8 @@ from hiersrec.errors import BadInput
 from hiersrec.preparation.csv_rows import RowCount
 from tests.preparation.tables import plain
 
+pytestmark = pytest.mark.slow
+
 HEADER = "session_id,item_id,timestamp,query\n"
 
 

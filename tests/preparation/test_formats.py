@@ -17,6 +17,8 @@ import hiersrec
 from hiersrec.errors import BadInput
 from tests.preparation.tables import events, items, plain
 
+pytestmark = pytest.mark.slow
+
 EVENTS, ITEMS = events(), items()
 
 

@@ -14,6 +14,8 @@ from hiersrec.store.sessions import Prefixes
 from hiersrec.store.statistics import table
 from tests.preparation.tables import events, made, plain
 
+pytestmark = pytest.mark.slow
+
 LEAVE_LAST = PrepareSettings(split=SplitSettings(method="leave_last", value=1))
 
 

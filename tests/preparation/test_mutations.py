@@ -18,6 +18,8 @@ from hiersrec.preparation.source import Source
 from tests.preparation.tables import LATEST, events, items
 from tests.preparation.test_formats import json_lines, separated
 
+pytestmark = pytest.mark.slow
+
 EVENTS, ITEMS = events(sessions=8), items()
 BYTES = [b'"', b",", b"\n", b"\r", b"\xff", b"\x00", b"nan", b"1e400", b"'", b"\\", b"{", b"]", b"-", b" ", b"9" * 25]
 NAMES = ("csv", "csv.gz", "jsonl", "parquet")

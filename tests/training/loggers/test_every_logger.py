@@ -27,6 +27,7 @@ Log = dict[tuple[str, int], list[float]]
 EVERY = 2
 
 pytestmark = [
+    pytest.mark.slow,
     # MLflow's store asks SQLAlchemy 2.1 for a way of loading that it calls deprecated.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
