@@ -13,6 +13,8 @@ import hiersrec as hr
 from hiersrec.errors import BadFolder, BadInput, HiersrecError
 from tests.shop import TINY, write_shop
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = [*TINY, "training.epochs=1"]
 FRAME = pd.DataFrame({"a": [1, 2]})
 

@@ -28,6 +28,8 @@ from tests.model.world import TINY
 from tests.toy import fashion, write_toy
 from tests.training.test_loop import Stop, Stopping
 
+pytestmark = pytest.mark.slow
+
 QUICK = [*TINY, "training.epochs=2", "training.batch_size=32", "training.precision=float32"]
 FILES = {
     *("run.json", "model.safetensors", "recipe.toml", "history.jsonl", "MODEL_CARD.md", "catalog"),

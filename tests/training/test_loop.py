@@ -28,6 +28,8 @@ from hiersrec.training.progress import SilentReporter
 from tests.model.world import recipe
 from tests.toy import toy
 
+pytestmark = pytest.mark.slow
+
 DATA = toy(train=30, test=10).data
 SETTINGS = Training(batch_size=32, learning_rate=1e-2, schedule="linear", epochs=3, patience=3, precision="float32")
 
@@ -111,7 +113,6 @@ def whole(variant, tmp_path_factory) -> tuple[HierarchicalModel, Progress, Path]
         return trained, loop.fit(trained, DATA, SETTINGS, folder, SilentReporter()), folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("last", [1, 2, 5, 7, 13])
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path, monkeypatch, whole, variant, last) -> None:
     """Stops in the first and second epoch and in a validation; random state, moments and sums go on as they were."""
