@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "types": set(),
     "arguments": {"errors"},
     "frames": {"errors", "types"},
+    "machine": {"errors"},
     "plugins": {"errors"},
     "registry": {"errors", "plugins"},
     "constraints": {"errors"},
@@ -69,9 +70,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tuning": {*BUILD, "evaluation", "training"},
     "reproduction": EVERYTHING,
     "testing": EVERYTHING,
-    "api": {*EVERYTHING, "http"},
+    "api": {*EVERYTHING, "http", "machine"},
     "demonstration": {*EVERYTHING, "api"},
-    "cli": {"__init__", "api", "demonstration", "errors", "writing"},
+    "cli": {"__init__", "api", "demonstration", "errors", "machine", "writing"},
     "__init__": {"errors"},  # the rest is imported when it is first used
     "__main__": {"cli"},
 }

@@ -6,9 +6,11 @@
     ├── UnknownName          there is no module, recipe or dataset of that name
     ├── BadFolder            a dataset, run or bundle folder is missing, incomplete, too new, or of another kind
     ├── BadPlugin            a member of a registry that another distribution brings can't be used
-    └── MissingExtra         an optional package is not installed
+    ├── MissingExtra         an optional package is not installed
+    └── MachineError         the machine failed: disk full or read-only, too many open files, no memory (machine.py)
 
-The command line prints only the message and exits with code 2. Our own invariants are checked by `assert`.
+The command line prints only the message and exits with code 2, or 1 for a MachineError. Our own invariants are checked
+by `assert`.
 """
 
 import difflib
@@ -54,6 +56,10 @@ class BadFolder(HiersrecError):
 
 class BadPlugin(HiersrecError):
     """A member of a registry from another distribution can't be used."""
+
+
+class MachineError(HiersrecError):
+    """The machine failed, and not its user."""
 
 
 class MissingExtra(HiersrecError):

@@ -1,6 +1,5 @@
 """Folders that functions of the API take and make: those of objects, and temporary ones."""
 
-import errno
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hiersrec import arguments
 from hiersrec.errors import BadFolder, BadInput, repr_of
+from hiersrec.machine import failure_of
 from hiersrec.store.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def target(out: str | Path | None, name: str) -> Iterator[Target]:
     except BaseException as error:
         if folder.temporary is not None:
             folder.temporary.remove()
-        if isinstance(error, OSError) and (error.filename is not None or error.errno == errno.ENOSPC):
+        if (failure := failure_of(error)) is not None:
+            raise failure from error
+        if isinstance(error, OSError) and error.filename is not None:
             where = folder.path if error.filename is None else error.filename
             raise BadFolder(f"{where} can't be read or written: {error.strerror}. Choose another folder.") from error
         raise

@@ -25,7 +25,8 @@ from hiersrec.cli import (
     train,
     tune,
 )
-from hiersrec.errors import HiersrecError, named_extras
+from hiersrec.errors import HiersrecError, MachineError, named_extras
+from hiersrec.machine import machine_errors
 
 app = typer.Typer(
     help="Session-based recommendation: next categories, then the next item, with reasons.",
@@ -66,7 +67,7 @@ app.command("demo")(demo.command)
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 2 for a user's mistake, or 130 for Ctrl-C."""
+    """Run the command line; exits with 0, 2 for a user's mistake, 1 for a failure of the machine, or 130 for Ctrl-C."""
     printing.allow_any_encoding()
     try:
         _run()
@@ -78,8 +79,11 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        with named_extras():
-            app(prog_name="hiersrec")
+        with named_extras(), machine_errors():
+            try:
+                app(prog_name="hiersrec")
+            finally:
+                printing.flush()
     except HiersrecError as error:
         printing.say(f"Error: {error}")
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, MachineError) else 2)

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
@@ -76,3 +77,13 @@ def stopped(words: Iterable[str]) -> Exit:
     """Say which command continues the work that Ctrl-C stopped; returns the exit to raise, with code 130."""
     say(f"Stopped. Continue with: {shlex.join(words)}")
     return Exit(130)
+
+
+def flush() -> None:
+    """Write out what was printed; where that fails, Python's exit must not try, and complain, once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # a stream of a test has no number
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
