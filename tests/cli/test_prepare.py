@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -210,3 +212,20 @@ def test_an_older_folder_stays_unless_overwrite_is_set(hiersrec, tmp_path) -> No
     assert "--overwrite" in refused.err
     assert (out / "dataset.json").read_bytes() == before
     assert hiersrec(*words, "--overwrite").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="there is no /dev/stdin on this system")
+def test_events_come_from_standard_input_too(shop, tmp_path) -> None:
+    command = [sys.executable, "-m", "hiersrec", "prepare", "/dev/stdin", "--split", "fraction:0.2", "--json"]
+    for name, source in (("pipe", subprocess.PIPE), ("file", (shop / "events.csv").open("rb"))):
+        process = subprocess.Popen(
+            [*command, "--out", tmp_path / name], stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        with process:
+            _, err = process.communicate((shop / "events.csv").read_bytes() if source == subprocess.PIPE else None)
+        if source != subprocess.PIPE:
+            source.close()
+        assert process.returncode == 0, err
+    same = ("train/items.npy", "catalog/items.parquet")
+    assert all((tmp_path / "pipe" / part).read_bytes() == (tmp_path / "file" / part).read_bytes() for part in same)

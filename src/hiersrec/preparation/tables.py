@@ -36,7 +36,8 @@ def as_files(tables: Mapping[str, Table], parent: Path | None = None) -> Iterato
 def _as_file(name: str, table: Table, scratch: Path) -> Path:
     if isinstance(table, str | Path):
         path = Path(table)
-        return _copy_of_pipe(name, path, scratch) if path.exists() and not (path.is_file() or path.is_dir()) else path
+        is_pipe = path.exists() and not (path.is_file() or path.is_dir())
+        return _copy_of_pipe(name, path, scratch) if is_pipe or str(path) == STANDARD_INPUT else path
     path = scratch / f"{name}.parquet"
     if is_spark(table):
         return _write_spark(table, path)
@@ -56,6 +57,10 @@ def _called(table: object) -> str:
 
 MAGIC = {b"PAR1": ".parquet", b"\x1f\x8b": ".csv.gz", b"\x28\xb5\x2f\xfd": ".csv.zst", b"{": ".jsonl"}
 """First bytes -> kind of a file without a name; others are CSV."""
+
+
+STANDARD_INPUT = "/dev/stdin"
+"""A pipe, or with `< FILE` that file, whose name is not known."""
 
 
 def _copy_of_pipe(name: str, pipe: Path, scratch: Path) -> Path:
