@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from hiersrec.errors import BadInput
@@ -163,6 +163,8 @@ def test_the_advised_split_fits_the_span(ends, rule):
 
 
 @given(some.lists(some.floats(0, 1e9), min_size=3, max_size=60), some.booleans())
+@example([0.0, 1e-4, 5e-4, 1e-3], True)
+@example([0.0, 0.01, 0.02, 0.03, 0.04, 0.05], True)
 def test_the_advised_split_leaves_sessions_on_both_sides(ends, is_timed):
     ends = np.sort(np.array(ends)) if is_timed else None
     count = len(ends) if is_timed else 50

@@ -36,7 +36,7 @@ def advised_split(ends: Float64 | None, count: int) -> str:
         return "random:0.2" if count < 1000 else "random:0.1"
     last = float(ends.max())
     span = (last - float(ends.min())) / DAY
-    fifth = float(f"{span / 5:.1g}")
+    fifth = round(float(f"{span / 5:.1g}"), 7)  # as it is written; none for a span below a hundredth of a second
     for days in (7.0, 1.0, fifth):
         if 0 < days <= span / 4:
             share = float(np.mean(ends > last - days * DAY))
