@@ -87,3 +87,14 @@ def test_the_command_prints_what_python_returns(run, toy_run) -> None:
     for item in run.similar_items([item_id(1)], k=3)[0].items:
         assert (item.title or item.item_id) in result.out
     assert run_here("similar", toy_run, "--item", "nobody").code == 2
+
+
+def test_the_flags_of_filters_are_those_of_recommend(run, toy_run) -> None:
+    [answer] = run.similar_items([item_id(1)], k=1)
+    name = answer.items[0].category_path[0]
+
+    plain, quoted = (
+        run_here("similar", toy_run, "--item", item_id(1), "--category", text, "--json") for text in (name, f'"{name}"')
+    )
+
+    assert (plain.code, plain.out) == (0, quoted.out)

@@ -6,35 +6,25 @@ from typing import Annotated
 import typer
 
 import hiersrec
-from hiersrec.cli import printing, split_list
-
-Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
+from hiersrec.cli import options, printing
 
 
 def command(  # more than ten parameters: they are the flags
     events: Annotated[Path, typer.Argument(help="Events, as for prepare: a file or a folder of parts.")],
-    items: Annotated[Path | None, typer.Option(help="Items, with their categories; same file types.")] = None,
-    session_id: Column = None,
-    item_id: Column = None,
-    items_item_id: Annotated[
-        str | None, typer.Option(help="Items' column with the item, if named differently.", metavar="COLUMN")
-    ] = None,
-    timestamp: Column = None,
-    time_format: Annotated[str | None, typer.Option(help="How times are written: '%d.%m.%Y %H:%M'.")] = None,
-    position: Column = None,
-    user_id: Column = None,
-    event_type: Column = None,
-    category_path: Column = None,
-    category_separator: Annotated[str | None, typer.Option(help="Between the parts of a path [default: /].")] = None,
-    category_columns: Annotated[
-        str | None, typer.Option(help="Items' columns, one per level, coarse to fine.", metavar="A,B,...")
-    ] = None,
-    separator: Annotated[
-        str | None, typer.Option(help="Between the values of text files, or the word tab; found if left out.")
-    ] = None,
-    gap: Annotated[
-        float | None, typer.Option(help="Seconds without events that end a session [default: 1800].")
-    ] = None,
+    items: options.Items = None,
+    session_id: options.Column = None,
+    item_id: options.Column = None,
+    items_item_id: options.ItemsItemId = None,
+    timestamp: options.Column = None,
+    time_format: options.TimeFormat = None,
+    position: options.Column = None,
+    user_id: options.Column = None,
+    event_type: options.Column = None,
+    category_path: options.Column = None,
+    category_separator: options.CategorySeparator = None,
+    category_columns: options.CategoryColumns = None,
+    separator: options.Separator = None,
+    gap: options.Gap = None,
     json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
 ) -> None:
     """Show what is in events and items, before they are prepared; writes nothing."""
@@ -51,7 +41,7 @@ def command(  # more than ten parameters: they are the flags
         event_type=event_type,
         category_path=category_path,
         category_separator=category_separator,
-        category_columns=None if category_columns is None else split_list(category_columns),
+        category_columns=options.optional_list(category_columns),
         separator=separator,
         gap=gap,
     )

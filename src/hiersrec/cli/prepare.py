@@ -5,18 +5,13 @@ Error messages there name these flags, so both keep the same names.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import hiersrec
-from hiersrec.cli import printing, split_list
-
-Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
-
-
-def _list(text: str) -> Any:
-    return typer.Option(help=text, metavar="A,B,...")
+from hiersrec.cli import options, printing
+from hiersrec.cli.options import optional_list
 
 
 def command(  # more than ten parameters: they are the flags
@@ -25,32 +20,26 @@ def command(  # more than ten parameters: they are the flags
         Path | None,
         typer.Argument(help="Events: CSV, TSV, JSON lines or Parquet; a file or folder of parts.", metavar="EVENTS"),
     ] = None,
-    items: Annotated[Path | None, typer.Option(help="Items, with their categories; same file types.")] = None,
+    items: options.Items = None,
     name: Annotated[str | None, typer.Option(help="Name of the dataset; the folder's name if left out.")] = None,
     dataset: Annotated[
         str | None, typer.Option(help="A public dataset (`hiersrec list datasets`); EVENTS is the folder of its files.")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="Events of the test sessions, if already split.")] = None,
-    session_id: Column = None,
-    item_id: Column = None,
-    items_item_id: Annotated[
-        str | None, typer.Option(help="Items' column with the item, if named differently.", metavar="COLUMN")
-    ] = None,
-    timestamp: Column = None,
-    time_format: Annotated[str | None, typer.Option(help="How times are written: '%d.%m.%Y %H:%M'.")] = None,
-    position: Column = None,
-    user_id: Column = None,
-    event_type: Column = None,
-    category_path: Column = None,
-    category_separator: Annotated[str | None, typer.Option(help="Between the parts of a path [default: /].")] = None,
-    category_columns: Annotated[str | None, _list("Items' columns, one per level, coarse to fine.")] = None,
-    separator: Annotated[
-        str | None, typer.Option(help="Between the values of text files [default: found from the header].")
-    ] = None,
-    gap: Annotated[
-        float | None, typer.Option(help="Seconds without events that end a session [default: 1800].")
-    ] = None,
-    event_types: Annotated[str | None, _list("Keep only events of these types.")] = None,
+    session_id: options.Column = None,
+    item_id: options.Column = None,
+    items_item_id: options.ItemsItemId = None,
+    timestamp: options.Column = None,
+    time_format: options.TimeFormat = None,
+    position: options.Column = None,
+    user_id: options.Column = None,
+    event_type: options.Column = None,
+    category_path: options.Column = None,
+    category_separator: options.CategorySeparator = None,
+    category_columns: options.CategoryColumns = None,
+    separator: options.Separator = None,
+    gap: options.Gap = None,
+    event_types: Annotated[str | None, options.names("Keep only events of these types.")] = None,
     drop_repeats: Annotated[
         bool | None, typer.Option("--drop-repeats", help="Drop an event on the same item as the one before.")
     ] = None,
@@ -77,16 +66,16 @@ def command(  # more than ten parameters: they are the flags
     hold_out_items: Annotated[
         float | None, typer.Option(help="Share of the items to hide from training [default: 0].")
     ] = None,
-    text: Annotated[str | None, _list("Items' text columns.")] = None,
-    categorical: Annotated[str | None, _list("Items' columns of few values.")] = None,
-    multi: Annotated[str | None, _list("Items' columns of several values: lists, or separated text.")] = None,
+    text: Annotated[str | None, options.names("Items' text columns.")] = None,
+    categorical: Annotated[str | None, options.names("Items' columns of few values.")] = None,
+    multi: Annotated[str | None, options.names("Items' columns of several values: lists, or separated text.")] = None,
     multi_separator: Annotated[str | None, typer.Option(help="Between the values of such a text [default: |].")] = None,
-    numeric: Annotated[str | None, _list("Items' numeric columns.")] = None,
+    numeric: Annotated[str | None, options.names("Items' numeric columns.")] = None,
     vectors: Annotated[
         str | None,
         typer.Option(help="Given vectors: columns, or files with one row per item.", metavar="A,B=FILE.npy,..."),
     ] = None,
-    text_vectors: Annotated[str | None, _list("Items' text columns to encode as vectors.")] = None,
+    text_vectors: Annotated[str | None, options.names("Items' text columns to encode as vectors.")] = None,
     text_encoder: Annotated[str | None, typer.Option(help="Encoder: tfidf, or a sentence-transformers folder.")] = None,
     kinds: Annotated[
         list[str] | None,
@@ -94,7 +83,7 @@ def command(  # more than ten parameters: they are the flags
             "--kind", help="Column of a kind of another distribution; repeat for more.", metavar="COLUMN=KIND"
         ),
     ] = None,
-    ignore: Annotated[str | None, _list("Items' columns to ignore.")] = None,
+    ignore: Annotated[str | None, options.names("Items' columns to ignore.")] = None,
     implicit_categories: Annotated[
         str | None,
         typer.Option(
@@ -130,10 +119,10 @@ def command(  # more than ten parameters: they are the flags
         event_type=event_type,
         category_path=category_path,
         category_separator=category_separator,
-        category_columns=_names(category_columns),
+        category_columns=optional_list(category_columns),
         separator=separator,
         gap=gap,
-        event_types=_names(event_types),
+        event_types=optional_list(event_types),
         drop_repeats=drop_repeats,
         max_session_length=max_session_length,
         min_item_count=min_item_count,
@@ -145,16 +134,16 @@ def command(  # more than ten parameters: they are the flags
         validation=validation,
         validation_share=validation_share,
         hold_out_items=hold_out_items,
-        text=_names(text),
-        categorical=_names(categorical),
-        multi=_names(multi),
+        text=optional_list(text),
+        categorical=optional_list(categorical),
+        multi=optional_list(multi),
         multi_separator=multi_separator,
-        numeric=_names(numeric),
-        vectors=_names(vectors),
-        text_vectors=_names(text_vectors),
+        numeric=optional_list(numeric),
+        vectors=optional_list(vectors),
+        text_vectors=optional_list(text_vectors),
         text_encoder=text_encoder,
         kinds=kinds,
-        ignore=_names(ignore),
+        ignore=optional_list(ignore),
         implicit_categories=implicit_categories,
         engine=engine,
         overwrite=overwrite,
@@ -162,7 +151,3 @@ def command(  # more than ten parameters: they are the flags
     from hiersrec.api.describe import statistics_table
 
     printing.result(prepared.document, json, statistics_table(prepared.document))
-
-
-def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else split_list(text)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hiersrec import Candidates, Recommender
-from hiersrec.cli import printing, split_list
+from hiersrec.cli import options, printing, split_list
 
 
 def command(  # more than ten parameters: they are the flags
@@ -30,16 +30,10 @@ def command(  # more than ten parameters: they are the flags
     share: Annotated[
         float | None, typer.Option(help="Candidates: best categories that hold this share of the items.")
     ] = None,
-    allow: Annotated[str | None, typer.Option(help="List only these items.", metavar="ID,...")] = None,
-    deny: Annotated[str | None, typer.Option(help="Never list these items.", metavar="ID,...")] = None,
-    category: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="List only items of this category; repeat for more. Quote a name with a slash.",
-            metavar="NAME/NAME/...",
-        ),
-    ] = None,
-    per_category: Annotated[int | None, typer.Option(help="Most items of one category of the finest level.")] = None,
+    allow: options.Allow = None,
+    deny: options.Deny = None,
+    category: options.Category = None,
+    per_category: options.PerCategory = None,
     json: Annotated[bool, typer.Option("--json", help="Print a list with one answer for each session.")] = False,
 ) -> None:
     """Recommend the next items of live sessions."""
@@ -53,9 +47,9 @@ def command(  # more than ten parameters: they are the flags
         explain=explain,
         exclude_seen=exclude_seen,
         candidates=chosen,
-        allow=None if allow is None else split_list(allow),
-        deny=None if deny is None else split_list(deny),
-        categories=[split_list(path, "/") for path in category] if category else None,
+        allow=options.optional_list(allow),
+        deny=options.optional_list(deny),
+        categories=options.paths(category),
         per_category=per_category,
     )
     printing.result(answers.to_dicts(), json, *answers.parts())

@@ -1,0 +1,48 @@
+"""Flags that several commands have: of the columns of a shop's tables, and of what may be listed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hiersrec.cli import split_list
+
+
+def names(text: str) -> Any:
+    """A flag that takes several names, with this help."""
+    return typer.Option(help=text, metavar="A,B,...")
+
+
+Items = Annotated[Path | None, typer.Option(help="Items, with their categories; same file types.")]
+Column = Annotated[str | None, typer.Option(help="Column with this field.", metavar="COLUMN")]
+ItemsItemId = Annotated[
+    str | None, typer.Option(help="Items' column with the item, if named differently.", metavar="COLUMN")
+]
+TimeFormat = Annotated[str | None, typer.Option(help="How times are written: '%d.%m.%Y %H:%M'.")]
+CategorySeparator = Annotated[str | None, typer.Option(help="Between the parts of a path [default: /].")]
+CategoryColumns = Annotated[str | None, names("Items' columns, one per level, coarse to fine.")]
+Separator = Annotated[
+    str | None, typer.Option(help="Between the values of text files, or the word tab; found if left out.")
+]
+Gap = Annotated[float | None, typer.Option(help="Seconds without events that end a session [default: 1800].")]
+
+Allow = Annotated[str | None, typer.Option(help="List only these items.", metavar="ID,...")]
+Deny = Annotated[str | None, typer.Option(help="Never list these items.", metavar="ID,...")]
+Category = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="List only items of this category; repeat for more. Quote a name with a slash.", metavar="NAME/NAME/..."
+    ),
+]
+PerCategory = Annotated[int | None, typer.Option(help="Most items of one category of the finest level.")]
+
+
+def optional_list(text: str | None) -> tuple[str, ...] | None:
+    """The names or ids of a flag, None if it was left out."""
+    return None if text is None else split_list(text)
+
+
+def paths(texts: Sequence[str] | None) -> list[tuple[str, ...]] | None:
+    """The categories of --category as paths; None if there are none."""
+    return [split_list(text, "/") for text in texts] if texts else None
