@@ -219,3 +219,17 @@ def test_the_options_of_the_reader_go_into_the_command(tmp_path) -> None:
     assert words[5:-4] == [
         *("--items-item-id", "sku", "--timestamp", "when", "--time-format", "%d.%m.%Y", "--separator", "tab"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"events": None}, "events must be the path of a file or folder, or a frame"),
+        ({"events": "events.csv", "session_id": 7}, "session_id must be text, got 7"),
+        ({"events": "events.csv", "category_columns": 7}, "category_columns must be text or a list of texts, got 7"),
+        ({"events": "events.csv", "gap": "long"}, "gap must be a number, got 'long'"),
+    ],
+)
+def test_wrong_arguments_are_one_error(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        hr.check(**arguments, progress=False)

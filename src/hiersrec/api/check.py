@@ -2,14 +2,15 @@
 
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hiersrec.api.prepare import Table as GivenTable
+from hiersrec.api.prepare_arguments import Names, columns_of
 from hiersrec.api.reporting import reporting
 from hiersrec.api.result import Result
+from hiersrec.arguments import FLAG, NUMBER
 from hiersrec.errors import named_extras
 from hiersrec.writing.tables import COMMAND, Table
 
@@ -44,7 +45,7 @@ def check(
     event_type: str | None = None,
     category_path: str | None = None,
     category_separator: str | None = None,
-    category_columns: str | Sequence[str] | None = None,
+    category_columns: Names | None = None,
     separator: str | None = None,
     gap: float | None = None,
     progress: bool = True,
@@ -82,28 +83,27 @@ def check(
         from hiersrec.preparation.source import Source, folder_columns, parts
         from hiersrec.preparation.tables import as_files
 
-    levels = (category_columns,) if isinstance(category_columns, str) else category_columns
-    options: dict[str, Any] = {
-        "session_id": session_id,
-        "item_id": item_id,
-        "items_item_id": items_item_id,
-        "timestamp": timestamp,
-        "time_format": time_format,
-        "position": position,
-        "user_id": user_id,
-        "event_type": event_type,
-        "category_path": category_path,
-        "category_separator": category_separator,
-        "category_columns": None if levels is None else tuple(levels),
-        "separator": separator,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
-    cut = {"separator": "\t"} if separator in ("tab", "\\t") else {}
-    settings = PrepareSettings(
-        columns=replace(Columns(), **{**given, **cut}),
-        sessions=SessionRules() if gap is None else SessionRules(gap_seconds=gap),
+    NUMBER.check_given(gap=gap)
+    FLAG.check(progress=progress)
+    options = columns_of(
+        session_id=session_id,
+        item_id=item_id,
+        items_item_id=items_item_id,
+        timestamp=timestamp,
+        time_format=time_format,
+        position=position,
+        user_id=user_id,
+        event_type=event_type,
+        category_path=category_path,
+        category_separator=category_separator,
+        category_columns=category_columns,
+        separator=separator,
     )
-    tables = {name: table for name, table in (("events", events), ("items", items)) if table is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = PrepareSettings(
+        columns=Columns(**given), sessions=SessionRules() if gap is None else SessionRules(gap_seconds=gap)
+    )
+    tables = {"events": events} if items is None else {"events": events, "items": items}
     with (
         as_files(tables) as paths,
         tempfile.TemporaryDirectory(prefix="hiersrec-") as scratch,
@@ -120,7 +120,8 @@ def check(
     facts["events"] = {"files": _shown(events), **facts["events"], "unused_columns": unused}
     if facts["items"] is not None:
         facts["items"] = {"files": _shown(items), **facts["items"]}
-    words = given if gap is None else {**given, "gap": f"{gap:g}"}
+    words = {**given, **({} if separator is None else {"separator": separator})}  # a tab as it was written
+    words |= {} if gap is None else {"gap": f"{gap:g}"}
     return Check({**facts, "advice": list(_advice(facts)), "prepare": _command(events, items, words, facts["split"])})
 
 

@@ -1,44 +1,18 @@
 """Folders that functions of the API take and make: those of objects, and temporary ones."""
 
-import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hiersrec import arguments
 from hiersrec.errors import BadFolder, BadInput, repr_of
 from hiersrec.machine import failure_of
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.temporary_folder import HELD, TemporaryFolder
 
 if TYPE_CHECKING:
     from hiersrec.api.run import Run
-
-HELD = "_temporary"
-"""The attribute by which an object keeps its temporary folder."""
-
-
-class TemporaryFolder:
-    """A folder that is removed with the last object, or copy of an object, that holds this one."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="hiersrec-"))
-        self.remove = weakref.finalize(self, _remove, self.path, os.getpid())
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "TemporaryFolder":
-        return self
-
-    def __reduce__(self) -> tuple[type[Path], tuple[str]]:
-        """What another process gets holds nothing: the folder is there as long as this process needs it."""
-        return Path, (str(self.path),)
-
-
-def _remove(path: Path, process: int) -> None:
-    if os.getpid() == process:  # a forked process must not take the folder away from its parent
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class Target:
@@ -50,7 +24,8 @@ class Target:
 
     def held_by(self, owner: object) -> None:
         """Keep a temporary folder as long as `owner` lives."""
-        vars(owner)[HELD] = self.temporary
+        if self.temporary is not None:
+            self.temporary.held_by(owner)
 
 
 @contextmanager
@@ -68,14 +43,17 @@ def target(out: str | Path | None, name: str) -> Iterator[Target]:
         if (failure := failure_of(error)) is not None:
             raise failure from error
         if isinstance(error, OSError) and error.filename is not None:
-            where = folder.path if error.filename is None else error.filename
-            raise BadFolder(f"{where} can't be read or written: {error.strerror}. Choose another folder.") from error
+            raise BadFolder(
+                f"{error.filename} can't be read or written: {error.strerror}. Choose another folder."
+            ) from error
         raise
 
 
 def share(owner: object, other: object) -> None:
     """Let `other` keep the temporary folder of `owner` too, if it has one."""
-    vars(other)[HELD] = vars(owner).get(HELD)
+    temporary = vars(owner).get(HELD)
+    if isinstance(temporary, TemporaryFolder):
+        temporary.held_by(other)
 
 
 def folder_of(dataset: "Dataset | str | Path", name: str = "dataset") -> Path:

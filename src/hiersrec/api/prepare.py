@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hiersrec import registry
 from hiersrec.api.folders import target
-from hiersrec.api.prepare_arguments import Names, clusters_of, names_of, split_rule
+from hiersrec.api.prepare_arguments import Names, clusters_of, columns_of, names_of, split_rule
 from hiersrec.api.reporting import reporting
 from hiersrec.arguments import FLAG, NUMBER, TEXT, TEXTS, WHOLE
 from hiersrec.errors import BadInput, named_extras
@@ -142,17 +142,6 @@ def prepare(
     TEXT.check_given(
         name=name,
         dataset=dataset,
-        session_id=session_id,
-        item_id=item_id,
-        items_item_id=items_item_id,
-        timestamp=timestamp,
-        time_format=time_format,
-        position=position,
-        user_id=user_id,
-        event_type=event_type,
-        category_path=category_path,
-        category_separator=category_separator,
-        separator=separator,
         split=split,
         split_key=split_key,
         validation=validation,
@@ -169,7 +158,6 @@ def prepare(
     )
     NUMBER.check_given(gap=gap, validation_share=validation_share, hold_out_items=hold_out_items)
     TEXTS.check_given(
-        category_columns=category_columns,
         event_types=event_types,
         text=text,
         categorical=categorical,
@@ -183,20 +171,20 @@ def prepare(
     FLAG.check_given(drop_repeats=drop_repeats)
     FLAG.check(overwrite=overwrite, progress=progress)
     groups: dict[str, dict[str, Any]] = {
-        "columns": {
-            "session_id": session_id,
-            "item_id": item_id,
-            "items_item_id": items_item_id,
-            "timestamp": timestamp,
-            "time_format": time_format,
-            "position": position,
-            "user_id": user_id,
-            "event_type": event_type,
-            "category_path": category_path,
-            "category_separator": category_separator,
-            "category_columns": names_of(category_columns),
-            "separator": "\t" if separator in ("tab", "\\t") else separator,
-        },
+        "columns": columns_of(
+            session_id=session_id,
+            item_id=item_id,
+            items_item_id=items_item_id,
+            timestamp=timestamp,
+            time_format=time_format,
+            position=position,
+            user_id=user_id,
+            event_type=event_type,
+            category_path=category_path,
+            category_separator=category_separator,
+            category_columns=category_columns,
+            separator=separator,
+        ),
         "sessions": {
             "gap_seconds": gap,
             "event_types": names_of(event_types),

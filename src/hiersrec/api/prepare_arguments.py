@@ -1,11 +1,25 @@
-"""Arguments of `prepare` as people write them -> settings of the preparation."""
+"""Arguments of `prepare` and `check` as people write them -> settings of the preparation."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from hiersrec.arguments import TEXT, TEXTS
 from hiersrec.errors import BadInput
 
 Names = str | Sequence[str]
+TAB = ("tab", "\\t")
+"""What stands for a tab, which is hard to type."""
+
+
+def columns_of(*, category_columns: Names | None, separator: str | None, **columns: str | None) -> dict[str, Any]:
+    """The settings of the columns, None where they were left out. Raises BadInput for an argument of another type."""
+    TEXT.check_given(**columns, separator=separator)
+    TEXTS.check_given(category_columns=category_columns)
+    return {
+        **columns,
+        "category_columns": names_of(category_columns),
+        "separator": "\t" if separator in TAB else separator,
+    }
 
 
 def split_rule(split: str | None, key: str | None, has_test: bool) -> dict[str, Any]:

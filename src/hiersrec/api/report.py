@@ -1,6 +1,5 @@
 """`Report`: the result of an evaluation."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,29 +21,35 @@ class Report(Result):
 
     def columns(self) -> dict[str, list[Any]]:
         """A row for each task: its name, the prefixes it was measured on, a column for each metric."""
-        headings, rows = report_table.rows(self.document)
-        return {heading: [row[column] for row in rows] for column, heading in enumerate(headings)}
+        return report_table.rows(self.document).columns()
 
     def slices(self, name: str) -> dict[str, list[Any]]:
         """The columns of a slice, such as "prefix_length": a row for each of its values. Raises UnknownName."""
         groups = report_table.slice_rows(self.document)
         if name not in groups:
             raise UnknownName(f"There is no slice '{name}'. {did_you_mean(name, groups)}")
-        headings, rows = groups[name]
-        return {heading: [row[column] for row in rows] for column, heading in enumerate(headings)}
+        return groups[name].columns()
 
     def headline(self) -> Iterator[str | Table]:
         """Metrics and counts; the slices are named only."""
-        shown = itertools.takewhile(lambda part: not self._is_slice(part), self.parts())
-        yield from shown
+        yield from self._overview()
         yield f"Slices, for slices(name): {', '.join(self.document['slices'])}."
-
-    @staticmethod
-    def _is_slice(part: str | Table) -> bool:
-        return isinstance(part, Table) and part.title.startswith("By ")
 
     def parts(self) -> Iterator[str | Table]:
         """Metrics of items and of the other tasks, counts, and slices of one evaluation; of several k a table each."""
+        yield from self._overview()
+        numbers = self.metrics
+        for group, rows in report_table.slice_rows(self.document).items():
+            yield from self._by_k(f"By {group.replace('_', ' ')}", rows)
+            if group == "cold_start" and any(name.startswith("random_within") for name in numbers) and self._is_whole:
+                yield _chance(numbers, report_table.names(self.document))
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all items were ranked."""
+        return bool(self.document["options"]["candidates"]["policy"] == "all")
+
+    def _overview(self) -> Iterator[str | Table]:
         document, numbers = self.document, self.metrics
         title = f"{document['run']} on {document['dataset']['name']}, {document['split']} split"
         yield from self._by_k(title, report_table.rows(document))
@@ -53,18 +58,13 @@ class Report(Result):
             f"{numbers['empty_prefixes']} prefixes hold no known item and are answered by popularity; "
             f"{numbers['tied_targets']:.2%} of the targets tie with another item."
         )
-        is_whole = document["options"]["candidates"]["policy"] == "all"
-        if not is_whole:
+        if not self._is_whole:
             yield _candidates(document)
         headings, bounds = report_table.bound_rows(document)
         if bounds:
             yield Table(
                 "Bounds over the order of ties", tuple(headings), tuple((name, _share(value)) for name, value in bounds)
             )
-        for group, rows in report_table.slice_rows(document).items():
-            yield from self._by_k(f"By {group.replace('_', ' ')}", rows)
-            if group == "cold_start" and any(name.startswith("random_within") for name in numbers) and is_whole:
-                yield _chance(numbers, report_table.names(document))
 
     def _by_k(self, title: str, rows: Rows) -> Iterator[Table]:
         """A table for each k, so that all fit into a terminal."""

@@ -6,11 +6,10 @@ from html import escape
 from io import StringIO
 from typing import Any
 
-from rich.console import Console
-
 from hiersrec import frames
 from hiersrec.writing import tables
 from hiersrec.writing.tables import Table
+from hiersrec.writing.terminal import console
 
 
 class Result(ABC):
@@ -47,20 +46,10 @@ class Result(ABC):
         return "".join(parts)
 
 
-def text_of(parts: Sequence[str | Table], width: int | None = None) -> str:
-    """Sentences and tables as plain text, as wide as the terminal unless `width` says how wide."""
+def text_of(parts: Sequence[str | Table]) -> str:
+    """Sentences and tables as plain text, as wide as the terminal."""
     stream = StringIO()
-    # In a notebook Rich would show the text itself, whatever the stream is.
-    console = Console(
-        file=stream,
-        width=width,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        color_system=None,
-        force_jupyter=False,
-    )
-    tables.show(console, parts)
+    tables.show(console(stream, coloured=False), parts)
     return stream.getvalue().rstrip("\n")
 
 

@@ -115,13 +115,13 @@ class Run:
         if not isinstance(candidates, Candidates):
             TEXT.check(candidates=candidates)
         goal, chosen = None, candidates if isinstance(candidates, Candidates) else Candidates()
-        if share is None and keep is None:
-            chosen = chosen if isinstance(candidates, Candidates) else Candidates(policy=candidates, top=top)
-        elif top is None:
-            policy = chosen.policy if isinstance(candidates, Candidates) else candidates
+        if share is not None or keep is not None:
+            if top is not None:
+                raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
+            policy = candidates.policy if isinstance(candidates, Candidates) else candidates
             goal = CandidateGoal(policy=policy, share=share, keep=keep)
-        else:
-            raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
+        elif not isinstance(candidates, Candidates):
+            chosen = Candidates(policy=candidates, top=top)
         options = EvaluationOptions(
             k=tuple(map(int, k)) if isinstance(k, Iterable) else int(k),
             metrics=tuple(dict.fromkeys([*EvaluationOptions().metrics, *names])),

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from typer import Exit
 
-from hiersrec.writing import tables
+from hiersrec.writing import tables, terminal
 from hiersrec.writing.tables import Table
 
 WIDTH = 80
@@ -27,12 +27,9 @@ SIMILAR = {"█": "#", "─": "-", "━": "-", "\u2013": "-", "…": ".", "·": 
 
 
 def console(stream: TextIO) -> Console:
-    """A console that writes plain text to files and pipes, and never guesses what to colour.
-
-    It is as wide as the environment's COLUMNS says, or else as the terminal.
-    """
+    """The console of a stream, as wide as the environment's COLUMNS says, or else as the terminal."""
     width = None if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal() else WIDTH  # None: Rich finds out
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return terminal.console(stream, width)
 
 
 def show(*parts: RenderableType | Table) -> None:

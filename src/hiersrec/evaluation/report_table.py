@@ -13,6 +13,10 @@ class Rows(NamedTuple):
     headings: list[str]
     rows: list[list[Any]]
 
+    def columns(self) -> dict[str, list[Any]]:
+        """Heading -> the column under it."""
+        return {heading: [row[column] for row in self.rows] for column, heading in enumerate(self.headings)}
+
 
 def ks_of(document: dict[str, Any]) -> list[int]:
     """Every k of the evaluation, ascending."""

@@ -144,7 +144,7 @@ def item_vectors(model: HierarchicalModel) -> tuple[Float32, Float32 | None]:
     biases = head.biases()
     for term in model.item_terms.values():
         biases = term() if biases is None else biases + term()
-    return _float32(head.vectors()), None if biases is None else _float32(biases)
+    return _float32(model.item_vectors()), None if biases is None else _float32(biases)
 
 
 @torch.inference_mode()

@@ -59,8 +59,10 @@ def batches(
     `constants` are as in `schema`.
     """
     with _readable(path):
-        names = schema(path, separator).names
-        own = [name for name in columns if name in names]
+        own = list(columns)
+        if constants:  # a column that the file has too is the file's
+            names = schema(path, separator).names
+            own = [name for name in columns if name in names]
         for batch in _own_batches(path, own, separator):
             arrays = {name: batch.column(number) for number, name in enumerate(own)}
             missing = {name: pa.repeat(constants[name], len(batch)) for name in columns if name not in arrays}

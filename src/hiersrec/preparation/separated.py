@@ -85,7 +85,8 @@ def _header(text: str, separator: str) -> list[str]:
 
 def has_rows(path: Path) -> bool:
     """Whether anything follows the header line."""
-    return len(head(path).split(maxsplit=1)) > 1 and len(head(path).splitlines()) > 1
+    first = head(path)
+    return len(first.split(maxsplit=1)) > 1 and len(first.splitlines()) > 1
 
 
 def batches(path: Path, columns: Sequence[str], separator: str | None = None) -> Iterator[pa.RecordBatch]:

@@ -4,9 +4,6 @@ Lists come from a Ranker, and all rankers keep the order and the candidates of `
 was measured is what is served. Importing this file loads no torch; `load` does, for a run folder.
 """
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +25,7 @@ from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
 from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.store.temporary_folder import TemporaryFolder
 from hiersrec.types import Batch, ExternalId, Float64, Frame, Int32
 
 if TYPE_CHECKING:
@@ -107,14 +105,14 @@ class Recommender:
 
         if self.run is None:
             raise BadInput("Items can be added only to a recommender that Recommender.load opened from a run folder.")
-        folder = Path(tempfile.mkdtemp(prefix="hiersrec-"))
+        folder = TemporaryFolder()
         try:
-            add_items(self.run, items, folder / "run", lambda _: None)
-            larger = Recommender.load(folder / "run")
+            add_items(self.run, items, folder.path / "run", lambda _: None)
+            larger = Recommender.load(folder.path / "run")
         except BaseException:
-            shutil.rmtree(folder)
+            folder.remove()
             raise
-        weakref.finalize(larger, shutil.rmtree, folder, ignore_errors=True)  # it needs the folder as long as it lives
+        folder.held_by(larger)
         return larger
 
     def recommend(

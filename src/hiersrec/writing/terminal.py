@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
@@ -19,6 +20,22 @@ GAP = 2
 READABLE = 16
 """Columns of text are not wrapped narrower than this."""
 INDENT = "  "
+
+
+def console(stream: TextIO, width: int | None = None, *, coloured: bool = True) -> Console:
+    """A console that writes plain text to files and pipes, and never guesses what to colour; as wide as the terminal.
+
+    In a notebook Rich would otherwise show everything as a result of the cell, whatever the stream is.
+    """
+    return Console(
+        file=stream,
+        width=width,
+        color_system="auto" if coloured else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
+    )
 
 
 @dataclass(frozen=True)
