@@ -17,24 +17,37 @@ def test_what_is_asked_for_is_taken(device) -> None:
     [(4.0, 1.0, torch.bfloat16), (1.0, 4.0, torch.float32), (1.0, 1.0, torch.float32), (1.4, 1.0, torch.float32)],
 )
 def test_auto_takes_bf16_where_it_is_clearly_faster(monkeypatch, float32, bf16, expected) -> None:
-    monkeypatch.setattr(precision, "_emulates_bf16", lambda: False)
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
     monkeypatch.setattr(precision, "_seconds", {torch.float32: float32, torch.bfloat16: bf16}.__getitem__)
 
     assert precision.choose("auto", CPU) == expected
 
 
 @pytest.mark.parametrize(
-    ("machine", "capability", "emulates"),
-    [("x86_64", "AVX2", True), ("x86_64", "AVX512", False), ("aarch64", "SVE256", False), ("arm64", "DEFAULT", False)],
+    ("level", "flags", "expected"),
+    [
+        ("AVX2", {"avx512_bf16": False, "amx_bf16": False}, torch.float32),
+        ("AVX512", {"avx512_bf16": False, "amx_bf16": False}, torch.float32),
+        ("AVX512", {"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ("AVX512", {"avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
+    ],
 )
-def test_auto_times_nothing_where_bf16_is_surely_emulated(monkeypatch, machine, capability, emulates) -> None:
-    timed = []
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
-    monkeypatch.setattr(precision, "_seconds", lambda dtype: timed.append(dtype) or 1.0)
+def test_on_x86_the_instructions_decide_and_nothing_is_timed(monkeypatch, level, flags, expected) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: level)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: flags, raising=False)
+    monkeypatch.setattr(precision, "_seconds", lambda dtype: pytest.fail(f"{dtype} was timed"))
 
-    assert precision.choose("auto", CPU) == torch.float32
-    assert bool(timed) is not emulates
+    assert precision.choose("auto", CPU) == expected
+
+
+def test_a_pytorch_that_knows_no_instructions_has_avx512_timed(monkeypatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
+    monkeypatch.delattr("torch.cpu.get_capabilities", raising=False)
+    monkeypatch.setattr(precision, "_seconds", {torch.float32: 4.0, torch.bfloat16: 1.0}.__getitem__)
+
+    assert precision.choose("auto", CPU) == torch.bfloat16
 
 
 def test_the_measurement_is_a_time_and_taken_once() -> None:

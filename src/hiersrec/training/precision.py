@@ -19,8 +19,8 @@ def choose(precision: Literal["auto", "bf16", "float32"], device: torch.device) 
         return torch.bfloat16 if precision == "bf16" else torch.float32
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    if _emulates_bf16():
-        return torch.float32
+    if (has := _has_bf16()) is not None:
+        return torch.bfloat16 if has else torch.float32
     return torch.bfloat16 if _seconds(torch.float32) > MIN_SPEEDUP * _seconds(torch.bfloat16) else torch.float32
 
 
@@ -29,9 +29,19 @@ def rate(dtype: torch.dtype) -> float:
     return 2 * ROWS * INNER * COLUMNS / _seconds(dtype)
 
 
-def _emulates_bf16() -> bool:
-    """Whether this processor surely has no instruction for it, so that a product would take seconds to time."""
-    return platform.machine() in ("x86_64", "AMD64") and "AVX512" not in torch.backends.cpu.get_cpu_capability()
+def _has_bf16() -> bool | None:
+    """Whether this processor has instructions for it; None if that is not known, and only a measurement tells.
+
+    A measurement is the worse answer: one of a busy machine may be wrong, and one of emulated products takes seconds.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return None
+    if "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    if not hasattr(torch.cpu, "get_capabilities"):  # an older PyTorch
+        return None
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities["avx512_bf16"] or capabilities["amx_bf16"])
 
 
 def _seconds(dtype: torch.dtype) -> float:
