@@ -149,7 +149,7 @@ def test_several_k_have_files_of_their_own_and_other_metrics_do_not(run, tmp_pat
 
     assert usual["options"] == {
         **{"k": 20, "last_only": False, "exclude_seen": False, "batch_size": 256},
-        "candidates": {"policy": "all", "top": None, "share": None, "seed": 0},
+        "candidates": {"policy": "all", "top": None, "share": None, "mass": None, "seed": 0},
     }
     assert several["options"] == {**usual["options"], "k": [5, 10, 20]}
     assert several["files"] == {"metrics": "metrics-k5-10-20.json", "ranks": "ranks-k5-10-20.parquet"}

@@ -168,7 +168,7 @@ def test_bundle_json_says_what_it_is(toy_bundle) -> None:
     assert (sealed["max_length"], sealed["query_width"], sealed["slabs"]) == (10, 16, "float32")
     assert sealed["tasks"] == ["category_1", "category_2"]
     assert sealed["reads"] == [{"task": "category_1", "as": "probs"}, {"task": "category_2", "as": "probs"}]
-    assert sealed["candidates"] == {"policy": "category", "top": 2, "share": None}
+    assert sealed["candidates"] == {"policy": "category", "top": 2, "share": None, "mass": None}
     assert sealed["checked"]["from"] == "validation sessions of toy"
     assert sealed["checked"]["difference"] < 1e-4
     assert len(sealed["model_version"]) == 12

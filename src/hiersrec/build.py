@@ -21,6 +21,7 @@ from hiersrec.model.inputs import Inputs
 from hiersrec.model.score_term import ItemTerm, PositionTerm
 from hiersrec.model.scorer import TrainedScorer, scorer_of
 from hiersrec.model.tasks import item as item_task
+from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.model.trainable import Trainable
 from hiersrec.recipe_file import RUN_RECIPE, members_of, read_recipe, settings_of
 from hiersrec.store.catalog import Catalog
@@ -60,7 +61,9 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = 
                     f"[[tasks]] {table.name} makes the task '{name}', for which the catalogue has no labels. "
                     f"{did_you_mean(name, catalog.labels)}"
                 )
-            reads = _sources(table, list(tasks), earlier)  # with "category_*" a level reads the coarser ones
+            # What is fitted after training can't be read in it.
+            readable = [name for name, task in tasks.items() if not isinstance(task, TreeHead)]
+            reads = _sources(table, readable, earlier)  # with "category_*" a level reads the coarser ones
             tasks[name] = module.build(config, catalog, inputs.width, inputs)
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
     terms: dict[str, ItemTerm | PositionTerm] = {}

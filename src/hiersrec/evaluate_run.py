@@ -14,11 +14,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from hiersrec import __version__
-from hiersrec.build import open_run
+from hiersrec.build import LoadedRun, open_run
 from hiersrec.errors import BadFolder, BadInput
-from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
+from hiersrec.evaluation.choose_candidates import CandidateGoal, ChosenCandidates, choose
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
-from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, write_text
 from hiersrec.store.unseen import renumbered
@@ -37,11 +36,55 @@ def evaluate_run(
 
     data: a dataset folder in place of the one the run was trained on; its item vocabulary must be the same. In a run
     with items added after training, those count in the test sessions, by their external ids. goal: replaces the
-    candidates of the options by those whose K is chosen on the validation sessions; `choosing` reports that as
+    candidates of the options by those that are chosen on the validation sessions; `choosing` reports that as
     `progress` reports the evaluation. Raises BadFolder for a folder that can't be read, BadInput for another vocabulary
     or split, or if there is nothing to evaluate or to choose on.
     """
     options = options or EvaluationOptions()
+    run, dataset = _opened(folder, data, split == "valid" or goal is not None)
+    started = time.monotonic()
+    sessions = dataset.sessions(split)
+    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # items were added after training
+        sessions = renumbered(sessions, dataset.unseen(), run.catalog)
+    chosen = None
+    if goal:
+        chosen = choose(run.scorer, run.catalog, dataset.sessions("valid"), goal, options, choosing)
+        options = replace(options, candidates=chosen.candidates)
+    evaluation = evaluate(run.scorer, run.catalog, sessions, options, progress)
+    suffix = _suffix(split, options, sessions.last_only)
+    options = replace(options, last_only=options.last_only or sessions.last_only)
+    files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
+    document = {
+        "hiersrec": __version__,
+        "run": folder.resolve().name,
+        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
+        "split": split,
+        "options": options.document(),
+        **({"chosen": asdict(goal) | {"validation": chosen.document()}} if goal and chosen else {}),
+        "metrics": evaluation.metrics,
+        "slices": evaluation.slices,
+        "seconds": round(time.monotonic() - started, 3),
+        "files": files,
+    }
+    with new_file(folder / files["ranks"]) as aside:
+        pq.write_table(evaluation.ranks, aside)
+    write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return document
+
+
+def choose_candidates(
+    folder: Path, data: Path | None, goal: CandidateGoal, choosing: Callable[[int, int], None] | None = None
+) -> ChosenCandidates:
+    """Candidates for a run folder, chosen on the validation sessions of the dataset it was trained on, or of `data`.
+
+    Raises as `evaluate_run` does.
+    """
+    run, dataset = _opened(folder, data, with_validation=True)
+    return choose(run.scorer, run.catalog, dataset.sessions("valid"), goal, progress=choosing)
+
+
+def _opened(folder: Path, data: Path | None, with_validation: bool) -> tuple[LoadedRun, Dataset]:
+    """A run and its dataset, which must have the same items; with_validation: whether validation sessions measure."""
     run = open_run(folder)
     trained_on = run.document["dataset"]
     path = data or Path(trained_on["path"])
@@ -58,39 +101,12 @@ def evaluate_run(
             f"{dataset.folder} has the event types {', '.join(dataset.catalog.event_types) or 'none'}; {folder} was "
             f"trained with {', '.join(run.catalog.event_types) or 'none'}. Name the folder of that dataset with --data."
         )
-    if run.recipe.training is not None and run.recipe.training.refit and (split == "valid" or goal):
+    if run.recipe.training is not None and run.recipe.training.refit and with_validation:
         raise BadInput(
             f"{folder} was trained on the validation sessions too (training.refit), so they can neither measure it nor "
             "choose its candidates. Use the run that chose its settings, and --top for candidates."
         )
-    started = time.monotonic()
-    sessions = dataset.sessions(split)
-    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # items were added after training
-        sessions = renumbered(sessions, dataset.unseen(), run.catalog)
-    chosen = None
-    if goal:
-        chosen = choose_top(run.scorer, run.catalog, dataset.sessions("valid"), goal, options, choosing)
-        options = replace(options, candidates=Candidates(policy=goal.policy, top=chosen.top))
-    evaluation = evaluate(run.scorer, run.catalog, sessions, options, progress)
-    suffix = _suffix(split, options, sessions.last_only)
-    options = replace(options, last_only=options.last_only or sessions.last_only)
-    files = {"metrics": f"metrics{suffix}.json", "ranks": f"ranks{suffix}.parquet"}
-    document = {
-        "hiersrec": __version__,
-        "run": folder.resolve().name,
-        "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
-        "split": split,
-        "options": options.document(),
-        **({"chosen": asdict(goal) | {"validation": chosen._asdict()}} if goal and chosen else {}),
-        "metrics": evaluation.metrics,
-        "slices": evaluation.slices,
-        "seconds": round(time.monotonic() - started, 3),
-        "files": files,
-    }
-    with new_file(folder / files["ranks"]) as aside:
-        pq.write_table(evaluation.ranks, aside)
-    write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    return document
+    return run, dataset
 
 
 def _suffix(split: str, options: EvaluationOptions, last_only: bool) -> str:
@@ -104,7 +120,8 @@ def _suffix(split: str, options: EvaluationOptions, last_only: bool) -> str:
     words += ["last_only"] if options.last_only and not last_only else []
     words += ["exclude_seen"] if options.exclude_seen else []
     if options.candidates.policy != "all":
-        policy, top, share = (getattr(options.candidates, name) for name in ("policy", "top", "share"))
-        words += [f"candidates-{policy}", f"top{top}" if share is None else f"share{share:g}"]
+        words.append(f"candidates-{options.candidates.policy}")
+        sizes = {name: getattr(options.candidates, name) for name in ("top", "share", "mass")}
+        words += [f"{name}{value}" for name, value in sizes.items() if value is not None]
         words += [f"seed{options.candidates.seed}"] if options.candidates.seed else []
     return "".join(f"-{word}" for word in words)

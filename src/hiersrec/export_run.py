@@ -14,6 +14,7 @@ The exported graph is run on real sessions and compared with the model before an
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -58,6 +59,7 @@ def export(
     *,
     data: Path | None = None,
     candidates: Candidates = ALL,
+    promise: Mapping[str, float] | None = None,
     slabs: str = "float32",
     int8_encoder: bool = False,
     overwrite: bool = False,
@@ -65,7 +67,8 @@ def export(
     """Write the bundle `out` of a finished run folder; returns its bundle.json.
 
     data: a dataset folder in place of the one the run was trained on; the graph is checked on its validation sessions,
-    or on random ones where there is no dataset. candidates: the items that the bundle ranks where a request names none.
+    or on random ones where there is no dataset. candidates: the items that the bundle ranks where a request names none;
+    promise: what bundle.json says of how they were chosen.
     slabs: the type of the vectors that are read first, "float32" or "int8"; lists are in the order of float32
     scores in any case. `say` gets a line per stage. Raises BadRecipe if the run's model can't be exported, BadInput for
     candidates that it can't give or another dataset, MissingExtra for a missing package, BadFolder if
@@ -127,7 +130,8 @@ def export(
                 "constants": {f"explain/{name}.npy": term.label for name, term in model.item_terms.items()},
                 "positions": {name: term.label for name, term in model.position_terms.items()},
             },
-            "candidates": {"policy": candidates.policy, "top": candidates.top, "share": candidates.share},
+            "candidates": {name: getattr(candidates, name) for name in ("policy", "top", "share", "mass")},
+            **({} if promise is None else {"promise": dict(promise)}),
             "slabs": slabs,
             "encoder": encoder,
             "checked": checked,
@@ -156,8 +160,8 @@ def _check_candidates(candidates: Candidates, tasks: list[str]) -> None:
         raise BadInput("Random candidates are for `hiersrec evaluate`, on a run folder. Export with all or category.")
     if candidates.policy != "all" and not any(task.startswith(CATEGORY) for task in tasks):
         raise BadInput(
-            "Candidates by category need predicted categories, and this run predicts none. Export without --top and "
-            "--share, or train a recipe that predicts categories on items that have some."
+            "Candidates by category need predicted categories, and this run predicts none. Export without --top, "
+            "--share and --mass, or train a recipe that predicts categories on items that have some."
         )
 
 

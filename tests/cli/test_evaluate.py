@@ -8,7 +8,7 @@ import pytest
 from hiersrec.api.report import Report
 from hiersrec.build import open_run
 from hiersrec.evaluate_run import evaluate_run
-from hiersrec.evaluation.choose_candidates import CandidateGoal, choose_top
+from hiersrec.evaluation.choose_candidates import CandidateGoal, choose
 from hiersrec.evaluation.evaluate import EvaluationOptions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.dataset import Dataset
@@ -86,19 +86,27 @@ def test_top_is_chosen_on_validation_and_said(hiersrec, prepared, run, policy, f
     assert result.code == 0, result.err
     document = json.loads(result.out)
     opened, valid = open_run(run), Dataset.open(prepared[0]).sessions("valid")
-    goal = {"policy": policy, "share": None, "keep": None, flags[0][2:]: float(flags[1])}
-    choice = choose_top(opened.scorer, opened.catalog, valid, CandidateGoal(**goal))
-    assert document["chosen"] == {**goal, "validation": choice._asdict()}
-    assert document["options"]["candidates"] == {"policy": policy, "top": choice.top, "share": None, "seed": 0}
-    assert document["files"]["metrics"] == f"metrics-candidates-{policy}-top{choice.top}.json"
-    with_top = json.loads(hiersrec("evaluate", run, "--candidates", policy, "--top", choice.top, "--json").out)
+    goal = {"policy": policy, "share": None, "keep": None, "promise": None, flags[0][2:]: float(flags[1])}
+    choice = choose(opened.scorer, opened.catalog, valid, CandidateGoal(**goal))
+    assert document["chosen"] == {**goal, "validation": choice.document()}
+    assert document["options"]["candidates"] == {
+        "policy": policy,
+        "top": choice.candidates.top,
+        "share": None,
+        "mass": None,
+        "seed": 0,
+    }
+    assert document["files"]["metrics"] == f"metrics-candidates-{policy}-top{choice.candidates.top}.json"
+    with_top = json.loads(
+        hiersrec("evaluate", run, "--candidates", policy, "--top", choice.candidates.top, "--json").out
+    )
     assert with_top["metrics"] == document["metrics"]
     assert "chosen" not in with_top
 
     shown = " ".join(hiersrec("evaluate", run, "--candidates", policy, *flags).out.split())
-    assert f"Only candidates were ranked ({policy}, top {choice.top}): " in shown
+    assert f"Only candidates were ranked ({policy}, top {choice.candidates.top}): " in shown
     assert f"{document['metrics']['candidates/share']:.2%} of the catalogue" in shown
-    assert f"Top {choice.top} was chosen on validation sessions" in shown
+    assert f"Top {choice.candidates.top} was chosen on validation sessions" in shown
     assert ("Even one category per level holds more than 1.00%, the goal." in shown) == (flags[1] == "0.01")
 
 
@@ -210,7 +218,7 @@ def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
         (["--top", "2"], "got 2 with all"),
         (["--share", "0.5"], "got 0.5 with all"),
         (["--keep", "0.5"], "got 0.5 with all"),
-        (["--candidates", "category"], "'category' need top"),
+        (["--candidates", "category"], "'category' need one of top"),
         (["--candidates", "random", "--top", "-1"], "top must be at least 1, got -1"),
         (
             ["--candidates", "category", "--share", "1.1"],

@@ -22,7 +22,7 @@ def test_export_then_recommend(toy_run, tmp_path) -> None:
 
     assert done.exit_code == 0
     document = json.loads(done.stdout)
-    assert document["candidates"] == {"policy": "category", "top": None, "share": 0.3}
+    assert document["candidates"] == {"policy": "category", "top": None, "share": 0.3, "mass": None}
     assert document["slabs"] == "int8"
     assert "export: compare with the model on" in done.stderr
 
@@ -51,7 +51,7 @@ def test_it_says_where_it_is_and_what_comes_next(toy_run, toy_bundle, tmp_path, 
 
 
 def test_top_and_share_together(toy_run, tmp_path) -> None:
-    with pytest.raises(BadInput, match=r"need top.* or share.*; got both"):
+    with pytest.raises(BadInput, match=r"need one of top.* share.*; got top and share"):
         CliRunner().invoke(
             app,
             ["export", str(toy_run), "--out", str(tmp_path / "b"), "--top", "2", "--share", "0.1"],

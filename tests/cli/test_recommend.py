@@ -84,7 +84,7 @@ def test_candidates_are_ranked_alone_and_counted(hiersrec, run) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--candidates", "category"], "'category' need top"),
+        (["--candidates", "category"], "'category' need one of top"),
         (["--candidates", "all", "--top", "3"], "got 3 with all"),
         (["--candidates", "random", "--top", "0"], "top must be at least 1, got 0"),
         (["--candidates", "categories", "--top", "1"], "Did you mean 'category'?"),

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from hiersrec.errors import BadInput
-from hiersrec.evaluation.choose_candidates import CandidateGoal, ChosenCandidates, choose_top
+from hiersrec.evaluation.choose_candidates import CandidateGoal, choose
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
@@ -37,20 +37,21 @@ def test_against_one_evaluation_for_every_k(name) -> None:
     assert shares == sorted(shares)
     assert len(set(mrr)) >= 3
 
-    def choose(**goal: float) -> ChosenCandidates:
-        return choose_top(Waves(), CATALOG, STORED, CandidateGoal(policy="category", **goal), options)
+    def chosen(**goal: float) -> tuple[int | None, float | None, float]:
+        choice = choose(Waves(), CATALOG, STORED, CandidateGoal(policy="category", **goal), options)
+        return choice.candidates.top, choice.share, choice.kept
 
     for share in (0.01, *(value + 1e-9 for value in shares if value < 1), 0.999, 1.0):
         top = max([k for k, value in enumerate(shares, start=1) if value <= share], default=1)
-        assert choose(share=share) == pytest.approx((top, shares[top - 1], mrr[top - 1] / full))
+        assert chosen(share=share) == pytest.approx((top, shares[top - 1], mrr[top - 1] / full))
     for keep in (0.01, *(min(value / full - 1e-9, 1.0) for value in mrr), 0.9, 1.0):
         top = next(k for k, value in enumerate(mrr, start=1) if value >= keep * full - 1e-12)
-        assert choose(keep=keep) == pytest.approx((top, shares[top - 1], mrr[top - 1] / full))
+        assert chosen(keep=keep) == pytest.approx((top, shares[top - 1], mrr[top - 1] / full))
 
 
 def test_each_goal_moves_the_choice() -> None:
     def top(**goal: float) -> int:
-        return choose_top(Waves(), CATALOG, STORED, CandidateGoal(policy="random", **goal)).top
+        return choose(Waves(), CATALOG, STORED, CandidateGoal(policy="random", **goal)).candidates.top
 
     assert top(share=0.01) == 1 < top(share=1.0) == max(KNOWN)
     assert top(keep=0.01) == 1 < top(keep=1.0)
@@ -58,7 +59,7 @@ def test_each_goal_moves_the_choice() -> None:
 
 def test_each_prefix_is_scored_once_and_progress_told() -> None:
     scorer, told = Counting(), []
-    choose_top(
+    choose(
         scorer,
         CATALOG,
         Sessions.from_lists([[1, 2, 3, 4], [5, 6]]),
@@ -82,14 +83,15 @@ class Counting(Waves):
 def test_where_no_target_is_ever_found_nothing_can_be_lost() -> None:
     unseen = Sessions.from_lists([[1, -1], [2, -2]])
 
-    assert choose_top(Waves(), CATALOG, unseen, CandidateGoal(policy="category", keep=0.9))[::2] == (1, 1.0)
+    choice = choose(Waves(), CATALOG, unseen, CandidateGoal(policy="category", keep=0.9))
+    assert (choice.candidates.top, choice.kept) == (1, 1.0)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({}, "one of share and keep, got 0 of them"),
-        ({"share": 0.1, "keep": 0.9}, "one of share and keep, got 2 of them"),
+        ({}, "one of share, keep and promise, got 0 of them"),
+        ({"share": 0.1, "keep": 0.9}, "one of share, keep and promise, got 2 of them"),
         ({"share": 0.0}, "share must be above 0 and at most 1, got 0.0"),
         ({"keep": 1.5}, "keep must be above 0 and at most 1, got 1.5"),
         ({"policy": "all", "share": 0.1}, "share is for candidates by category or random, got 0.1 with all"),
@@ -108,6 +110,6 @@ def test_a_scorer_without_categories_and_sessions_without_prefixes_are_refused()
 
     goal = CandidateGoal(policy="category", share=0.1)
     with pytest.raises(BadInput, match="this run predicts none"):
-        choose_top(Silent(), CATALOG, STORED, goal)
+        choose(Silent(), CATALOG, STORED, goal)
     with pytest.raises(BadInput, match="none of the 1 sessions has two items"):
-        choose_top(Waves(), CATALOG, Sessions.from_lists([[1]]), goal)
+        choose(Waves(), CATALOG, Sessions.from_lists([[1]]), goal)

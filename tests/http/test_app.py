@@ -128,7 +128,7 @@ REFUSED = [
     ('{"session": [], "top": 5}', 422, "top: Extra inputs are not permitted; got 5"),
     ('{"session": [], "candidates": {"policy": "random", "top": 1}}', 422, "candidates.policy"),
     ('{"session": [], "candidates": {"policy": "all", "top": 1}}', 400, "Leave one out"),
-    ('{"session": ["a"], "candidates": {"policy": "category"}}', 400, "need top"),
+    ('{"session": ["a"], "candidates": {"policy": "category"}}', 400, "need one of top"),
     ('{"session": ["a"], "categories": [["Music"]]}', 400, "No item has the category Music"),
     ('{"session": ["\\ud800"]}', 400, "not JSON"),
     (json.dumps({"session": ["x" * 1001]}), 422, "session[0]"),

@@ -106,8 +106,8 @@ def test_random_favours_no_item() -> None:
     [
         ({"policy": "categry", "top": 1}, "no candidates 'categry'. Did you mean 'category'?"),
         ({"top": 3}, "top is for candidates by category or random, got 3 with all"),
-        ({"policy": "category"}, "'category' need top, the number of best categories of each level"),
-        ({"policy": "random"}, "'random' need top"),
+        ({"policy": "category"}, "'category' need one of top, the number of best categories of each level"),
+        ({"policy": "random"}, "'random' need one of top"),
         ({"policy": "category", "top": 0}, "top must be at least 1, got 0"),
         ({"policy": "category", "top": 1, "seed": 2}, r"seed .* is for random candidates, got 2 \(category\)"),
         ({"policy": "random", "top": 1, "seed": -1}, "seed must be at least 0 .* got -1"),
@@ -164,8 +164,8 @@ def test_a_share_takes_the_largest_top_that_stays_within_it(seed, share) -> None
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({"policy": "category", "top": 1, "share": 0.1}, "got both"),
-        ({"policy": "category"}, "got neither"),
+        ({"policy": "category", "top": 1, "share": 0.1}, "got top and share"),
+        ({"policy": "category"}, "got none"),
         ({"share": 0.1}, "share is for candidates by category or random, got 0.1 with all"),
         ({"policy": "category", "share": 0.0}, "above 0 and at most 1, got 0.0"),
     ],

@@ -12,7 +12,7 @@ CATALOG = SHOP.data.catalog
 
 
 def test_the_tasks_of_the_toy_shop() -> None:
-    assert list(CATALOG.labels) == ["category_1", "category_2", "column_colour", "event_type"]
+    assert list(CATALOG.labels) == ["category_1", "category_2", "path", "column_colour", "event_type"]
     assert CATALOG.labels["category_2"].names == SHELVES
     assert CATALOG.labels["column_colour"].names == COLOURS
     assert CATALOG.labels["event_type"].names == ["order", "view"]

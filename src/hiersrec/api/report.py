@@ -80,16 +80,24 @@ class Report(Result):
 
 def _candidates(document: dict[str, Any]) -> str:
     options, numbers = document["options"], document["metrics"]
-    policy, top = options["candidates"]["policy"], options["candidates"]["top"]
+    candidates = options["candidates"]
+    name = "mass" if candidates.get("mass") is not None else "top"
+    size = f"{name} {candidates[name]:.5g}"
     text = (
-        f"Only candidates were ranked ({policy}, top {top}): {_share(numbers['candidates/share'])} of the catalogue, "
-        f"with {_share(numbers['candidates/target'])} of the targets among them."
+        f"Only candidates were ranked ({candidates['policy']}, {size}): {_share(numbers['candidates/share'])} of the "
+        f"catalogue, with {_share(numbers['candidates/target'])} of the targets among them."
     )
-    if chosen := document.get("chosen"):
+    if (chosen := document.get("chosen")) and name == "mass":
+        text += (
+            f" The mass was chosen on validation sessions, for a promise of {_share(chosen['promise'])}: there "
+            f"{_share(chosen['validation']['kept'])} of the targets are candidates."
+        )
+    elif chosen:
         share, kept = chosen["validation"]["share"], chosen["validation"]["kept"]
         text += (
-            f" Top {top} was chosen on validation sessions: there candidates by category are {_share(share)} of the "
-            f"catalogue and keep {_share(kept)} of the full mrr@{report_table.ks_of(document)[-1]}."
+            f" Top {candidates['top']} was chosen on validation sessions: there candidates by category are "
+            f"{_share(share)} of the catalogue and keep {_share(kept)} of the full "
+            f"mrr@{report_table.ks_of(document)[-1]}."
         )
         if chosen["share"] is not None and share > chosen["share"]:
             text += f" Even one category per level holds more than {_share(chosen['share'])}, the goal."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hiersrec import arguments
+from hiersrec.api.candidates import candidates_or_goal
 from hiersrec.api.folders import folder_of, share, target
 from hiersrec.api.report import Report
 from hiersrec.api.reporting import reporting
@@ -79,8 +80,10 @@ class Run:
         exclude_seen: bool = False,
         candidates: str | Candidates = "all",
         top: int | None = None,
+        mass: float | None = None,
         share: float | None = None,
         keep: float | None = None,
+        promise: float | None = None,
         progress: bool = True,
     ) -> Report:
         """Rank the next item of every prefix of a split; metrics and ranks are also written into the run folder.
@@ -94,8 +97,10 @@ class Run:
             exclude_seen: Items of the session are not listed.
             candidates: Items to rank: "all", "category" (those of the likeliest categories), "random" (as many).
             top: Candidates: how many of the best categories of each level.
+            mass: Candidates: the probability that the likeliest paths of the tree hold together, such as 0.99.
             share: Choose `top` on the validation sessions: at most this share of the catalogue, such as 0.04.
             keep: Choose `top` on the validation sessions: at least this part of the full MRR, such as 0.995.
+            promise: Choose `mass` on the validation sessions: at least this share of the targets are candidates.
             progress: Show a bar on standard error.
 
         Raises:
@@ -105,23 +110,13 @@ class Run:
         """
         with named_extras():
             from hiersrec.evaluate_run import evaluate_run
-            from hiersrec.evaluation.choose_candidates import CandidateGoal
             from hiersrec.evaluation.evaluate import EvaluationOptions
             from hiersrec.training.progress import progress_stage
 
         WHOLES.check(k=k)
         names = arguments.texts(metrics=metrics)
         FLAG.check(last_only=last_only, exclude_seen=exclude_seen, progress=progress)
-        if not isinstance(candidates, Candidates):
-            TEXT.check(candidates=candidates)
-        goal, chosen = None, candidates if isinstance(candidates, Candidates) else Candidates()
-        if share is not None or keep is not None:
-            if top is not None:
-                raise BadInput(f"--share and --keep choose --top, got --top {top} as well. Give only one of the three.")
-            policy = candidates.policy if isinstance(candidates, Candidates) else candidates
-            goal = CandidateGoal(policy=policy, share=share, keep=keep)
-        elif not isinstance(candidates, Candidates):
-            chosen = Candidates(policy=candidates, top=top)
+        chosen, goal = candidates_or_goal(candidates, top, mass, share, keep, promise)
         options = EvaluationOptions(
             k=tuple(map(int, k)) if isinstance(k, Iterable) else int(k),
             metrics=tuple(dict.fromkeys([*EvaluationOptions().metrics, *names])),
@@ -132,7 +127,7 @@ class Run:
         folder = self._data(data)
         with (
             reporting(progress) as reporter,
-            progress_stage(reporter, "choose top on validation") as choosing,
+            progress_stage(reporter, "choose candidates on validation") as choosing,
             progress_stage(reporter, "evaluate") as report,
         ):
             return Report(evaluate_run(self.folder, folder, split, options, goal, report, choosing))
@@ -189,6 +184,7 @@ class Run:
         *,
         data: "Dataset | str | Path | None" = None,
         candidates: Candidates = ALL,
+        promise: float | None = None,
         slabs: str = "float32",
         int8: bool = False,
         overwrite: bool = False,
@@ -200,6 +196,7 @@ class Run:
             out: The bundle folder to make.
             data: A dataset, or its folder: the exported graph is compared with the model on its validation sessions.
             candidates: The items that the bundle ranks where a call or request names none.
+            promise: Choose them on the validation sessions, so that at least this share of the targets are candidates.
             slabs: Type of the vectors that are read first: "float32", or "int8" (a quarter as much to read).
             int8: Quantize the encoder's weights to int8.
             overwrite: Replace an older bundle.
@@ -211,20 +208,33 @@ class Run:
 
         """
         with named_extras():
+            from hiersrec.evaluate_run import choose_candidates
+            from hiersrec.evaluation.choose_candidates import CandidateGoal
             from hiersrec.export_run import export
+            from hiersrec.training.progress import progress_stage
 
         folder = self._data(data)
         TEXT.check(slabs=slabs)
         FLAG.check(int8=int8, overwrite=overwrite, progress=progress)
         if not isinstance(candidates, Candidates):
             raise BadInput(f"candidates must be Candidates, got {repr_of(candidates)}.")
+        goal, promised = None, None
+        if promise is not None:
+            if candidates != ALL:
+                raise BadInput("--promise chooses the candidates. Give it, or --top, --share or --mass.")
+            goal = CandidateGoal(policy="category", promise=promise)
         with target(arguments.path(out=out), "bundle") as bundle, reporting(progress) as reporter:
+            if goal is not None and promise is not None:
+                with progress_stage(reporter, "choose candidates on validation") as choosing:
+                    candidates, _, kept = choose_candidates(self.folder, folder, goal, choosing)
+                promised = {"promise": promise, "kept": kept}
             export(
                 self.folder,
                 bundle.path,
                 reporter.say,
                 data=folder,
                 candidates=candidates,
+                promise=promised,
                 slabs=slabs,
                 int8_encoder=int8,
                 overwrite=overwrite,

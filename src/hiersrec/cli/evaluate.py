@@ -28,6 +28,10 @@ def command(  # more than ten parameters: they are the flags
         str, typer.Option(help="Items to rank: all, category (those of the likeliest categories), random (as many).")
     ] = "all",
     top: Annotated[int | None, typer.Option(help="Candidates: how many best categories per level.")] = None,
+    mass: Annotated[
+        float | None,
+        typer.Option(help="Candidates: likeliest paths of the category tree that hold this probability, such as 0.99."),
+    ] = None,
     share: Annotated[
         float | None,
         typer.Option(help="Choose --top on validation: at most this share of the catalogue, such as 0.04."),
@@ -35,6 +39,10 @@ def command(  # more than ten parameters: they are the flags
     keep: Annotated[
         float | None,
         typer.Option(help="Choose --top on validation: at least this part of the full MRR, such as 0.995."),
+    ] = None,
+    promise: Annotated[
+        float | None,
+        typer.Option(help="Choose --mass on validation: at least this share of the targets are candidates."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
@@ -48,8 +56,10 @@ def command(  # more than ten parameters: they are the flags
         exclude_seen=exclude_seen,
         candidates=candidates,
         top=top,
+        mass=mass,
         share=share,
         keep=keep,
+        promise=promise,
     )
     files = ", ".join(report.document["files"].values())
     printing.result(report.to_dict(), json, *report.parts(), f"Written to {run}: {files}")

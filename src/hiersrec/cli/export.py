@@ -24,6 +24,14 @@ def command(
         float | None,
         typer.Option(help="By default, rank only the best categories that hold this share of the items."),
     ] = None,
+    mass: Annotated[
+        float | None,
+        typer.Option(help="By default, rank only the likeliest paths of the tree that hold this probability."),
+    ] = None,
+    promise: Annotated[
+        float | None,
+        typer.Option(help="Choose --mass on validation: at least this share of the targets are candidates."),
+    ] = None,
     slabs: Annotated[
         str, typer.Option(help="Type of the vectors that are read first: float32, or int8 (a quarter as much to read).")
     ] = "float32",
@@ -32,7 +40,11 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print bundle.json.")] = False,
 ) -> None:
     """Make a bundle of a trained run, for serving without PyTorch."""
-    chosen = Candidates() if top is None and share is None else Candidates(policy="category", top=top, share=share)
-    hiersrec.Run.open(run).export(out, data=data, candidates=chosen, slabs=slabs, int8=int8, overwrite=overwrite)
+    chosen = Candidates()
+    if any(given is not None for given in (top, share, mass)):
+        chosen = Candidates(policy="category", top=top, share=share, mass=mass)
+    hiersrec.Run.open(run).export(
+        out, data=data, candidates=chosen, promise=promise, slabs=slabs, int8=int8, overwrite=overwrite
+    )
     document = loads((out / "bundle.json").read_text(encoding="utf-8"))
     printing.result(document, json, f"Bundle: {out}", f'Next: hiersrec recommend {out} --session "..." --explain')

@@ -30,6 +30,10 @@ def command(  # more than ten parameters: they are the flags
     share: Annotated[
         float | None, typer.Option(help="Candidates: best categories that hold this share of the items.")
     ] = None,
+    mass: Annotated[
+        float | None,
+        typer.Option(help="Candidates: likeliest paths of the category tree that hold this probability, such as 0.99."),
+    ] = None,
     allow: options.Allow = None,
     deny: options.Deny = None,
     category: options.Category = None,
@@ -39,8 +43,8 @@ def command(  # more than ten parameters: they are the flags
     """Recommend the next items of live sessions."""
     sessions = [split_list(ids) for ids in session]
     chosen = None
-    if (candidates, top, share) != (None, None, None):
-        chosen = Candidates(policy=candidates or "category", top=top, share=share)
+    if any(given is not None for given in (candidates, top, share, mass)):
+        chosen = Candidates(policy=candidates or "category", top=top, share=share, mass=mass)
     answers = Recommender.load(run).recommend(
         sessions,
         k,

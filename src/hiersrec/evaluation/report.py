@@ -5,8 +5,9 @@ options say), and the same after `category_1/`, `event_type/` and the like for e
 over the prefixes whose next event has a known class there (`category_1/labelled` of them). Where ties at the target
 change a value, its bounds are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them
 misses), `empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where
-another item has the target's score. Where only candidates are ranked: `candidates/top` (K), `candidates/share` (mean
-share of the catalogue that is ranked) and `candidates/target` (share of the prefixes whose target is ranked).
+another item has the target's score. Where only candidates are ranked: `candidates/top` (K) or `candidates/mass`,
+`candidates/share` (mean share of the catalogue that is ranked) and `candidates/target` (share of the prefixes whose
+target is ranked). `path` is a task that labels every prefix: there "ends here" and "no category" are classes.
 """
 
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ def candidates(chosen: Candidates, items: Outcomes, shares: Float64) -> dict[str
     """Name -> value about candidates; shares: (P,) float64, the share of the catalogue ranked for each prefix."""
     return {
         **({} if chosen.top is None else {"candidates/top": chosen.top}),
+        **({} if chosen.mass is None else {"candidates/mass": chosen.mass}),
         "candidates/share": float(shares.mean()),
         "candidates/target": float((items.rank > 0).mean()),
     }

@@ -52,7 +52,7 @@ class Exported(nn.Module):
     def __init__(self, model: HierarchicalModel) -> None:
         super().__init__()
         self.model = model
-        self.others = [name for name in model.wiring if name != "item"]
+        self.others = [name for name in model.predicted if name != "item"]
         self.names = ["query", "own", "factor", *model.position_terms, *self.others]
         """Of the outputs of `forward`."""
 

@@ -22,6 +22,7 @@ from hiersrec.model.inputs import Inputs
 from hiersrec.model.pooling import Pooling
 from hiersrec.model.score_term import ItemTerm, PositionTerm, SparseScores, by_item, position_values
 from hiersrec.model.targets import Targets
+from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.model.trainable import Trainable
 from hiersrec.types import Float32, ScorePart
 
@@ -97,7 +98,11 @@ class HierarchicalModel(Trainable):
         for projection in self.projections.values():
             nn.init.zeros_(projection.get_parameter("weight"))
         self.loss_weights = nn.ModuleDict(
-            {name: loss_weights.of_loss(wires.loss_weight, f"{name}.weight") for name, wires in wiring.items()}
+            {
+                name: loss_weights.of_loss(wires.loss_weight, f"{name}.weight")
+                for name, wires in wiring.items()
+                if not isinstance(tasks[name], TreeHead)
+            }
         )
         self.injection_weights = nn.ModuleDict(
             {
@@ -113,6 +118,16 @@ class HierarchicalModel(Trainable):
     @property
     def _head(self) -> Head:
         return cast("Head", self.tasks["item"])
+
+    @property
+    def predicted(self) -> list[str]:
+        """Names of the tasks that are predicted, in order: all but a tree head that is not fitted yet."""
+        return [name for name, task in self.tasks.items() if not (isinstance(task, TreeHead) and not task.is_fitted)]
+
+    @property
+    def tree_head(self) -> TreeHead | None:
+        """The head that is fitted after training, if there is one."""
+        return next((task for task in self.tasks.values() if isinstance(task, TreeHead)), None)
 
     def item_vectors(self) -> Tensor:
         """The vectors of all items that the item task compares with its query: (N, d)."""
@@ -149,7 +164,11 @@ class HierarchicalModel(Trainable):
 
     def forward(self, items: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
-        logits = self.predict(self.encode(items, lengths))
+        return self.scores(self.encode(items, lengths))
+
+    def scores(self, session: Session) -> dict[str, Tensor]:
+        """The logits of `forward` for encoded sessions."""
+        logits = self.predict(session)
         if not self.training:
             for term in self.item_terms.values():
                 logits["item"] = logits["item"] + term()
@@ -158,7 +177,7 @@ class HierarchicalModel(Trainable):
     def predict(self, session: Session) -> dict[str, Tensor]:
         """The logits that are trained: those of `forward` without what item terms add after training."""
         logits: dict[str, Tensor] = {}
-        for name in self.wiring:
+        for name in self.predicted:
             logits[name] = self._logits(name, self.state(name, session.final, logits), session)
         return logits
 
@@ -183,6 +202,8 @@ class HierarchicalModel(Trainable):
         logits: dict[str, Tensor] = {}
         each: dict[str, Tensor] = {}
         for name in self.wiring:
+            if isinstance(self.tasks[name], TreeHead):
+                continue
             state = self.state(name, session.final, logits)
             if name == "item":
                 each[name] = self._head.loss(state, targets, session.sparse)
@@ -217,7 +238,7 @@ class HierarchicalModel(Trainable):
         final, values = self._read(session_items, mask, every=False)
         logits: dict[str, Tensor] = {}
         wires = self.wiring["item"]
-        for name in self.wiring:
+        for name in self.predicted:
             if name == "item":
                 break
             logits[name] = self.task(name)(self.state(name, final, logits))

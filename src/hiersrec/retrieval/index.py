@@ -15,8 +15,8 @@ import numpy as np
 
 from hiersrec.errors import BadInput
 from hiersrec.retrieval import scoring, search
-from hiersrec.retrieval.candidates import Candidates, admits
-from hiersrec.retrieval.layout import Layout
+from hiersrec.retrieval.candidates import Candidates, admits, of_mass
+from hiersrec.retrieval.layout import Layout, PathRanges
 from hiersrec.retrieval.ranking import ListRequest, Ranked, best_of_request, lengths
 from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_scores
 from hiersrec.retrieval.slabs import Slabs
@@ -75,6 +75,10 @@ class IndexRanker:
         return self.encoder.max_length
 
     @cached_property
+    def _path_ranges(self) -> PathRanges:
+        return PathRanges(self.catalog.item_nodes[self.layout.order, -1])
+
+    @cached_property
     def _lengths(self) -> Float32:
         return lengths(self.slabs.vectors)
 
@@ -105,10 +109,7 @@ class IndexRanker:
         encoded = self.encoder.encode(sessions)
         if not np.isfinite(encoded.query).all():
             raise scoring.not_numbers("items", encoded.query[~np.isfinite(encoded.query)][0])
-        tasks = {
-            task: scoring.filled(task, scores, self.catalog.labels[task].train_count, known, len(batch))
-            for task, scores in encoded.tasks.items()
-        }
+        tasks = scoring.filled_tasks(encoded.tasks, self.catalog, known, len(batch))
         own = [NOTHING] * len(batch)
         queries: list[Float32 | None] = [None] * len(batch)
         added = session_scores(sessions, encoded.positions.values())
@@ -144,6 +145,8 @@ class IndexRanker:
         """Ranges of the candidates of each session."""
         if candidates.policy == "all":
             return [self.layout.everything] * size
+        if candidates.mass is not None:
+            return [self._path_ranges.of(paths) for paths in of_mass(self.catalog, tasks, candidates.mass)]
         levels = categories(tasks)
         if not levels:
             admits(self.catalog, levels)  # raises, naming the recipes that predict some

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from hiersrec.store.memory_map import mapped
-from hiersrec.types import Float32, Int32, Int64
+from hiersrec.types import Bool, Float32, Int32, Int64
 
 LOOKED_AT = 64
 """Best categories that are put in order at first to fill a share; more only if all of these fit."""
@@ -170,6 +170,22 @@ class Layout:
             edges = np.concatenate([[0], known.ravel(), [self.num_items]]).reshape(-1, 2)  # (R + 1, 2)
             self._apart[levels] = edges[edges[:, 0] < edges[:, 1]]
         return self._apart[levels]
+
+
+class PathRanges:
+    """The rows of each path of the tree, which are one range, as items are sorted by path.
+
+    paths: (N,) int32, the finest node of each row.
+    """
+
+    def __init__(self, paths: Int32) -> None:
+        starts = np.flatnonzero(np.diff(paths, prepend=-1))
+        self._ranges = np.stack([starts, np.append(starts[1:], len(paths))], axis=1).astype(np.int64)  # (R, 2)
+        self._paths = paths[starts]
+
+    def of(self, chosen: Bool) -> Int64:
+        """Ranges (R, 2) of the chosen paths, (P + 1,) bool: ascending and disjoint."""
+        return merged(self._ranges[chosen[self._paths]])
 
 
 def merged(ranges: Int64) -> Int64:

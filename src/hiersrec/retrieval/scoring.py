@@ -5,12 +5,18 @@ without any are answered by popularity in training. Scores that are NaN or plus 
 listed, because they were seen or are no candidates, get minus infinity here, before any list or rank.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from hiersrec.errors import HiersrecError
-from hiersrec.retrieval.candidates import ALL, Candidates, admits, inside
+from hiersrec.retrieval.candidates import ALL, Candidates, candidate_items
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import Batch, Float32, Int64, Scorer, Scores
+from hiersrec.store.paths import PATH, level_scores
+from hiersrec.types import Batch, Float32, Float64, Int64, Scorer, Scores
+
+NONE = 1e-9
+"""Training events of a path without any, so that it has a logarithm."""
 
 
 def score(
@@ -25,18 +31,29 @@ def score(
     known, sessions = known_sessions(batch, scorer.max_length)
     scores = scorer.score(sessions)
     items = filled("items", scores.items, catalog.train_count, known, len(batch))
-    tasks = {
-        task: filled(task, of_task, catalog.labels[task].train_count, known, len(batch))
-        for task, of_task in scores.tasks.items()
-    }
-    scores = Scores(items, tasks)
+    scores = Scores(items, filled_tasks(scores.tasks, catalog, known, len(batch)))
     if candidates.policy != "all":
         seen = newest(batch, np.arange(len(batch)), scorer.max_length)
-        items[~inside(candidates, admits(catalog, scores.categories), seen)] = -np.inf
+        items[~candidate_items(candidates, catalog, scores.tasks, seen)] = -np.inf
     if exclude_seen:
         is_item = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
         items[np.nonzero(is_item)[0], batch.items[is_item]] = -np.inf
     return scores
+
+
+def filled_tasks(tasks: Mapping[str, Float32], catalog: ItemCatalog, known: Int64, size: int) -> dict[str, Float32]:
+    """Answers on tasks as `filled` has them, and of a model that predicts paths the scores of every level too.
+
+    known: (R,) rows of the sessions with a known item, of `size` in all. Paths of the others have logarithms of counts,
+    so that their softmax is the share of each in training.
+    """
+    whole = {}
+    for task, answer in tasks.items():
+        counts = catalog.labels[task].train_count
+        whole[task] = filled(task, answer, np.log(np.maximum(counts, NONE)) if task == PATH else counts, known, size)
+    if PATH in whole:
+        whole |= level_scores(catalog.levels, whole[PATH])
+    return whole
 
 
 def known_sessions(batch: Batch, max_length: int) -> tuple[Int64, Batch]:
@@ -71,10 +88,10 @@ def not_numbers(task: str, score: np.float32) -> HiersrecError:
     )
 
 
-def filled(task: str, answer: Float32, counts: Int64, rows: Int64, size: int) -> Float32:
+def filled(task: str, answer: Float32, counts: Int64 | Float64, rows: Int64, size: int) -> Float32:
     """Check a scorer's answer on a task, add the sessions without a known item, set column 0 to minus infinity.
 
-    counts: (C + 1,) int64, training events of each class, the scores of a session without a known item. rows: (R,) of
+    counts: (C + 1,), training events of each class, the scores of a session without a known item. rows: (R,) of
     the other sessions, of `size` in all.
     """
     assert answer.dtype == np.float32, (task, answer.dtype)

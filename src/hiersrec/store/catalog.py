@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.store.item_catalog import Level, stored_id
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
+from hiersrec.store.paths import PATH, path_labels
 from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
 
 EVENT_TYPES = "event_types.parquet"
@@ -104,6 +105,8 @@ class Catalog:
         for column, level in enumerate(self.levels):
             names = level.names[1 : level.num_known + 1]
             labels[f"{CATEGORY}{column + 1}"] = of_items(names, self.item_nodes[:, column], self.train_count)
+        if self.levels:
+            labels[PATH] = path_labels(self.levels, self.item_nodes, self.train_count)
         for feature in self.features:
             if feature.kind == "categorical":
                 codes = feature.values[:, 0].astype(np.int32)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
+import safetensors.torch
 import torch
 
 from hiersrec import registry
@@ -35,6 +36,8 @@ from hiersrec.training.callbacks import Callback, CallbackGroup, TrainingStart
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
+from hiersrec.training.examples import examples_of
+from hiersrec.training.fit_tree import fit_tree
 from hiersrec.training.progress import ProgressReporter, SilentReporter
 from hiersrec.training.teachers import open_teachers
 from hiersrec.training.warm_start import transfer
@@ -169,14 +172,31 @@ def _train_by_gradient(
             progress = loop.fit(model, data, config, out / STATE, reporter, processes, teachers, group)
             with processes.synchronized():
                 if processes.first:
-                    with new_file(out / WEIGHTS) as path:
-                        shutil.copyfile(out / STATE / checkpoint.BEST, path)
+                    _write_weights(model, data, config, out, reporter)
                     origins: dict[str, Any] = {} if start is None else {"init_from": start}
                     if teachers is not None:
                         origins["teachers"] = list(teachers.records)
                     _finish(dataset, recipe, out, parameters, progress, origins)
             best = {} if config.refit else {"best/valid/mrr@20": progress.best}
             group.end({"best/epoch": float(progress.best_epoch), **best})
+
+
+def _write_weights(
+    model: Trainable, data: TrainingData, config: Training, out: Path, reporter: ProgressReporter
+) -> None:
+    """Those of the best epoch, and of a tree head that is fitted to what they predict."""
+    best = out / STATE / checkpoint.BEST
+    if not (isinstance(model, HierarchicalModel) and model.tree_head is not None):
+        with new_file(out / WEIGHTS) as path:
+            shutil.copyfile(best, path)
+        return
+    safetensors.torch.load_model(model, best)
+    sessions = data.train.newest(config.newest_share)
+    device = next(model.parameters()).device
+    examples = examples_of(sessions, model.max_length, config.positions == "all", device)
+    fit_tree(model, examples, config.batch_size, config.seed, reporter)
+    with new_file(out / WEIGHTS) as path:
+        safetensors.torch.save_model(model, str(path))
 
 
 def _training_data(dataset: Dataset, config: Training) -> TrainingData:

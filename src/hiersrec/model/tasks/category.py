@@ -3,11 +3,13 @@
 `head = "linear"` is the paper's FC_Ct. `head = "cosine"` is to categories what the item task's cosine is to items:
 scale * cos(W state, E^C_c) with the input's own embeddings of that level, W starting where the state has E^C. A layer
 that knows nothing of them takes thousands of steps to learn what the last item's category says, and this one hundreds.
+With `tree` there is one more head, over the paths of the tree, in which the levels add up (_tree.py).
 """
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
+import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
@@ -17,8 +19,10 @@ from hiersrec.errors import BadRecipe
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.normalize import unit
 from hiersrec.model.tasks._classes import ClassTask, LinearClasses
+from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.labels import Labels
+from hiersrec.store.paths import PATH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,9 @@ class Config:
     """The paper's fully connected layer, or the cosine with the input's category embeddings."""
     scale: Annotated[float, Gt(0)] = 14.0
     """Factor of the cosine, one over its temperature; the linear head has none."""
+    tree: Annotated[bool, SHAPES] = False
+    """Fit one distribution over the paths of the tree to the items' probabilities, after training (_tree.py). It then
+    says the categories, of all levels; what other tasks read stays what the heads predict."""
 
 
 CONSTRAINTS = (
@@ -48,13 +55,21 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     if config.level != "all" and config.level > depth:
         raise BadRecipe(f"[[tasks]] category: the dataset has {depth} levels, got level = {config.level}.")
     levels = range(1, depth + 1) if config.level == "all" else [config.level]
-    return {
-        f"category_{level}": replace(config, level=level) for level in levels if catalog.levels[level - 1].num_known
+    tasks = {
+        f"category_{level}": replace(config, level=level, tree=False)
+        for level in levels
+        if catalog.levels[level - 1].num_known
     }
+    return {**tasks, PATH: config} if config.tree and tasks else tasks
 
 
-def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask:
-    """The head for one level; next items whose category at that level is unknown do not train it."""
+def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask | TreeHead:
+    """The head for one level, which next items whose category there is unknown do not train; or that of the tree."""
+    if config.tree:
+        with torch.random.fork_rng(
+            []
+        ):  # it is fitted later, and must not shift what is drawn for the rest of the model
+            return TreeHead(width, catalog)
     labels = catalog.labels[f"category_{config.level}"]
     if config.head == "linear":
         return LinearClasses(width, labels)
