@@ -24,12 +24,14 @@ def candidates_or_goal(
     if not isinstance(candidates, Candidates):
         TEXT.check(candidates=candidates)
     if all(value is None for value in (share, keep, promise)):
-        given = isinstance(candidates, Candidates)
-        return (candidates if given else Candidates(policy=str(candidates), top=top, mass=mass)), None
+        if not isinstance(candidates, Candidates):
+            candidates = Candidates(policy=candidates, top=top, mass=mass)
+        return candidates, None
     for name, value in (("top", top), ("mass", mass)):
         if value is not None:
             raise BadInput(
-                f"--share, --keep and --promise choose the candidates, got --{name} {value} as well. Give only one of them."
+                f"--share, --keep and --promise choose the candidates, got --{name} {value} as well. Give only one of "
+                "them."
             )
     policy = candidates.policy if isinstance(candidates, Candidates) else candidates
     return Candidates(), CandidateGoal(policy=policy, share=share, keep=keep, promise=promise)
