@@ -13,7 +13,7 @@ lambda, `injection_weight` its lambda_C.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,15 @@ class Scorer(Protocol):
 
     def score(self, batch: Batch) -> Scores:
         """Scores of every item (and category) for each session of the batch; the caller may change the arrays."""
+
+
+@runtime_checkable
+class LogitScorer(Protocol):
+    """A scorer whose scores are logits: their softmax is how likely it takes each item, or class of a task, to be."""
+
+    @property
+    def scores_are_logits(self) -> Literal[True]:
+        """Only there to say so."""
 
 
 @runtime_checkable

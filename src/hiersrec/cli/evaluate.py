@@ -7,6 +7,7 @@ import typer
 
 import hiersrec
 from hiersrec.cli import printing
+from hiersrec.writing import figures
 
 
 def command(  # more than ten parameters: they are the flags
@@ -36,9 +37,15 @@ def command(  # more than ten parameters: they are the flags
         float | None,
         typer.Option(help="Choose --top on validation: at least this part of the full MRR, such as 0.995."),
     ] = None,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(help="Write reliability.png and .svg here: how often the likeliest is right.", metavar="DIR"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
     """Evaluate a run on the test sessions."""
+    if reliability is not None:
+        figures.figure(1, 1)  # fail before the work if matplotlib is missing
     report = hiersrec.Run.open(run).evaluate(
         split,
         data=data,
@@ -52,4 +59,9 @@ def command(  # more than ten parameters: they are the flags
         keep=keep,
     )
     files = ", ".join(report.document["files"].values())
-    printing.result(report.to_dict(), json, *report.parts(), f"Written to {run}: {files}")
+    news = [f"Written to {run}: {files}"]
+    if reliability is not None:
+        news.append(
+            f"Written to {reliability}: {', '.join(path.name for path in report.save_reliability(reliability))}"
+        )
+    printing.result(report.to_dict(), json, *report.parts(), *news)

@@ -92,9 +92,10 @@ def _switches(prefixes: Prefixes, catalog: Catalog, target: Int64) -> Iterator[t
     for number, level in enumerate(catalog.levels):
         is_known[1:, number] = catalog.item_nodes[1:, number] <= level.num_known
     last = _last_known(prefixes)
-    finest = is_known.shape[1] - 1 - is_known[last][:, ::-1].argmax(axis=1)
-    stays = catalog.item_nodes[last, finest] == catalog.item_nodes[target, finest]
-    both = is_known[last].any(axis=1) & is_known[target].any(axis=1)
+    finest = len(catalog.levels) - 1 - is_known[last][:, ::-1].argmax(axis=1)
+    stays: Bool = catalog.item_nodes[last, finest] == catalog.item_nodes[target, finest]
+    has_category = np.asarray(is_known.any(axis=1))  # (N + 1,)
+    both = has_category[last] & has_category[target]
     yield "stays", both & stays
     yield "switches", both & ~stays
     yield "unknown", ~both

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from hiersrec.types import Batch, Float32, Int32, ScorePart, Scores
 
 
 class TrainedScorer:
-    """A trained model as a Scorer (types.py)."""
+    """A trained model as a Scorer (types.py); each task's loss is of a softmax of its scores."""
+
+    scores_are_logits: Literal[True] = True
 
     def __init__(self, model: Trainable) -> None:
         self.model = model
