@@ -174,6 +174,8 @@ class Answers(list[Recommendations]):
     def reasons(self) -> dict[str, list[Any]]:
         """The parts of each score as columns: session_id, rank, item_id, reason, value, in as many rows as reasons.
 
+        Parts are told against the average item, and "average_item" is its score, see Reason.
+
         Raises BadInput if no reasons were requested.
         """
         rows = [
