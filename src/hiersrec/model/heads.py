@@ -164,6 +164,6 @@ class CosineHead(Head):
         return unit(vectors)
 
     def linear_form(self, state: Tensor, vectors: Tensor) -> Tensor:
-        """V W (K, D), times `scale` over the length of W state."""
+        """Vectors times W (K, D), times `scale` over the length of W state."""
         scaled: Tensor = vectors @ self.project.weight * (self.scale / self.project(state).norm())
         return scaled
