@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "hiersrec"
 
 # A part is a folder or a file of the package. Each floor may import itself and the parts named here.
-CELLAR = {"errors", "types", "arguments", "frames"}
+CELLAR = {"errors", "types", "arguments", "frames", "score_parts"}
 STORE = {*CELLAR, "store"}
 SETTINGS = {
     *("errors", "plugins", "registry", "constraints", "config"),
@@ -41,6 +41,7 @@ EVERYTHING = {
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "types": set(),
+    "score_parts": {"types"},
     "arguments": {"errors"},
     "frames": {"errors", "types"},
     "machine": {"errors"},

@@ -55,7 +55,7 @@ def test_the_demo_shows_accuracy_explained_sessions_and_where_the_files_lie(shop
         assert any(line.startswith(recipe) and f"{mrr:.2%}" in line for line in text.splitlines())
     assert text.count("Session: Thing ") == 3
     assert text.count("The reader clicked Thing ") == 3
-    assert text.count("pulled most by") == 3
+    assert text.count("raised or lowered most by") == 3
     assert str(shop / "demo" / "data") in text
 
 

@@ -63,6 +63,7 @@ def evaluate_run(
         **({"chosen": asdict(goal) | {"validation": chosen.document()}} if goal and chosen else {}),
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
+        "calibration": evaluation.calibration,
         "seconds": round(time.monotonic() - started, 3),
         "files": files,
     }

@@ -4,7 +4,7 @@
     encoder.onnx     input vectors of a session -> query and predictions of the tasks (model/exported.py);
                      or encoder.int8.onnx, with products in int8
     inputs.npy       (N + 1, D) float32: input vector of each item
-    vectors.npy ...  vectors and biases of the items, in the order of the layout (retrieval/slabs.py)
+    vectors.npy ...  vectors and biases of the items, in the order of the layout, and their mean (retrieval/slabs.py)
     layout/          the rows of each item and category in it (retrieval/layout.py)
     explain/         ROW.npy, M_t (d, C) float32 of the task in that row of bundle.json's "reads"; NAME.npy,
                      (N,) float32, what the score term of that name adds to the biases

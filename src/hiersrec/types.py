@@ -13,7 +13,7 @@ lambda, `injection_weight` its lambda_C.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 ExternalId = str | int
+Values = TypeVar("Values")
 
 
 @runtime_checkable
@@ -71,8 +72,8 @@ class Scores:
         return categories(self.tasks)
 
 
-def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
-    """The scores of the category tasks among `tasks`: level (from 1) -> scores, coarse to fine."""
+def categories(tasks: Mapping[str, Values]) -> dict[int, Values]:
+    """The values of the category tasks among `tasks`: level (from 1) -> values, coarse to fine."""
     levels = {int(name.removeprefix(CATEGORY)): name for name in tasks if name.startswith(CATEGORY)}
     return {level: tasks[levels[level]] for level in sorted(levels)}
 
@@ -81,10 +82,10 @@ def categories(tasks: Mapping[str, Float32]) -> dict[int, Float32]:
 class ScorePart:
     """What one source adds to the scores of K items for one session.
 
-    source: "session", "bias", the label of a score term ("trend"), or the name of the task whose prediction is injected
-    ("category_1").
+    source: "session", "bias", the label of a score term ("trend"), the name of the task whose prediction is injected
+    ("category_1"), or "average_item" for what all items share (score_parts.py).
     values: (K,) float32, what it adds to each item's score.
-    by_class: (K, C) float32 for a task: what each of its known classes (node c + 1) adds; they sum to `values`.
+    by_class: (K, C) float32 for a task: what each of its classes (node c + 1) adds; they sum to `values`.
     """
 
     source: str
@@ -104,6 +105,15 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class LogitScorer(Protocol):
+    """A scorer whose scores are logits: their softmax is how likely it takes each item, or class of a task, to be."""
+
+    @property
+    def scores_are_logits(self) -> Literal[True]:
+        """Only there to say so."""
+
+
+@runtime_checkable
 class VectorScorer(Protocol):
     """A scorer with a vector of each item, which it compares with a query."""
 
@@ -116,4 +126,7 @@ class Explainer(Protocol):
     """A scorer that can split its scores into parts."""
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """Parts of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
+        """Parts of the scores of `items` (K,) for a batch of one session, each less its mean over all items.
+
+        The last part, the same for every item, is the sum of these means; so the values sum to the scores.
+        """

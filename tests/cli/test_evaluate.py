@@ -47,8 +47,30 @@ def test_tables_show_items_levels_and_slices(hiersrec, run) -> None:
     result = hiersrec("evaluate", run)
 
     assert result.code == 0, result.err
-    for expected in ("item ", "category_1 ", "category_2 ", "mrr@20", "any_hit@20", "By prefix length", "metrics.json"):
+    for expected in (
+        "item ",
+        "category_1 ",
+        "category_2 ",
+        "mrr@20",
+        "any_hit@20",
+        "By prefix length",
+        "Calibration",
+        "ECE",
+    ):
         assert expected in result.out
+
+
+def test_the_reliability_picture_and_a_baseline_that_has_none(hiersrec, run, prepared, tmp_path) -> None:
+    result = hiersrec("evaluate", run, "--reliability", tmp_path / "pictures")
+
+    assert result.code == 0, result.err
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["reliability.png", "reliability.svg"]
+    assert "reliability.png, reliability.svg" in result.out
+    assert hiersrec("train", prepared[0], "--recipe", "popularity", "--out", tmp_path / "r").code == 0
+    refused = hiersrec("evaluate", tmp_path / "r", "--reliability", tmp_path / "none")
+    assert (refused.code, refused.out) == (2, "")
+    assert "r has no calibration: only a trained model gives probabilities" in refused.err
+    assert not (tmp_path / "none").exists()
 
 
 OTHER = [

@@ -38,7 +38,7 @@ def test_tables_are_in_titles(hiersrec, run) -> None:
     assert result.code == 0, result.err
     assert "Session: Thing 1 > Thing 2" in result.out
     assert "Likely to come next" in result.out
-    assert "pulled most by" in result.out
+    assert "raised or lowered most by" in result.out
 
 
 def test_exclude_seen(hiersrec, run) -> None:

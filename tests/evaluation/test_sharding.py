@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ class Counting:
     inner: Rounded
     sizes: list[int]
     max_length: int = 3
+    scores_are_logits: Literal[True] = True
 
     def score(self, batch: Batch) -> Scores:
         self.sizes.append(len(batch))
@@ -76,13 +78,15 @@ def shared(count: int, options: EvaluationOptions) -> tuple[list[Evaluation], li
     ids=["many batches", "candidates", "two batches", "one batch", "several k"],
 )
 def test_all_find_what_one_finds(count, options) -> None:
-    alone = evaluate(Rounded(), CATALOG, split(), options)
+    alone = evaluate(Counting(Rounded(), []), CATALOG, split(), options)
 
     evaluations, scored = shared(count, options)
 
     for evaluation in evaluations:
         assert evaluation.metrics == alone.metrics
         assert evaluation.slices == alone.slices
+        assert evaluation.calibration == alone.calibration
+        assert evaluation.calibration.keys() == {"item", "category_1", "category_2"}
         assert evaluation.ranks.equals(alone.ranks)
     batches = -(-len(alone.ranks) // options.batch_size)
     assert max(scored) <= -(-batches // count) * options.batch_size

@@ -61,6 +61,31 @@ def test_target_category() -> None:
     assert sizes == {DEPARTMENTS[1]: 3, DEPARTMENTS[0]: 1, "item not in the catalogue": 1}
 
 
+def test_category_switch() -> None:
+    # Shelves of 8 items: 1 and 2 lie on one, 9 on another of the same department; 48 has only its department.
+    sizes = counts(sliced([[1, 2, 9, -1], [2, -1, 1], [-1, 5], [47, 48], [48, 47, 1]])["category_switch"])
+    # 2 and 1 stay on the shelf of 1 and 2, 47 in the department of 48; 9 leaves, 48 lacks a shelf, 1 leaves 47's
+    assert sizes == {"stays": 3, "switches": 3, "unknown": 3}
+
+
+@given(
+    some.lists(some.lists(some.sampled_from([1, 2, 9, 40, 47, 48, -1]), max_size=7), min_size=1, max_size=6).filter(
+        lambda lists: any(len(session) > 1 for session in lists)
+    )
+)
+def test_category_switch_parts_every_prefix_as_a_slow_twin_does(lists) -> None:
+    def label(session: list[int], end: int) -> str:
+        known = [item for item in session[:end] if item > 0]
+        if not known or session[end] < 0:
+            return "unknown"
+        last, target = ([name for name in CATALOG.path(item) if name] for item in (known[-1], session[end]))
+        return "stays" if target[: len(last)] == last else "switches"
+
+    labels = [label(session, end) for session in lists for end in range(1, len(session))]
+
+    assert counts(sliced(lists)["category_switch"]) == {name: labels.count(name) for name in set(labels)}
+
+
 def test_cold_start() -> None:
     sizes = counts(sliced([[1, NEW, 2, 3], [-1, 4, -2], [5, 6, 7], [NEW, NEW]], catalog=WITH_NEW)["cold_start"])
     # Targets: NEW, 2 after NEW, 3 after NEW | 4 after -1, -2 | 6, 7 | NEW

@@ -152,7 +152,30 @@ def test_reasons_add_up_and_say_which_category_pulled(page, address, recommender
     expect(row.locator(".pulls > li")).to_have_text(
         [f"{pull.name} {pull.value:+.2f}".replace(" -", f" {MINUS}") for pull in pulls]
     )
-    assert row.locator(".parts > span:not(.zero)").count() == len(parts)
+    assert parts[-1].source == "average_item", "which all items share, so that it is in the table and not in the bar"
+    assert row.locator("tbody th").all_inner_texts()[-1] == "Average item"
+    assert row.locator(".parts > span:not(.zero)").count() == len(parts) - 1
+    expect(page.locator("#independent")).to_have_text("Each level is predicted by itself.")
+
+
+def test_a_coherent_tree_is_one_list_of_paths(page, address) -> None:
+    def answer(route) -> None:
+        document = route.fetch().json()
+        shelves = [("Apples", 0.5, ["Food", "Apples"]), ("Tools / ends here", 0.1, ["Tools", None])]
+        levels = {1: [("Food", 0.6, ["Food"]), ("Tools", 0.4, ["Tools"])], 2: shelves}
+        document["guesses"] = [
+            [{"task": f"category_{level}", "name": name, "probability": p, "path": path} for name, p, path in nodes]
+            for level, nodes in levels.items()
+        ]
+        route.fulfill(json=document | {"coherent": True})
+
+    page.route("**/v1/recommend", answer)
+    page.goto(shared(address, "a2"))
+    settled(page)
+
+    assert page.locator("#levels h3").all_inner_texts() == ["Category"]
+    assert page.locator("#levels .name").all_inner_texts() == ["Food", "Food / Apples", "Tools", "Tools / ends here"]
+    expect(page.locator("#independent")).to_be_hidden()
 
 
 def test_candidates_beside_the_full_ranking(page, address, recommender) -> None:

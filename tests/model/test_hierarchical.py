@@ -220,12 +220,13 @@ def test_explain_names_its_parts() -> None:
 
     parts = made.explain(torch.tensor([[3, 5]]), torch.tensor([1, 2, 12]))
 
-    assert [one.source for one in parts] == ["session", "bias", "category_1", "category_2"]
+    assert [one.source for one in parts] == ["session", "bias", "category_1", "category_2", "average_item"]
     assert [one.by_class if one.by_class is None else tuple(one.by_class.shape) for one in parts] == [
         None,
         None,
         (3, 2),
         (3, 4),
+        None,
     ]
 
 

@@ -138,9 +138,23 @@ def test_sources_are_the_tasks_that_the_item_task_reads() -> None:
         for name in VARIANTS
     }
 
-    assert found["default"] == found["paper"] == ["session", "bias", "category_1", "category_2"]
-    assert found["single-task"] == found["multi-task"] == ["session", "bias"]
-    assert found["trend"] == ["session", "bias", "trend", "category_1", "category_2"]
+    assert found["default"] == found["paper"] == ["session", "bias", "category_1", "category_2", "average_item"]
+    assert found["single-task"] == found["multi-task"] == ["session", "bias", "average_item"]
+    assert found["trend"] == ["session", "bias", "trend", "category_1", "category_2", "average_item"]
+
+
+@every
+def test_every_part_is_told_against_the_average_item(scorer) -> None:
+    """Its mean over all items is 0, class by class; but what seen items add is told against items that were not."""
+    *parts, shared = scorer.explain(whole_sessions([[3, 5]], 10), np.arange(1, N + 1, dtype=np.int32))
+
+    for part in parts:
+        if part.source == "repeat":
+            assert set(np.flatnonzero(part.values).tolist()) <= {3 - 1, 5 - 1}
+        else:
+            np.testing.assert_allclose(part.values.mean(), 0, atol=1e-5)
+            assert part.by_class is None or np.abs(part.by_class.mean(axis=0)).max() < 1e-5
+    assert len(set(shared.values.tolist())) == 1
 
 
 @every

@@ -127,6 +127,9 @@ def test_saved_slabs_open_as_they_were(type_, biased, tmp_path) -> None:
     assert opened.type_ == type_
     assert (opened.scan(query, every)[0] == slabs.scan(query, every)[0]).all()
     assert not opened.vectors.flags.writeable
+    assert (opened.average == slabs.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)).all()
+    (tmp_path / "mean.npy").unlink()
+    assert (Slabs.open(tmp_path).average == opened.average).all(), "a folder of an earlier version has no mean"
 
 
 def test_an_unknown_type_names_the_known_ones() -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hiersrec.serving.answers import Pull
-from hiersrec.serving.explain import guesses, probabilities, reasons, shares
+from hiersrec.serving.explain import coherent, guesses, probabilities, reasons, shares
 from hiersrec.store.item_catalog import Level
 from hiersrec.types import ScorePart
 from tests.serving.world import catalog
@@ -42,6 +42,36 @@ def test_guesses_come_likeliest_first_with_the_path_from_the_top() -> None:
         ("category_2", "Plants", 0.2),
     ]
     assert [guess.path for guess in found] == [["Nature", "Animals"], ["Geography", "Africa"], ["Nature", "Plants"]]
+
+
+def test_a_node_without_a_name_is_where_the_tree_ends() -> None:
+    world = catalog()
+    world.levels[0].names.append(None)
+    world.levels[1].names.append(None)
+    world.levels[0] = dataclasses.replace(world.levels[0], parents=np.zeros(4, np.int32))
+    world.levels[1] = dataclasses.replace(world.levels[1], parents=np.array([0, 1, 2, 2, 2, 3], np.int32))
+
+    found = guesses(world, "category_2", np.array([0, 0.1, 0.2, 0.1, 0.4, 0.2]))
+
+    assert [(guess.name, guess.path) for guess in found][:1] == [("Nature / ends here", ["Nature", None])]
+    assert ("no category", [None, None]) in [(guess.name, guess.path) for guess in found]
+
+
+@pytest.mark.parametrize(
+    ("fine", "expected"),
+    [
+        ([0, 0.3, 0.4, 0.1, 0.2], True),
+        ([0, 0.3, 0.4, 0.3], True),
+        ([0, 0.3, 0.4, 0.1], False),  # where a level that an item lacks is left out
+        ([0, 0.4, 0.3, 0.1, 0.2], False),
+        ([0, 0.31, 0.39, 0.1, 0.2], False),
+    ],
+)
+def test_levels_are_coherent_if_children_sum_to_their_parent(fine, expected) -> None:
+    chances = {"category_1": np.array([0, 0.3, 0.7]), "brand": np.array([0, 1.0]), "category_2": np.array(fine)}
+
+    assert coherent(catalog(), chances) is expected
+    assert coherent(catalog(), {"category_2": np.array(fine)}), "one level has nothing to contradict"
 
 
 def test_a_reason_names_the_three_classes_that_move_the_score_most_either_way() -> None:

@@ -1,9 +1,14 @@
 import dataclasses
 import io
+import re
 
+import numpy as np
+import pytest
 from rich.console import Console
 
+from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.ranking import FullRanker
+from hiersrec.serving.explain import guesses
 from hiersrec.serving.recommender import Recommender
 from hiersrec.serving.render import render
 from tests.serving.world import Explained, Sum, catalog
@@ -24,8 +29,9 @@ def test_titles_paths_and_reasons_are_readable() -> None:
         "Session: Nile > Tiger",
         "Ignored, not in the catalogue: x",
         "Geography / Africa",
-        "the score is the sum of session, bias, level 1, level 2",
-        "pulled most by",
+        ") + session + bias + level 1 + level 2",
+        "raised or lowered most by",
+        "each level is predicted by itself",
         "█",
     ):
         assert expected in shown
@@ -35,7 +41,7 @@ def test_without_reasons_nothing_is_explained() -> None:
     shown = text(Recommender(catalog(), FullRanker(Sum(), catalog())), ["a"], explain=False)
 
     assert "Nature / unknown" in shown
-    assert "pulled" not in shown
+    assert "raised or lowered" not in shown
     assert "Likely to come next" not in shown
     assert "Ignored" not in shown
 
@@ -71,13 +77,16 @@ def test_the_columns_shown_add_up_and_zeros_are_left_out() -> None:
 
     table = list(render(answer))[-1]
 
-    assert table.title == "Next items: the score is the sum of session, level 1, level 2"
+    begin, shared, end = re.split(r"[()]", table.title)
+    assert (begin, end) == ("Next items: score = average item ", " + session + level 1 + level 2")
+    shared, *cells = (float(text) for text in (shared, *map(str, table.rows[0][4:7])))
+    assert shared + sum(cells) == pytest.approx(item.score - bias.value, abs=0.03)  # each is rounded to 0.01
     assert list(table.headings)[3:] == [
         "score",
         "session",
         "level 1",
         "level 2",
-        "pulled most by",
+        "raised or lowered most by",
     ]
 
 
@@ -90,5 +99,41 @@ def test_without_a_category_that_pulls_there_is_no_column_for_it() -> None:
 
     table = list(render(dataclasses.replace(answer, items=quiet)))[-1]
 
-    assert "pulled most by" not in table.headings
+    assert "raised or lowered most by" not in table.headings
     assert len(table.rows) == 2
+
+
+def test_popular_items_that_fill_a_list_have_no_parts_of_a_score() -> None:
+    chosen = Candidates(policy="category", top=1)
+    recommender = Recommender(catalog(), FullRanker(Explained(), catalog()))
+    [answer] = recommender.recommend([["a"]], explain=True, candidates=chosen)
+    assert {item.source for item in answer.items} > {"session"}
+
+    *_, table = render(answer)
+
+    popular = [str(cell) for cell in table.rows[-1]]
+    column = table.headings.index("popular")
+    assert popular[column] == f"{answer.items[-1].score:+.2f}"
+    assert {cell for heading, cell in zip(table.headings[4:column], popular[4:column], strict=True)} == {""}
+
+
+def test_one_distribution_over_the_tree_is_shown_as_paths_a_parent_before_its_children() -> None:
+    [answer] = Recommender(catalog(), FullRanker(Explained(), catalog())).recommend([["a"]], explain=True)
+    levels = {"category_1": [0, 0.3, 0.7], "category_2": [0, 0.3, 0.4, 0.1, 0.2]}
+    tree = dataclasses.replace(
+        answer,
+        guesses=[guesses(catalog(), task, np.array(chances)) for task, chances in levels.items()],
+        coherent=True,
+    )
+
+    table = next(part for part in render(tree) if getattr(part, "title", "").startswith("Likely"))
+
+    assert table.title == "Likely to come next"
+    assert [[str(cell) for cell in row[:3]] for row in table.rows] == [
+        ["category", "Nature", "70.0%"],
+        ["", "Nature / Animals", "40.0%"],
+        ["", "Geography", "30.0%"],
+        ["", "Geography / Africa", "30.0%"],
+        ["", "Nature / ends here", "20.0%"],
+        ["", "Nature / Plants", "10.0%"],
+    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from hiersrec.score_parts import against_average
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.item_catalog import Level
 from hiersrec.types import Batch, Float32, Int32, ScorePart, Scores
@@ -60,10 +61,16 @@ class Explained:
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
         assert len(batch) == 1
         parts = self._parts(batch.items[0, : batch.lengths[0]])
-        return [
-            ScorePart(part.source, part.values[items - 1], None if part.by_class is None else part.by_class[items - 1])
-            for part in parts
-        ]
+        return against_average(
+            [
+                ScorePart(
+                    part.source,
+                    with_mean(part.values, items),
+                    None if part.by_class is None else with_mean(part.by_class, items),
+                )
+                for part in parts
+            ]
+        )
 
     def _logits(self, session: Int32, level: int) -> Float32:
         random = np.random.default_rng([level, *session.tolist()])
@@ -77,6 +84,11 @@ class Explained:
             parts.append(ScorePart(f"category_{level}", added.sum(axis=1), added))
         plain = [ScorePart(source, random.normal(size=6).astype(np.float32), None) for source in ("session", "bias")]
         return [*plain, *parts]
+
+
+def with_mean(values: Float32, items: Int32) -> Float32:
+    """Rows of items (K,), and the mean of all rows."""
+    return np.concatenate([values[items - 1], values.mean(axis=0)[None]])
 
 
 def _rows(batch: Batch) -> list[tuple[int, int]]:

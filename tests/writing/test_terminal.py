@@ -167,7 +167,7 @@ def recommended() -> Recommendations:
     path = ["Home and Living", "Garden Furniture", "Chairs and Benches"]
     items = [Item(n, f"sku-{n}", title, 5.678, path, reasons) for n, title in enumerate(titles, start=1)]
     guesses = [[Guess(f"category_{n}", path[n - 1], path[:n], share) for share in (0.4321, 0.1)] for n in (1, 2, 3)]
-    return Recommendations([SeenItem("sku-7", title) for title in titles * 3], [], None, guesses, 48, items)
+    return Recommendations([SeenItem("sku-7", title) for title in titles * 3], [], None, guesses, False, 48, items)
 
 
 def tables_of_commands() -> list[tuple[str, TerminalTable]]:

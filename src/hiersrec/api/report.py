@@ -1,12 +1,15 @@
 """`Report`: the result of an evaluation."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from hiersrec import arguments
 from hiersrec.api.result import Result
-from hiersrec.errors import UnknownName, did_you_mean
+from hiersrec.errors import BadInput, UnknownName, did_you_mean
 from hiersrec.evaluation import report_table
 from hiersrec.evaluation.report_table import Rows
+from hiersrec.writing import figures, reliability
 from hiersrec.writing.tables import Table
 
 
@@ -29,6 +32,27 @@ class Report(Result):
         if name not in groups:
             raise UnknownName(f"There is no slice '{name}'. {did_you_mean(name, groups)}")
         return groups[name].columns()
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """Task ("item", "category_1") -> "ece", "accuracy", "confidence", "prefixes", "bins"; see docs/evaluation.md.
+
+        Empty for baselines whose scores are not logits.
+        """
+        results: dict[str, Any] = self.document.get("calibration", {})
+        return results
+
+    def save_reliability(self, out: str | Path) -> list[Path]:
+        """Write reliability.png and .svg, a panel for the items and each category level, into a folder.
+
+        Raises BadInput for a run whose scores are not logits, MissingExtra without Matplotlib.
+        """
+        if not self.calibration:
+            raise BadInput(
+                f"{self.document['run']} has no calibration: only a trained model gives probabilities, and a baseline "
+                "that counts gives an order. Evaluate a run of a recipe that is trained."
+            )
+        return figures.save(reliability.picture(self.document), arguments.path(out=out), "reliability")
 
     def headline(self) -> Iterator[str | Table]:
         """Metrics and counts; the slices are named only."""
@@ -60,6 +84,16 @@ class Report(Result):
         )
         if not self._is_whole:
             yield _candidates(document)
+        headings, calibrated = report_table.calibration_rows(document)
+        if calibrated:
+            yield Table(
+                "Calibration: how often the likeliest is right, and how likely it was said to be",
+                (*headings[:-1], "ECE"),
+                tuple(
+                    (task, f"{size:,}", _share(right), _share(told), f"{ece:.3f}")
+                    for task, size, right, told, ece in calibrated
+                ),
+            )
         headings, bounds = report_table.bound_rows(document)
         if bounds:
             yield Table(

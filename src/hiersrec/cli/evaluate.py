@@ -7,6 +7,7 @@ import typer
 
 import hiersrec
 from hiersrec.cli import printing
+from hiersrec.writing import figures
 
 
 def command(  # more than ten parameters: they are the flags
@@ -44,9 +45,15 @@ def command(  # more than ten parameters: they are the flags
         float | None,
         typer.Option(help="Choose --mass on validation: at least this share of the targets are candidates."),
     ] = None,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(help="Write reliability.png and .svg here: how often the likeliest is right.", metavar="DIR"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
     """Evaluate a run on the test sessions."""
+    if reliability is not None:
+        figures.figure(1, 1)  # fail before the work if matplotlib is missing
     report = hiersrec.Run.open(run).evaluate(
         split,
         data=data,
@@ -62,4 +69,9 @@ def command(  # more than ten parameters: they are the flags
         promise=promise,
     )
     files = ", ".join(report.document["files"].values())
-    printing.result(report.to_dict(), json, *report.parts(), f"Written to {run}: {files}")
+    news = [f"Written to {run}: {files}"]
+    if reliability is not None:
+        news.append(
+            f"Written to {reliability}: {', '.join(path.name for path in report.save_reliability(reliability))}"
+        )
+    printing.result(report.to_dict(), json, *report.parts(), *news)

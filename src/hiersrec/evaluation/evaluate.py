@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from hiersrec.errors import BadInput
-from hiersrec.evaluation import future_items, random_baseline, report, slices
+from hiersrec.evaluation import calibration, future_items, random_baseline, report, slices
 from hiersrec.evaluation.metrics import DEFAULT, load
 from hiersrec.evaluation.outcomes import Outcomes
 from hiersrec.evaluation.sharding import Share, SingleProcess
@@ -77,12 +77,14 @@ class Evaluation:
     """Results, ready for JSON and Parquet.
 
     metrics: reported name -> value, see report.py. slices: slice -> rows, see slices.py.
-    ranks: one row per prefix, in the order of the split, from which everything else can be recomputed.
+    ranks: one row per prefix, in the order of the split, from which metrics and slices can be recomputed.
+    calibration: "item" and category tasks -> see calibration.py; empty for a scorer whose scores are not logits.
     """
 
     metrics: dict[str, float]
     slices: dict[str, list[slices.Slice]]
     ranks: pa.Table
+    calibration: dict[str, calibration.Calibration]
 
 
 def evaluate(
@@ -106,6 +108,7 @@ def evaluate(
     tasks: dict[str, Outcomes] = {}
     classes: dict[str, Int32] = {}  # of every event of the split
     is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
+    counters = calibration.of_scorer(scorer, catalog, prefixes)
     done = 0
     with share.synchronized():
         for rows, scores in scored(scorer, catalog, prefixes, options, share):
@@ -120,6 +123,8 @@ def evaluate(
                     classes[task] = catalog.labels[task].of_events(sessions)
                 label = classes[task][prefixes.positions[rows]]
                 tasks[task].fill(rows, logits, label, future_items.of_classes(prefixes, rows, classes[task]))
+            if counters:
+                counters.add(rows, scores, target)
             done += len(rows)
             if progress:
                 progress(min(size, done * share.count), size)
@@ -131,7 +136,8 @@ def evaluate(
     if is_narrowed:
         metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
         table = table.append_column("candidates", pa.array(ranked))
-    return Evaluation(metrics, slices.of_items(prefixes, catalog, items), table)
+    calibrated = counters.results(share) if counters else {}
+    return Evaluation(metrics, slices.of_items(prefixes, catalog, items), table, calibrated)
 
 
 def prefixes_of(sessions: Sessions, options: EvaluationOptions) -> Prefixes:

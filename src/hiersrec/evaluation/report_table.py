@@ -54,6 +54,13 @@ def slice_rows(document: dict[str, Any]) -> dict[str, Rows]:
     }
 
 
+def calibration_rows(document: dict[str, Any]) -> Rows:
+    """A row for the items and for each category level; none where scores are not logits, or in earlier versions."""
+    names = ("prefixes", "accuracy", "confidence", "ece")
+    tasks = document.get("calibration", {})
+    return Rows(["likeliest", *names], [[task, *(result[name] for name in names)] for task, result in tasks.items()])
+
+
 def bound_rows(document: dict[str, Any]) -> Rows:
     """A row for each bound over the order of ties: "mrr@20/optimistic"."""
     bounds = [[name, value] for name, value in document["metrics"].items() if name.endswith(SIDES)]

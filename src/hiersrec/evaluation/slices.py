@@ -3,6 +3,7 @@
 prefix_length        known items in the prefix
 target_popularity    interactions of the target in training
 target_in_prefix     whether the target was already seen in the session
+category_switch      whether the target is outside the finest known category of the last known item of the prefix
 target_category      level-1 category of the target: the most frequent ones, and all others as one slice
 cold_start           whether the target is new, else whether an item before it is (including unknown ones, which the
                      scorer ignores). New items are in no training session: those outside the catalogue and those with
@@ -45,6 +46,7 @@ def of_items(prefixes: Prefixes, catalog: Catalog, items: Outcomes) -> dict[str,
         "cold_start": _cold_start(prefixes, catalog),
     }
     if catalog.levels:
+        parts["category_switch"] = _switches(prefixes, catalog, known)
         nodes = np.where(items.target > 0, catalog.item_nodes[known, 0], -1)
         parts["target_category"] = _categories(nodes, catalog.levels[0].names)
     return {
@@ -78,6 +80,33 @@ def _cold_start(prefixes: Prefixes, catalog: Catalog) -> Iterator[tuple[str, Boo
     yield "target new", target_new
     yield "session holds new items", ~target_new & holds_new
     yield "all known", ~target_new & ~holds_new
+
+
+def _switches(prefixes: Prefixes, catalog: Catalog, target: Int64) -> Iterator[tuple[str, Bool]]:
+    """target: (P,) known items, 0 where the target is not in the catalogue.
+
+    The last item's finest category may be of any level; the target stays if it has the same category there. A target
+    that lacks that level has left the category, and one without any category is unknown.
+    """
+    is_known = np.zeros(catalog.item_nodes.shape, bool)  # (N + 1, L)
+    for number, level in enumerate(catalog.levels):
+        is_known[1:, number] = catalog.item_nodes[1:, number] <= level.num_known
+    last = _last_known(prefixes)
+    finest = len(catalog.levels) - 1 - is_known[last][:, ::-1].argmax(axis=1)
+    stays: Bool = catalog.item_nodes[last, finest] == catalog.item_nodes[target, finest]
+    has_category = np.asarray(is_known.any(axis=1))  # (N + 1,)
+    both = has_category[last] & has_category[target]
+    yield "stays", both & stays
+    yield "switches", both & ~stays
+    yield "unknown", ~both
+
+
+def _last_known(prefixes: Prefixes) -> Int64:
+    """(P,) the last known item of each prefix, 0 where it has none."""
+    items = np.asarray(prefixes.sessions.items)
+    newest = np.maximum.accumulate(np.where(items > 0, np.arange(len(items)), -1))[prefixes.positions - 1]
+    start = prefixes.sessions.offsets[prefixes.session_of(np.arange(len(prefixes)))]
+    return np.where(newest >= start, items[newest], 0).astype(np.int64)
 
 
 def _repeated(prefixes: Prefixes) -> Bool:

@@ -62,9 +62,10 @@ class Head(nn.Module, ABC):
         del items
         return None
 
-    @abstractmethod
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) and biases (K,) with score_k = vector_k . state + bias_k, at one state (D,)."""
+    def linear_form(self, state: Tensor, vectors: Tensor) -> Tensor:
+        """Vectors (K, d) of items -> (K, D), whose products with one state (D,) are the scores less the biases."""
+        del state
+        return vectors
 
     def forward(self, state: Tensor) -> Tensor:
         """(B, D) -> (B, N)."""
@@ -110,11 +111,6 @@ class LinearHead(Head):
         """Biases of FC_next (K,)."""
         return self.fc.bias if items is None else self.fc.shifts(items - 1)
 
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of FC_next (K, D) and their biases (K,)."""
-        del state
-        return self.vectors(items), self.biases(items)
-
 
 class DotHead(Head):
     """state . E^I_i, D being d_I."""
@@ -130,11 +126,6 @@ class DotHead(Head):
     def vectors(self, items: Tensor | None = None) -> Tensor:
         """E^I (K, D)."""
         return self.id_vectors(items)
-
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """E^I (K, D), and biases (K,) of zero."""
-        del state
-        return self.id_vectors(items), self.id_vectors(items).new_zeros(len(items))
 
 
 class CosineHead(Head):
@@ -172,8 +163,7 @@ class CosineHead(Head):
             vectors = vectors + self.mix(self.content(items))
         return unit(vectors)
 
-    def linear_form(self, state: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (K, D) for one state (D,), whose length they hold, and biases (K,) of zero."""
-        length = self.project(state).norm()
-        vectors = self.vectors(items) @ self.project.weight  # (K, D)
-        return vectors * (self.scale / length), vectors.new_zeros(len(items))
+    def linear_form(self, state: Tensor, vectors: Tensor) -> Tensor:
+        """Vectors times W (K, D), times `scale` over the length of W state."""
+        scaled: Tensor = vectors @ self.project.weight * (self.scale / self.project(state).norm())
+        return scaled

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hiersrec.model import loss_weights, losses
 from hiersrec.model.heads import Head
@@ -24,6 +25,7 @@ from hiersrec.model.score_term import ItemTerm, PositionTerm, SparseScores, by_i
 from hiersrec.model.targets import Targets
 from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.model.trainable import Trainable
+from hiersrec.score_parts import against_average
 from hiersrec.types import Float32, ScorePart
 
 
@@ -228,11 +230,12 @@ class HierarchicalModel(Trainable):
         return {key: values for key, values in moving.items() if values}
 
     @torch.inference_mode()
-    def explain(self, session_items: Tensor, items: Tensor) -> list[ScorePart]:
+    def explain(self, session_items: Tensor, items: Tensor, average: Tensor | None = None) -> list[ScorePart]:
         """Split the item scores of one session: session_items (1, T) without padding, items (K,) -> parts.
 
         Their values sum to the scores of `items`: the session's own part, the head's bias, each score term, and for
-        each task that the item task reads, injection_weight * v . Proj(f(p)), class by class.
+        each task that the item task reads, injection_weight * v . Proj(f(p)), class by class; all against the average
+        item (score_parts.py). average: (d,), the mean of `item_vectors`, where it is known.
         """
         mask = torch.ones_like(session_items, dtype=torch.bool)
         final, values = self._read(session_items, mask, every=False)
@@ -242,19 +245,27 @@ class HierarchicalModel(Trainable):
             if name == "item":
                 break
             logits[name] = self.task(name)(self.state(name, final, logits))
-        vectors, bias = self._head.linear_form(self.state("item", final, logits)[0], items)
-        parts = [ScorePart("session", _array(vectors @ final[0]), None), ScorePart("bias", _array(bias), None)]
-        parts += [ScorePart(term.label, _array(term()[items - 1]), None) for term in self.item_terms.values()]
+        average = self.item_vectors().mean(0) if average is None else average
+        vectors = torch.cat([self._head.vectors(items), average[None]])  # (K + 1, d): the last row is the average item
+        vectors = self._head.linear_form(self.state("item", final, logits)[0], vectors)  # (K + 1, D)
+        biases = self._head.biases()
+        of_items = {"bias": vectors.new_zeros(self._head.num_classes) if biases is None else biases}
+        of_items |= {term.label: term() for term in self.item_terms.values()}
+        parts = [ScorePart("session", _array(vectors @ final[0]), None)]
+        parts += [
+            ScorePart(label, _array(torch.cat([every[items - 1], every.mean()[None]])), None)
+            for label, every in of_items.items()
+        ]
         for term, of_positions in zip(self.position_terms.values(), values, strict=True):
             sparse = by_item(session_items, mask, of_positions)
             total = ((items[:, None] == sparse.classes + 1) * sparse.values).sum(1)  # (K, M) -> (K,)
-            parts.append(ScorePart(term.label, _array(total), None))
+            parts.append(ScorePart(term.label, _array(functional.pad(total, (0, 1))), None))
         for source in wires.reads:
             projection = self.projections[_edge(source, "item")].get_parameter("weight")  # (D, C)
             prediction = _prediction(logits[source][0], wires.reads_as)  # (C,)
-            by_class = self.injection_weights["item"]() * (vectors @ projection) * prediction  # (K, C)
+            by_class = self.injection_weights["item"]() * (vectors @ projection) * prediction  # (K + 1, C)
             parts.append(ScorePart(source, _array(by_class.sum(1)), _array(by_class)))
-        return parts
+        return against_average(parts)
 
 
 def _former_names(model: HierarchicalModel, state: dict[str, Tensor], prefix: str, *rest: object) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ from hiersrec.types import Batch, Float32, Int32, ScorePart, Scores
 
 
 class TrainedScorer:
-    """A trained model as a Scorer (types.py)."""
+    """A trained model as a Scorer (types.py); each task's loss is of a softmax of its scores."""
+
+    scores_are_logits: Literal[True] = True
 
     def __init__(self, model: Trainable) -> None:
         self.model = model
@@ -40,11 +44,16 @@ class ModelScorer(TrainedScorer):
     model: HierarchicalModel
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """Parts of the scores of `items` (K,) for a batch of one session that is not empty."""
+        """Parts of the scores of `items` (K,) for a batch of one session that is not empty; see Explainer."""
         assert len(batch) == 1, "one session at a time"
         session = batch.items[:, : batch.lengths[0]]
         with _inference(self.model):
-            return self.model.explain(self._tensor(session), self._tensor(items))
+            return self.model.explain(self._tensor(session), self._tensor(items), self._average)
+
+    @cached_property
+    def _average(self) -> Tensor:
+        """Computed once: a model that explains itself is trained, and a table of items costs more than a reason."""
+        return self.model.item_vectors().mean(0)
 
     def item_vectors(self) -> Float32:
         """What the item task compares with its query, (N, d) float32, item i in row i - 1."""

@@ -20,6 +20,7 @@ from hiersrec.retrieval.layout import Layout, PathRanges
 from hiersrec.retrieval.ranking import ListRequest, Ranked, best_of_request, lengths
 from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_scores
 from hiersrec.retrieval.slabs import Slabs
+from hiersrec.score_parts import against_average
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.types import Batch, Float32, Int32, Int64, ScorePart, categories
 
@@ -195,28 +196,36 @@ class IndexRanker:
         return best_of_request(best, self.catalog, request)
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """See Ranker: the session's own part, the bias, each score term, and each task that the item task reads."""
+        """See Ranker: the session's own part, the bias, each score term, and each task that the item task reads.
+
+        The last row of each part is the average item's (score_parts.py).
+        """
         assert len(batch) == 1, "one session at a time"
         session = scoring.newest(batch, np.zeros(1, np.int64), self.max_length)
         encoded = self.encoder.encode(session)
         rows = self.layout.row_of[items]
-        vectors = self.slabs.vectors[rows]  # (K, d)
+        vectors = np.concatenate([self.slabs.vectors[rows], self.slabs.average[None]])  # (K + 1, d)
         biases = self.slabs.biases
-        constants = [ScorePart(label, values[rows], None) for label, values in self.constants.items()]
-        bias = np.zeros(len(items), np.float32) if biases is None else biases[rows]
+        constants = [ScorePart(label, _and_mean(values, rows), None) for label, values in self.constants.items()]
+        bias = np.zeros(len(vectors), np.float32) if biases is None else _and_mean(biases, rows)
         bias = bias - sum(part.values for part in constants)
         parts = [ScorePart("session", vectors @ encoded.own[0], None), ScorePart("bias", bias, None), *constants]
         for label, values in encoded.positions.items():
             [own] = session_scores(session, [values])
-            parts.append(ScorePart(label, own.of(items), None))
+            parts.append(ScorePart(label, np.append(own.of(items), np.float32(0)), None))
         for task, (matrix, fed) in self.encoder.reads.items():
             prediction = encoded.tasks[task][0, 1:]  # (C,)
             if fed == "probs":
                 prediction = np.exp(prediction - prediction.max())
                 prediction /= prediction.sum()
-            by_class = encoded.factor[0] * (vectors @ matrix) * prediction  # (K, C)
+            by_class = encoded.factor[0] * (vectors @ matrix) * prediction  # (K + 1, C)
             parts.append(ScorePart(task, by_class.sum(axis=1), by_class))
-        return parts
+        return against_average(parts)
+
+
+def _and_mean(values: Float32, rows: Int32) -> Float32:
+    """Values (N,) of rows (K,), and their mean over all rows: (K + 1,) float32."""
+    return np.append(values[rows], values.mean())
 
 
 def _groups(ranges: Sequence[Int64]) -> Iterator[slice]:

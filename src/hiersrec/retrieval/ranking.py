@@ -77,7 +77,7 @@ class Ranker(Protocol):
         """Whether `explain` may be called."""
 
     def explain(self, batch: Batch, items: Int32) -> list[ScorePart]:
-        """Parts of the scores of `items` (K,) for a batch of one session; their values sum to the scores."""
+        """Parts of the scores of `items` (K,) for a batch of one session, as Explainer (types.py) has them."""
 
 
 class FullRanker:

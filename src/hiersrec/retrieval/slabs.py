@@ -6,11 +6,12 @@ they are scored again in float32 from `vectors` (search.py). All arrays may be m
 
     vectors.npy   (N, d) float32         codes.npy    (N, d) int8, with int8 only
     biases.npy    (N,) float32, if any   scales.npy   (N,) float32, the value of 1 in each row of the codes
+    mean.npy      (d,) float32, the mean of the vectors, for reasons
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,16 @@ SimSIMD costs more than to copy most of them."""
 
 @dataclass(frozen=True)
 class Slabs:
-    """Vectors and biases of N items, and the vectors as int8 codes and their scales, or None."""
+    """Vectors and biases of N items, and the vectors as int8 codes and their scales, or None.
+
+    mean: (d,) float32, the mean of the vectors, None in folders of earlier versions.
+    """
 
     vectors: Float32
     biases: Float32 | None
     codes: Codes | None = None
     scales: Float32 | None = None
+    mean: Float32 | None = None
 
     @classmethod
     def of(cls, vectors: Float32, biases: Float32 | None, type_: str) -> "Slabs":
@@ -59,30 +64,35 @@ class Slabs:
         if type_ not in TYPES:
             raise BadInput(f"There are no slabs of type '{type_}'. {did_you_mean(type_, TYPES)}")
         if type_ == "float32":
-            return cls(vectors, biases)
+            return cls(vectors, biases, mean=_mean(vectors))
         blocks = [_quantized(vectors[start : start + ROWS]) for start in range(0, len(vectors), ROWS)]
         codes, scales = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
-        return cls(vectors, biases, codes, scales)
+        return cls(vectors, biases, codes, scales, _mean(vectors))
 
     def save(self, folder: Path) -> None:
         """Write the .npy files into a folder that exists."""
-        for name in ("vectors", "biases", "codes", "scales"):
+        for name in ("vectors", "biases", "codes", "scales", "mean"):
             if (array := getattr(self, name)) is not None:
                 np.save(folder / f"{name}.npy", array)
 
     @classmethod
     def open(cls, folder: Path) -> "Slabs":
         """Memory-map what `save` wrote. Raises MissingExtra for codes if SimSIMD is not installed."""
-        paths = (folder / f"{name}.npy" for name in ("biases", "codes", "scales"))
-        biases, codes, scales = (mapped(path) if path.is_file() else None for path in paths)
+        paths = (folder / f"{name}.npy" for name in ("biases", "codes", "scales", "mean"))
+        biases, codes, scales, mean = (mapped(path) if path.is_file() else None for path in paths)
         if codes is not None:
             _cdist()
-        return cls(mapped(folder / "vectors.npy"), biases, codes, scales)
+        return cls(mapped(folder / "vectors.npy"), biases, codes, scales, mean)
 
     @property
     def type_(self) -> str:
         """One of TYPES."""
         return "float32" if self.codes is None else "int8"
+
+    @cached_property
+    def average(self) -> Float32:
+        """(d,): the vector of the average item. Without `mean` all vectors are read, once."""
+        return _mean(self.vectors) if self.mean is None else self.mean
 
     def scan(self, queries: Float32, ranges: Sequence[Int64]) -> list[Float32]:
         """Scores of the rows in each query's own ranges, one after another: B times (n,) float32.
@@ -155,6 +165,11 @@ class Slabs:
                 block = self.vectors[start:stop] @ some.T  # (rows, r)
                 for column, part in enumerate(parts):
                     part[:] = block[:, column]
+
+
+def _mean(vectors: Float32) -> Float32:
+    mean: Float32 = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def _rows(ranges: Int64) -> Rows:

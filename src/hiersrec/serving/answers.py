@@ -23,20 +23,28 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Pull:
-    """What one category, or class of another task, adds to an item's score, and how likely it is to be next."""
+    """What one category, or class of another task, adds to an item's score, and how likely it is to be next.
+
+    It adds so much more, or less, than to the average item: a category that raises all items alike has 0.
+    """
 
     name: str
+    """"Egypt / ends here" for a category without a deeper one, "no category" where there is none at all."""
     probability: float
     value: float
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One part of an item's score; the values of all reasons of an item sum to its score."""
+    """One part of an item's score; the values of all reasons of an item sum to its score.
+
+    Each says what the part adds for this item against the average item of the catalogue, and the source "average_item"
+    is the score of that one, the same for all items of a list.
+    """
 
     source: str
-    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), or "popular" for a session
-    without a known item."""
+    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), "average_item", or only "popular" for
+    an item that is listed by its training events."""
     value: float
     strongest: list[Pull]
     """The categories (or other classes) that add or subtract most, largest first; empty where the source is no task."""
@@ -63,13 +71,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Guess:
-    """One likely class of the next event. `probability` is a softmax over the known classes of the task."""
+    """One likely class of the next event. `probability` is a softmax over the classes of the task."""
 
     task: str
     """"category_1", ..., "column_brand", "event_type"."""
     name: str
+    """As Pull.name."""
     path: list[str | None]
-    """For a category the names from level 1 down to it; else only the name."""
+    """For a category the names from level 1 down to it, None from where it ends; else only the name."""
     probability: float
 
 
@@ -94,6 +103,9 @@ class Recommendations:
     or "popular", where categories had no more or no id is known. See retrieval/fallback.py."""
     guesses: list[list[Guess]]
     """The likeliest classes of each auxiliary task; empty unless reasons were requested."""
+    coherent: bool
+    """Whether the levels of categories are one distribution over the tree, so that no category is likelier than its
+    parent. If not, each level is predicted by itself."""
     candidates: int
     """Items that were ranked: all of the catalogue, or the session's candidates, less seen ones if excluded."""
     items: list[Item]
@@ -161,6 +173,8 @@ class Answers(list[Recommendations]):
 
     def reasons(self) -> dict[str, list[Any]]:
         """The parts of each score as columns: session_id, rank, item_id, reason, value, in as many rows as reasons.
+
+        Parts are told against the average item, and "average_item" is its score, see Reason.
 
         Raises BadInput if no reasons were requested.
         """

@@ -1,7 +1,8 @@
-"""Score parts -> reasons that a person can read, and that add up to the score exactly.
+"""Score parts -> reasons that a person can read, and that add up to the score exactly; probabilities -> guesses.
 
 The hierarchical model's item score is linear in what it adds together (paper, eq. 3-4): the session itself, each
-category task's prediction sent through its projection, and the item's bias. So a reason is exact, no estimate.
+category task's prediction sent through its projection, and the item's bias. So a reason is exact, no estimate. It is
+told against the average item (score_parts.py), so its sign says whether it moves this item up or down.
 """
 
 from collections.abc import Mapping
@@ -10,23 +11,27 @@ import numpy as np
 
 from hiersrec.serving.answers import Guess, Pull, Reason
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import CATEGORY, Float32, Float64, ScorePart
+from hiersrec.types import CATEGORY, Float32, Float64, ScorePart, categories
 
 STRONGEST = 3
 """Categories named in one reason."""
 GUESSES = 5
 """Categories listed for one level."""
+ENDS, NO_CATEGORY = "ends here", "no category"
+"""What people read for a node without a name: under a category that has no deeper one, or at the root."""
+ROUNDING = 1e-3
+"""Most by which the probabilities of children may miss their parent's."""
 
 
 def probabilities(logits: Float32) -> Float64:
-    """Softmax over the known classes of one session: (C + 1,) logits -> (C + 1,) float64, 0 for padding."""
+    """Softmax over the classes of one session: (C + 1,) logits -> (C + 1,) float64, 0 for padding."""
     exact = logits.astype(np.float64)
     weights = np.exp(exact - exact.max())  # column 0 is minus infinity, so its weight is 0
     return np.asarray(weights / weights.sum())
 
 
 def shares(counts: Float32) -> Float64:
-    """Counts of the known classes, the scores of an empty session, as shares: (C + 1,) float64."""
+    """Counts of the classes, the scores of an empty session, as shares: (C + 1,) float64."""
     exact = np.where(counts > 0, counts, 0).astype(np.float64)
     return np.asarray(exact / max(1.0, exact.sum()))
 
@@ -34,10 +39,22 @@ def shares(counts: Float32) -> Float64:
 def guesses(catalog: ItemCatalog, task: str, probability: Float64) -> list[Guess]:
     """The likeliest classes of a task, given (C + 1,) probabilities; equal ones in catalogue order."""
     best = np.argsort(-probability[1:], kind="stable")[:GUESSES] + 1
-    names = catalog.labels[task].names
     return [
-        Guess(task, names[c - 1], _path(catalog, task, c, names[c - 1]), float(probability[c])) for c in best.tolist()
+        Guess(task, class_name(catalog, task, c), _path(catalog, task, c), float(probability[c])) for c in best.tolist()
     ]
+
+
+def coherent(catalog: ItemCatalog, chances: Mapping[str, Float64]) -> bool:
+    """Whether the probabilities of each level sum to those of their parents, as those of one tree do."""
+    levels = categories(chances)
+    for level, below in levels.items():
+        above = levels.get(level - 1)
+        if above is not None:
+            parents = catalog.levels[level - 1].parents[1 : len(below)]
+            sums = np.bincount(parents, below[1:], len(above))
+            if len(sums) > len(above) or np.abs(sums - above)[1:].max(initial=0) > ROUNDING:
+                return False
+    return True
 
 
 def reasons(catalog: ItemCatalog, chances: Mapping[str, Float64], parts: list[ScorePart]) -> list[list[Reason]]:
@@ -52,16 +69,25 @@ def _reason(catalog: ItemCatalog, part: ScorePart, rank: int, chances: Mapping[s
     value = float(part.values[rank])
     if part.by_class is None:
         return Reason(part.source, value, [], value)
-    names, chance = catalog.labels[part.source].names, chances[part.source]
+    chance = chances[part.source]
     added = part.by_class[rank].astype(np.float64)  # (C,)
     largest = np.argsort(-np.abs(added), kind="stable")[:STRONGEST].tolist()
-    strongest = [Pull(names[c], float(chance[c + 1]), float(added[c])) for c in largest]
+    strongest = [Pull(class_name(catalog, part.source, c + 1), float(chance[c + 1]), float(added[c])) for c in largest]
     return Reason(part.source, value, strongest, value - sum(pull.value for pull in strongest))
 
 
-def _path(catalog: ItemCatalog, task: str, node: int, name: str) -> list[str | None]:
+def class_name(catalog: ItemCatalog, task: str, node: int) -> str:
+    """What people read for a class: "Africa", "Geography / ends here", "no category"."""
+    path = _path(catalog, task, node)
+    if (name := path[-1]) is not None:
+        return name
+    parent = next((name for name in reversed(path) if name is not None), None)
+    return NO_CATEGORY if parent is None else f"{parent} / {ENDS}"
+
+
+def _path(catalog: ItemCatalog, task: str, node: int) -> list[str | None]:
     if not task.startswith(CATEGORY):
-        return [name]
+        return [catalog.labels[task].names[node - 1]]
     path: list[str | None] = []
     for level in reversed(catalog.levels[: int(task.removeprefix(CATEGORY))]):
         path.insert(0, level.names[node])

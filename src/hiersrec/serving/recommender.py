@@ -19,7 +19,7 @@ from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
 from hiersrec.retrieval.similar import most_similar
 from hiersrec.serving.answers import SIMILAR, Answers, Item, Reason, Recommendations, SeenItem, SimilarItems
-from hiersrec.serving.explain import guesses, probabilities, reasons, shares
+from hiersrec.serving.explain import coherent, guesses, probabilities, reasons, shares
 from hiersrec.serving.filters import list_request
 from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
@@ -189,6 +189,7 @@ class Recommender:
                 unknown_ids=[],
                 fallback=None,
                 guesses=[],
+                coherent=True,
                 candidates=self.catalog_size - 1,
                 items=self._items(listed, scores.tolist(), [SIMILAR] * len(listed), None),
             )
@@ -238,6 +239,7 @@ class Recommender:
             unknown_ids=unknown_ids,
             fallback=None if fallback == "session" else fallback,
             guesses=[guesses(self.catalog, task, chance) for task, chance in chances.items()],
+            coherent=coherent(self.catalog, chances),
             candidates=int(ranked.ranked[row]),
             items=self._items(items, scores, sources, explained),
         )

@@ -87,8 +87,9 @@ def linear_form_gives_the_scores(name: str) -> None:
     items = torch.tensor([2, N, 1, 2])
     for task, _ in _tasks(name):
         for state in _states().detach():
-            vectors, bias = task.linear_form(state, items)
-            torch.testing.assert_close(vectors @ state + bias, task(state[None])[0, items - 1], rtol=1e-4, atol=1e-4)
+            scores, bias = task.linear_form(state, task.vectors(items)) @ state, task.biases(items)
+            scores = scores if bias is None else scores + bias
+            torch.testing.assert_close(scores, task(state[None])[0, items - 1], rtol=1e-4, atol=1e-4)
 
 
 def threads_change_no_gradient(name: str) -> None:

@@ -1,7 +1,7 @@
 // The page: the session is in the address (#session=ID&session=ID); each change of it sends new requests.
 
 import { KeyRequired, ask, keepKey } from "./api.js";
-import { drawGuesses, drawItems, drawSession, rangeOf } from "./draw.js";
+import { areIndependent, blocksOf, drawGuesses, drawItems, drawSession, rangeOf } from "./draw.js";
 import { makeSearch } from "./search.js";
 import { fallbackOf, notesOf, scoredOf, titleOf } from "./words.js";
 
@@ -103,7 +103,8 @@ function draw(ids, all, few) {
     }),
   );
   byId("guesses").hidden = all.guesses.length === 0;
-  drawGuesses(byId("levels"), all.guesses);
+  byId("independent").hidden = all.session.length === 0 || !areIndependent(all);
+  drawGuesses(byId("levels"), blocksOf(all));
 
   const range = rangeOf([...all.items, ...(few?.items ?? [])]);
   const known = all.session.length > 0;

@@ -1,6 +1,6 @@
 // Answers -> elements. Titles and names are set as text only, never as HTML.
 
-import { hueOf, pathOf, percent, popularityOf, signed, sourceOf, titleOf } from "./words.js";
+import { endingOf, hueOf, isShared, pathOf, percent, popularityOf, signed, sourceOf, titleOf } from "./words.js";
 
 const PULLS = 3; // categories named below an item
 
@@ -28,20 +28,42 @@ export function drawSession(list, seen, remove) {
   );
 }
 
-// One block per level. Rows are reused, so that their bars are animated.
+// The likeliest classes as blocks {source, guesses}, where a guess has a label: one per task, or for the levels of a
+// coherent tree together, likeliest first, a parent before its children; what ends in it is there once, as a leaf.
+export function blocksOf({ guesses, coherent }) {
+  const tasks = guesses.filter((task) => task.length > 0);
+  const isLevel = (task) => task[0].task.startsWith("category_");
+  const levels = tasks.filter(isLevel);
+  if (levels.length < 2 || !coherent) {
+    return tasks.map((task) => ({
+      source: task[0].task,
+      guesses: task.map((guess) => ({ ...guess, label: guess.name })),
+    }));
+  }
+  const leaves = new Map([...levels].reverse().flat().map((guess) => [endingOf(guess.path), guess]));
+  const tree = [...leaves].map(([label, guess]) => ({ ...guess, label }));
+  const rounded = ({ probability }) => Math.round(probability * 1e6);
+  tree.sort((a, b) => rounded(b) - rounded(a) || a.path.length - b.path.length);
+  const others = blocksOf({ guesses: tasks.filter((task) => !isLevel(task)), coherent });
+  return [{ source: "category", guesses: tree }, ...others];
+}
+
+// Whether to say that the levels may contradict one another.
+export const areIndependent = ({ guesses, coherent }) =>
+  !coherent && guesses.filter((task) => task[0]?.task.startsWith("category_")).length > 1;
+
+// Rows are reused, so that their bars are animated.
 export function drawGuesses(list, tasks) {
   while (list.children.length > tasks.length) list.lastElementChild.remove();
-  tasks.forEach((guesses, index) => {
+  tasks.forEach(({ source, guesses }, index) => {
     if (index === list.children.length) {
       const block = element("div", "", "level");
       block.append(element("h3"), element("ol"));
       list.append(block);
     }
     const [heading, rows] = list.children[index].children;
-    const task = guesses[0]?.task ?? "";
-    list.children[index].dataset.hue = hueOf(task);
-    heading.textContent = sourceOf(task);
-    rows.setAttribute("aria-label", `Likeliest at ${sourceOf(task)}`);
+    heading.textContent = sourceOf(source);
+    rows.setAttribute("aria-label", `Likeliest: ${sourceOf(source)}`);
     while (rows.children.length > guesses.length) rows.lastElementChild.remove();
     while (rows.children.length < guesses.length) rows.append(copyOf("guess"));
     guesses.forEach((guess, row) => drawGuess(rows.children[row], guess));
@@ -49,8 +71,9 @@ export function drawGuesses(list, tasks) {
 }
 
 function drawGuess(row, guess) {
-  row.querySelector(".name").textContent = guess.name;
-  row.querySelector(".name").title = pathOf(guess.path);
+  row.dataset.hue = hueOf(guess.task);
+  row.querySelector(".name").textContent = guess.label;
+  row.querySelector(".name").title = endingOf(guess.path);
   row.querySelector(".percent").textContent = percent(guess.probability);
   const bar = row.querySelector(".bar");
   bar.getBoundingClientRect(); // start the animation of a new bar at zero
@@ -96,17 +119,20 @@ function drawMark(row, item, others) {
   }
 }
 
+// What a bar shows: the parts that tell items apart.
+const distinct = (reasons) => reasons.filter(({ source, value }) => value !== 0 && !isShared(source));
+
 // Largest sums of negative and of positive score parts over all items: the scale of the stacked bars.
 export function rangeOf(items) {
   const ranked = items.filter((item) => item.source === "session");
   const sums = (sign) =>
-    ranked.map(({ reasons }) => (reasons ?? []).reduce((sum, reason) => sum + Math.max(0, sign * reason.value), 0));
+    ranked.map(({ reasons }) => distinct(reasons ?? []).reduce((sum, { value }) => sum + Math.max(0, sign * value), 0));
   return { low: Math.max(0, ...sums(-1)), high: Math.max(0, ...sums(1)) };
 }
 
 function drawReasons(box, reasons, range, open) {
   const parts = reasons.filter((reason) => reason.value !== 0);
-  drawParts(box.querySelector(".parts"), parts, range);
+  drawParts(box.querySelector(".parts"), distinct(reasons), range);
   const pulls = parts.flatMap(({ strongest, source }) => strongest.map((pull) => ({ ...pull, source })));
   pulls.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   box.querySelector(".pulls").replaceChildren(

@@ -11,11 +11,22 @@ export const titleOf = (item) => item.title ?? String(item.item_id);
 
 export const pathOf = (names) => names.filter((name) => name !== null).join(" / ") || "no category";
 
-// "category_1" is level 1, "column_brand" is brand.
+// The path of a likely category: from where it has no names the tree ends.
+export function endingOf(path) {
+  const known = path.findLastIndex((name) => name !== null) + 1;
+  if (known === 0) return "no category";
+  const names = path.slice(0, known).map((name) => name ?? "unknown").join(" / ");
+  return known < path.length ? `${names} / ends here` : names;
+}
+
+// "category_1" is level 1, "category" all levels together, "column_brand" is brand.
 export function sourceOf(source) {
   if (source.startsWith("category_")) return `level ${source.slice("category_".length)}`;
   return source.replace(/^column_/, "").replaceAll("_", " ");
 }
+
+// The part that all items of a list share, which says nothing about one of them.
+export const isShared = (source) => source === "average_item";
 
 // The colour of a source, 0 to 5: the session, the levels in their order, all else.
 export function hueOf(source) {
