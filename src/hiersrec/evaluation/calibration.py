@@ -18,8 +18,9 @@ import numpy as np
 
 from hiersrec.evaluation.sharding import Share
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.paths import PATH, node_scores
 from hiersrec.store.sessions import Prefixes
-from hiersrec.types import Float32, Float64, Int32, Int64, LogitScorer, Scorer, Scores
+from hiersrec.types import CATEGORY, Float32, Float64, Int32, Int64, LogitScorer, Scorer, Scores, categories
 
 BINS = 15
 ITEM = "item"
@@ -94,7 +95,10 @@ class Counters:
         counted = ~self.is_empty[rows] & (scores.items.max(axis=1, initial=-np.inf) > -np.inf)
         nodes = self.catalog.item_nodes[np.maximum(target, 0)]  # (B, L), zeros for an unseen item
         classes = {ITEM: (scores.items, target)}
-        classes |= {f"category_{level}": (values, nodes[:, level - 1]) for level, values in scores.categories.items()}
+        levels = scores.categories
+        if PATH in scores.tasks:  # then the end of a path is predicted too
+            levels = categories(node_scores(self.catalog.levels, scores.tasks[PATH]))
+        classes |= {f"{CATEGORY}{level}": (values, nodes[:, level - 1]) for level, values in levels.items()}
         for task, (values, label) in classes.items():
             counter = self.of_task.setdefault(task, Counter())
             counter.add(values if counted.all() else values[counted], label[counted])

@@ -11,14 +11,13 @@ import numpy as np
 
 from hiersrec.serving.answers import Guess, Pull, Reason
 from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.store.paths import ENDS_HERE, NO_CATEGORY, PATH, node_probs
 from hiersrec.types import CATEGORY, Float32, Float64, ScorePart, categories
 
 STRONGEST = 3
 """Categories named in one reason."""
 GUESSES = 5
 """Categories listed for one level."""
-ENDS, NO_CATEGORY = "ends here", "no category"
-"""What people read for a node without a name: under a category that has no deeper one, or at the root."""
 ROUNDING = 1e-3
 """Most by which the probabilities of children may miss their parent's."""
 
@@ -34,6 +33,20 @@ def shares(counts: Float32) -> Float64:
     """Counts of the classes, the scores of an empty session, as shares: (C + 1,) float64."""
     exact = np.where(counts > 0, counts, 0).astype(np.float64)
     return np.asarray(exact / max(1.0, exact.sum()))
+
+
+def chances_of(catalog: ItemCatalog, tasks: Mapping[str, Float32], are_counts: bool) -> dict[str, Float64]:
+    """Scores of tasks for one session, (C + 1,) each -> probabilities; where paths are predicted, those of all nodes.
+
+    are_counts: whether scores are counts of training events, as where no item of the session is known.
+    """
+    chances = {task: shares(scores) if are_counts else probabilities(scores) for task, scores in tasks.items()}
+    if PATH in chances:
+        paths = probabilities(tasks[PATH])  # logarithms, of counts too
+        del chances[PATH]
+        for level, probs in enumerate(node_probs(catalog.levels, paths[None]), start=1):
+            chances[f"{CATEGORY}{level}"] = probs[0]
+    return chances
 
 
 def guesses(catalog: ItemCatalog, task: str, probability: Float64) -> list[Guess]:
@@ -82,7 +95,7 @@ def class_name(catalog: ItemCatalog, task: str, node: int) -> str:
     if (name := path[-1]) is not None:
         return name
     parent = next((name for name in reversed(path) if name is not None), None)
-    return NO_CATEGORY if parent is None else f"{parent} / {ENDS}"
+    return NO_CATEGORY if parent is None else f"{parent} / {ENDS_HERE}"
 
 
 def _path(catalog: ItemCatalog, task: str, node: int) -> list[str | None]:

@@ -19,7 +19,7 @@ from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
 from hiersrec.retrieval.similar import most_similar
 from hiersrec.serving.answers import SIMILAR, Answers, Item, Reason, Recommendations, SeenItem, SimilarItems
-from hiersrec.serving.explain import coherent, guesses, probabilities, reasons, shares
+from hiersrec.serving.explain import chances_of, coherent, guesses, reasons
 from hiersrec.serving.filters import list_request
 from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
@@ -224,8 +224,7 @@ class Recommender:
         explained: list[list[Reason]] | None = None
         chances: dict[str, Float64] = {}
         if explain:
-            to_chances = probabilities if len(seen) else shares  # where no item is known, scores are counts of training
-            chances = {task: to_chances(of_task) for task, of_task in tasks.items()}
+            chances = chances_of(self.catalog, tasks, are_counts=not len(seen))
             explained = self._reasons(session, chances, items, scores)
         if len(items) < min(request.k, self.catalog_size) and request.candidates.policy == "category":
             popular, their_sources = self._popularity.fill(items, tasks if len(seen) else {}, seen, request)

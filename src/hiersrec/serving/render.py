@@ -7,7 +7,8 @@ from rich.text import Text
 
 from hiersrec.score_parts import AVERAGE
 from hiersrec.serving.answers import SIMILAR, Guess, Item, Pull, Reason, Recommendations, SeenItem
-from hiersrec.serving.explain import ENDS, NO_CATEGORY, STRONGEST
+from hiersrec.serving.explain import STRONGEST
+from hiersrec.store.paths import ENDS_HERE, NO_CATEGORY
 from hiersrec.types import CATEGORY
 from hiersrec.writing.terminal import TerminalTable, plain_rows
 
@@ -109,7 +110,7 @@ def _ending(names: list[str | None]) -> str:
         known -= 1
     if known == len(names):
         return _path(names)
-    return f"{_path(names[:known])} / {ENDS}" if known else NO_CATEGORY
+    return f"{_path(names[:known])} / {ENDS_HERE}" if known else NO_CATEGORY
 
 
 def _path(names: list[str | None]) -> str:

@@ -74,19 +74,27 @@ def path_probs(path_logits: Float32) -> Float64:
     return probs
 
 
-def level_scores(levels: Sequence[Level], path_logits: Float32) -> dict[str, Float32]:
-    """Logits of paths (B, P + 1) -> log-probabilities of the known nodes of each level, as a task has its scores.
+def node_scores(levels: Sequence[Level], path_logits: Float32) -> dict[str, Float32]:
+    """Logits of paths (B, P + 1) -> log-probabilities of all nodes of each level, by the name of that level's task.
 
-    By the task's name, (B, C + 1) float32, column 0 minus infinity. Their softmax is the distribution over the known
-    nodes where one of them is next.
+    (B, nodes + 1) float32 each, column 0 minus infinity, the known nodes first.
     """
     scores = {}
-    for number, (level, probs) in enumerate(zip(levels, node_probs(levels, path_probs(path_logits)), strict=True), 1):
-        if level.num_known:
-            known = np.maximum(probs[:, : level.num_known + 1], np.finfo(np.float32).tiny)
-            scores[f"{CATEGORY}{number}"] = np.log(known).astype(np.float32)
-            scores[f"{CATEGORY}{number}"][:, 0] = -np.inf
+    for number, probs in enumerate(node_probs(levels, path_probs(path_logits)), start=1):
+        logs = np.log(np.maximum(probs, np.finfo(np.float32).tiny)).astype(np.float32)
+        logs[:, 0] = -np.inf
+        scores[f"{CATEGORY}{number}"] = logs
     return scores
+
+
+def level_scores(levels: Sequence[Level], path_logits: Float32) -> dict[str, Float32]:
+    """The known nodes of `node_scores`, as a task of that level has its scores: (B, C + 1) each.
+
+    Their softmax is the distribution over the known nodes where one of them is next.
+    """
+    nodes = node_scores(levels, path_logits).items()
+    known = {task: scores[:, : level.num_known + 1] for level, (task, scores) in zip(levels, nodes, strict=True)}
+    return {task: np.ascontiguousarray(scores) for task, scores in known.items() if scores.shape[1] > 1}
 
 
 def likeliest_paths(probs: Float64, mass: float) -> Bool:
