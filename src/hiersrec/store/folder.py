@@ -38,7 +38,10 @@ def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to, renamed to `path` on success: readers see the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the umask wants it; safetensors makes files for their owner only
         yield temporary
+        temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -58,33 +61,47 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
     another process is writing it.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _only_writer(out):
+    with only_writer(out):
         yield from _new_folder(out, kind, overwrite)
 
 
 def _new_folder(out: Path, kind: str, overwrite: bool) -> Iterator[Path]:
-    put_back(out)
+    clean_up(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not overwrite:
             raise BadFolder(f"{out} exists already. Choose another --out, or replace it with --overwrite.")
         if not (out / SEALS[kind]).is_file():
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite does not touch it.")
-    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
-        _remove(folder)
-    temporary, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
+    temporary = out.parent / f".{out.name}.{os.getpid()}.part"
     temporary.mkdir()
     try:
         yield temporary
+        put_in_place(temporary, out)
+    finally:
+        _remove(temporary)
+
+
+def put_in_place(new: Path, out: Path) -> None:
+    """Rename the folder `new` to `out`; what is there is kept until then, and put back if that fails."""
+    old = out.parent / f".{out.name}.{os.getpid()}.old"
+    try:
         if out.exists():
             out.replace(old)  # two renames, so that a kill in between loses no file
-        temporary.replace(out)
+        new.replace(out)
     finally:
         put_back(out)  # where the second rename failed
         _remove(old)
 
 
+def clean_up(out: Path) -> None:
+    """Put back and remove what killed writers of `out` left next to it. Only the one writer of `out` may call this."""
+    put_back(out)
+    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
+        _remove(folder)
+
+
 @contextmanager
-def _only_writer(out: Path) -> Iterator[None]:
+def only_writer(out: Path) -> Iterator[None]:
     """Hold the lock file `.NAME.lock` next to `out`. Raises BadFolder if another process or thread holds it.
 
     The system frees the lock of a process that ends, however it ends; the file that such a process leaves is reused.
