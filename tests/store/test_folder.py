@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hiersrec.errors import BadFolder
-from hiersrec.store.folder import FORMAT_VERSION, SEALS, new_folder, open_seal, seal, sha256, write_text
+from hiersrec.store.folder import FORMAT_VERSION, new_folder, only_writer, open_seal, seal, sha256, write_text
 
 
 def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
@@ -232,28 +232,63 @@ def dead_process() -> int:
         return dead.pid
 
 
-def test_what_killed_processes_left_is_swept_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
-    dead = dead_process()
-    left = [tmp_path / f".out.{dead}.{end}" for end in ("part", "old")]
-    kept = [tmp_path / f".out.{os.getppid()}.part", tmp_path / f".other.{dead}.part", tmp_path / ".out.notes"]
+NUMBERS = ["ended", "of a living process", "too large"]
+
+
+def number(of: str) -> int:
+    """In the name of what a killed process left: its id, which may be that of another by now."""
+    return {"ended": dead_process, "of a living process": os.getppid, "too large": lambda: int("9" * 30)}[of]()
+
+
+@pytest.mark.parametrize("of", NUMBERS)
+def test_what_killed_processes_left_is_swept(tmp_path: Path, of: str) -> None:
+    left = [tmp_path / f".out.{number(of)}.{end}" for end in ("part", "old")]
+    kept = [tmp_path / f".other.{number(of)}.part", tmp_path / ".out.notes", tmp_path / ".out.a.part"]
     for folder in (*left, *kept):
         folder.mkdir()
-
-    with new_folder(tmp_path / "out", "dataset"):
-        pass
+    make(tmp_path / "out")
 
     assert not any(folder.exists() for folder in left)
     assert all(folder.exists() for folder in kept)
 
 
-def test_a_number_that_no_process_can_have_is_of_none_that_lives(tmp_path: Path) -> None:
-    left = [tmp_path / f".out.{'9' * 30}.{end}" for end in ("part", "old")]
-    left[0].mkdir()
-    make(tmp_path / "out")
-    assert not left[0].exists()
+@pytest.mark.parametrize("of", NUMBERS)
+def test_an_interrupted_replacement_is_put_back(tmp_path: Path, of: str) -> None:
+    make(tmp_path / "out").rename(tmp_path / f".out.{number(of)}.old")
 
-    (tmp_path / "out").rename(left[1])
     assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_writer_has_renamed_aside_is_its_own(tmp_path: Path) -> None:
+    make(tmp_path / "out").rename(tmp_path / f".out.{dead_process()}.old")
+
+    with only_writer(tmp_path / "out"), pytest.raises(BadFolder, match="There is no dataset folder"):
+        open_seal(tmp_path / "out", "dataset")
+    assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+
+
+def test_without_locks_what_others_may_be_writing_stays(tmp_path: Path, monkeypatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError("not supported")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    (tmp_path / f".out.{os.getpid()}.part").mkdir()
+    make(tmp_path / "out", "old").rename(tmp_path / f".out.{os.getpid()}.old")
+
+    assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+    make(tmp_path / "out", "new", overwrite=True)
+
+    assert (tmp_path / "out/part/a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".out.{os.getpid()}.part", "out"]
+
+
+def test_a_link_to_nothing_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("nowhere")
+
+    with pytest.raises(BadFolder, match="out links to nowhere, which does not exist"):
+        make(tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out").is_symlink()
 
 
 def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
@@ -371,16 +406,6 @@ def test_a_rename_that_fails_leaves_the_older_folder(tmp_path: Path, monkeypatch
 
     assert (out / "part" / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_what_a_living_process_has_renamed_aside_is_its_own(tmp_path: Path) -> None:
-    aside = tmp_path / f".out.{os.getppid()}.old"
-    aside.mkdir()
-    (aside / SEALS["dataset"]).write_text("{}")
-
-    with pytest.raises(BadFolder, match="There is no dataset folder"):
-        open_seal(tmp_path / "out", "dataset")
-    assert aside.exists()
 
 
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:

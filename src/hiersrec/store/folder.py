@@ -5,11 +5,11 @@ size and SHA-256 of every sealed file, and last a SHA-256 of the document itself
 its seal is unfinished.
 
 A folder is replaced by two renames: the old one to `.NAME.PID.old`, the new one to NAME. A process killed in between
-leaves no NAME; whoever opens or writes NAME next restores the old folder. Before an old folder is deleted it is renamed
-to `.NAME.PID.part`, the name of unfinished folders, which are never restored.
+leaves no NAME; whoever opens or writes NAME next, and finds that nobody holds its lock (lock.py), restores the old
+folder. Before an old folder is deleted it is renamed to `.NAME.PID.part`, the name of unfinished folders, which are
+never restored.
 """
 
-import fcntl
 import glob
 import hashlib
 import json
@@ -17,10 +17,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from hiersrec.errors import BadFolder
+from hiersrec.store.lock import lock_file
+from hiersrec.store.lock import only_writer as only_writer  # for those who write in place
 
 FORMAT_VERSION = 1
 OWN = "seal_sha256"
@@ -67,12 +70,14 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
 
 def _new_folder(out: Path, kind: str, overwrite: bool) -> Iterator[Path]:
     clean_up(out)
+    if out.is_symlink() and not out.exists():
+        raise BadFolder(f"{out} links to {out.readlink()}, which does not exist. Remove it, or choose another --out.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not overwrite:
             raise BadFolder(f"{out} exists already. Choose another --out, or replace it with --overwrite.")
         if not (out / SEALS[kind]).is_file():
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite does not touch it.")
-    temporary = out.parent / f".{out.name}.{os.getpid()}.part"
+    temporary = _new_name(out, "part")
     temporary.mkdir()
     try:
         yield temporary
@@ -82,56 +87,39 @@ def _new_folder(out: Path, kind: str, overwrite: bool) -> Iterator[Path]:
 
 
 def put_in_place(new: Path, out: Path) -> None:
-    """Rename the folder `new` to `out`; what is there is kept until then, and put back if that fails."""
-    old = out.parent / f".{out.name}.{os.getpid()}.old"
+    """Rename the folder `new` to `out`; what is there is kept until then, and put back if that fails.
+
+    Only the writer of `out`, which holds its lock, may call this.
+    """
+    old = _new_name(out, "old")
     try:
-        if out.exists():
+        if os.path.lexists(out):
             out.replace(old)  # two renames, so that a kill in between loses no file
         new.replace(out)
     finally:
-        put_back(out)  # where the second rename failed
+        _restore(out)  # where the second rename failed
         _remove(old)
-
-
-def clean_up(out: Path) -> None:
-    """Put back and remove what killed writers of `out` left next to it. Only the one writer of `out` may call this."""
-    put_back(out)
-    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
-        _remove(folder)
-
-
-@contextmanager
-def only_writer(out: Path) -> Iterator[None]:
-    """Hold the lock file `.NAME.lock` next to `out`. Raises BadFolder if another process or thread holds it.
-
-    The system frees the lock of a process that ends, however it ends; the file that such a process leaves is reused.
-    """
-    path = out.parent / f".{out.name}.lock"
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BadFolder(f"Another process is writing {out}. Wait for it, or choose another --out.") from None
-        except OSError:  # a file system without locks
-            break
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                break
-        os.close(descriptor)  # its owner removed the file between the two calls
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)  # before it is freed, so that nobody locks a file that is gone
-        os.close(descriptor)
 
 
 def put_back(out: Path) -> None:
     """Restore `out` if a killed process had renamed it to replace it, and nothing is there."""
+    if not os.path.lexists(out) and _left(out, "old"):
+        with suppress(OSError, BadFolder), only_writer(out):  # not by one that lives, or where one may not write
+            _restore(out)
+
+
+def clean_up(out: Path) -> None:
+    """Restore and remove what killed writers of `out` left next to it. Only the writer of `out` may call this."""
+    _restore(out)
+    if lock_file(out).exists():  # held by this process, so that no other writes
+        for folder in (*_left(out, "part"), *_left(out, "old")):
+            _remove(folder)
+
+
+def _restore(out: Path) -> None:
     if not os.path.lexists(out):
-        for old in _abandoned(out, "old"):  # at most one: `new_folder` removes them first
-            with suppress(OSError):  # another process was faster, or this one may not write here
+        for old in _left(out, "old")[:1]:  # one at most: writers remove older ones first
+            with suppress(OSError):  # this process may not write here
                 old.replace(out)
 
 
@@ -143,27 +131,25 @@ def _remove(folder: Path) -> None:
     if not part.is_symlink():
         shutil.rmtree(part, ignore_errors=True)
     else:
-        with suppress(OSError):  # another process was faster, or this one may not write here
+        with suppress(OSError):  # this process may not write here
             part.unlink()
 
 
-def _abandoned(out: Path, end: str) -> list[Path]:
-    """Folders `.NAME.PID.end` next to `out` whose process has ended."""
-    folders = out.parent.glob(f".{glob.escape(out.name)}.*.{end}")
-    owners = {folder: folder.name.removeprefix(f".{out.name}.").removesuffix(f".{end}") for folder in folders}
-    return [folder for folder, owner in owners.items() if owner.isdecimal() and not _is_alive(int(owner))]
+def _new_name(out: Path, end: str) -> Path:
+    """`.NAME.PID.end` next to `out`, or with the next number that no other has."""
+    numbers = {int(_number(out, path, each)) for each in ("part", "old") for path in _left(out, each)}
+    number = next(number for number in count(os.getpid()) if number not in numbers)
+    return out.parent / f".{out.name}.{number}.{end}"
 
 
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return False  # from an earlier call, or from an ended process that had our id
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):  # too large for a process id
-        return False
-    except PermissionError:
-        return True
-    return True
+def _left(out: Path, end: str) -> list[Path]:
+    """What is called `.NAME.NUMBER.end` next to `out`."""
+    paths = sorted(out.parent.glob(f".{glob.escape(out.name)}.*.{end}"))
+    return [path for path in paths if _number(out, path, end).isdecimal()]
+
+
+def _number(out: Path, path: Path, end: str) -> str:
+    return path.name.removeprefix(f".{out.name}.").removesuffix(f".{end}")
 
 
 def facts_of(folder: Path, files: list[Path]) -> dict[str, dict[str, Any]]:
