@@ -21,8 +21,9 @@ from hiersrec.errors import BadFolder
 from hiersrec.store.folder import new_file
 from hiersrec.training.distributed import ProcessGroup
 from hiersrec.training.optimizer import Optimizers
+from hiersrec.training.unfinished import LAST
 
-LAST, BEST = "last.safetensors", "best.safetensors"
+BEST = "best.safetensors"
 CPU, GPU = "random", "random_cuda"
 """Names of the random states."""
 

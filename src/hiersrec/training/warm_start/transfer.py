@@ -48,7 +48,7 @@ def check_same_origin(run: Path, out: Path, start: dict[str, Any] | None) -> Non
 def check_not_replaced(run: Path, out: Path, role: str) -> None:
     """Raise BadFolder if the new run in `out` would replace `run`, which the training reads in that role."""
     if run.resolve() == out.resolve():
-        raise BadFolder(f"{out} is {role}, and would be lost if the new one fails. Choose another --out.")
+        raise BadFolder(f"{out} is {role}, which the new one would replace. Choose another --out.")
 
 
 def check_origin(run: Path) -> None:
