@@ -29,27 +29,24 @@ YOUNG = 2e9
 
 def check_contents(folder: Path, files: Mapping[str, Mapping[str, Any]], part: str, kind: str) -> None:
     """Check the content of the sealed `files` of a folder that are below `part`, such as "train/". Raises BadFolder."""
-    remembered: dict[str, str] | None = None
-    learnt: dict[str, str] = {}
     for name, facts in files.items():
-        if not name.startswith(part):
-            continue
-        file = folder / name
-        status = file.stat()
-        if status.st_size < LARGE:
-            check_content(file, facts, kind)
-            continue
-        identity = _identity(status)
-        remembered = _remembered() if remembered is None else remembered
-        checksum = remembered.get(identity)
-        if checksum is None:
-            checksum = sha256(file)
-            is_old = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > YOUNG
-            if is_old and _identity(file.stat()) == identity:
-                learnt[identity] = checksum
-        check_content(file, facts, kind, checksum)
-    if learnt:
-        _remember(learnt)
+        if name.startswith(part):
+            check_content(folder / name, facts, kind, checksum(folder / name))
+
+
+def checksum(file: Path) -> str:
+    """The SHA-256 of a file, read if it is not remembered."""
+    status = file.stat()
+    if status.st_size < LARGE:
+        return sha256(file)
+    identity = _identity(status)
+    if (known := _remembered().get(identity)) is not None:
+        return known
+    computed = sha256(file)
+    is_old = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > YOUNG
+    if is_old and _identity(file.stat()) == identity:
+        _remember(identity, computed)
+    return computed
 
 
 def _identity(status: os.stat_result) -> str:
@@ -70,10 +67,10 @@ def _remembered() -> dict[str, str]:
         return {}
 
 
-def _remember(learnt: Mapping[str, str]) -> None:
-    """Add checksums, and forget the oldest above MOST. Another process that does so too may win."""
+def _remember(identity: str, computed: str) -> None:
+    """Add a checksum, and forget the oldest above MOST. Another process that does so too may win."""
     with suppress(OSError, RuntimeError, HiersrecError):  # where nothing can be written, files are read each time
-        known = {**_remembered(), **learnt}
+        known = {**_remembered(), identity: computed}
         path = cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(dict(list(known.items())[-MOST:]), indent=0) + "\n")

@@ -211,7 +211,7 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
     for name, facts in document["files"].items():
         check_file(folder, name, facts, kind)
         if checksums:
-            check_content(folder / name, facts, kind)
+            check_content(folder / name, facts, kind, sha256(folder / name))
     return document
 
 
@@ -239,9 +239,9 @@ def check_file(folder: Path, name: str, facts: Mapping[str, Any], kind: str) -> 
         raise BadFolder(f"{file} has {status.st_size} bytes, its seal says {facts['bytes']}. {again}")
 
 
-def check_content(file: Path, facts: Mapping[str, Any], kind: str, checksum: str | None = None) -> None:
-    """Raise BadFolder unless a sealed file has its checksum; `checksum` is its content's, if it is known."""
-    if (checksum or sha256(file)) != facts["sha256"]:
+def check_content(file: Path, facts: Mapping[str, Any], kind: str, checksum: str) -> None:
+    """Raise BadFolder unless the checksum of a sealed file's content is that in its seal."""
+    if checksum != facts["sha256"]:
         raise BadFolder(f"{file} does not match its checksum. Make or copy the {kind} folder again.")
 
 
