@@ -18,7 +18,7 @@ COVERED := model retrieval evaluation store
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser fmt check test test-quick coverage demo reproduce-small dist clean
+.PHONY: help setup browser fmt check test test-quick drills coverage demo reproduce-small dist clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test: setup  ## run all tests
 
 test-quick: setup  ## run the tests that take under a minute together
 	$(TESTS) -m "not slow"
+
+drills: setup  ## harm every command and folder many times, by kills and more, and print what failed
+	$(RUN) tests.drills
 
 coverage: setup  ## run all tests and report the lines they reach; below 95 % of a core part it fails
 	$(TESTS) --cov --cov-report=

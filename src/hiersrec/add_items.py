@@ -19,7 +19,7 @@ from hiersrec.errors import DEFAULT_RECIPE, BadRecipe
 from hiersrec.preparation.extend_catalog import extend_catalog
 from hiersrec.preparation.tables import as_files
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.folder import OWN, new_folder, seal, write_text
+from hiersrec.store.folder import OWN, new_file, new_folder, seal, write_text
 from hiersrec.types import Frame, Say
 
 CARD = "MODEL_CARD.md"
@@ -49,7 +49,8 @@ def add_items(
         added = extend_catalog(run / "catalog", files["items"], folder / "catalog", say, vectors)
         weights = weights_of(opened)
         larger = grown(weights, opened.recipe, Catalog.open(folder / "catalog"))
-        safetensors.numpy.save_file(larger, folder / WEIGHTS)
+        with new_file(folder / WEIGHTS) as path:
+            safetensors.numpy.save_file(larger, path)
         for name in document["files"]:
             if name != WEIGHTS and not name.startswith("catalog/"):
                 shutil.copyfile(run / name, folder / name)

@@ -23,6 +23,20 @@ def test_version(hiersrec) -> None:
     assert hiersrec("--version").out == f"hiersrec {package.__version__}\n"
 
 
+def test_ctrl_c_while_the_program_is_loaded(tmp_path, monkeypatch) -> None:
+    """No traceback, and no attempt of what is being loaded to go on."""
+    (tmp_path / "typer.py").write_text(
+        "import os, signal, sys\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    print('goes on')\n"
+        "except KeyboardInterrupt:\n    raise ImportError from None\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+
+    result = run_process("list")
+
+    assert (result.code, result.out, result.err) == (130, "", "Stopped.\n")
+
+
 def test_help_names_every_command(hiersrec) -> None:
     shown = hiersrec("--help")
 

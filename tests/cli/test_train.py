@@ -148,6 +148,26 @@ def test_a_killed_and_interrupted_training_ends_as_one_that_was_left_alone(hiers
     assert (out / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
 
 
+def test_ctrl_c_before_there_is_a_checkpoint_advises_nothing(hiersrec, prepared, tmp_path, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        assert (tmp_path / "r" / "recipe.toml").is_file()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hiersrec.training.loop.fit", interrupted)
+
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", *LONG)
+
+    assert (result.code, result.err.splitlines()[-1]) == (130, "Stopped.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_resume_and_overwrite(hiersrec, prepared, tmp_path) -> None:
+    result = hiersrec("train", prepared[0], "--out", tmp_path / "r", "--resume", "--overwrite")
+
+    assert (result.code, result.out) == (2, "")
+    assert "resume continues a training, and overwrite starts it over. Give one of them." in result.err
+
+
 def test_a_dataset_cut_short(hiersrec, prepared, tmp_path) -> None:
     data: Path = tmp_path / "d"
     shutil.copytree(prepared[0], data)

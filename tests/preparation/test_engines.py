@@ -8,7 +8,11 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import hiersrec
@@ -22,7 +26,8 @@ from hiersrec.preparation.source import Source
 from tests.cli.conftest import run_process
 from tests.datasets import test_rees46
 from tests.datasets.test_diginetica import raw_views, write_raw
-from tests.preparation.tables import Rows, write
+from tests.preparation.tables import Rows, events, items, write
+from tests.preparation.test_formats import json_lines, separated
 from tests.shop import write_shop
 
 pytestmark = pytest.mark.slow
@@ -31,8 +36,11 @@ SCATTERED = {
     "spark.sql.shuffle.partitions": "3",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
-"""Rows of small tables are scattered over several tasks and files, as those of large ones are."""
+"""Rows of small tables are scattered over several tasks and files, as those of large ones are. Plans are interpreted:
+compiling one takes longer than so few rows; the test of the command line compiles."""
 SHORT_LIVED = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"
 """A Java that compiles little, as it does so little."""
 
@@ -194,6 +202,49 @@ def test_a_frame_of_spark_goes_to_its_engine(tmp_path, spark, capsys):
     arrays, expected = files_of(by_spark.folder), files_of(by_duckdb.folder)
     del arrays["dataset.json"], expected["dataset.json"]  # which names the files that were read
     assert arrays == expected
+
+
+FORMATS = {"tsv": "frame of pandas", "jsonl": "csv", "Spark": "pandas", "frame of polars": "polars"}
+"""Of the events -> of the items. Parquet events are those of the tests above."""
+
+
+def in_format(name: str, rows: Rows, path: Path, session: Any) -> Path | pd.DataFrame | pl.DataFrame:
+    """Rows as a file at `path`, of a format or written by a library; or as a frame."""
+    if name.startswith("frame"):
+        return pd.DataFrame(rows) if name.endswith("pandas") else pl.DataFrame(rows)
+    if name == "Spark":
+        session.createDataFrame(pa.Table.from_pylist(rows)).coalesce(1).write.parquet(str(path))
+    elif name == "pandas":
+        pd.DataFrame(rows).to_parquet(path := path.with_suffix(".parquet"))
+    elif name == "polars":
+        pl.DataFrame(rows).write_parquet(path := path.with_suffix(".parquet"))
+    else:
+        text = json_lines(rows) if name == "jsonl" else separated(rows, "\t" if name == "tsv" else ",")
+        (path := path.with_suffix(f".{name}")).write_bytes(text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def by_duckdb(tmp_path_factory):
+    """The dataset folder of a small shop, without its seal, which names the files that were read."""
+    folder = tmp_path_factory.mktemp("expected") / "data"
+    tables = pa.Table.from_pylist(events()), pa.Table.from_pylist(items())
+    hiersrec.prepare(*tables, out=folder, split="random:0.25", progress=False)
+    return {name: content for name, content in files_of(folder).items() if name != "dataset.json"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_makes_the_folder_of_duckdb(tmp_path, spark, by_duckdb, name):
+    tables = (
+        in_format(name, events(), tmp_path / "events", spark),
+        in_format(FORMATS[name], items(), tmp_path / "items", spark),
+    )
+
+    hiersrec.prepare(*tables, out=tmp_path / "data", engine="local-spark", split="random:0.25", progress=False)
+
+    result = files_of(tmp_path / "data")
+    del result["dataset.json"]
+    assert result == by_duckdb
 
 
 def test_a_session_that_was_there_before_stays_as_it_was(tmp_path, spark):

@@ -3,6 +3,7 @@
 import csv
 import io
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -189,8 +190,14 @@ def test_an_item_may_be_called_nan(tmp_path):
         (
             "events.jsonl",
             b'{"session_id": 1, "item_id": 2.5, "position": 3}\n',
-            "'item_id' (item_id) has fractions",
+            "'item_id' (item_id) has type double",
         ),
+        (
+            "events.jsonl",
+            b'{"session_id": 1, "item_id": "a\\ud800", "position": 3}\n',
+            r"""row 1: 'item_id' holds "a\ud800", half of a character""",
+        ),
+        ("events.jsonl", b'{"session_id": 1, "item_id": 2, "position": 3, "\\ud800": 4}\n', "surrogates not allowed"),
         ("events.jsonl", b"", "events.jsonl is empty"),
     ],
 )
@@ -199,6 +206,42 @@ def test_damaged_files(tmp_path, name, content, message):
         prepare_text(tmp_path, content, name)
 
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("in_items", [True, False])
+def test_ids_that_pandas_made_floats_because_some_are_missing(in_items):
+    rows = range(30)
+    good = pd.DataFrame({"session_id": [r // 3 for r in rows], "item_id": [r % 3 for r in rows], "position": rows})
+    bad = good.assign(item_id=[None, *good["item_id"][1:]])
+    listed = pd.DataFrame({"item_id": [0, 1, 2, None]})
+    tables = (good, listed) if in_items else (bad, None)
+
+    with pytest.raises(BadInput) as error:
+        hiersrec.prepare(*tables, split="random:0.3", progress=False)
+
+    table = "items" if in_items else "events"
+    assert f"{table}.parquet: column 'item_id' (item_id) has type double" in str(error.value)
+    assert 'drop the rows without one, and give frame.astype({"item_id": "Int64"})' in str(error.value)
+    mended = [None if table is None else table.dropna().astype({"item_id": "Int64"}) for table in tables]
+    assert hiersrec.prepare(*mended, split="random:0.3", progress=False).catalog.num_items == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("Item_ID", "item_id"), "'item_id' of events.csv is read as item_id, and not 'Item_ID'"),
+        (("Item_ID", "item_id:token"), "'Item_ID' of events.csv is read as item_id, and not 'item_id:token'"),
+        (("Item_ID", "sku"), "'Item_ID' of events.csv is read as item_id\n"),
+        (("item_id", "sku"), ""),
+    ],
+)
+def test_of_two_names_of_a_field_the_one_read_is_told(tmp_path, capsys, names, told):
+    header = "session_id,{},timestamp,{}\n".format(*names)
+
+    prepare_text(tmp_path, header + "".join(event_lines(query="7")), progress=True)
+
+    lines = [line for line in capsys.readouterr().err.splitlines(keepends=True) if "is read as item_id" in line]
+    assert [told.strip() in line for line in lines] == [True] * bool(told)
 
 
 def with_items(table, **options):

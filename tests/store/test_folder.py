@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from hiersrec.errors import BadFolder
-from hiersrec.store.folder import FORMAT_VERSION, SEALS, new_folder, open_seal, seal, sha256, write_text
+from hiersrec.store.folder import (
+    FORMAT_VERSION,
+    new_folder,
+    only_writer,
+    open_seal,
+    seal,
+    sha256,
+    write_seal,
+    write_text,
+)
+from tests.documents import DATASET
 
 
 def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
@@ -17,7 +28,7 @@ def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
     with new_folder(out, "dataset", overwrite) as folder:
         (folder / "part").mkdir()
         (folder / "part" / "a.txt").write_text(text)
-        seal(folder, "dataset", {"name": "toy"}, [folder / "part" / "a.txt"])
+        seal(folder, "dataset", DATASET, [folder / "part" / "a.txt"])
     return out
 
 
@@ -185,6 +196,80 @@ def test_a_damaged_seal(tmp_path: Path, text: str) -> None:
         open_seal(out, "dataset")
 
 
+@pytest.mark.parametrize("text", ['{"format_version": 1e999}', "[" * 100_000, '{"a": ' * 100_000, "9" * 5000])
+def test_a_seal_that_json_refuses_or_reads_as_something_else(tmp_path: Path, text: str) -> None:
+    out = make(tmp_path / "out")
+    (out / "dataset.json").write_text(text)
+
+    with pytest.raises(BadFolder, match=r"dataset\.json is damaged \(.*Make the dataset folder again"):
+        open_seal(out, "dataset")
+
+
+def forge(out: Path, files: dict[str, object] | None = None, **changes: object) -> None:
+    """Change a seal, and its checksum with it."""
+    document = json.loads((out / "dataset.json").read_text()) | changes
+    write_seal(out, "dataset", document, document["files"] if files is None else files)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": {"part/a.txt": {"bytes": "5", "sha256": ""}}}, r"files\.part/a\.txt\.bytes must be a whole number"),
+        ({"name": 7}, "name must be text, got 7"),
+        ({"split": {"train": 5}}, "split.train must be an object, got 5"),
+        ({"statistics": {}}, "statistics.training_sessions is missing"),
+        ({"filters": [{"name": "read", "round": "1"}]}, r'filters\[0\]\.round must be a whole number, got "1"'),
+        ({"plugins": [{"kind": None}]}, r"plugins\[0\]\.kind must be text, got null"),
+    ],
+)
+def test_a_seal_of_wrong_types(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    out = make(tmp_path / "out")
+    forge(out, **changes)
+
+    with pytest.raises(BadFolder, match=rf"dataset\.json is damaged \({message}.*Make the dataset folder again"):
+        open_seal(out, "dataset")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "part/../../secret", ".."])
+def test_a_seal_that_names_files_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("hello")
+    out = make(tmp_path / "out")
+    forge(out, {name: {"bytes": 5, "sha256": sha256(tmp_path / "secret")}})
+
+    with pytest.raises(BadFolder, match=rf"names the file '{re.escape(name)}', which is not inside of the folder"):
+        open_seal(out, "dataset", checksums=True)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "b\0c", "part", "part/a.txt/x", ""])
+def test_a_seal_that_names_what_can_be_no_file(tmp_path: Path, name: str) -> None:
+    out = make(tmp_path / "out")
+    forge(out, {name: {"bytes": 5, "sha256": ""}})
+
+    with pytest.raises(BadFolder, match=r" is missing\. The dataset folder is cut short"):
+        open_seal(out, "dataset")
+
+
+@pytest.mark.parametrize("of", ["file", "folder"])
+def test_links_stay_inside_of_the_folder(tmp_path: Path, of: str) -> None:
+    out = make(tmp_path / "out")
+    (out / "part" / "a.txt").rename(out / "kept.txt")
+    (out / "part" / "a.txt").symlink_to("../kept.txt")
+    assert open_seal(out, "dataset", checksums=True)
+
+    shutil.copytree(out, tmp_path / "other")
+    shutil.rmtree(out / "part")
+    if of == "folder":
+        (out / "part").symlink_to(tmp_path / "other" / "part")
+    else:
+        (out / "part").mkdir()
+        (out / "part" / "a.txt").symlink_to(tmp_path / "other" / "kept.txt")
+
+    with pytest.raises(BadFolder, match=r"a\.txt is a link to .*/other/.*\.txt, outside of the folder\. .*cp -rL"):
+        open_seal(out, "dataset")
+    (tmp_path / "link").symlink_to(tmp_path / "other")  # the whole folder may be one
+    assert open_seal(tmp_path / "link", "dataset", checksums=True)
+
+
 def test_a_seal_of_another_kind(tmp_path: Path) -> None:
     out = make(tmp_path / "out")
     edit_seal(out, kind="run")
@@ -232,28 +317,63 @@ def dead_process() -> int:
         return dead.pid
 
 
-def test_what_killed_processes_left_is_swept_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
-    dead = dead_process()
-    left = [tmp_path / f".out.{dead}.{end}" for end in ("part", "old")]
-    kept = [tmp_path / f".out.{os.getppid()}.part", tmp_path / f".other.{dead}.part", tmp_path / ".out.notes"]
+NUMBERS = ["ended", "of a living process", "too large"]
+
+
+def number(of: str) -> int:
+    """In the name of what a killed process left: its id, which may be that of another by now."""
+    return {"ended": dead_process, "of a living process": os.getppid, "too large": lambda: int("9" * 30)}[of]()
+
+
+@pytest.mark.parametrize("of", NUMBERS)
+def test_what_killed_processes_left_is_swept(tmp_path: Path, of: str) -> None:
+    left = [tmp_path / f".out.{number(of)}.{end}" for end in ("part", "old")]
+    kept = [tmp_path / f".other.{number(of)}.part", tmp_path / ".out.notes", tmp_path / ".out.a.part"]
     for folder in (*left, *kept):
         folder.mkdir()
-
-    with new_folder(tmp_path / "out", "dataset"):
-        pass
+    make(tmp_path / "out")
 
     assert not any(folder.exists() for folder in left)
     assert all(folder.exists() for folder in kept)
 
 
-def test_a_number_that_no_process_can_have_is_of_none_that_lives(tmp_path: Path) -> None:
-    left = [tmp_path / f".out.{'9' * 30}.{end}" for end in ("part", "old")]
-    left[0].mkdir()
-    make(tmp_path / "out")
-    assert not left[0].exists()
+@pytest.mark.parametrize("of", NUMBERS)
+def test_an_interrupted_replacement_is_put_back(tmp_path: Path, of: str) -> None:
+    make(tmp_path / "out").rename(tmp_path / f".out.{number(of)}.old")
 
-    (tmp_path / "out").rename(left[1])
     assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_writer_has_renamed_aside_is_its_own(tmp_path: Path) -> None:
+    make(tmp_path / "out").rename(tmp_path / f".out.{dead_process()}.old")
+
+    with only_writer(tmp_path / "out"), pytest.raises(BadFolder, match="There is no dataset folder"):
+        open_seal(tmp_path / "out", "dataset")
+    assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+
+
+def test_without_locks_what_others_may_be_writing_stays(tmp_path: Path, monkeypatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError("not supported")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    (tmp_path / f".out.{os.getpid()}.part").mkdir()
+    make(tmp_path / "out", "old").rename(tmp_path / f".out.{os.getpid()}.old")
+
+    assert open_seal(tmp_path / "out", "dataset")["name"] == "toy"
+    make(tmp_path / "out", "new", overwrite=True)
+
+    assert (tmp_path / "out/part/a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".out.{os.getpid()}.part", "out"]
+
+
+def test_a_link_to_nothing_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("nowhere")
+
+    with pytest.raises(BadFolder, match="out links to nowhere, which does not exist"):
+        make(tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out").is_symlink()
 
 
 def test_a_link_is_replaced_and_not_what_it_leads_to(tmp_path: Path) -> None:
@@ -285,6 +405,7 @@ KILLED = """if True:
     import os, shutil, signal, sys
     from pathlib import Path
     from hiersrec.store.folder import new_folder, seal
+    from tests.documents import DATASET
 
     def end(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -305,7 +426,7 @@ KILLED = """if True:
         shutil.rmtree = half
     with new_folder(out, "dataset", overwrite=True) as folder:
         (folder / "a.txt").write_text("new")
-        seal(folder, "dataset", {"name": "new"}, [folder / "a.txt"])
+        seal(folder, "dataset", {**DATASET, "name": "new"}, [folder / "a.txt"])
         Path.replace = replace
         end() if moment == "while writing" else None
 """
@@ -322,7 +443,7 @@ def test_a_kill_at_any_step_of_replacing_leaves_one_of_the_two(tmp_path: Path, s
     out = tmp_path / "out"
     with new_folder(out, "dataset") as folder:
         (folder / "a.txt").write_text("old")
-        seal(folder, "dataset", {"name": "old"}, [folder / "a.txt"])
+        seal(folder, "dataset", {**DATASET, "name": "old"}, [folder / "a.txt"])
 
     done = subprocess.run([sys.executable, "-c", KILLED, out, step], check=False)
 
@@ -373,21 +494,11 @@ def test_a_rename_that_fails_leaves_the_older_folder(tmp_path: Path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_living_process_has_renamed_aside_is_its_own(tmp_path: Path) -> None:
-    aside = tmp_path / f".out.{os.getppid()}.old"
-    aside.mkdir()
-    (aside / SEALS["dataset"]).write_text("{}")
-
-    with pytest.raises(BadFolder, match="There is no dataset folder"):
-        open_seal(tmp_path / "out", "dataset")
-    assert aside.exists()
-
-
 def test_two_writers_of_one_folder(tmp_path: Path) -> None:
     out = tmp_path / "out"
 
     with new_folder(out, "dataset") as folder:
-        seal(folder, "dataset", {"name": "first"}, [])
+        seal(folder, "dataset", {**DATASET, "name": "first"}, [])
         with pytest.raises(BadFolder, match="Another process is writing"):
             make(out, overwrite=True)
         make(tmp_path / "other")

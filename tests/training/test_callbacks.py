@@ -215,7 +215,7 @@ def test_loggers_are_named_with_or_without_a_target(tmp_path) -> None:
 
     assert isinstance(plain, CsvLogger)
     assert isinstance(other, CsvLogger)
-    assert (plain.steps, other.epochs) == (tmp_path / "run" / "csv" / "steps.csv", Path("logs/run/epochs.csv"))
+    assert (plain.folder, other.folder) == (None, Path("logs/run"))
 
 
 def test_an_unknown_logger() -> None:

@@ -124,9 +124,9 @@ def test_a_resumed_run_is_the_uninterrupted_run(dataset, run, tmp_path, monkeypa
 
 
 def test_a_finished_run_stays(dataset, copied) -> None:
-    for resume in (False, True):
+    for other, resume in ((recipe(), False), (recipe("training.epochs=1"), True)):
         with pytest.raises(BadFolder, match=r"is a finished run\. Choose another --out, or replace it with --overwr"):
-            train(dataset, recipe(), copied, SilentReporter(), resume=resume)
+            train(dataset, other, copied, SilentReporter(), resume=resume)
 
     train(dataset, recipe("training.epochs=1"), copied, SilentReporter(), overwrite=True)
 

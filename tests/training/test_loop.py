@@ -43,8 +43,8 @@ def weights(of: HierarchicalModel) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in of.state_dict().items()}
 
 
-class Stop(Exception):
-    """A kill."""
+class Stop(BaseException):
+    """A kill, after which nothing is put in order."""
 
 
 class Stopping(SilentReporter):

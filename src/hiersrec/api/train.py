@@ -50,8 +50,8 @@ def train(
         init_from: A run, trained on older data, whose weights are the first ones.
         teachers: Runs on the same dataset whose predictions are soft targets.
         seed: The same as {"training.seed": seed}.
-        resume: Go on with the training that was stopped in `out`.
-        overwrite: Replace an older run folder.
+        resume: Go on with the training that was stopped in `out`, or that was to replace the run in `out`.
+        overwrite: Replace an older run, which stays until the new one is finished, or start an unfinished one over.
         callbacks: Told of each step and epoch, see `Callback`.
         log: Trackers by name, such as "csv", "tensorboard" or "mlflow=sqlite:///runs.db"; see `members("loggers")`.
         progress: Show a bar on standard error.
@@ -63,10 +63,11 @@ def train(
 
     """
     with named_extras():
-        from hiersrec.build import RECIPE
+        from hiersrec.recipe_file import RUN_RECIPE
         from hiersrec.training import fit
         from hiersrec.training.callbacks import Callback, loggers_of
         from hiersrec.training.distributed import process_group
+        from hiersrec.training.unfinished import to_resume
         from hiersrec.training.warm_start.transfer import origin_recipe
 
     FLAG.check(resume=resume, overwrite=overwrite, progress=progress)
@@ -77,6 +78,8 @@ def train(
         raise BadInput(f"callbacks must be a list of objects of subclasses of Callback, got {repr_of(callbacks)}.")
     if isinstance(teachers, str) or not isinstance(teachers, Iterable):
         raise BadInput(f"teachers must be a list of runs or of their folders, got {repr_of(teachers)}.")
+    if resume and overwrite:
+        raise BadInput("resume continues a training, and overwrite starts it over. Give one of them.")
     if out is None and (resume or by_torchrun()):
         raise BadInput("There is no folder to resume in or to share. Name the run folder with out.")
     changes = [*as_texts(overrides), *([] if seed is None else [f"training.seed={seed}"])]
@@ -90,8 +93,8 @@ def train(
                 opened = dataset_of(dataset)
                 if folder.resolve().is_relative_to(opened.folder.resolve()):
                     raise BadFolder(f"{folder} lies in the dataset folder {opened.folder}. Choose another --out.")
-                if recipe is None and resume and (folder / RECIPE).is_file():
-                    recipe = folder / RECIPE
+                if recipe is None and resume and (begun := to_resume(folder) / RUN_RECIPE).is_file():
+                    recipe = begun
                 elif recipe is None:
                     recipe = DEFAULT_RECIPE if start is None else origin_recipe(start)
                 chosen = recipe_of(recipe, changes, dataset=opened.name)
@@ -110,6 +113,13 @@ def train(
         run = Run.open(folder, dataset=opened)
         place.held_by(run)
     return run
+
+
+def can_resume(out: Path) -> bool:
+    """Whether a training for the run folder `out` has a checkpoint."""
+    from hiersrec.training.unfinished import has_checkpoint, replacement
+
+    return any(has_checkpoint(folder) for folder in (out, replacement(out)))
 
 
 def _report(error: Exception) -> None:

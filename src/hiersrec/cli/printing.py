@@ -70,9 +70,9 @@ def say(text: str) -> None:
     console(sys.stderr).print(text, soft_wrap=True)
 
 
-def stopped(words: Iterable[str]) -> Exit:
-    """Say which command continues the work that Ctrl-C stopped; returns the exit to raise, with code 130."""
-    say(f"Stopped. Continue with: {shlex.join(words)}")
+def stopped(words: Iterable[str] | None) -> Exit:
+    """Say which command continues the work that Ctrl-C stopped, None if none does; returns the exit to raise."""
+    say("Stopped." if words is None else f"Stopped. Continue with: {shlex.join(words)}")
     return Exit(130)
 
 

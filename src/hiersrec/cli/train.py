@@ -42,7 +42,7 @@ def command(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the same as --set training.seed=SEED.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume a stopped training.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older run, or start over.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
     """Train a recipe on a dataset folder."""
@@ -60,6 +60,10 @@ def command(
             log=log or [],
         )
     except KeyboardInterrupt:
+        from hiersrec.api.train import can_resume  # needs packages that an install for serving lacks
+
+        if not can_resume(out):
+            raise printing.stopped(None) from None
         again = [*processes.launch_command(), "train", str(folder), "--out", str(out)]
         again += [] if recipe is None else ["--recipe", recipe]
         again += [word for override in set_ or [] for word in ("--set", override)]

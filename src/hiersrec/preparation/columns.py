@@ -34,7 +34,8 @@ def _option(field: str) -> str:
 def find(field: str, option: str | None, columns: Sequence[str], file: Path, say: Say) -> str | None:
     """The column of `file` that holds `field`, or None; `option` is the column that the user named, if any.
 
-    Reports an alias. Raises BadInput if the column that the user named is missing.
+    Reports an alias, and other columns that differ from it only in case. Raises BadInput if the column that the user
+    named is missing.
     """
     if option is not None:
         if option not in columns:
@@ -42,13 +43,15 @@ def find(field: str, option: str | None, columns: Sequence[str], file: Path, say
                 f"{file} has no column '{option}', named by {_option(field)}. {did_you_mean(option, columns)}"
             )
         return option
-    if field in columns:
-        return field
     for alias in (field, *ALIASES.get(field, ())):
-        for column in columns:
-            if bare(column) == alias:
-                say(f"prepare: column '{column}' of {file.name} is read as {field}")
-                return column
+        named = [column for column in columns if bare(column) == alias]
+        if not named:
+            continue
+        used = field if field in named else named[0]
+        others = ", ".join(f"'{column}'" for column in named if column != used)
+        if used != field or others:
+            say(f"prepare: column '{used}' of {file.name} is read as {field}{others and f', and not {others}'}")
+        return used
     return None
 
 
@@ -58,6 +61,17 @@ def missing(field: str, columns: Sequence[str], file: Path, option: str | None =
         f"{file} has no column for {field}. {did_you_mean(field, columns)} Name the column with "
         f"{option or _option(field)}."
     )
+
+
+def not_an_id(kind: object, column: str, field: str, file: Path | str) -> BadInput:
+    """The error for ids in a column whose type is neither text nor integers."""
+    hint = ""
+    if str(kind) in ("float", "double", "halffloat"):
+        hint = (
+            " A pandas frame with missing values has floats in place of integers: drop the rows without one, and give "
+            f'frame.astype({{"{column}": "Int64"}}).'
+        )
+    return BadInput(f"{file}: column '{column}' ({field}) has type {kind}. It must hold text or integers.{hint}")
 
 
 def find_item_id(options: Columns, columns: Sequence[str], file: Path, say: Say) -> str:

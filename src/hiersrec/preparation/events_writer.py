@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.errors import BadInput
 from hiersrec.preparation import files, times
+from hiersrec.preparation.columns import not_an_id
 from hiersrec.preparation.settings import Columns
 
 INTEGER = r"^(0|-?[1-9]\d{0,17})$"
@@ -158,7 +159,7 @@ class EventsWriter:
         column, kind = part.columns[field], values.type
         is_untyped = files.is_text_file(part.file) or column not in self._own_columns(part)
         if pa.types.is_floating(kind) and field != "position":
-            raise BadInput(f"{part.file}: column '{column}' ({field}) has fractions. It must hold text or integers.")
+            raise not_an_id(kind, column, field, part.file)
         if not self.texts[field]:
             is_number = pa.types.is_floating(kind) or (pa.types.is_decimal(kind) and kind.scale > 0)
             values = values.cast(pa.float64() if is_number else pa.int64())

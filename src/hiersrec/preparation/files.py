@@ -174,7 +174,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, OverflowError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, OverflowError) as error:
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise BadInput(
             f"{path} can't be read: {why}. It is damaged, or not of the kind that its name says ({kind(path)}). Repair "

@@ -126,7 +126,7 @@ def _ids(values: pa.ChunkedArray, column: str, locations: list[str], is_text_fil
         ids = values.cast(pa.string())
         empty = pc.fill_null(pc.equal(ids, ""), True)
     else:
-        raise BadInput(f"{file}: column '{column}' (item_id) has type {values.type}. It must hold text or integers.")
+        raise columns.not_an_id(values.type, column, "item_id", file)
     if pc.any(empty).as_py():
         row = pc.index(empty, True).as_py()
         raise BadInput(

@@ -1,8 +1,13 @@
-"""JSON lines, one object a line -> record batches or a table. Whole numbers stay exact, however long they are."""
+"""JSON lines, one object a line -> record batches or a table. Whole numbers stay exact, however long they are.
+
+Python's decoder says what a line holds; json_blocks.py reads most blocks of lines, with the same result.
+"""
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,12 +15,15 @@ from typing import Any
 import pyarrow as pa
 
 from hiersrec.errors import BadInput
-from hiersrec.preparation.engine import BATCH_ROWS
+from hiersrec.preparation import json_blocks
+from hiersrec.preparation.json_blocks import LARGEST
 from hiersrec.preparation.separated import head, open_bytes
 
 FIRST_LINES = 1000
 """Lines in which the names of the columns are looked for."""
-LARGEST = 2**63 - 1
+TYPED_LINES = 100
+"""Lines that tell the types of a file's columns."""
+BATCH_BYTES = 1 << 23
 DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 """Reads NaN as missing. It is made once, because making it takes longer than a line."""
 
@@ -23,7 +31,8 @@ DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 def names(path: Path) -> list[str]:
     """Keys of the first lines, in the order of their appearance. Raises BadInput if there are none."""
     head(path)  # refuses UTF-16
-    found = dict.fromkeys(key for line in islice(_objects(path), FIRST_LINES) for key in line)
+    with _open_lines(path) as stream:
+        found = dict.fromkeys(key for row in _objects(islice(stream, FIRST_LINES), path) for key in row)
     if not found:
         raise BadInput(f"{path} is empty. Give a file with one JSON object per line.")
     return list(found)
@@ -31,16 +40,31 @@ def names(path: Path) -> list[str]:
 
 def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Record batches of some keys; a batch's column is int64, float64 or text. Raises BadInput, naming the line."""
-    objects, done = _objects(path), 0
-    while rows := list(islice(objects, BATCH_ROWS)):
-        arrays = [_plain_values([row.get(column) for row in rows], path, column, done) for column in columns]
-        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
-        done += len(rows)
+    schema: pa.Schema | None = None
+    read = done = 0
+    with _open_lines(path) as stream:
+        while lines := stream.readlines(BATCH_BYTES):
+            if not read:
+                lines[0] = lines[0].removeprefix(BOM_UTF8)
+                schema = _decoded(lines[:TYPED_LINES], path, columns, 0, 0).schema
+            batch = json_blocks.parse(lines, schema)
+            if batch is None:
+                batch = _decoded(lines, path, columns, read, done)
+            schema, read, done = batch.schema, read + len(lines), done + len(batch)
+            yield batch
+
+
+def _decoded(lines: list[bytes], path: Path, columns: Sequence[str], read: int, done: int) -> pa.RecordBatch:
+    """A batch by Python's decoder, after `read` lines, `done` of them with an object."""
+    rows = list(_objects(lines, path, read))
+    arrays = [_plain_values([row.get(column) for row in rows], path, column, done) for column in columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
 def table(path: Path) -> pa.Table:
     """The whole file, also with lists. Raises BadInput."""
-    rows = list(_objects(path))
+    with _open_lines(path) as stream:
+        rows = list(_objects(stream, path))
     columns = dict.fromkeys(key for row in rows for key in row)
     try:
         return pa.table({key: _any_values([row.get(key) for row in rows], path, key) for key in columns})
@@ -48,20 +72,25 @@ def table(path: Path) -> pa.Table:
         raise BadInput(f"{path} can't be read: {error}. Write values of one type in each key.") from error
 
 
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of all lines that are not blank."""
-    with open_bytes(path) as stream:
-        for number, line in enumerate(io.BufferedReader(stream), start=1):
-            if not line.strip():
-                continue
-            try:
-                row = DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except (ValueError, RecursionError) as error:
-                hint = " It seems to be one JSON array: write its objects, each in a line." if line[:1] == b"[" else ""
-                raise BadInput(f"{path}, line {number} is not JSON: {error}.{hint} Repair the line.") from error
-            if not isinstance(row, dict):
-                raise BadInput(f'{path}, line {number} is not a JSON object such as {{"item_id": 5}}. Repair it.')
-            yield row
+@contextmanager
+def _open_lines(path: Path) -> Iterator[io.BufferedReader]:
+    with open_bytes(path) as stream, io.BufferedReader(stream, BATCH_BYTES) as lines:
+        yield lines
+
+
+def _objects(lines: Iterable[bytes], path: Path, read: int = 0) -> Iterator[dict[str, Any]]:
+    """The objects of all lines that are not blank; `read` lines of the file precede these."""
+    for number, line in enumerate(lines, start=read + 1):
+        if not line.strip():
+            continue
+        try:
+            row = DECODER.decode(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except (ValueError, RecursionError) as error:
+            hint = " It seems to be one JSON array: write its objects, each in a line." if line[:1] == b"[" else ""
+            raise BadInput(f"{path}, line {number} is not JSON: {error}.{hint} Repair the line.") from error
+        if not isinstance(row, dict):
+            raise BadInput(f'{path}, line {number} is not a JSON object such as {{"item_id": 5}}. Repair it.')
+        yield row
 
 
 def _plain_values(values: list[Any], path: Path, key: str, done: int) -> pa.Array:
@@ -76,7 +105,15 @@ def _plain_values(values: list[Any], path: Path, key: str, done: int) -> pa.Arra
         return pa.array(values, pa.int64())
     if kinds and kinds <= {int, float} and kinds != {int}:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    return pa.array([value if value is None or isinstance(value, str) else str(value) for value in values], pa.string())
+    texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError as error:  # JSON can spell them, and UTF-8 can't hold them
+        row = texts.index(error.object)
+        raise BadInput(
+            f"{path}, row {done + row + 1}: '{key}' holds {json.dumps(error.object)[:60]}, half of a character. "
+            f"Repair it."
+        ) from error
 
 
 def _any_values(values: list[Any], path: Path, key: str) -> pa.Array:

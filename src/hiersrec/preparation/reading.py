@@ -110,7 +110,7 @@ def _is_text(field: str, all_parts: list[Part]) -> bool:
         is_number = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         number = pa.types.is_integer(kind) or (field == "position" and is_number)
         if not pa.types.is_string(kind) and not number:
-            raise BadInput(f"{part.file}: column '{column}' ({field}) has type {kind}. It must hold text or integers.")
+            raise columns.not_an_id(kind, column, field, part.file)
         # Whole numbers above int64 are kept exact as text; `_typed` makes them numbers if none is so large.
         any_text |= pa.types.is_string(kind) or kind == pa.uint64()
     return any_text

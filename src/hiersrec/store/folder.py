@@ -5,22 +5,28 @@ size and SHA-256 of every sealed file, and last a SHA-256 of the document itself
 its seal is unfinished.
 
 A folder is replaced by two renames: the old one to `.NAME.PID.old`, the new one to NAME. A process killed in between
-leaves no NAME; whoever opens or writes NAME next restores the old folder. Before an old folder is deleted it is renamed
-to `.NAME.PID.part`, the name of unfinished folders, which are never restored.
+leaves no NAME; whoever opens or writes NAME next, and finds that nobody holds its lock (lock.py), restores the old
+folder. Before an old folder is deleted it is renamed to `.NAME.PID.part`, the name of unfinished folders, which are
+never restored.
 """
 
-import fcntl
 import glob
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from hiersrec.errors import BadFolder
+from hiersrec.store.json_form import check_form, read_json
+from hiersrec.store.lock import lock_file
+from hiersrec.store.lock import only_writer as only_writer  # for those who write in place
+from hiersrec.store.seal_forms import FORMS, SEAL
 
 FORMAT_VERSION = 1
 OWN = "seal_sha256"
@@ -38,7 +44,10 @@ def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to, renamed to `path` on success: readers see the old file or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the umask wants it; safetensors makes files for their owner only
         yield temporary
+        temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -58,63 +67,62 @@ def new_folder(out: Path, kind: str, overwrite: bool = False) -> Iterator[Path]:
     another process is writing it.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with _only_writer(out):
+    with only_writer(out):
         yield from _new_folder(out, kind, overwrite)
 
 
 def _new_folder(out: Path, kind: str, overwrite: bool) -> Iterator[Path]:
-    put_back(out)
+    clean_up(out)
+    if out.is_symlink() and not out.exists():
+        raise BadFolder(f"{out} links to {out.readlink()}, which does not exist. Remove it, or choose another --out.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not overwrite:
             raise BadFolder(f"{out} exists already. Choose another --out, or replace it with --overwrite.")
         if not (out / SEALS[kind]).is_file():
             raise BadFolder(f"{out} is not a {kind} folder (no {SEALS[kind]}), so --overwrite does not touch it.")
-    for folder in (*_abandoned(out, "part"), *_abandoned(out, "old")):
-        _remove(folder)
-    temporary, old = (out.parent / f".{out.name}.{os.getpid()}.{end}" for end in ("part", "old"))
+    temporary = _new_name(out, "part")
     temporary.mkdir()
     try:
         yield temporary
-        if out.exists():
-            out.replace(old)  # two renames, so that a kill in between loses no file
-        temporary.replace(out)
+        put_in_place(temporary, out)
     finally:
-        put_back(out)  # where the second rename failed
-        _remove(old)
+        _remove(temporary)
 
 
-@contextmanager
-def _only_writer(out: Path) -> Iterator[None]:
-    """Hold the lock file `.NAME.lock` next to `out`. Raises BadFolder if another process or thread holds it.
+def put_in_place(new: Path, out: Path) -> None:
+    """Rename the folder `new` to `out`; what is there is kept until then, and put back if that fails.
 
-    The system frees the lock of a process that ends, however it ends; the file that such a process leaves is reused.
+    Only the writer of `out`, which holds its lock, may call this.
     """
-    path = out.parent / f".{out.name}.lock"
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BadFolder(f"Another process is writing {out}. Wait for it, or choose another --out.") from None
-        except OSError:  # a file system without locks
-            break
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                break
-        os.close(descriptor)  # its owner removed the file between the two calls
+    old = _new_name(out, "old")
     try:
-        yield
+        if os.path.lexists(out):
+            out.replace(old)  # two renames, so that a kill in between loses no file
+        new.replace(out)
     finally:
-        path.unlink(missing_ok=True)  # before it is freed, so that nobody locks a file that is gone
-        os.close(descriptor)
+        _restore(out)  # where the second rename failed
+        _remove(old)
 
 
 def put_back(out: Path) -> None:
     """Restore `out` if a killed process had renamed it to replace it, and nothing is there."""
+    if not os.path.lexists(out) and _left(out, "old"):
+        with suppress(OSError, BadFolder), only_writer(out):  # not by one that lives, or where one may not write
+            _restore(out)
+
+
+def clean_up(out: Path) -> None:
+    """Restore and remove what killed writers of `out` left next to it. Only the writer of `out` may call this."""
+    _restore(out)
+    if lock_file(out).exists():  # held by this process, so that no other writes
+        for folder in (*_left(out, "part"), *_left(out, "old")):
+            _remove(folder)
+
+
+def _restore(out: Path) -> None:
     if not os.path.lexists(out):
-        for old in _abandoned(out, "old"):  # at most one: `new_folder` removes them first
-            with suppress(OSError):  # another process was faster, or this one may not write here
+        for old in _left(out, "old")[:1]:  # one at most: writers remove older ones first
+            with suppress(OSError):  # this process may not write here
                 old.replace(out)
 
 
@@ -126,27 +134,25 @@ def _remove(folder: Path) -> None:
     if not part.is_symlink():
         shutil.rmtree(part, ignore_errors=True)
     else:
-        with suppress(OSError):  # another process was faster, or this one may not write here
+        with suppress(OSError):  # this process may not write here
             part.unlink()
 
 
-def _abandoned(out: Path, end: str) -> list[Path]:
-    """Folders `.NAME.PID.end` next to `out` whose process has ended."""
-    folders = out.parent.glob(f".{glob.escape(out.name)}.*.{end}")
-    owners = {folder: folder.name.removeprefix(f".{out.name}.").removesuffix(f".{end}") for folder in folders}
-    return [folder for folder, owner in owners.items() if owner.isdecimal() and not _is_alive(int(owner))]
+def _new_name(out: Path, end: str) -> Path:
+    """`.NAME.PID.end` next to `out`, or with the next number that no other has."""
+    numbers = {int(_number(out, path, each)) for each in ("part", "old") for path in _left(out, each)}
+    number = next(number for number in count(os.getpid()) if number not in numbers)
+    return out.parent / f".{out.name}.{number}.{end}"
 
 
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return False  # from an earlier call, or from an ended process that had our id
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):  # too large for a process id
-        return False
-    except PermissionError:
-        return True
-    return True
+def _left(out: Path, end: str) -> list[Path]:
+    """What is called `.NAME.NUMBER.end` next to `out`."""
+    paths = sorted(out.parent.glob(f".{glob.escape(out.name)}.*.{end}"))
+    return [path for path in paths if _number(out, path, end).isdecimal()]
+
+
+def _number(out: Path, path: Path, end: str) -> str:
+    return path.name.removeprefix(f".{out.name}.").removesuffix(f".{end}")
 
 
 def facts_of(folder: Path, files: list[Path]) -> dict[str, dict[str, Any]]:
@@ -178,7 +184,7 @@ def _own_checksum(document: dict[str, Any]) -> str:
 
 
 def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any]:
-    """Read a seal and check its own checksum and the sizes of its files, with `checksums` also their SHA-256.
+    """Read a seal; check its own checksum and form, and the sizes of its files, with `checksums` also their SHA-256.
 
     Raises BadFolder.
     """
@@ -188,15 +194,11 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
         raise BadFolder(f"There is no {kind} folder at {folder}. {WAY_OUT[kind]}")
     if not path.is_file():
         raise BadFolder(f"{folder} is not a finished {kind} folder: it has no {SEALS[kind]}. {WAY_OUT[kind]}")
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = int(document["format_version"])
-        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in document["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadFolder(f"{path} is damaged ({error}). Make the {kind} folder again.") from error
-    if document.get("kind") != kind:
-        raise BadFolder(f"{folder} is a {document.get('kind')} folder, not a {kind} folder.")
-    if version > FORMAT_VERSION:
+    way_out = f"Make the {kind} folder again."
+    document: dict[str, Any] = read_json(path, SEAL, way_out)
+    if document["kind"] != kind:
+        raise BadFolder(f"{folder} is a {document['kind']} folder, not a {kind} folder.")
+    if (version := document["format_version"]) > FORMAT_VERSION:
         raise BadFolder(
             f"{folder} has format version {version}; this hiersrec reads up to {FORMAT_VERSION}. Update hiersrec."
         )
@@ -205,15 +207,42 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
             f"{path} was changed after it was written: it does not match its own checksum ({OWN}). Put the file back "
             f"as it was, or make or copy the {kind} folder again."
         )
-    for name, (size, checksum) in files.items():
-        file = folder / name
-        if not file.is_file():
-            raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.")
-        if (actual := file.stat().st_size) != size:
-            raise BadFolder(f"{file} has {actual} bytes, its seal says {size}. Make or copy the {kind} folder again.")
-        if checksums and sha256(file) != checksum:
-            raise BadFolder(f"{file} does not match its checksum. Make or copy the {kind} folder again.")
+    check_form(document, FORMS[kind], path, way_out)
+    for name, facts in document["files"].items():
+        check_file(folder, name, facts, kind)
+        if checksums:
+            check_content(folder / name, facts, kind, sha256(folder / name))
     return document
+
+
+def check_file(folder: Path, name: str, facts: Mapping[str, Any], kind: str) -> None:
+    """Raise BadFolder unless a sealed file is in its folder, also if it is a link, and has its size."""
+    again = f"Make or copy the {kind} folder again."
+    file = folder / name
+    if name.startswith("/") or ".." in name.split("/"):
+        raise BadFolder(f"{folder / SEALS[kind]} names the file '{name}', which is not inside of the folder. {again}")
+    try:
+        status = file.stat()
+        outside = not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError) as error:  # ValueError: no system has files of such a name
+        if isinstance(error, PermissionError):
+            raise
+        raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.") from error
+    if outside:
+        raise BadFolder(
+            f"{file} is a link to {os.path.realpath(file)}, outside of the folder. Copy the {kind} folder with the "
+            f"files themselves: cp -rL."
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.")
+    if status.st_size != facts["bytes"]:
+        raise BadFolder(f"{file} has {status.st_size} bytes, its seal says {facts['bytes']}. {again}")
+
+
+def check_content(file: Path, facts: Mapping[str, Any], kind: str, checksum: str) -> None:
+    """Raise BadFolder unless the checksum of a sealed file's content is that in its seal."""
+    if checksum != facts["sha256"]:
+        raise BadFolder(f"{file} does not match its checksum. Make or copy the {kind} folder again.")
 
 
 def sha256(path: Path) -> str:

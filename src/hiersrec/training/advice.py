@@ -7,6 +7,8 @@ GPU is hundreds of times as fast and gets no such line. Another line says that t
 """
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +20,8 @@ from hiersrec.model.tasks.item import SCORE_TERMS, config_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import precision
 
+CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where Linux says how much memory a container may use."""
 SLOW = 900.0
 """Seconds of an epoch that the softmax may take without a line about it."""
 
@@ -72,5 +76,9 @@ def softmax_seconds(data: TrainingData, newest_share: float, width: int, rate: f
 
 
 def memory_of_machine() -> int:
-    """Bytes of physical memory, used or not."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of physical memory, used or not; in a container those that it may use."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # no such file, or "max"
+            memory = min(memory, int(path.read_text(encoding="ascii")))
+    return memory

@@ -22,7 +22,7 @@ class TrainingStart:
     """What is trained, when a training starts or is resumed."""
 
     out: Path
-    """The run folder, still without its run.json."""
+    """The run folder, still without its run.json. If it will replace a finished run, it is NAME.training until then."""
     state: Path
     """Folder of what a resumed training needs, such as the id of a tracker's run. Removed when the run is finished."""
     recipe: str
@@ -32,6 +32,8 @@ class TrainingStart:
     fingerprint: str
     """Checksum of the dataset's catalogue."""
     parameters: int
+    name: str = ""
+    """Of the finished run folder."""
     epochs: int = 0
     """Most epochs; 0 for a baseline that counts, which has no steps either."""
     steps_per_epoch: int = 0

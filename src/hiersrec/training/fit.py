@@ -24,12 +24,11 @@ from hiersrec import registry
 from hiersrec.build import RECIPE, WEIGHTS, build_trainable
 from hiersrec.config import BaselineRecipe, ModelRecipe, Recipe, Training
 from hiersrec.constraints import check, excludes, is_set
-from hiersrec.errors import BadFolder
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.trainable import Trainable, parameter_count
-from hiersrec.recipe_file import members_of, read_recipe, settings_of, write_recipe
+from hiersrec.recipe_file import members_of, settings_of
 from hiersrec.store.dataset import Dataset, TrainingData
-from hiersrec.store.folder import SEALS, new_file, open_seal, seal, sha256, write_text
+from hiersrec.store.folder import new_file, open_seal, seal, write_text
 from hiersrec.training import allocator, checkpoint, loop
 from hiersrec.training.advice import advice
 from hiersrec.training.callbacks import Callback, CallbackGroup, TrainingStart
@@ -38,11 +37,13 @@ from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
 from hiersrec.training.examples import examples_of
 from hiersrec.training.fit_tree import fit_tree
+from hiersrec.training.memory_estimate import check_memory
 from hiersrec.training.progress import ProgressReporter, SilentReporter
+from hiersrec.training.run_folder import RunFolder, run_folder
 from hiersrec.training.teachers import open_teachers
+from hiersrec.training.unfinished import STATE
 from hiersrec.training.warm_start import transfer
 
-STATE = "state"
 ONE_PROCESS = excludes(
     "training in several processes",
     is_set("baseline.name"),
@@ -72,9 +73,9 @@ def train(
     """Fit the recipe on the dataset's training sessions and write the run folder; returns its run.json.
 
     `init_from` is a finished run to take the first weights from (warm_start/). `resume` continues an interrupted
-    training in `out`, with the same recipe; its state holds the first weights. Of several `processes` all call it, with
-    the same arguments; the first writes. Raises BadFolder if `out` holds something else, a finished run, or an
-    interrupted training while `resume` is not set; what warm_start/ raises; and what `callbacks` raise.
+    training for `out`, with the same recipe; its state holds the first weights. With `overwrite` a finished run in
+    `out` stays until the new one is finished, and an interrupted training is started over. Of several `processes` all
+    call it, with the same arguments; the first writes. Raises what run_folder(), warm_start/ and `callbacks` raise.
     """
     allocator.limit_kernels()  # before advice multiplies anything
     processes = processes or single_process()
@@ -82,53 +83,49 @@ def train(
         reporter, callbacks = SilentReporter(), ()
     with processes.synchronized():
         check([ONE_PROCESS] * (processes.count > 1) + [OWN_WEIGHTS] * (init_from is not None), settings_of(recipe))
-        if init_from is not None:  # before _check_out, which advises --overwrite
+        if init_from is not None:  # before run_folder, which advises --overwrite
             transfer.check_not_replaced(init_from, out, "the run to start from")
         for teacher in () if recipe.training is None else recipe.training.teachers:
             transfer.check_not_replaced(Path(teacher), out, "one of the teachers")
-        _check_out(dataset, out, write_recipe(recipe), resume, overwrite)
-        resumes = (out / RECIPE).is_file() and not overwrite
-        start = transfer.read_start(out / STATE) if resumes else None
-        if init_from is not None and resumes:
-            transfer.check_same_origin(init_from, out, start)
-        elif init_from is not None:
-            transfer.check_origin(init_from)
-    if recipe.training is None:
-        assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
-        _train_by_counting(dataset, recipe, out, reporter, overwrite, callbacks)
-    else:
-        _train_by_gradient(
-            dataset, recipe, recipe.training, out, reporter, overwrite, processes, init_from, start, callbacks
-        )
-    reporter.say(f"train: wrote {out}")
-    return open_seal(out, "run")
+    with run_folder(dataset, out, recipe, processes, resume=resume, overwrite=overwrite) as place:
+        if place.is_finished:
+            reporter.say(f"train: {out} is finished already")
+        elif recipe.training is None:
+            assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
+            _train_by_counting(dataset, recipe, place, reporter, callbacks)
+        else:
+            _train_by_gradient(dataset, recipe, recipe.training, place, reporter, processes, init_from, callbacks)
+    if processes.first and not place.is_finished:
+        reporter.say(f"train: wrote {out}")
+    with processes.synchronized():
+        return open_seal(out, "run")
 
 
 def _train_by_counting(
     dataset: Dataset,
     recipe: BaselineRecipe,
-    out: Path,
+    place: RunFolder,
     reporter: ProgressReporter,
-    overwrite: bool,
     callbacks: Sequence[Callback],
 ) -> None:
     reporter.say(f"train: fitting {recipe.baseline.name}")
     scorer = registry.load("baselines", recipe.baseline.name).fit(recipe.baseline.config, dataset.training())
     state: dict[str, Any] = scorer.state()
-    _begin(dataset, recipe, out, overwrite)
+    place.begin(dataset, recipe)
     parameters = sum(array.size for array in state.values())
-    with closing(CallbackGroup(callbacks, _training_start(dataset, recipe, out, parameters))) as group:
+    with closing(CallbackGroup(callbacks, _training_start(dataset, recipe, place, parameters))) as group:
         group.start()
-        with new_file(out / WEIGHTS) as path:
+        with new_file(place.folder / WEIGHTS) as path:
             safetensors.numpy.save_file(state, path)
-        _finish(dataset, recipe, out, parameters, None, {})
+        _finish(dataset, recipe, place.folder, parameters, None, {})
         group.end({})
 
 
-def _training_start(dataset: Dataset, recipe: Recipe, out: Path, parameters: int) -> TrainingStart:
+def _training_start(dataset: Dataset, recipe: Recipe, place: RunFolder, parameters: int) -> TrainingStart:
     return TrainingStart(
-        out=out,
-        state=out / STATE,
+        out=place.folder,
+        state=place.state,
+        name=place.out.resolve().name,
         recipe=recipe.name,
         settings=settings_of(recipe),
         dataset=dataset.name,
@@ -142,61 +139,65 @@ def _train_by_gradient(
     dataset: Dataset,
     recipe: Recipe,
     config: Training,
-    out: Path,
+    place: RunFolder,
     reporter: ProgressReporter,
-    overwrite: bool,
     processes: ProcessGroup,
     init_from: Path | None,
-    start: dict[str, Any] | None,
     callbacks: Sequence[Callback],
 ) -> None:
-    """start: the origin of the first weights of a resumed training, if they came from another run."""
+    with processes.synchronized():
+        # The origin of the first weights of a resumed training, if they came from another run.
+        start = transfer.read_start(place.state) if place.resumes else None
+        if init_from is not None and place.resumes:
+            transfer.check_same_origin(init_from, place.folder, start)
+        elif init_from is not None:
+            transfer.check_origin(init_from)
     data = _training_data(dataset, config)
     with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
-        torch.manual_seed(config.seed)
         with processes.synchronized():  # before anything is written, since a bad recipe raises here
+            if isinstance(recipe, ModelRecipe):
+                check_memory(recipe, data, processes.device)
+            torch.manual_seed(config.seed)
             model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
             teachers = open_teachers(recipe, model, dataset)
             for line in [*advice(recipe, data), *_skipped(recipe, model)]:
                 reporter.say(f"train: {line}")
             if start is not None:
-                transfer.load_start(out / STATE, model)
+                transfer.load_start(place.state, model)
             elif init_from is not None:
                 start = transfer.transfer_weights(init_from, model, recipe, dataset)
                 reporter.say(f"train: from {init_from}: {transfer.summary(start)}")
         with processes.synchronized():
             if processes.first:
-                _begin(dataset, recipe, out, overwrite, None if start is None else (model, start))
+                place.begin(dataset, recipe, None if start is None else (model, start))
+                if place.folder != place.out:
+                    reporter.say(f"train: {place.out} stays as it is until the new run, in {place.folder}, is finished")
         parameters = parameter_count(model)
-        with closing(CallbackGroup(callbacks, _training_start(dataset, recipe, out, parameters))) as group:
-            progress = loop.fit(model, data, config, out / STATE, reporter, processes, teachers, group)
+        with closing(CallbackGroup(callbacks, _training_start(dataset, recipe, place, parameters))) as group:
+            progress = loop.fit(model, data, config, place.state, reporter, processes, teachers, group)
             with processes.synchronized():
                 if processes.first:
-                    _write_weights(model, data, config, out, reporter)
+                    _write_weights(model, data, config, place, reporter)
                     origins: dict[str, Any] = {} if start is None else {"init_from": start}
                     if teachers is not None:
                         origins["teachers"] = list(teachers.records)
-                    _finish(dataset, recipe, out, parameters, progress, origins)
+                    _finish(dataset, recipe, place.folder, parameters, progress, origins)
             best = {} if config.refit else {"best/valid/mrr@20": progress.best}
             group.end({"best/epoch": float(progress.best_epoch), **best})
 
 
 def _write_weights(
-    model: Trainable, data: TrainingData, config: Training, out: Path, reporter: ProgressReporter
+    model: Trainable, data: TrainingData, config: Training, place: RunFolder, reporter: ProgressReporter
 ) -> None:
     """Those of the best epoch, and of a tree head that is fitted to what they predict."""
-    best = out / STATE / checkpoint.BEST
-    if not (isinstance(model, HierarchicalModel) and model.tree_head is not None):
-        with new_file(out / WEIGHTS) as path:
-            shutil.copyfile(best, path)
-        return
-    safetensors.torch.load_model(model, best)
-    sessions = data.train.newest(config.newest_share)
-    device = next(model.parameters()).device
-    examples = examples_of(sessions, model.max_length, config.positions == "all", device)
-    fit_tree(model, examples, config.batch_size, config.seed, reporter)
-    with new_file(out / WEIGHTS) as path:
-        safetensors.torch.save_model(model, str(path))
+    with new_file(place.folder / WEIGHTS) as path:
+        checkpoint.copy_best(place.state, path)
+        if isinstance(model, HierarchicalModel) and model.tree_head is not None:
+            safetensors.torch.load_model(model, path)
+            sessions, device = data.train.newest(config.newest_share), next(model.parameters()).device
+            examples = examples_of(sessions, model.max_length, config.positions == "all", device)
+            fit_tree(model, examples, config.batch_size, config.seed, reporter)
+            safetensors.torch.save_model(model, str(path))
 
 
 def _training_data(dataset: Dataset, config: Training) -> TrainingData:
@@ -219,67 +220,10 @@ def _skipped(recipe: Recipe, model: Trainable) -> list[str]:
     return [f"skipping task '{name}': the dataset has no column for it" for name in missing]
 
 
-def _check_out(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> None:
-    begun = (out / RECIPE).is_file()
-    if overwrite and begun:
-        is_other = any((out / seal).exists() for kind, seal in SEALS.items() if kind != "run")
-        if is_other or not (out / "catalog" / "items.parquet").is_file():  # a folder of somebody with a recipe in it
-            raise BadFolder(f"{out} has a {RECIPE} but is no run folder, so --overwrite does not touch it.")
-        return  # _begin removes it, once the new model is built
-    if (out / SEALS["run"]).is_file():
-        raise BadFolder(f"{out} is a finished run. Choose another --out, or replace it with --overwrite.")
-    if begun and not resume:
-        raise BadFolder(f"{out} holds an unfinished training. Continue with --resume, or start over with --overwrite.")
-    if begun and write_recipe(read_recipe(out / RECIPE)) != recipe:
-        raise BadFolder(f"{out} was begun with another recipe ({out / RECIPE}). Resume with that one, or --overwrite.")
-    if begun and (name := _changed_file(dataset, out)):
-        raise BadFolder(
-            f"{out} was begun on another dataset than {dataset.folder}: {name} differs. Resume with that one."
-        )
-    if not begun and resume:
-        raise BadFolder(f"There is no training to resume in {out}. Leave out --resume.")
-    if not begun and out.exists() and not (out.is_dir() and all(map(_is_leftover, out.iterdir()))):
-        raise BadFolder(f"{out} exists and is no run folder. Choose another --out.")
-
-
-def _is_leftover(path: Path) -> bool:
-    """Whether a training that was killed before it wrote its recipe may have made `path`."""
-    in_state = path.name == STATE and path.is_dir() and all(transfer.START in file.name for file in path.iterdir())
-    return path.name == "catalog" or in_state
-
-
-def _changed_file(dataset: Dataset, out: Path) -> str | None:
-    """The first file of the dataset's catalogue that the run lacks or has with other content."""
-    for name, facts in dataset.document["files"].items():
-        if name.startswith("catalog/") and not ((out / name).is_file() and sha256(out / name) == facts["sha256"]):
-            return str(name)
-    return None
-
-
-def _begin(
-    dataset: Dataset, recipe: Recipe, out: Path, overwrite: bool, start: tuple[Trainable, dict[str, Any]] | None = None
-) -> None:
-    """Write what a run holds from the start, unless it is resumed; the recipe comes last and marks it as begun.
-
-    start: a model whose weights come from another run, and their origin.
-    """
-    if (out / RECIPE).is_file():
-        if not overwrite:
-            return
-        shutil.rmtree(out)
-    for name in ("catalog", STATE):
-        shutil.rmtree(out / name, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(dataset.folder / "catalog", out / "catalog")  # so that the run is enough for inference
-    if start is not None:
-        transfer.write_start(out / STATE, *start)
-    write_text(out / RECIPE, write_recipe(recipe))
-
-
 def _finish(
-    dataset: Dataset, recipe: Recipe, out: Path, parameters: int, progress: Progress | None, origins: dict[str, Any]
+    dataset: Dataset, recipe: Recipe, folder: Path, parameters: int, progress: Progress | None, origins: dict[str, Any]
 ) -> None:
-    """Write what a run folder holds besides its weights, and remove the state.
+    """Write what a run folder holds besides its weights, the seal last, and remove the state.
 
     progress: None for a baseline that counts. origins: entries of run.json about the run it started from and teachers.
     """
@@ -289,7 +233,7 @@ def _finish(
         history, best["epoch"] = progress.history, progress.best_epoch
         if progress.best_epoch and "valid" in history[-1]:
             best["valid_mrr@20"] = progress.best
-    write_text(out / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
+    write_text(folder / "history.jsonl", "".join(json.dumps(record) + "\n" for record in history))
     document: dict[str, Any] = {
         "recipe": recipe.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -301,7 +245,7 @@ def _finish(
     }
     if plugins := [*registry.record(members_of(recipe)), *dataset.document.get("plugins", [])]:
         document["plugins"] = plugins
-    files = [out / WEIGHTS, out / RECIPE, out / "history.jsonl"]
-    seal(out, "run", document, files + [path for path in (out / "catalog").rglob("*") if path.is_file()])
-    write_text(out / "MODEL_CARD.md", model_card(document, recipe.description, history))
-    shutil.rmtree(out / STATE, ignore_errors=True)
+    write_text(folder / "MODEL_CARD.md", model_card(document, recipe.description, history))
+    files = [folder / WEIGHTS, folder / RECIPE, folder / "history.jsonl"]
+    seal(folder, "run", document, files + [path for path in (folder / "catalog").rglob("*") if path.is_file()])
+    shutil.rmtree(folder / STATE, ignore_errors=True)

@@ -20,7 +20,7 @@ from hiersrec.model.scorer import TrainedScorer
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.store.dataset import TrainingData
-from hiersrec.training import allocator, checkpoint, precision
+from hiersrec.training import allocator, checkpoint, precision, unfinished
 from hiersrec.training.callbacks import CallbackGroup, flat_metrics
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import Loss, ProcessGroup, single_process
@@ -75,7 +75,7 @@ def fit(
     if teachers is not None:
         teachers.to(device)
     optimizer = optimizers(model, config)
-    resumed = (folder / checkpoint.LAST).is_file()
+    resumed = (folder / unfinished.LAST).is_file()
     processes.seed_random(config.seed)
     progress = checkpoint.restore(folder, model, optimizer, processes) if resumed else Progress()
     # The first process decides: each measures the speed of its processor, with slightly different results.
@@ -153,7 +153,7 @@ def _step(
         raise HiersrecError(
             f"The loss became NaN or infinite in epoch {progress.epoch + 1}, step {progress.step + 1} "
             f"({', '.join(f'{name} {value:.4g}' for name, value in losses.items())}). "
-            "Train again with a lower training.learning_rate."
+            "Train again with a lower training.learning_rate" + _start_over(setup.folder)
         )
     count = setup.examples.count(rows)
     progress.step += 1
@@ -162,6 +162,12 @@ def _step(
     for name, value in losses.items():
         progress.totals[name] = progress.totals.get(name, 0.0) + value * count
     return bool(any_due), {**{f"loss/{name}": value for name, value in losses.items()}, "learning_rate": learning_rate}
+
+
+def _start_over(state: Path) -> str:
+    """The rest of the way out: nothing, or what becomes of an unfinished training that is left."""
+    is_left = (state / unfinished.LAST).is_file()
+    return f" and --overwrite: if {state.parent} is resumed, it diverges again." if is_left else "."
 
 
 def _own_step(setup: TrainingSetup, rows: Int64) -> Step:

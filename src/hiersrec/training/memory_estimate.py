@@ -19,13 +19,16 @@ from torch.utils._pytree import tree_leaves
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
+from hiersrec.errors import BadRecipe
 from hiersrec.evaluation.evaluate import EvaluationOptions, at_once
 from hiersrec.model import inputs
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
+from hiersrec.recipe_file import settings_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import precision
+from hiersrec.training.advice import memory_of_machine
 from hiersrec.training.optimizer import MOMENTS, Optimizers, optimizers
 
 PROCESS = 410_000_000
@@ -37,6 +40,9 @@ EDGE = 28
 HEAP = 2.5
 """Bytes that the process takes for each byte in use at the peak of a step, with the recipe hiersrec: glibc leaves gaps
 between blocks of many sizes, and keeps them (training/allocator.py). Encoders of few, large arrays leave fewer."""
+
+COPIES = 4
+"""Of each weight: itself, its gradient, and two moments."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +80,7 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
     with _counting() as count:
-        model = build_model(recipe, data.catalog)
-        for name in model.position_terms:  # small, and their shapes depend on data: how many items come twice
-            delattr(model, name)
-        _empty_buffers(model)
-        weights = count.live
-        optimizer = optimizers(model, recipe.training)
-        for parameter in optimizer.dense.param_groups[0]["params"]:  # the state at the start of any later step
-            parameter.grad = torch.empty_like(parameter)
-            moments = {name: torch.empty_like(parameter) for name in MOMENTS}
-            optimizer.dense.state[parameter] = {"step": torch.zeros(()), **moments}
+        model, optimizer, weights = _at_rest(recipe, data, count)
         at_rest = count.live
         step = count.peak_of(lambda: _step(model, optimizer, recipe, data, dtype))
         validation = count.peak_of(lambda: _validation(model, data))
@@ -96,6 +93,44 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
         step=int(HEAP * step),
         validation=int(HEAP * validation),
     )
+
+
+def check_memory(recipe: ModelRecipe, data: TrainingData, device: torch.device) -> None:
+    """Raise BadRecipe if this machine has less memory than the model takes at rest: the system would kill the training.
+
+    The count loads modules that take a second, so it is made only where a matrix of as many rows and columns as the
+    greatest setting says would be large.
+    """
+    numbers = [value for value in settings_of(recipe).values() if type(value) is int]
+    widest = max(numbers, default=0)
+    memory = memory_of_machine()
+    if COPIES * 4 * widest * max(widest, data.catalog.num_items) < memory / 4:
+        return
+    with _counting() as count:
+        _model, _optimizer, weights = _at_rest(recipe, data, count)
+        needed = PROCESS + (count.live if device.type == "cpu" else weights)
+    if needed > memory:
+        what = "with gradients and the optimizer's moments" if device.type == "cpu" else "before it is on the GPU"
+        raise BadRecipe(
+            f"The model takes {needed / 1e9:,.1f} GB of memory {what}, and this machine has {memory / 1e9:,.1f} GB. "
+            "Lower its widths, such as inputs.item_width, or use a machine with more memory; `hiersrec describe DIR "
+            "--recipe NAME` estimates what a training takes."
+        )
+
+
+def _at_rest(recipe: ModelRecipe, data: TrainingData, count: "_Count") -> tuple[HierarchicalModel, Optimizers, int]:
+    """Model and optimizer as between two steps, and the bytes of the weights."""
+    model = build_model(recipe, data.catalog)
+    for name in model.position_terms:  # small, and their shapes depend on data: how many items come twice
+        delattr(model, name)
+    _empty_buffers(model)
+    weights = count.live
+    optimizer = optimizers(model, recipe.training)
+    for parameter in optimizer.dense.param_groups[0]["params"]:  # the state at the start of any later step
+        parameter.grad = torch.empty_like(parameter)
+        moments = {name: torch.empty_like(parameter) for name in MOMENTS}
+        optimizer.dense.state[parameter] = {"step": torch.zeros(()), **moments}
+    return model, optimizer, weights
 
 
 def _empty_buffers(model: HierarchicalModel) -> None:

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hiersrec.build import RECIPE, WEIGHTS, open_run
+from hiersrec.build import WEIGHTS, open_run
 from hiersrec.config import Recipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset, TrainingData
-from hiersrec.store.folder import SEALS
-from hiersrec.training.fit import STATE, train
+from hiersrec.training.fit import train
 from hiersrec.training.progress import ProgressReporter, progress_stage
+from hiersrec.training.unfinished import STATE, is_begun, is_sealed
 
 METRICS = ("mrr@20", "hits@20")
 
@@ -34,11 +34,8 @@ def run(dataset: Dataset, recipe: Recipe, out: Path, reporter: ProgressReporter)
     Raises what training/fit.train and evaluation/evaluate.evaluate raise.
     """
     started = time.monotonic()
-    if not (out / SEALS["run"]).is_file():
-        resume = (out / RECIPE).is_file()
-        if not resume:
-            shutil.rmtree(out, ignore_errors=True)  # what a process left that was killed at once
-        train(dataset, recipe, out, reporter, resume=resume)
+    if not is_sealed(out):
+        train(dataset, recipe, out, reporter, resume=is_begun(out))
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     if not history:
         return Outcome(

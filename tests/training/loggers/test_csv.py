@@ -7,7 +7,8 @@ from hiersrec.training.loggers import csv
 
 
 def start(out: Path, settings: dict[str, Any] | None = None, **counts: int) -> TrainingStart:
-    return TrainingStart(out, out / "state", "mine", settings or {"training.seed": 0}, "shop", "00", 10, **counts)
+    settings = settings or {"training.seed": 0}
+    return TrainingStart(out, out / "state", "mine", settings, "shop", "00", 10, out.name, **counts)
 
 
 def test_rows_and_columns(tmp_path) -> None:
@@ -23,10 +24,10 @@ def test_rows_and_columns(tmp_path) -> None:
 
 def test_a_half_written_row_goes(tmp_path) -> None:
     """It is newer than the checkpoint, whatever is left of its number."""
-    logger = csv.build(None, tmp_path)
-    logger.steps.parent.mkdir()
-    logger.steps.write_text("step,loss/item\n100,7.5\n150,6.5\n2", encoding="utf-8")
+    (tmp_path / "csv").mkdir()
+    steps = tmp_path / "csv" / "steps.csv"
+    steps.write_text("step,loss/item\n100,7.5\n150,6.5\n2", encoding="utf-8")
 
-    logger.on_start(start(tmp_path, step=120))
+    csv.build(None, tmp_path).on_start(start(tmp_path, step=120))
 
-    assert logger.steps.read_text(encoding="utf-8") == "step,loss/item\n100,7.5\n"
+    assert steps.read_text(encoding="utf-8") == "step,loss/item\n100,7.5\n"

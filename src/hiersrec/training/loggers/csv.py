@@ -15,10 +15,15 @@ from hiersrec.training.callbacks import Callback, TrainingStart
 class CsvLogger(Callback):
     """Each row is written at once, so that a killed training has lost none."""
 
-    def __init__(self, folder: Path) -> None:
-        self.steps, self.epochs = folder / "steps.csv", folder / "epochs.csv"
+    steps: Path
+    epochs: Path
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
 
     def on_start(self, run: TrainingStart) -> None:
+        folder = run.out / "csv" if self.folder is None else self.folder
+        self.steps, self.epochs = folder / "steps.csv", folder / "epochs.csv"
         _keep(self.steps, run.step)
         _keep(self.epochs, run.epoch)
 
@@ -32,7 +37,7 @@ class CsvLogger(Callback):
 
 def build(target: str | None, out: Path) -> CsvLogger:
     """target: the folder that gets a folder for the run."""
-    return CsvLogger(out / "csv" if target is None else Path(target) / out.resolve().name)
+    return CsvLogger(None if target is None else Path(target) / out.resolve().name)
 
 
 def _append(path: Path, row: dict[str, float]) -> None:

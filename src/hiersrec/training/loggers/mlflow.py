@@ -81,7 +81,7 @@ class MlflowLogger(Callback):
             "fingerprint": run.fingerprint,
             "parameters": str(run.parameters),
         }
-        self.run_id = self.client.create_run(experiment_id, run_name=run.out.resolve().name, tags=facts).info.run_id
+        self.run_id = self.client.create_run(experiment_id, run_name=run.name, tags=facts).info.run_id
         parameters = [Param(_allowed(key), str(value)) for key, value in run.settings.items()]
         for first in range(0, len(parameters), MOST_PARAMETERS):
             self.client.log_batch(self.run_id, params=parameters[first : first + MOST_PARAMETERS])

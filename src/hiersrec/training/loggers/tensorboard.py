@@ -19,15 +19,16 @@ class TensorBoardLogger(Callback):
 
     writer: "SummaryWriter"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder, self.step = folder, 0
 
     def on_start(self, run: TrainingStart) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        folder = run.out / "tensorboard" if self.folder is None else self.folder
         self.step = run.step
         # Readers drop all events of older files from this step on: those after the checkpoint, or of a replaced run.
-        self.writer = SummaryWriter(str(self.folder), purge_step=run.step + 1 if run.step else 0)
+        self.writer = SummaryWriter(str(folder), purge_step=run.step + 1 if run.step else 0)
         if not run.step:
             rows = "".join(f"| {name} | {value} |\n" for name, value in run.settings.items())
             self.writer.add_text("settings", f"| setting | value |\n|---|---|\n{rows}", 0)
@@ -56,4 +57,4 @@ def build(target: str | None, out: Path) -> TensorBoardLogger:
     """target: the folder that gets a folder for the run. Raises ModuleNotFoundError without the package tensorboard."""
     import tensorboard  # noqa: F401 - torch.utils.tensorboard needs it
 
-    return TensorBoardLogger(out / "tensorboard" if target is None else Path(target) / out.resolve().name)
+    return TensorBoardLogger(None if target is None else Path(target) / out.resolve().name)
