@@ -53,7 +53,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("score_terms", "trend"): {"trend": 0.5},
     ("soft_targets", "smoothing"): {"smoothing": 0.5},
     ("soft_targets", "teachers"): {},
-    ("tasks", "category"): {"level": 1, "head": "cosine", "scale": 3.0},
+    ("tasks", "category"): {"level": 1, "head": "cosine", "scale": 3.0, "tree": True},
     ("tasks", "column"): {"column": "brand"},
     ("tasks", "event_type"): {},
     ("table", ""): {"weight": 0.5, "reads": ("category_1",), "injection_weight": 0.5, "reads_as": "logits"},

@@ -108,7 +108,7 @@ def of_mass(catalog: ItemCatalog, tasks: Mapping[str, Float32], mass: float) -> 
     if PATH not in tasks:
         raise BadInput(
             "Candidates by mass come from predicted paths of the category tree, and this run predicts none. Give top "
-            'or share, or train a recipe with tasks.category.head = "tree" on items that have categories.'
+            "or share, or train a recipe with tasks.category.tree = true on items that have categories."
         )
     paths = likeliest_paths(path_probs(tasks[PATH]), mass)
     paths[:, 1:] |= catalog.labels[PATH].train_count[1:] == 0

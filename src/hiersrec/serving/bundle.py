@@ -70,7 +70,9 @@ def _opened(path: Path, document: dict[str, Any], threads: int) -> Bundle:
     ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, constants)
     check_arrays(ranker, len(inputs))
     try:
-        candidates = Candidates(**{name: document["candidates"][name] for name in ("policy", "top", "share")})
+        candidates = Candidates(
+            **{name: document["candidates"].get(name) for name in ("policy", "top", "share", "mass")}
+        )
     except BadInput as error:
         raise BadFolder(f"{path} has candidates that can't be: {error} Export again.") from error
     return Bundle(document, catalog, ranker, candidates)

@@ -20,8 +20,8 @@ from hiersrec.training.progress import ProgressReporter
 
 MEMORY = 2**29
 """Most bytes of the states and probabilities that the head learns from."""
-PASSES = 6
-"""How often it goes through them."""
+PASSES, STEPS = 6, 300
+"""How often it goes through them, and the least steps that this must come to: more passes where they are few."""
 BATCH = 512
 LEARNING_RATE = 3e-3
 """Of Adam at first; it falls in a straight line to zero."""
@@ -80,12 +80,13 @@ def _lessons(
 
 def _fit(head: TreeHead, lessons: Lessons, reporter: ProgressReporter) -> None:
     count = len(lessons.states)
-    steps = PASSES * -(-count // BATCH)
+    in_a_pass = -(-count // BATCH)
+    passes = max(PASSES, -(-STEPS // in_a_pass))
     optimizer = torch.optim.Adam(head.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, steps)
-    reporter.start("train: tree of categories", PASSES * count)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, passes * in_a_pass)
+    reporter.start("train: tree of categories", passes * count)
     done = 0
-    for _ in range(PASSES):
+    for _ in range(passes):
         for rows in torch.split(torch.randperm(count).to(lessons.states.device), BATCH):
             # Not cross_entropy of losses.py: that is for one class an example.
             loss = functional.cross_entropy(head(lessons.states[rows]), lessons.path_probs[rows].float())
