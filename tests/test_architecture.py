@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"constraints"},
     "recipe_tables": {"errors", "plugins", "registry"},
     "recipe_file": SETTINGS,
-    "store": CELLAR,
+    "store": {*CELLAR, "machine"},
     "preparation": {*STORE, "plugins", "registry"},
     "retrieval": STORE,
     "evaluation": {*STORE, "registry", "retrieval"},

@@ -24,6 +24,7 @@ from hiersrec.model.tasks import item as item_task
 from hiersrec.model.trainable import Trainable
 from hiersrec.recipe_file import RUN_RECIPE, members_of, read_recipe, settings_of
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.contents import readable
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32, Scorer
@@ -142,7 +143,8 @@ def open_run(folder: Path) -> LoadedRun:
     Members of other distributions are imported, but nothing that lies in the folder.
     """
     document = open_seal(folder, "run", checksums=True)
-    catalog = Catalog.open(folder / "catalog")
+    with readable(folder, "run"):
+        catalog = Catalog.open(folder / "catalog")
     with plugins.no_code_from(folder):
         registry.check_recorded(
             (plugin for plugin in document.get("plugins", ()) if plugin["kind"] != METADATA), folder

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.recipe_file import find_recipe, read_recipe, write_recipe
 from hiersrec.store.folder import seal
+from tests.documents import RUN
 
 SESSIONS = 60
 K = 20
@@ -40,7 +41,7 @@ def write_run(
     seeds = [] if seed is None else [f"training.seed={seed}"]
     text = write_recipe(read_recipe(find_recipe(recipe, "shop"), [*seeds, *overrides]))
     (folder / "recipe.toml").write_text(text, encoding="utf-8")
-    seal(folder, "run", {"recipe": recipe, "versions": {"hiersrec": "0"}}, [folder / "recipe.toml"])
+    seal(folder, "run", {**RUN, "recipe": recipe}, [folder / "recipe.toml"])
     session = np.repeat(np.arange(sessions), lengths(sessions))
     hit = [float(rank is not None and rank <= K) for rank in ranks]
     labels = [1 if row % 2 else None for row in range(len(ranks))]

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,102 @@ def test_an_edited_seal_is_noticed(folder, tmp_path, changes) -> None:
 
     with pytest.raises(BadFolder, match=r"bundle\.json was changed after it was written: it does not match its own"):
         open_bundle(tmp_path / "bundle")
+
+
+def forged(folder: Path, out: Path) -> Path:
+    """A copy of a bundle to be changed; `reseal` makes its checksums right again."""
+    return Path(shutil.copytree(folder, out, dirs_exist_ok=True))
+
+
+def reseal(bundle: Path, **changes: object) -> None:
+    document = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    seal(bundle, "bundle", document | changes, [bundle / name for name in document["files"]])
+
+
+def places(document: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Where the values of a document are, those inside of others too; of a list the first."""
+    entries = document.items() if isinstance(document, dict) else enumerate(document[:1])
+    for key, value in list(entries):
+        yield (*path, key)
+        if isinstance(value, dict | list) and value:
+            yield from places(value, (*path, key))
+
+
+WRONG = [None, True, -1, 2**70, 1e300, "../../etc/passwd", [], {}, [None], {"a": 1}]
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "catalog/catalog.json"])
+def test_wrong_values_under_right_checksums_are_told_or_change_nothing(folder, tmp_path, name) -> None:
+    bundle = forged(folder, tmp_path / "bundle")
+    whole = json.loads((folder / name).read_text(encoding="utf-8"))
+    own = {"kind", "format_version", "files", OWN} if name == "bundle.json" else set()
+    chance = random.Random(0)  # noqa: S311  (test data)
+    refused = 0
+    for place in places({key: value for key, value in whole.items() if key not in own}):
+        for wrong in chance.sample(WRONG, 4):
+            document = json.loads((folder / name).read_text(encoding="utf-8"))
+            inner = document
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = wrong
+            (bundle / name).write_text(json.dumps(document), encoding="utf-8")
+            reseal(bundle)
+            try:
+                recommended = Recommender.load(bundle).recommend([[1, 2]], explain=True)
+            except BadFolder as error:
+                refused += str(bundle) in str(error)
+            else:
+                assert recommended, (place, wrong)
+    assert refused > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("vectors.npy", lambda array: array.astype(np.float64)),
+        ("vectors.npy", lambda array: array[:, :-1]),
+        ("codes.npy", lambda array: array[:-1]),
+        ("scales.npy", lambda array: array[:, None]),
+        ("inputs.npy", lambda array: array[:-1]),
+        ("inputs.npy", lambda array: array[:, :-1]),
+        ("explain/0.npy", lambda array: array.T),
+        ("layout/order.npy", lambda array: array + 1),
+        ("layout/order.npy", lambda array: array - 2),
+        ("layout/place.npy", lambda array: array + 10_000),
+        ("layout/runs_1.npy", lambda array: array * 1000),
+        ("layout/first_1.npy", lambda array: array[:-1]),
+        ("layout/num_known.npy", lambda array: array * 1000),
+        ("catalog/item_nodes.npy", lambda array: array + 1000),
+        ("catalog/train_count.npy", lambda array: array.astype(np.float32)),
+        ("catalog/ids.order.npy", lambda array: -array - 1),
+        ("catalog/labels/0.item.npy", lambda array: array + 1000),
+        ("catalog/search/holding.npy", lambda array: array + 1_000_000),
+        ("catalog/search/first.npy", lambda array: array * 1000),
+    ],
+)
+def test_wrong_arrays_under_right_checksums_are_told(folder, tmp_path, name, change) -> None:
+    bundle = forged(folder, tmp_path / "bundle")
+    np.save(bundle / name, change(np.load(bundle / name)))
+    reseal(bundle)
+
+    with pytest.raises(BadFolder, match=r"bundle can't be read: .*\. Its seal is whole, so the files were written so"):
+        open_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "message"),
+    [
+        ("../model.onnx", "which is none of its sealed files"),
+        ("inputs.npy", "bundle can't be read: .* Its seal is whole"),
+    ],
+)
+def test_an_encoder_that_is_another_file(folder, tmp_path, encoder, message) -> None:
+    bundle = forged(folder, tmp_path / "bundle")
+    shutil.copy(folder / "encoder.onnx", tmp_path / "model.onnx")
+    reseal(bundle, encoder=encoder)
+
+    with pytest.raises(BadFolder, match=message):
+        open_bundle(bundle)
 
 
 def test_a_bundle_without_an_index_of_titles_must_be_exported_again(folder, tmp_path) -> None:

@@ -10,6 +10,7 @@ from hiersrec.errors import BadFolder, BadInput
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.folder import new_folder, seal
 from hiersrec.store.sessions import Sessions
+from tests.documents import DATASET
 
 SPLITS = {"train": [[1, 2], [2, 1, 2]], "valid": [[2, 1]], "test": [[1, -1, 2]]}
 
@@ -31,8 +32,7 @@ def folder(tmp_path: Path) -> Path:
             np.save(out / split / "offsets.npy", sessions.offsets)
             ids = pa.table({"session_id": [f"{split} {number}" for number in range(len(lists))]})
             pq.write_table(ids, out / split / "sessions.parquet")
-        facts = {"columns": {"events": {}}, "settings": {"split": {"valid": "random"}}}
-        seal(out, "dataset", {"name": "toy", **facts}, [path for path in out.rglob("*") if path.is_file()])
+        seal(out, "dataset", DATASET, [path for path in out.rglob("*") if path.is_file()])
     return tmp_path / "toy"
 
 
@@ -92,3 +92,38 @@ def test_a_split_cut_short_is_refused(folder: Path) -> None:
 
     with pytest.raises(BadFolder, match=r"test/items\.npy is missing"):
         Dataset.open(folder)
+
+
+@pytest.mark.parametrize("name", ["train/items.npy", "test/sessions.parquet", "catalog/items.parquet"])
+def test_changed_contents_are_noticed_where_they_are_used(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[-1] ^= 1
+    (folder / name).write_bytes(content)
+    dataset = Dataset.open(folder)
+    uses = {
+        "train": lambda: dataset.sessions("train"),
+        "valid": lambda: dataset.sessions("valid"),
+        "test": lambda: dataset.sessions("test"),
+        "catalog": lambda: dataset.catalog,
+    }
+
+    for part, use in uses.items():
+        if name.startswith(f"{part}/"):
+            for _ in range(2):
+                with pytest.raises(BadFolder, match=rf"{name} does not match its checksum\. Make or copy the dataset"):
+                    use()
+        else:
+            assert use()
+
+
+def test_a_sealed_file_that_no_code_of_ours_writes(folder: Path) -> None:
+    (folder / "catalog" / "features.json").write_text('[{"name": "../../x", "kind": "multi"}]')
+    (folder / "train" / "items.npy").write_bytes(b"no array")
+    (folder / "dataset.json").unlink()
+    seal(folder, "dataset", DATASET, [path for path in folder.rglob("*") if path.is_file()])
+    dataset = Dataset.open(folder)
+
+    with pytest.raises(BadFolder, match=r"features\.json is damaged \(\[0\]\.vocabulary is missing\)\. Prepare the"):
+        _ = dataset.catalog
+    with pytest.raises(BadFolder, match=r"/train can't be read: .* Its seal is whole, so the files were written so"):
+        dataset.sessions("train")

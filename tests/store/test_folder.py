@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from hiersrec.errors import BadFolder
-from hiersrec.store.folder import FORMAT_VERSION, new_folder, only_writer, open_seal, seal, sha256, write_text
+from hiersrec.store.folder import (
+    FORMAT_VERSION,
+    new_folder,
+    only_writer,
+    open_seal,
+    seal,
+    sha256,
+    write_seal,
+    write_text,
+)
+from tests.documents import DATASET
 
 
 def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
@@ -17,7 +28,7 @@ def make(out: Path, text: str = "hello", overwrite: bool = False) -> Path:
     with new_folder(out, "dataset", overwrite) as folder:
         (folder / "part").mkdir()
         (folder / "part" / "a.txt").write_text(text)
-        seal(folder, "dataset", {"name": "toy"}, [folder / "part" / "a.txt"])
+        seal(folder, "dataset", DATASET, [folder / "part" / "a.txt"])
     return out
 
 
@@ -185,6 +196,80 @@ def test_a_damaged_seal(tmp_path: Path, text: str) -> None:
         open_seal(out, "dataset")
 
 
+@pytest.mark.parametrize("text", ['{"format_version": 1e999}', "[" * 100_000, '{"a": ' * 100_000, "9" * 5000])
+def test_a_seal_that_json_refuses_or_reads_as_something_else(tmp_path: Path, text: str) -> None:
+    out = make(tmp_path / "out")
+    (out / "dataset.json").write_text(text)
+
+    with pytest.raises(BadFolder, match=r"dataset\.json is damaged \(.*Make the dataset folder again"):
+        open_seal(out, "dataset")
+
+
+def forge(out: Path, files: dict[str, object] | None = None, **changes: object) -> None:
+    """Change a seal, and its checksum with it."""
+    document = json.loads((out / "dataset.json").read_text()) | changes
+    write_seal(out, "dataset", document, document["files"] if files is None else files)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": {"part/a.txt": {"bytes": "5", "sha256": ""}}}, r"files\.part/a\.txt\.bytes must be a whole number"),
+        ({"name": 7}, "name must be text, got 7"),
+        ({"split": {"train": 5}}, "split.train must be an object, got 5"),
+        ({"statistics": {}}, "statistics.training_sessions is missing"),
+        ({"filters": [{"name": "read", "round": "1"}]}, r'filters\[0\]\.round must be a whole number, got "1"'),
+        ({"plugins": [{"kind": None}]}, r"plugins\[0\]\.kind must be text, got null"),
+    ],
+)
+def test_a_seal_of_wrong_types(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    out = make(tmp_path / "out")
+    forge(out, **changes)
+
+    with pytest.raises(BadFolder, match=rf"dataset\.json is damaged \({message}.*Make the dataset folder again"):
+        open_seal(out, "dataset")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "part/../../secret", ".."])
+def test_a_seal_that_names_files_outside_of_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("hello")
+    out = make(tmp_path / "out")
+    forge(out, {name: {"bytes": 5, "sha256": sha256(tmp_path / "secret")}})
+
+    with pytest.raises(BadFolder, match=rf"names the file '{re.escape(name)}', which is not inside of the folder"):
+        open_seal(out, "dataset", checksums=True)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "b\0c", "part", "part/a.txt/x", ""])
+def test_a_seal_that_names_what_can_be_no_file(tmp_path: Path, name: str) -> None:
+    out = make(tmp_path / "out")
+    forge(out, {name: {"bytes": 5, "sha256": ""}})
+
+    with pytest.raises(BadFolder, match=r" is missing\. The dataset folder is cut short"):
+        open_seal(out, "dataset")
+
+
+@pytest.mark.parametrize("of", ["file", "folder"])
+def test_links_stay_inside_of_the_folder(tmp_path: Path, of: str) -> None:
+    out = make(tmp_path / "out")
+    (out / "part" / "a.txt").rename(out / "kept.txt")
+    (out / "part" / "a.txt").symlink_to("../kept.txt")
+    assert open_seal(out, "dataset", checksums=True)
+
+    shutil.copytree(out, tmp_path / "other")
+    shutil.rmtree(out / "part")
+    if of == "folder":
+        (out / "part").symlink_to(tmp_path / "other" / "part")
+    else:
+        (out / "part").mkdir()
+        (out / "part" / "a.txt").symlink_to(tmp_path / "other" / "kept.txt")
+
+    with pytest.raises(BadFolder, match=r"a\.txt is a link to .*/other/.*\.txt, outside of the folder\. .*cp -rL"):
+        open_seal(out, "dataset")
+    (tmp_path / "link").symlink_to(tmp_path / "other")  # the whole folder may be one
+    assert open_seal(tmp_path / "link", "dataset", checksums=True)
+
+
 def test_a_seal_of_another_kind(tmp_path: Path) -> None:
     out = make(tmp_path / "out")
     edit_seal(out, kind="run")
@@ -320,6 +405,7 @@ KILLED = """if True:
     import os, shutil, signal, sys
     from pathlib import Path
     from hiersrec.store.folder import new_folder, seal
+    from tests.documents import DATASET
 
     def end(*_, **__):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -340,7 +426,7 @@ KILLED = """if True:
         shutil.rmtree = half
     with new_folder(out, "dataset", overwrite=True) as folder:
         (folder / "a.txt").write_text("new")
-        seal(folder, "dataset", {"name": "new"}, [folder / "a.txt"])
+        seal(folder, "dataset", {**DATASET, "name": "new"}, [folder / "a.txt"])
         Path.replace = replace
         end() if moment == "while writing" else None
 """
@@ -357,7 +443,7 @@ def test_a_kill_at_any_step_of_replacing_leaves_one_of_the_two(tmp_path: Path, s
     out = tmp_path / "out"
     with new_folder(out, "dataset") as folder:
         (folder / "a.txt").write_text("old")
-        seal(folder, "dataset", {"name": "old"}, [folder / "a.txt"])
+        seal(folder, "dataset", {**DATASET, "name": "old"}, [folder / "a.txt"])
 
     done = subprocess.run([sys.executable, "-c", KILLED, out, step], check=False)
 
@@ -412,7 +498,7 @@ def test_two_writers_of_one_folder(tmp_path: Path) -> None:
     out = tmp_path / "out"
 
     with new_folder(out, "dataset") as folder:
-        seal(folder, "dataset", {"name": "first"}, [])
+        seal(folder, "dataset", {**DATASET, "name": "first"}, [])
         with pytest.raises(BadFolder, match="Another process is writing"):
             make(out, overwrite=True)
         make(tmp_path / "other")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hiersrec.errors import BadInput
+from hiersrec.store.json_form import file_name, read_json
 from hiersrec.types import Int32
 
 Codebook = dict[str, Any]
@@ -31,9 +32,11 @@ def save(folder: Path, name: str, kind: str, codebook: Codebook) -> None:
 
 def load(folder: Path, name: str) -> Codebook:
     """Read a codebook that `save` wrote."""
-    document: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    path, way_out = folder / f"{name}.json", "Prepare the dataset and train again."
+    document: dict[str, Any] = read_json(path, {"kind": str, "arrays": [str]}, way_out)
     plain = {key: value for key, value in document.items() if key not in ("kind", "arrays")}
-    return plain | {key: np.load(folder / f"{name}.{key}.npy") for key in document["arrays"]}
+    keys = [file_name(key, path, way_out) for key in document["arrays"]]
+    return plain | {key: np.load(folder / f"{name}.{key}.npy") for key in keys}
 
 
 def padded(rows: list[list[int]], width: int) -> Int32:

@@ -6,7 +6,6 @@ the deepest known parent; a parent without an unknown node gets one, after all o
 words and values keep their numbers, and everything that a model learnt keeps its meaning.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -22,7 +21,17 @@ from hiersrec.preparation.new_items import encode_new
 from hiersrec.preparation.settings import Columns, Metadata, PrepareSettings
 from hiersrec.preparation.tree import Names
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.json_form import Form, read_json
 from hiersrec.types import Float32, Int32, Say
+
+FORM: Form = {
+    "item_id": (str, None),
+    "category_path": (str, None),
+    "category_separator": str,
+    "category_columns": [str],
+    "separator?": (str, None),
+}
+"""Of columns.json."""
 
 
 def extend_catalog(old: Path, items: Path, new: Path, say: Say, vectors: tuple[str, ...] = ()) -> int:
@@ -73,8 +82,10 @@ def _columns(folder: Path) -> Columns:
             f"{folder} has no {COLUMNS}, which says how the items table was read: an older hiersrec made it. Prepare "
             "the dataset and train again."
         )
-    options = json.loads(path.read_text(encoding="utf-8"))
-    return Columns(**{**options, "category_columns": tuple(options["category_columns"])})
+    options = read_json(path, FORM, "Prepare the dataset and train again.")
+    names = [name.removesuffix("?") for name in FORM]
+    known = {name: options[name] for name in names if name in options}
+    return Columns(**{**known, "category_columns": tuple(options["category_columns"])})
 
 
 def _cast_ids(ids: pa.ChunkedArray, type_: pa.DataType, items: Path) -> pa.ChunkedArray:

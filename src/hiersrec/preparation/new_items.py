@@ -1,6 +1,5 @@
 """Metadata of new items, encoded with the codebooks of the catalogue."""
 
-import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +8,7 @@ from hiersrec import plugins
 from hiersrec.preparation import codebook
 from hiersrec.preparation.encode import apply
 from hiersrec.preparation.values import plain
+from hiersrec.store.catalog import read_features
 from hiersrec.types import Float32, Int32, Say
 
 
@@ -20,7 +20,7 @@ def encode_new(folder: Path, items: pa.Table, say: Say = lambda _: None) -> dict
     """
     encoded: dict[str, Int32 | Float32] = {}
     with plugins.no_code_from(folder.parent):  # kinds are named by files of a run folder
-        for facts in json.loads((folder / "features.json").read_text(encoding="utf-8")):
+        for facts in read_features(folder):
             name, kind = facts["name"], facts["kind"]
             has_column = name in items.column_names
             column = items[name] if has_column else pa.chunked_array([pa.nulls(len(items))])

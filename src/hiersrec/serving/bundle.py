@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from hiersrec.errors import BadFolder
+from hiersrec.errors import BadFolder, BadInput
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.index import IndexRanker
 from hiersrec.retrieval.layout import Layout
 from hiersrec.retrieval.slabs import TYPES, Slabs
+from hiersrec.serving.bundle_arrays import check_arrays
 from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store.bundle_catalog import BundleCatalog
+from hiersrec.store.contents import readable
 from hiersrec.store.folder import open_seal
 from hiersrec.store.memory_map import mapped
 
@@ -44,6 +46,14 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
             f"{path} has vectors of type '{document['slabs']}', made by an older hiersrec; types are "
             f"{' and '.join(TYPES)}. Export the run again, with --slabs int8 or without."
         )
+    with readable(path, "bundle"):
+        bundle = _opened(path, document, threads)
+    if open_seal(path, "bundle") != document:  # files of two bundles could be mixed without an error
+        raise BadFolder(f"{path} was replaced while it was being opened. Open it again.")
+    return bundle
+
+
+def _opened(path: Path, document: dict[str, Any], threads: int) -> Bundle:
     catalog = BundleCatalog(path / "catalog")
     inputs = mapped(path / "inputs.npy")
     reads = {
@@ -51,11 +61,16 @@ def open_bundle(path: Path, threads: int = 1) -> Bundle:
         for number, read in enumerate(document["reads"])
     }
     terms = document.get("terms", {"constants": FORMER_CONSTANTS, "positions": FORMER_POSITIONS})
-    encoder = OnnxEncoder(
-        path / document["encoder"], inputs, document["max_length"], reads, terms["positions"], threads
-    )
+    if (graph := document["encoder"]) not in document["files"]:
+        raise BadFolder(f"{path} names as its encoder '{graph}', which is none of its sealed files. Export again.")
+    if document["max_length"] < 1:
+        raise ValueError(f"max_length is {document['max_length']}, and a session has at least one item")
+    encoder = OnnxEncoder(path / graph, inputs, document["max_length"], reads, terms["positions"], threads)
     constants = {label: mapped(path / name) for name, label in terms["constants"].items() if name in document["files"]}
     ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, constants)
-    if open_seal(path, "bundle") != document:  # files of two bundles could be mixed without an error
-        raise BadFolder(f"{path} was replaced while it was being opened. Open it again.")
-    return Bundle(document, catalog, ranker, Candidates(**document["candidates"]))
+    check_arrays(ranker, len(inputs))
+    try:
+        candidates = Candidates(**{name: document["candidates"][name] for name in ("policy", "top", "share")})
+    except BadInput as error:
+        raise BadFolder(f"{path} has candidates that can't be: {error} Export again.") from error
+    return Bundle(document, catalog, ranker, candidates)

@@ -21,19 +21,29 @@ import numpy as np
 
 from hiersrec.store.folder import write_text
 from hiersrec.store.item_catalog import ItemCatalog, Level, stored_id
+from hiersrec.store.json_form import Form, read_json
 from hiersrec.store.labels import Labels
-from hiersrec.store.memory_map import Texts, as_bytes, mapped, write_texts
+from hiersrec.store.memory_map import Texts, as_bytes, expect, mapped, write_texts
 from hiersrec.store.title_search import TitleSearch, write_titles
 from hiersrec.types import ExternalId, Int32, Int64
 
 TITLE = "title"
+FORM: Form = {
+    "num_items": int,
+    "ids": str,
+    "has_titles": bool,
+    "levels": [{"num_known": int, "names": [(str, None)], "parents": [int]}],
+    "labels": {str: [str]},
+}
+"""Of catalog.json."""
 
 
 class BundleCatalog:
     """An ItemCatalog (item_catalog.py) in a folder that `pack` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        document: dict[str, Any] = json.loads((folder / "catalog.json").read_text(encoding="utf-8"))
+        """Open the folder. Raises BadFolder and ValueError if it holds something else."""
+        document: dict[str, Any] = read_json(folder / "catalog.json", FORM, "Export the run again.")
         self.num_items: int = document["num_items"]
         self.levels = [
             Level(level["num_known"], level["names"], np.array(level["parents"], np.int32))
@@ -52,6 +62,33 @@ class BundleCatalog:
         self._titles = Texts(folder / "titles") if document["has_titles"] else None
         self._has_title = mapped(folder / "titles.known.npy") if document["has_titles"] else None
         self._search = TitleSearch(folder / "search")
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ValueError if arrays do not fit one another."""
+        items = self.num_items
+        expect("ids.order.npy", np.asarray(self._order), np.int32, (items,), items)
+        expect("train_count.npy", self.train_count, np.int64, (items + 1,))
+        expect("item_nodes.npy", self.item_nodes, np.int32, (items + 1, len(self.levels)))
+        sizes = [len(self._ids), items if self._titles is None else len(self._titles), self._search.size]
+        if sizes != [items] * 3:
+            raise ValueError(
+                f"of {items} items there are {sizes[0]} ids, {sizes[1]} titles and {sizes[2]} lines to search"
+            )
+        if self._has_title is not None:
+            expect("titles.known.npy", self._has_title, np.bool_, (items,))
+        above = 1
+        for depth, level in enumerate(self.levels):
+            expect(f"nodes of level {depth + 1}", self.item_nodes[:, depth], np.int32, (items + 1,), len(level.names))
+            expect(f"parents of level {depth + 1}", level.parents, np.int32, (len(level.names),), above)
+            if not 0 <= level.num_known < len(level.names):
+                raise ValueError(f"level {depth + 1} knows {level.num_known} of {len(level.names)} names")
+            above = len(level.names)
+        for task, labels in self.labels.items():
+            classes = len(labels.names) + 1
+            expect(f"counts of {task}", labels.train_count, np.int64, (classes,))
+            if labels.of_item is not None:
+                expect(f"classes of {task}", labels.of_item, np.int32, (items + 1,), classes)
 
     def to_internal(self, item_ids: list[ExternalId]) -> Int32:
         """External ids -> (K,) int32, 0 where unknown; ids are converted to the type that the catalogue stores."""

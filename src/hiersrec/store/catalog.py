@@ -15,7 +15,6 @@ Nodes of a level run from 1: first the C known ones, then the unknown ones (a mi
 known nodes can be predicted.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,10 +27,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hiersrec.store.item_catalog import Level, stored_id
+from hiersrec.store.json_form import Form, file_name, read_json
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
 from hiersrec.types import CATEGORY, ExternalId, Float32, Int32, Int64
 
 EVENT_TYPES = "event_types.parquet"
+FEATURE: Form = {"name": str, "kind": str, "vocabulary": int, "coverage": float}
+"""Of an entry of features.json."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,10 @@ class Catalog:
         nodes = pq.read_table(folder / "categories.parquet")
         depth = sum(name.startswith("node_") for name in items.column_names)
         levels = [_level(nodes.filter(pc.equal(nodes["level"], level))) for level in range(1, depth + 1)]
-        features = [
-            Feature(**facts, values=np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r"))
-            for facts in json.loads((folder / "features.json").read_text(encoding="utf-8"))
-        ]
+        features = []
+        for facts in read_features(folder):
+            values = np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r")
+            features.append(Feature(**facts, values=values))
         event_types = {}
         if (folder / EVENT_TYPES).is_file():
             types = pq.read_table(folder / EVENT_TYPES)
@@ -139,6 +141,15 @@ class Catalog:
     def path(self, item: int) -> list[str | None]:
         """Names of an item's categories, coarse to fine; None where a level is missing."""
         return [level.names[node] for level, node in zip(self.levels, self.item_nodes[item], strict=True)]
+
+
+def read_features(folder: Path) -> list[dict[str, Any]]:
+    """Name, kind, vocabulary and coverage of the features of a catalogue folder. Raises BadFolder."""
+    path, way_out = folder / "features.json", "Prepare the dataset again; if it is of a run, train again."
+    document = read_json(path, [FEATURE], way_out)
+    for facts in document:
+        file_name(facts["name"], path, way_out)
+    return [{name: facts[name] for name in FEATURE} for facts in document]
 
 
 def _level(nodes: pa.Table) -> Level:

@@ -1,6 +1,6 @@
 """A dataset folder, opened. `fit` functions take a TrainingData, which can't reach the test split."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hiersrec.errors import BadFolder, BadInput, did_you_mean
 from hiersrec.frames import to_html
 from hiersrec.store import statistics
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.contents import check_contents, readable
 from hiersrec.store.folder import open_seal
 from hiersrec.store.sessions import Sessions
 from hiersrec.store.unseen import UNSEEN
@@ -38,10 +39,15 @@ class Dataset:
     folder: Path
     document: dict[str, Any]
     """Its dataset.json: settings, counts, statistics."""
+    _intact: set[str] = field(default_factory=set, compare=False)
+    """Parts of the folder whose contents were compared with their checksums."""
 
     @classmethod
     def open(cls, folder: str | Path) -> "Dataset":
-        """Check the seal and open; arrays are memory-mapped on first use. Raises BadFolder."""
+        """Check the seal and open. Parts are read when they are first used, after a check of their contents.
+
+        Both raise BadFolder.
+        """
         path = arguments.path(folder=folder)
         return cls(path, open_seal(path, "dataset"))
 
@@ -70,7 +76,14 @@ class Dataset:
 
     @cached_property
     def catalog(self) -> Catalog:
-        return Catalog.open(self.folder / "catalog")
+        self._check("catalog")
+        with readable(self.folder / "catalog", "dataset"):
+            return Catalog.open(self.folder / "catalog")
+
+    def _check(self, part: str) -> None:
+        if part not in self._intact:
+            check_contents(self.folder, self.document["files"], f"{part}/", "dataset")
+            self._intact.add(part)
 
     def training(self) -> TrainingData:
         """Catalogue, training and validation sessions."""
@@ -89,7 +102,9 @@ class Dataset:
                 f"{path} is missing: an older hiersrec made the folder, and did not store the ids of items that "
                 "training never saw. Make it again with `hiersrec prepare`."
             )
-        return pq.read_table(path)
+        self._check("test")
+        with readable(path, "dataset"):
+            return pq.read_table(path)
 
     def sessions(self, split: str) -> Sessions:
         """Sessions of "train", "valid" or "test".
@@ -100,4 +115,6 @@ class Dataset:
         if split not in (splits := ("train", "valid", "test")):
             raise BadInput(f"There is no split '{split}'. {did_you_mean(split, splits)}")
         last_only = split != "train" and self.document.get("split", {}).get("targets") == "last"
-        return replace(Sessions.open(self.folder / split), last_only=last_only)
+        self._check(split)
+        with readable(self.folder / split, "dataset"):
+            return replace(Sessions.open(self.folder / split), last_only=last_only)

@@ -15,15 +15,18 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from hiersrec.errors import BadFolder
+from hiersrec.store.json_form import check_form, read_json
 from hiersrec.store.lock import lock_file
 from hiersrec.store.lock import only_writer as only_writer  # for those who write in place
+from hiersrec.store.seal_forms import FORMS, SEAL
 
 FORMAT_VERSION = 1
 OWN = "seal_sha256"
@@ -181,25 +184,28 @@ def _own_checksum(document: dict[str, Any]) -> str:
 
 
 def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any]:
-    """Read a seal and check its own checksum and the sizes of its files, with `checksums` also their SHA-256.
+    """Read a seal; check it and the sizes of its files, with `checksums` also their SHA-256. Raises BadFolder."""
+    document = read_seal(folder, kind)
+    for name, facts in document["files"].items():
+        check_file(folder, name, facts, kind)
+        if checksums:
+            check_content(folder / name, facts, kind, sha256(folder / name))
+    return document
 
-    Raises BadFolder.
-    """
+
+def read_seal(folder: Path, kind: str) -> dict[str, Any]:
+    """Read a seal; check its own checksum and its form, but none of its files. Raises BadFolder."""
     put_back(folder)
     path = folder / SEALS[kind]
     if not folder.is_dir():
         raise BadFolder(f"There is no {kind} folder at {folder}. {WAY_OUT[kind]}")
     if not path.is_file():
         raise BadFolder(f"{folder} is not a finished {kind} folder: it has no {SEALS[kind]}. {WAY_OUT[kind]}")
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = int(document["format_version"])
-        files = {name: (facts["bytes"], facts["sha256"]) for name, facts in document["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadFolder(f"{path} is damaged ({error}). Make the {kind} folder again.") from error
-    if document.get("kind") != kind:
-        raise BadFolder(f"{folder} is a {document.get('kind')} folder, not a {kind} folder.")
-    if version > FORMAT_VERSION:
+    way_out = f"Make the {kind} folder again."
+    document: dict[str, Any] = read_json(path, SEAL, way_out)
+    if document["kind"] != kind:
+        raise BadFolder(f"{folder} is a {document['kind']} folder, not a {kind} folder.")
+    if (version := document["format_version"]) > FORMAT_VERSION:
         raise BadFolder(
             f"{folder} has format version {version}; this hiersrec reads up to {FORMAT_VERSION}. Update hiersrec."
         )
@@ -208,15 +214,38 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
             f"{path} was changed after it was written: it does not match its own checksum ({OWN}). Put the file back "
             f"as it was, or make or copy the {kind} folder again."
         )
-    for name, (size, checksum) in files.items():
-        file = folder / name
-        if not file.is_file():
-            raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.")
-        if (actual := file.stat().st_size) != size:
-            raise BadFolder(f"{file} has {actual} bytes, its seal says {size}. Make or copy the {kind} folder again.")
-        if checksums and sha256(file) != checksum:
-            raise BadFolder(f"{file} does not match its checksum. Make or copy the {kind} folder again.")
+    check_form(document, FORMS[kind], path, way_out)
     return document
+
+
+def check_file(folder: Path, name: str, facts: Mapping[str, Any], kind: str) -> None:
+    """Raise BadFolder unless a sealed file is in its folder, also if it is a link, and has its size."""
+    again = f"Make or copy the {kind} folder again."
+    file = folder / name
+    if name.startswith("/") or ".." in name.split("/"):
+        raise BadFolder(f"{folder / SEALS[kind]} names the file '{name}', which is not inside of the folder. {again}")
+    try:
+        status = file.stat()
+        outside = not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError) as error:  # ValueError: no system has files of such a name
+        if isinstance(error, PermissionError):
+            raise
+        raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.") from error
+    if outside:
+        raise BadFolder(
+            f"{file} is a link to {os.path.realpath(file)}, outside of the folder. Copy the {kind} folder with the "
+            f"files themselves: cp -rL."
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise BadFolder(f"{file} is missing. The {kind} folder is cut short: make or copy it again.")
+    if status.st_size != facts["bytes"]:
+        raise BadFolder(f"{file} has {status.st_size} bytes, its seal says {facts['bytes']}. {again}")
+
+
+def check_content(file: Path, facts: Mapping[str, Any], kind: str, checksum: str) -> None:
+    """Raise BadFolder unless the checksum of a sealed file's content is that in its seal."""
+    if checksum != facts["sha256"]:
+        raise BadFolder(f"{file} does not match its checksum. Make or copy the {kind} folder again.")
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 
 def mapped(path: Path) -> Any:
@@ -16,12 +17,25 @@ def mapped(path: Path) -> Any:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
+def expect(name: str, array: Any, dtype: npt.DTypeLike, shape: tuple[int, ...], stop: int | None = None) -> None:
+    """Raise ValueError unless an array that was read has this type and shape, and values from 0 to below `stop`.
+
+    What indexes other arrays must be in their bounds: compiled code may not look.
+    """
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} holds {array.dtype} {array.shape}, and must hold {np.dtype(dtype)} {shape}")
+    if stop is not None and array.size and not (array.min() >= 0 and array.max() < stop):
+        raise ValueError(f"{name} has values that are not from 0 to {stop - 1}")
+
+
 class Texts:
     """A sequence of N texts as bytes; `path` is FOLDER/NAME without a suffix."""
 
     def __init__(self, path: Path) -> None:
         self._blob = _mapped_bytes(path.with_suffix(".bin"))
-        self._starts = memoryview(mapped(path.with_suffix(".starts.npy")))
+        starts = mapped(path.with_suffix(".starts.npy"))
+        expect(f"{path.name}.starts.npy", starts, np.int64, (starts.size,), len(self._blob) + 1)
+        self._starts = memoryview(starts)
 
     def __len__(self) -> int:
         return len(self._starts) - 1

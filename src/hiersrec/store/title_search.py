@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hiersrec.store.memory_map import Texts, as_bytes, mapped, write_texts
+from hiersrec.store.memory_map import Texts, as_bytes, expect, mapped, write_texts
 from hiersrec.types import Bool, Int32
 
 MOST_PARTS = 5_000
@@ -37,6 +37,21 @@ class TitleSearch:
         self._starts = memoryview(mapped(folder / "words.starts.npy"))
         self._holding = mapped(folder / "holding.npy")
         self._first = memoryview(mapped(folder / "first.npy"))
+        self._check()
+
+    @property
+    def size(self) -> int:
+        """N, the number of lines."""
+        return len(self._lines)
+
+    def _check(self) -> None:
+        """Raise ValueError if arrays do not fit one another."""
+        words = (len(self._starts),)
+        expect("search/items.npy", self._items, np.int32, (self.size,))
+        expect("search/order.npy", self._order, np.int32, (self.size,), self.size)
+        expect("search/holding.npy", self._holding, np.int32, (self._holding.size,), self.size)
+        expect("search/words.starts.npy", np.asarray(self._starts), np.int64, words, len(self._words) + 1)
+        expect("search/first.npy", np.asarray(self._first), np.int64, words, self._holding.size + 1)
 
     def find(self, query: str, limit: int) -> Int32:
         """At most `limit` items whose title holds all words of the query, ignoring case: (K,) int32.

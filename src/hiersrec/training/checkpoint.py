@@ -3,22 +3,26 @@
     state/last.safetensors   weights, optimizer moments, random states; the header has the counts (epoch, step, ...)
     state/best.safetensors   weights of the best epoch so far
 
-Each file is written under a temporary name and renamed, so that a kill leaves the previous checkpoint whole. Of several
-processes the first writes it, with every process's random state: "random" is its own, "random.1" the second's.
+The header of the first also has the checksums of the recipe and the catalogue of the run; both have one of their own
+content (state_file.py). Each is written under a temporary name and renamed, so that a kill leaves the previous
+checkpoint whole. Of several processes the first writes it, with every process's random state: "random" is its own,
+"random.1" the second's.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from hiersrec.errors import BadFolder
-from hiersrec.store.folder import new_file
+from hiersrec.recipe_file import RUN_RECIPE
+from hiersrec.store import contents
+from hiersrec.store.json_form import Form, mismatch
+from hiersrec.training import state_file
 from hiersrec.training.distributed import ProcessGroup
 from hiersrec.training.optimizer import Optimizers
 from hiersrec.training.unfinished import LAST
@@ -26,6 +30,13 @@ from hiersrec.training.unfinished import LAST
 BEST = "best.safetensors"
 CPU, GPU = "random", "random_cuda"
 """Names of the random states."""
+
+
+PROGRESS: Form = {
+    **{"epoch": int, "step": int, "steps?": int, "best": float, "best_epoch": int, "seconds": float},
+    **{"dtype?": str, "examples": int, "totals": {}, "history": [{"epoch": int}]},
+}
+"""Of a checkpoint's Progress."""
 
 
 @dataclass
@@ -53,19 +64,20 @@ def save(folder: Path, progress: Progress, model: nn.Module, optimizer: Optimize
     """Write progress, weights, optimizer and torch's random states. All processes call it."""
     random = _random_states(processes)
     if processes.first:
-        tensors = {f"model.{name}": value for name, value in _unique(model).items()}
+        tensors = {f"model.{name}": value for name, value in state_file.unique_tensors(model).items()}
         tensors |= {f"optimizer.{name}": value for name, value in optimizer.tensors().items()}
-        _write(folder / LAST, tensors | random, {"progress": json.dumps(asdict(progress))})
+        texts = {"progress": json.dumps(asdict(progress)), "files": json.dumps(_files_of(folder.parent))}
+        state_file.save(folder / LAST, tensors | random, texts)
 
 
 def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: ProcessGroup) -> Progress:
     """Load the last checkpoint into model, optimizer and torch's random state.
 
-    Raises BadFolder if it was saved by another number of processes, since random states are per process.
+    Raises BadFolder if it is damaged, or the recipe or the catalogue of the run is; and if it was saved by another
+    number of processes, since random states are per process.
     """
-    with safetensors.safe_open(folder / LAST, "pt") as file:
-        progress = Progress(**json.loads(file.metadata()["progress"]))
-        tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+    saved = read(folder)
+    tensors = saved.tensors
     count = sum(name.partition(".")[0] == CPU for name in tensors)
     if count != processes.count:
         started, got = ("one process" if size == 1 else f"{size} processes" for size in (count, processes.count))
@@ -79,13 +91,61 @@ def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Pr
         torch.cuda.set_rng_state(tensors[name], processes.device)
     model.load_state_dict(_with_prefix(tensors, "model."), strict=False)  # a shared table is stored once
     optimizer.load(_with_prefix(tensors, "optimizer."))
-    return progress
+    return saved.progress
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is in the last checkpoint."""
+
+    progress: Progress
+    tensors: dict[str, Tensor]
+    files: dict[str, str]
+    """Checksum of each file that the run holds from the start; none in the checkpoints of older versions."""
+
+
+def read(folder: Path) -> Checkpoint:
+    """The last checkpoint. Raises BadFolder if it, the best weights or what the run holds from the start is damaged.
+
+    The best weights are used at the end, which may be many epochs later.
+    """
+    path = folder / LAST
+    tensors, texts = state_file.load(path)
+    try:
+        progress, files = json.loads(texts["progress"]), json.loads(texts.get("files", "{}"))
+    except (KeyError, ValueError) as error:
+        raise state_file.damaged(path, f"{error!r}") from error
+    if wrong := mismatch(progress, PROGRESS) or mismatch(files, {str: str}):
+        raise state_file.damaged(path, wrong)
+    for name, checksum in files.items():
+        file = folder.parent / name
+        if not file.is_file() or contents.checksum(file) != checksum:
+            raise BadFolder(
+                f"{file} was changed or removed after the training began. Put it back as it was, or start the training "
+                "over with --overwrite."
+            )
+    if (folder / BEST).is_file():
+        state_file.load(folder / BEST)
+    known = {entry.name: progress[entry.name] for entry in fields(Progress) if entry.name in progress}
+    return Checkpoint(Progress(**known), tensors, files)
+
+
+def _files_of(run: Path) -> dict[str, str]:
+    """Checksum of each file that a run holds from the start."""
+    files = [run / RUN_RECIPE, *(run / "catalog").rglob("*")]
+    return {path.relative_to(run).as_posix(): contents.checksum(path) for path in sorted(files) if path.is_file()}
 
 
 def save_best(folder: Path, model: nn.Module, processes: ProcessGroup) -> None:
     """Write only the weights, as the best so far; the first process does."""
     if processes.first:
-        _write(folder / BEST, _unique(model), {})
+        state_file.save(folder / BEST, state_file.unique_tensors(model), {})
+
+
+def copy_best(folder: Path, path: Path) -> None:
+    """Write the best weights to `path`. Raises BadFolder if they are damaged."""
+    tensors, _ = state_file.load(folder / BEST)
+    safetensors.torch.save_file(tensors, path, {})
 
 
 def _random_states(processes: ProcessGroup) -> dict[str, Tensor]:
@@ -101,22 +161,5 @@ def _of_rank(name: str, rank: int) -> str:
     return f"{name}.{rank}" if rank else name
 
 
-def _unique(model: nn.Module) -> dict[str, Tensor]:
-    """Tensors by name, each storage once: a head may share the inputs' item table."""
-    seen: set[int] = set()
-    unique = {}
-    for name, value in model.state_dict().items():
-        if value.data_ptr() not in seen or value.numel() == 0:
-            seen.add(value.data_ptr())
-            unique[name] = value.contiguous()
-    return unique
-
-
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with new_file(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary, metadata)

@@ -175,7 +175,7 @@ def _train_by_gradient(
             with processes.synchronized():
                 if processes.first:
                     with new_file(place.folder / WEIGHTS) as path:
-                        shutil.copyfile(place.state / checkpoint.BEST, path)
+                        checkpoint.copy_best(place.state, path)
                     origins: dict[str, Any] = {} if start is None else {"init_from": start}
                     if teachers is not None:
                         origins["teachers"] = list(teachers.records)

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -23,7 +21,8 @@ from hiersrec.model.trainable import Trainable
 from hiersrec.recipe_file import read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.folder import new_file, open_seal
+from hiersrec.store.folder import open_seal
+from hiersrec.training import state_file
 from hiersrec.training.warm_start.checks import check_dataset, check_weights
 from hiersrec.training.warm_start.remap import axis_maps, match_all, match_positions, remap
 from hiersrec.types import CATEGORY, Int64
@@ -110,22 +109,28 @@ def summary(origin: dict[str, Any]) -> str:
 
 def write_start(folder: Path, model: nn.Module, origin: dict[str, Any]) -> None:
     """Save the first weights, so that a training stopped before its first checkpoint can resume without the old run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with new_file(folder / START) as temporary:
-        safetensors.torch.save_model(model, str(temporary), {"init_from": json.dumps(origin)})
+    state_file.save(folder / START, state_file.unique_tensors(model), {"init_from": json.dumps(origin)})
 
 
 def load_start(folder: Path, model: nn.Module) -> None:
-    """Load the weights that `write_start` saved into `model`."""
-    safetensors.torch.load_model(model, folder / START)
+    """Load the weights that `write_start` saved into `model`. Raises BadFolder if the file is damaged."""
+    tensors, _ = state_file.load(folder / START)
+    model.load_state_dict(tensors, strict=False)  # a shared table is stored once
 
 
 def read_start(folder: Path) -> dict[str, Any] | None:
-    """The origin that `write_start` saved; None for a training that started with fresh weights."""
-    if not (folder / START).is_file():
+    """The origin that `write_start` saved; None for a training that started with fresh weights.
+
+    Raises BadFolder if the file is damaged.
+    """
+    path = folder / START
+    if not path.is_file():
         return None
-    with safetensors.safe_open(folder / START, "pt") as start:
-        origin: dict[str, Any] = json.loads(start.metadata()["init_from"])
+    _, texts = state_file.load(path)
+    try:
+        origin: dict[str, Any] = json.loads(texts["init_from"])
+    except (KeyError, ValueError) as error:
+        raise state_file.damaged(path, f"{error!r}") from error
     return origin
 
 

@@ -5,7 +5,6 @@ returns, for the numbers 0, 1, 2, ... of the newer catalogue, those of the older
 none. 0, padding, stays 0. Columns are matched by their codebooks in features/ (store/catalog.py).
 """
 
-import json
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from hiersrec.errors import BadFolder
 from hiersrec.store.catalog import Catalog, Feature
+from hiersrec.store.json_form import file_name, read_json
 from hiersrec.types import Float64, Int64
 
 NEW = -1
@@ -119,8 +119,10 @@ def _codebook(folder: Path, name: str) -> dict[str, Any]:
             f"{path} is missing: an older hiersrec made {folder.parent}, without a codebook of the column. Prepare the "
             "dataset again, or train without --init-from."
         )
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return document | {key: np.load(path.with_name(f"{name}.{key}.npy")) for key in document["arrays"]}
+    way_out = "Prepare the dataset again, or train without --init-from."
+    document: dict[str, Any] = read_json(path, {"kind": str, "arrays": [str]}, way_out)
+    keys = [file_name(key, path, way_out) for key in document["arrays"]]
+    return document | {key: np.load(path.with_name(f"{name}.{key}.npy")) for key in keys}
 
 
 def _equal(before: dict[str, Any], after: dict[str, Any]) -> bool:
