@@ -41,14 +41,14 @@ def test_an_unknown_name_is_no_attribute() -> None:
 
 def test_arguments_are_those_of_the_command_line() -> None:
     """Every flag is a parameter of the same name; what differs is named here, with its counterpart."""
-    from hiersrec.cli import check, compare, prepare, serve, train, tune
+    from hiersrec.cli import check, compare, prepare, serve, train, tune, verify
 
     renamed = {
         "train": {"folder": "dataset", "set_": "overrides", "teacher": "teachers"},
         "tune": {"folder": "dataset", "set_": "overrides"},
         "compare": {"metric": "metrics", "out": None},  # Comparison.save
     }
-    for command in (check, compare, prepare, serve, train, tune):
+    for command in (check, compare, prepare, serve, train, tune, verify):
         verb = command.__name__.rpartition(".")[2]
         flags = set(inspect.signature(command.command).parameters) - {"json"}
         flags = {renamed.get(verb, {}).get(flag, flag) for flag in flags} - {None}

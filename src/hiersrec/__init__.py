@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hiersrec.api.serve import serve
     from hiersrec.api.train import train
     from hiersrec.api.tune import Search, tune
+    from hiersrec.api.verify import Verification, verify
     from hiersrec.demonstration import demo
     from hiersrec.retrieval.candidates import Candidates
     from hiersrec.serving.recommender import Recommender
@@ -47,6 +48,7 @@ MODULES = {
     "Report": "api.report",
     "Run": "api.run",
     "Search": "api.tune",
+    "Verification": "api.verify",
     "check": "api.check",
     "compare": "api.compare",
     "demo": "demonstration",
@@ -58,6 +60,7 @@ MODULES = {
     "serve": "api.serve",
     "train": "api.train",
     "tune": "api.tune",
+    "verify": "api.verify",
 }
 """Public name -> the module that it is imported from when it is first used."""
 
@@ -73,6 +76,7 @@ __all__ = [
     "Report",
     "Run",
     "Search",
+    "Verification",
     "__version__",
     "check",
     "compare",
@@ -85,6 +89,7 @@ __all__ = [
     "serve",
     "train",
     "tune",
+    "verify",
 ]
 
 

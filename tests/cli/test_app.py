@@ -15,7 +15,7 @@ from tests.cli.conftest import run_process
 
 COMMANDS = (
     *("prepare", "describe", "train", "tune", "add-items", "evaluate", "compare"),
-    *("recommend", "list", "reproduce", "demo"),
+    *("recommend", "verify", "list", "reproduce", "demo"),
 )
 
 

@@ -95,7 +95,7 @@ def test_a_flipped_bit_is_an_error_or_changes_nothing(tmp_path) -> None:
     checkpoint.save(tmp_path, FULL, model, optimizer, single_process())
     path = tmp_path / checkpoint.LAST
     whole = path.read_bytes()
-    progress, tensors = checkpoint.read(tmp_path)
+    saved = checkpoint.read(tmp_path)
     told = []
     chance = random.Random(0)  # noqa: S311  (test data)
     header = 8 + int.from_bytes(whole[:8], "little")
@@ -104,13 +104,13 @@ def test_a_flipped_bit_is_an_error_or_changes_nothing(tmp_path) -> None:
         path.write_bytes(whole)
         flipped(path, bit)
         try:
-            other, others = checkpoint.read(tmp_path)
+            other = checkpoint.read(tmp_path)
         except BadFolder as error:
             told.append(str(error))
         else:  # in the name of the checksum's entry, which then is not checked
             assert bit < 8 * header
-            assert other == progress
-            assert all(torch.equal(tensors[name], others[name]) for name in tensors)
+            assert other.progress == saved.progress
+            assert all(torch.equal(saved.tensors[name], other.tensors[name]) for name in saved.tensors)
 
     assert all(text.startswith(f"{path} is damaged: ") for text in told)
     assert all("start the training over with --overwrite" in text for text in told)

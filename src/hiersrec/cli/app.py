@@ -24,6 +24,7 @@ from hiersrec.cli import (
     similar,
     train,
     tune,
+    verify,
 )
 from hiersrec.errors import HiersrecError, MachineError, named_extras
 from hiersrec.machine import machine_errors
@@ -61,6 +62,7 @@ app.command("recommend")(recommend.command)
 app.command("similar")(similar.command)
 app.command("export")(export.command)
 app.command("serve")(serve.command)
+app.command("verify")(verify.command)
 app.command("list")(listing.command)
 app.command("reproduce")(reproduce.command)
 app.command("demo")(demo.command)

@@ -184,10 +184,17 @@ def _own_checksum(document: dict[str, Any]) -> str:
 
 
 def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any]:
-    """Read a seal; check its own checksum and form, and the sizes of its files, with `checksums` also their SHA-256.
+    """Read a seal; check it and the sizes of its files, with `checksums` also their SHA-256. Raises BadFolder."""
+    document = read_seal(folder, kind)
+    for name, facts in document["files"].items():
+        check_file(folder, name, facts, kind)
+        if checksums:
+            check_content(folder / name, facts, kind, sha256(folder / name))
+    return document
 
-    Raises BadFolder.
-    """
+
+def read_seal(folder: Path, kind: str) -> dict[str, Any]:
+    """Read a seal; check its own checksum and its form, but none of its files. Raises BadFolder."""
     put_back(folder)
     path = folder / SEALS[kind]
     if not folder.is_dir():
@@ -208,10 +215,6 @@ def open_seal(folder: Path, kind: str, checksums: bool = False) -> dict[str, Any
             f"as it was, or make or copy the {kind} folder again."
         )
     check_form(document, FORMS[kind], path, way_out)
-    for name, facts in document["files"].items():
-        check_file(folder, name, facts, kind)
-        if checksums:
-            check_content(folder / name, facts, kind, sha256(folder / name))
     return document
 
 

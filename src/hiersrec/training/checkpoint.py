@@ -76,7 +76,8 @@ def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Pr
     Raises BadFolder if it is damaged, or the recipe or the catalogue of the run is; and if it was saved by another
     number of processes, since random states are per process.
     """
-    progress, tensors = read(folder)
+    saved = read(folder)
+    tensors = saved.tensors
     count = sum(name.partition(".")[0] == CPU for name in tensors)
     if count != processes.count:
         started, got = ("one process" if size == 1 else f"{size} processes" for size in (count, processes.count))
@@ -90,19 +91,31 @@ def restore(folder: Path, model: nn.Module, optimizer: Optimizers, processes: Pr
         torch.cuda.set_rng_state(tensors[name], processes.device)
     model.load_state_dict(_with_prefix(tensors, "model."), strict=False)  # a shared table is stored once
     optimizer.load(_with_prefix(tensors, "optimizer."))
-    return progress
+    return saved.progress
 
 
-def read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
-    """The last checkpoint. Raises BadFolder if it is damaged, or what the run holds from the start is."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is in the last checkpoint."""
+
+    progress: Progress
+    tensors: dict[str, Tensor]
+    files: dict[str, str]
+    """Checksum of each file that the run holds from the start; none in the checkpoints of older versions."""
+
+
+def read(folder: Path) -> Checkpoint:
+    """The last checkpoint. Raises BadFolder if it, the best weights or what the run holds from the start is damaged.
+
+    The best weights are used at the end, which may be many epochs later.
+    """
     path = folder / LAST
     tensors, texts = state_file.load(path)
     try:
-        document = json.loads(texts["progress"])
-        files = json.loads(texts.get("files", "{}"))  # checkpoints of older versions have none
+        progress, files = json.loads(texts["progress"]), json.loads(texts.get("files", "{}"))
     except (KeyError, ValueError) as error:
         raise state_file.damaged(path, f"{error!r}") from error
-    if wrong := mismatch(document, PROGRESS) or mismatch(files, {str: str}):
+    if wrong := mismatch(progress, PROGRESS) or mismatch(files, {str: str}):
         raise state_file.damaged(path, wrong)
     for name, checksum in files.items():
         file = folder.parent / name
@@ -111,9 +124,10 @@ def read(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
                 f"{file} was changed or removed after the training began. Put it back as it was, or start the training "
                 "over with --overwrite."
             )
-    return Progress(
-        **{entry.name: document[entry.name] for entry in fields(Progress) if entry.name in document}
-    ), tensors
+    if (folder / BEST).is_file():
+        state_file.load(folder / BEST)
+    known = {entry.name: progress[entry.name] for entry in fields(Progress) if entry.name in progress}
+    return Checkpoint(Progress(**known), tensors, files)
 
 
 def _files_of(run: Path) -> dict[str, str]:
