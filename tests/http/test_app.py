@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hiersrec.http import schemas
-from hiersrec.http.app import Holder, ServiceSettings
+from hiersrec.http.holder import Holder
+from hiersrec.http.keys import Keys
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from tests.http import world
@@ -224,7 +226,8 @@ def test_a_wrong_method_and_wrong_parameters(client) -> None:
 
 @pytest.mark.parametrize("url", ["/", "/healthz", "/readyz", "/page/app.js", "/docs", "/v1/items/a", "/nothing"])
 def test_head_is_answered_as_get_without_the_body(client, url) -> None:
-    head, get = client.head(url), client.get(url)
+    same = {"X-Request-Id": "1"}
+    head, get = client.head(url, headers=same), client.get(url, headers=same)
 
     assert (head.status_code, head.headers) == (get.status_code, get.headers)
     assert (head.content, bool(get.content)) == (b"", True)
@@ -318,7 +321,8 @@ def test_a_model_that_is_swapped_in_answers_from_then_on(holder, client) -> None
 
 
 def test_without_the_key_only_the_page_the_manual_and_health_are_open(holder) -> None:
-    with world.client(holder, ServiceSettings(key="só secret")) as client:
+    holder.keys = Keys([("shop", b"another"), ("site", "só secret".encode())])
+    with world.client(holder) as client:
         for url in ("/v1/model", "/metrics", "/v1/items/a", "/nothing"):
             assert client.get(url).status_code == 401
             assert client.get(url, headers={"X-API-Key": "wrong"}).status_code == 401

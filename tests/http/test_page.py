@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from hiersrec.export_run import export
-from hiersrec.http.app import Holder, ServiceSettings, make_app
+from hiersrec.http.app import make_app
+from hiersrec.http.holder import Holder
 from hiersrec.http.model import open_model
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source

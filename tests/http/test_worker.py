@@ -11,8 +11,8 @@ import uvicorn.server
 
 from hiersrec.errors import BadInput
 from hiersrec.http import worker
-from hiersrec.http.app import ServiceSettings
 from hiersrec.http.model import Model
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.http.sockets import bind, listen
 from hiersrec.http.worker import STOPS, answer
 from tests.http import world
@@ -75,7 +75,7 @@ def test_the_end_waits_for_no_reload_that_has_not_begun(holder, monkeypatch, tmp
     for entry in entries:
         reloads.put(entry)
 
-    worker._reload(tmp_path, holder, reloads)
+    worker._reload(tmp_path, None, holder, reloads)
 
     assert opened == [tmp_path] * times
 
@@ -93,7 +93,7 @@ def test_nothing_is_opened_while_the_last_requests_are_answered(holder, monkeypa
     monkeypatch.setattr(worker, "open_model", open_model)
     reloads.put(True)
 
-    worker._reload(tmp_path, holder, reloads)
+    worker._reload(tmp_path, None, holder, reloads)
 
     assert opened == [tmp_path]
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from hiersrec.http.app import Holder, ServiceSettings, make_app
+from hiersrec.http.app import make_app
+from hiersrec.http.holder import Holder
 from hiersrec.http.model import Model
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.bundle_catalog import BundleCatalog, pack
