@@ -6,6 +6,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from hiersrec.http import schemas
@@ -82,6 +83,41 @@ def test_an_item_is_looked_up_by_its_id_and_found_by_its_title(client) -> None:
     assert len(client.get("/v1/items", params={"query": "", "limit": 4}).json()["items"]) == 4
     assert client.get("/v1/items/zzz").status_code == 404
     assert client.get("/v1/items/" + "9" * 5_000).status_code == 404
+
+
+def test_a_category_lists_what_is_below_it_and_its_items_by_popularity(client) -> None:
+    nature = client.get("/v1/categories/Nature", params={"limit": 2}).json()
+
+    assert (nature["level"], nature["path"], nature["total"]) == (1, ["Nature"], 4)
+    assert nature["children"] == [
+        {"level": 2, "path": ["Nature", "Animals"], "items": 2},
+        {"level": 2, "path": ["Nature", "Plants"], "items": 1},
+    ]
+    assert [(item["item_id"], item["train_count"]) for item in nature["items"]] == [("d", 9), ("f", 2)]
+    animals = client.get("/v1/categories/Nature/Animals").json()
+    assert (animals["children"], [item["item_id"] for item in animals["items"]]) == ([], ["d", "c"])
+    for path in ("Nothing", "Nature/Nothing", "Nature/Animals/Cats", "Nature%2FAnimals", "", "x" * 2_000):
+        assert client.get(f"/v1/categories/{path}").status_code == 404
+
+
+def test_similar_items_are_those_of_the_recommender(tmp_path) -> None:
+    holder = Holder(world.model(tmp_path / "catalog", Compared()))
+    expected = holder.model.recommender.similar_items("a", 2)[0].items
+
+    with world.client(holder) as client:
+        answer = client.get("/v1/items/a/similar", params={"k": 2}).json()
+        assert client.get("/v1/items/zzz/similar").status_code == 404
+
+    assert answer["item"]["item_id"] == "a"
+    assert [item["item_id"] for item in answer["items"]] == [item.item_id for item in expected]
+    assert [item["similarity"] for item in answer["items"]] == [item.score for item in expected]
+
+
+def test_similar_items_of_a_model_without_vectors_are_a_bad_request(client) -> None:
+    answer = client.get("/v1/items/a/similar")
+
+    assert answer.status_code == 400
+    assert "no vectors of items to compare" in answer.json()["error"]
 
 
 def test_the_tree_is_listed_with_the_items_of_each_category(client) -> None:
@@ -237,6 +273,13 @@ def test_head_of_what_can_only_be_posted_is_a_wrong_method(client) -> None:
     answer = client.head("/v1/recommend")
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+class Compared(Explained):
+    """Has vectors of its items."""
+
+    def item_vectors(self):
+        return np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
 
 class Held(Explained):

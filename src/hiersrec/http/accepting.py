@@ -96,8 +96,6 @@ class Server(uvicorn.Server):
 
     async def _accept(self, loop: asyncio.AbstractEventLoop, connect: Callable[[], Connection]) -> None:
         while True:
-            while len(self._connections) >= self._most:
-                await asyncio.sleep(0 if self._drop() else 0.05)
             try:
                 client, _ = await loop.sock_accept(self._listener)
             except ConnectionAbortedError:  # the client has left before
@@ -109,6 +107,8 @@ class Server(uvicorn.Server):
                 self._log(error)
                 await asyncio.sleep(PAUSE)
                 continue
+            while len(self._connections) >= self._most:
+                await asyncio.sleep(0 if self._drop() else 0.05)
             try:
                 await loop.connect_accepted_socket(connect, client)
             except OSError:

@@ -33,7 +33,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._report = report
         self._refusal = Problem(400, "This is no HTTP/1.1 request.")
-        self._head = self._received = self._chunk = 0
+        self._head = self._received = 0
+        self._other = 0  # bytes of this chunk that may belong to an earlier request
         self._unread_since: float | None = None
         self._enter("new")
 
@@ -54,7 +55,9 @@ class Connection(HttpToolsProtocol):
         if self._phase in ("new", "idle"):
             self._enter("head")
             self._head = self._received = 0
-        self._chunk = len(data)
+            self._other = 0
+        else:
+            self._other = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # the request is answered as if it asked for none
@@ -74,7 +77,7 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= MOST_PIPELINED:
             self._stop(Problem(429, f"More than {MOST_PIPELINED} requests were sent before the first was answered."))
         self._enter("head")
-        self._head, self._received = 0, -self._chunk  # this chunk may have ended the request before
+        self._head, self._received = 0, -self._other
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:

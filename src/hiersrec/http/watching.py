@@ -3,6 +3,7 @@
 Plain ASGI, so that a refusal of `Guard` is counted and logged as any other answer.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hiersrec.http.errors import Problem, answer_with
+from hiersrec.http.errors import Problem, answer_with, busy
 from hiersrec.http.security import CLIENT
 
 LOG = logging.getLogger("hiersrec")
@@ -64,6 +65,9 @@ class Watch:
 
         try:
             await self.app(scope, receive, add_headers)
+        except asyncio.CancelledError:  # the time for requests after the signal to stop is over
+            if not status:
+                await answer_with(busy("The server is stopping."))(scope, receive, add_headers)
         except Exception:
             LOG.exception("Request %s failed in the server", request_id.decode())
             if status:  # a part of the response is sent

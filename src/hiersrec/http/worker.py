@@ -57,26 +57,7 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
         signal.signal(number, _leave)
     holder = Holder(open_model(bundle), read_keys(settings.key_file))
 
-    async def heartbeat() -> None:
-        report(holder.model.version or "unknown")
-
-    config = uvicorn.Config(
-        make_app(holder, settings),
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN,
-        ws="none",
-        timeout_keep_alive=int(SECONDS["idle"]),  # longer than the usual idle time of a proxy, so that it closes first
-        callback_notify=heartbeat,
-        timeout_notify=EVERY_TICK,
-    )
-
-    def stop() -> None:
-        holder.stopping = True
-
-    server = Server(config, listener, stop, holder.metrics.refused, holder.metrics.connections)
+    server = make_server(holder, settings, listener, lambda: report(holder.model.version or "unknown"))
     for number in STOPS:  # uvicorn sets the same when it runs, and calls it again at the end
         signal.signal(number, server.handle_exit)
     listen(listener)
@@ -92,6 +73,32 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
             LOG.info("Stopped while a bundle was being opened")
             logging.shutdown()
             os._exit(0)
+
+
+def make_server(
+    holder: Holder, settings: ServiceSettings, listener: socket.socket, heartbeat: Callable[[], None]
+) -> Server:
+    """The server of a worker, not running yet; `heartbeat` is called about once a second."""
+
+    async def notify() -> None:
+        heartbeat()
+
+    def stop() -> None:
+        holder.stopping = True
+
+    config = uvicorn.Config(
+        make_app(holder, settings),
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN,
+        ws="none",
+        timeout_keep_alive=int(SECONDS["idle"]),  # longer than the usual idle time of a proxy, so that it closes first
+        callback_notify=notify,
+        timeout_notify=EVERY_TICK,
+    )
+    return Server(config, listener, stop, holder.metrics.refused, holder.metrics.connections)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
