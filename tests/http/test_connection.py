@@ -7,7 +7,6 @@ import logging
 import socket
 import threading
 import time
-from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -228,15 +227,16 @@ def test_a_full_worker_drops_who_has_been_idle_longest_but_nobody_who_waits_for_
 
 def test_without_file_descriptors_one_line_is_logged_and_then_it_goes_on(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(accepting, "PAUSE", 0.01)
-    accept, tries = BaseSelectorEventLoop.sock_accept, []
+    tries = []
 
-    async def short(self, listener):
-        tries.append(1)
-        if len(tries) < 20:
-            raise OSError(errno.EMFILE, "Too many open files")
-        return await accept(self, listener)
+    class Short(socket.socket):
+        def accept(self):
+            tries.append(1)
+            if len(tries) < 20:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().accept()
 
-    monkeypatch.setattr(BaseSelectorEventLoop, "sock_accept", short)
+    monkeypatch.setattr("hiersrec.http.sockets.socket.socket", Short)
     with caplog.at_level(logging.INFO), running(Holder(world.model(tmp_path / "catalog"))) as service:
         assert service.ask(GET, b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
 

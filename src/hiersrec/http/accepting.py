@@ -28,6 +28,8 @@ SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """What the system lacks when it can't accept for now."""
 PAUSE = 1.0
 """Seconds until it is asked again."""
+FULL_PAUSE = 0.05
+"""Seconds until a worker all of whose connections have a request looks again."""
 SILENCE = 60.0
 """Seconds until that is logged again."""
 
@@ -55,29 +57,32 @@ class Server(uvicorn.Server):
         self._connections: set[Connection] = self.server_state.connections  # type: ignore[assignment]
         self._most = most_connections()
         self._silent_until = 0.0
+        self._opening: set[asyncio.Task[None]] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the app, then accept."""
         del sockets
         await super().startup([])
-        loop = asyncio.get_running_loop()
-        connect = partial(
+        self._loop = asyncio.get_running_loop()
+        self._connect = partial(
             Connection,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
-            _loop=loop,
+            _loop=self._loop,
             report=self._report,
         )
-        self._accepting = asyncio.create_task(self._accept(loop, connect))
+        self._resume()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Refuse connections from now on, and finish the requests of those that are open."""
         del sockets
-        self._accepting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._accepting
+        self._loop.remove_reader(self._listener)
+        with contextlib.suppress(OSError):
+            while len(self._opening) < self._most:  # closing would reset those that wait to be accepted
+                self._open(self._listener.accept()[0])
         self._listener.close()
+        await asyncio.gather(*self._opening)
         await super().shutdown([])
 
     async def on_tick(self, counter: int) -> bool:
@@ -94,25 +99,46 @@ class Server(uvicorn.Server):
         self._stop()
         super().handle_exit(sig, frame)
 
-    async def _accept(self, loop: asyncio.AbstractEventLoop, connect: Callable[[], Connection]) -> None:
-        while True:
-            try:
-                client, _ = await loop.sock_accept(self._listener)
-            except ConnectionAbortedError:  # the client has left before
-                continue
-            except OSError as error:
-                if error.errno not in SHORT:  # nobody listens any more: the supervisor is stopping
-                    return
-                self._drop()
-                self._log(error)
-                await asyncio.sleep(PAUSE)
-                continue
-            while len(self._connections) >= self._most:
-                await asyncio.sleep(0 if self._drop() else 0.05)
-            try:
-                await loop.connect_accepted_socket(connect, client)
-            except OSError:
-                client.close()
+    def _resume(self) -> None:
+        if self._listener.fileno() >= 0:  # not closed meanwhile
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(seconds, self._resume)
+
+    def _accept(self) -> None:
+        """Accept one connection; called while any waits."""
+        full = len(self._connections) >= self._most
+        if full and not any(connection.may_be_dropped for connection in self._connections):
+            self._pause(FULL_PAUSE)
+            return
+        try:
+            client, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or the client has left
+            return
+        except OSError as error:
+            if error.errno not in SHORT:
+                raise
+            self._drop()
+            self._log(error)
+            self._pause(PAUSE)
+            return
+        if full:
+            self._drop()
+        self._open(client)
+
+    def _open(self, client: socket.socket) -> None:
+        opening = self._loop.create_task(self._take(client))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _take(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        try:
+            await self._loop.connect_accepted_socket(self._connect, client)
+        except OSError:
+            client.close()
 
     def _drop(self) -> bool:
         """Close the connection that has been without a request for the longest time. Says whether there is one."""

@@ -20,6 +20,8 @@ MOST_PIPELINED = 16
 SECONDS = {"new": 10.0, "idle": 75.0, "head": 10.0, "body": 15.0, "closing": 2.0}
 """How long a connection may stay in a phase. An idle one as long as uvicorn's own limit, which `worker` sets from here;
 a body longer than `schemas.MOST_SECONDS`, so that a slow client is told why before it is cut off."""
+LAST_CALL = 0.5
+"""Seconds in which a request is still answered after the signal to stop, on a connection that has none now."""
 MOST_UNREAD = 30.0
 """Seconds in which a client must take all that was sent to it."""
 
@@ -36,6 +38,7 @@ class Connection(HttpToolsProtocol):
         self._head = self._received = 0
         self._other = 0  # bytes of this chunk that may belong to an earlier request
         self._unread_since: float | None = None
+        self._is_last = False
         self._enter("new")
 
     def _enter(self, phase: Phase) -> None:
@@ -94,11 +97,25 @@ class Connection(HttpToolsProtocol):
         """Begin to answer."""
         self._enter("body")
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Wait for the next request."""
         self._enter("idle")
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Close after the current request, or the next: closing at once would reset one that is on its way."""
+        self._is_last = True
+        if self.is_answering:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(LAST_CALL, self._close_unless_answering)
+
+    def _close_unless_answering(self) -> None:
+        if not self.is_answering:
+            self.transport.close()
 
     def _count(self, size: int) -> None:
         self._head += size + 4  # with ": " and the end of the line

@@ -1,6 +1,6 @@
 """Start and supervise several workers at one socket: `asyncio.run(Supervisor(...).run())`.
 
-    SIGTERM, SIGINT   connections are refused, and every worker stops as a single one does, or is killed when it is late
+    SIGTERM, SIGINT   every worker stops as a single one does, or is killed when it is late
     SIGHUP            every worker reloads the bundle, also one that is still starting
 
 A worker that dies is replaced. One that fails to start is retried after growing pauses while others answer.
@@ -87,9 +87,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         if not self._stopping:
-            # The socket is shared, and would listen until the last worker has ended. Shut down, it refuses at once.
-            with contextlib.suppress(OSError):  # it was not listening yet
-                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()  # else it would listen, with nobody to accept, until the last worker has ended
             asyncio.get_running_loop().call_later(LONGEST_STOP, self._tell_all, signal.SIGKILL)
         self._stopping = True
         self._tell_all(signal.SIGTERM)
