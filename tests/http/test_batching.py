@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from hiersrec.http.batching import TURN, Batcher
+from hiersrec.http.batching import MOST_WORK, TURN, Batcher
 from hiersrec.http.errors import Problem
 
 
@@ -44,7 +44,7 @@ def _drill(scenario, queue: int = 100, timeout: float = 60) -> tuple[Slow, list[
     async def run() -> None:
         batcher = Batcher(slow.begin, queue, timeout, sizes.append, lengths.append)
 
-        async def ask(number, options="", gone=_here, work=100):
+        async def ask(number, options="", gone=_here, work=10):
             numbers = number if isinstance(number, list) else [number]
             sessions = [[number] for number in numbers]
             task = asyncio.create_task(batcher.ask(sessions, options, [work] * len(sessions), gone))
@@ -91,23 +91,24 @@ def test_what_waits_and_asks_for_the_same_is_computed_together_in_order() -> Non
     assert lengths == [0, 2, 0]
 
 
-def test_no_more_than_32_sessions_are_computed_together() -> None:
+def test_no_more_than_32_sessions_are_computed_together_nor_too_much_work() -> None:
     async def scenario(slow, ask):
         tasks = [await _first(slow, ask)]
         tasks += [await ask(number) for number in range(40)]
+        tasks += [await ask(number, "much", work=TURN) for number in range(MOST_WORK // TURN + 1)]
         slow.gate.set()
         await asyncio.gather(*tasks)
 
     _, sizes, _ = _drill(scenario)
 
-    assert sizes == [1, 32, 8]
+    assert sizes == [1, 32, 8, MOST_WORK // TURN, 1]
 
 
 def test_long_requests_and_short_ones_take_turns_and_long_ones_are_computed_one_after_another() -> None:
     async def scenario(slow, ask):
         tasks = [await _first(slow, ask)]
         tasks += [await ask(list(range(100, 170))), await ask(list(range(200, 203)), work=TURN // 2)]
-        tasks += [await ask(2, options="a"), await ask(3, options="b"), await ask(4, options="a", work=TURN)]
+        tasks += [await ask(2, options="a"), await ask(3, options="b"), await ask(4, options="c")]
         slow.gate.set()
         answers = await asyncio.gather(*tasks)
         assert answers == [[2], list(range(200, 340, 2)), [400, 402, 404], [4], [6], [8]]

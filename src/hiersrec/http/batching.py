@@ -20,8 +20,10 @@ from hiersrec.types import ExternalId
 
 MOST_TOGETHER = 32
 """Most sessions computed at once."""
-TURN = 5_000
-"""Most work of a turn, unless a single session is more; in the unit of `work.work_of`, some 25 milliseconds."""
+MOST_WORK = 8_000
+"""Most work of short requests that are computed together, in the unit of `work.work_of`: some 40 milliseconds."""
+TURN = 2_000
+"""Most work of a turn of a long request, unless a single session is more."""
 
 Sessions = Sequence[Sequence[ExternalId]]
 Options = TypeVar("Options", bound=Hashable)
@@ -153,7 +155,7 @@ class Batcher(Generic[Options, Result]):
         while self._short and size < MOST_TOGETHER:
             job = self._short.popleft()
             more, more_work = len(job.sessions), sum(job.work)
-            if job.options == taken[0].options and size + more <= MOST_TOGETHER and work + more_work <= TURN:
+            if job.options == taken[0].options and size + more <= MOST_TOGETHER and work + more_work <= MOST_WORK:
                 taken.append(job)
                 size += more
                 work += more_work

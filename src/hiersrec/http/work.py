@@ -9,9 +9,7 @@ from hiersrec.http.schemas import Many, RequestOptions
 EXPLAINED = 20
 """Of an item with reasons."""
 SESSION = 100
-"""Of a session, in addition to the scan of the items."""
-SCANNED = 500
-"""Items that are scored for a session in one unit."""
+"""Of a session. The scan of the items is not counted: sessions that are computed together share it."""
 CATEGORY = 20
 """Of a category to list from."""
 
@@ -42,8 +40,7 @@ def check_work(body: Many) -> None:
 def work_of(options: RequestOptions, session_lengths: list[int], catalog_size: int) -> list[int]:
     """The work of each session of a request."""
     listed = min(options.k, catalog_size) * (EXPLAINED if options.explain else 1)
-    each = SESSION + catalog_size // SCANNED + listed
-    work = [each + length for length in session_lengths]
+    work = [SESSION + listed + length for length in session_lengths]
     if work:  # the filters are read once
         work[0] += len(options.allow or ()) + len(options.deny or ()) + CATEGORY * len(options.categories or ())
     return work
