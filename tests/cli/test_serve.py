@@ -212,6 +212,15 @@ def test_a_key_in_the_environment_is_asked_for(served, monkeypatch) -> None:
         assert server.ask("GET", "/")[0] == 200
 
 
+def test_an_empty_key_is_refused_at_the_start(hiersrec, served, monkeypatch) -> None:
+    monkeypatch.setenv("HIERSREC_API_KEY", "")
+
+    refused = hiersrec("serve", served)
+
+    assert refused.code == 2
+    assert "HIERSREC_API_KEY is empty, which would let everybody in" in refused.err
+
+
 def test_what_can_not_be_served_is_said_at_once(hiersrec, trained, served, tmp_path) -> None:
     run = hiersrec("serve", trained[0])
     nothing = hiersrec("serve", tmp_path / "nothing")

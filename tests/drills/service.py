@@ -148,18 +148,20 @@ def slow_heads(bundle: Path, tries: int) -> Row:
 def deaf_clients(bundle: Path, tries: int) -> Row:
     """Clients that do not read what they asked for."""
     row = Row("client that does not read", "serve", tries)
-    body = json.dumps({"sessions": [["a0"]] * 80, "k": 100, "explain": True}).encode()
+    body = json.dumps(HEAVY).encode()
     request = b"POST /v1/recommend/batch HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    with _serving(bundle) as service, contextlib.ExitStack() as stack:
+    with _serving(bundle, "--timeout", 600) as service, contextlib.ExitStack() as stack:
         for _ in range(tries):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", service.port))
-            client.sendall(4 * request)
+            client.sendall(request)
+        until(lambda: _metric(service, "hiersrec_batch_sessions_sum") == tries * len(HEAVY["sessions"]))
         begin = time.monotonic()
-        until(lambda: _connections(service) <= 2 or time.monotonic() - begin > UNREAD_LIMIT + 10)
-        if time.monotonic() - begin > UNREAD_LIMIT + 10:
-            row.failures.append(f"{_connections(service)} connections are still open")
+        unread = 'hiersrec_refused_connections_total{reason="unread"}'
+        until(lambda: _metric(service, unread) == tries or time.monotonic() - begin > UNREAD_LIMIT)
+        if (cut := _metric(service, unread)) < tries:
+            row.failures.append(f"{tries - cut} are still open")
     return row
 
 
@@ -349,10 +351,10 @@ def _read_all(client: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def _connections(service: Service) -> int:
-    """Open connections of all workers, as they last counted them."""
-    text = service.ask("GET", "/metrics")[1].decode()
-    return sum(int(float(line.split()[-1])) for line in text.splitlines() if line.startswith("hiersrec_connections "))
+def _metric(service: Service, name: str) -> int:
+    """A metric, summed over the workers."""
+    lines = service.ask("GET", "/metrics")[1].decode().splitlines()
+    return sum(int(float(line.removeprefix(name))) for line in lines if line.startswith(f"{name} "))
 
 
 def _memory(service: Service) -> int:

@@ -182,6 +182,39 @@ def test_who_is_slow_to_send_or_to_take_is_cut_off(tmp_path, monkeypatch, caplog
 
 
 @pytest.mark.slow
+def test_answers_that_nobody_takes_are_held_up_to_a_limit(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(accepting, "MOST_UNSENT", 80_000)
+    page = b"GET /page/style.css HTTP/1.1\r\nHost: x\r\n\r\n"
+    with (
+        running(Holder(world.model(tmp_path / "catalog")), send_buffer=4096) as service,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = []
+        for _ in range(2):  # some 60,000 bytes each
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(PATIENCE)
+            client.connect(("127.0.0.1", service.port))
+            client.sendall(8 * page)
+            clients.append(client)
+            time.sleep(0.05)
+        until = time.monotonic() + PATIENCE
+        while not service.refused("unread"):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        whole, cut = (
+            _all(stack.enter_context(service.connect(page.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")))),
+            _all(clients[0]),
+        )
+        clients[1].shutdown(socket.SHUT_WR)
+        rest = _all(clients[1])
+
+    assert len(cut) < 8 * len(whole) * 0.9
+    assert len(rest) > 8 * len(whole) * 0.9
+    assert service.refused("unread") == 1
+
+
+@pytest.mark.slow
 def test_what_is_computed_for_too_long_after_the_signal_to_stop_is_told_so(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(worker, "DRAIN", 0.2)
     scorer = Held()

@@ -98,6 +98,24 @@ def test_nothing_is_opened_while_the_last_requests_are_answered(holder, monkeypa
     assert opened == [tmp_path]
 
 
+def test_keys_are_read_again_with_the_bundle_and_bad_ones_change_nothing(holder, monkeypatch, tmp_path, caplog) -> None:
+    file = tmp_path / "keys"
+    monkeypatch.setattr(worker, "open_model", lambda _: holder.model)
+
+    def reload(text: str) -> str | None:
+        file.write_text(text, encoding="utf-8")
+        reloads: SimpleQueue[bool] = SimpleQueue()
+        reloads.put(True)
+        monkeypatch.setattr(holder, "reloaded", lambda _: reloads.put(False))
+        worker._reload(tmp_path, file, holder, reloads)
+        return holder.keys.client_of(b"new")
+
+    assert reload("shop old\n") is None
+    assert reload("shop old\nshop new\n") == "shop"
+    assert reload("") == "shop"
+    assert "Could not reload the API keys, so the old ones stay" in caplog.text
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("kept_handlers", "opened")
 @pytest.mark.parametrize("seconds", [-(10**9), 0, 10**9])

@@ -22,6 +22,8 @@ from hiersrec.http.connection import Connection
 LOG = logging.getLogger("hiersrec")
 MOST_CONNECTIONS = 1_000
 """Limit of a worker's connections."""
+MOST_UNSENT = 64 << 20
+"""Limit of the bytes of all answers that clients have not taken yet."""
 OTHER_FILES = 100
 """File descriptors that are left for all else."""
 SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -92,7 +94,19 @@ class Server(uvicorn.Server):
             now = time.monotonic()
             for connection in list(self._connections):
                 connection.check(now)
+            self._bound_unsent()
         return await super().on_tick(counter)
+
+    def _bound_unsent(self) -> None:
+        """While answers that were not taken are too large together, cut off the client that has waited longest."""
+        unsent = {connection: connection.unsent for connection in self._connections if connection.unsent}
+        total = sum(unsent.values())
+        for connection in sorted(unsent, key=lambda connection: connection.since):
+            if total <= MOST_UNSENT:
+                return
+            total -= unsent[connection]
+            self._report("unread")
+            connection.transport.abort()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called on a signal."""

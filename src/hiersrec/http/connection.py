@@ -144,7 +144,7 @@ class Connection(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Cut the connection off if it is late; called about once a second."""
-        if self.transport.get_write_buffer_size() == 0:
+        if self.unsent == 0:
             self._unread_since = None
         elif self._unread_since is None:
             self._unread_since = now
@@ -163,6 +163,11 @@ class Connection(HttpToolsProtocol):
                 )
             else:
                 self.transport.close()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that the client has not taken."""
+        return self.transport.get_write_buffer_size()
 
     @property
     def may_be_dropped(self) -> bool:
