@@ -217,6 +217,8 @@ class Load:
             if not self.keep:
                 connection.close()
                 connection = None
+        if connection is not None:
+            connection.close()
 
     def _verdict(self, status: int, content: bytes) -> str:
         if status != 200:
