@@ -68,10 +68,14 @@ def fuzz(bundle: Path, folder: Path, tries: int) -> Iterator[Row]:
     with _serving(bundle, "--api-key-file", keys) as service:
         for has_key in (False, True):
             row = Row("fuzzed request", "serve, with the key" if has_key else "serve, without the key", tries)
+            statuses = Counter[str]()
             for number in range(tries):
                 request = _changed(random.Random(f"{has_key} {number}"), has_key)  # noqa: S311 (it is to be repeated)
-                if reason := _judge(service, request, has_key):
+                status, reason = _judge(service, request, has_key)
+                statuses[status] += 1
+                if reason:
                     row.failures.append(f"{number}: {reason}: {request[:200]!r}")
+            row.target += f" ({', '.join(f'{count} of {status}' for status, count in sorted(statuses.items()))})"
             if service.process.poll() is not None or "Traceback" in service.text:
                 row.failures.append(f"the log: {service.text[-2000:]}")
             yield row
@@ -92,10 +96,13 @@ def _changed(chance: random.Random, has_key: bool) -> bytes:
     )
     paths = ["/v1/recommend", "/v1/recommend/batch", "/v1/items/a0", "/v1/items?query=a", "/v1/categories/A/B"]
     paths += ["/v1/model", "/metrics", "/v1/items/a0/similar", "/v1/items/%00%ff", "/../../etc/passwd"]
-    method = chance.choice(["POST", "POST", "GET", "HEAD", "OPTIONS", "CONNECT", "PUT"])
-    head = f"{method} {chance.choice(paths)} HTTP/1.1\r\nHost: localhost\r\n{key}Content-Length: {len(body)}\r\n"
+    path = chance.choice(paths)
+    method = "POST" if path.startswith("/v1/recommend") else "GET"
+    if chance.random() < 0.15:
+        method = chance.choice(["POST", "GET", "HEAD", "OPTIONS", "CONNECT", "PUT"])
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{key}Connection: close\r\nContent-Length: {len(body)}\r\n"
     request = bytearray(f"{head}\r\n{body}".encode("utf-8", "surrogatepass"))
-    for _ in range(chance.choice([0, 1, 1, 2, 5])):
+    for _ in range(chance.choice([0, 1, 1, 1, 3])):
         start = chance.randrange(len(request))
         harm = chance.randrange(4)
         if harm == 0:
@@ -109,22 +116,24 @@ def _changed(chance: random.Random, has_key: bool) -> bytes:
     return bytes(request)
 
 
-def _judge(service: Service, request: bytes, has_key: bool) -> str:
-    """What is wrong with what became of a request; "" if nothing is."""
+def _judge(service: Service, request: bytes, has_key: bool) -> tuple[str, str]:
+    """The first status that a request got, and what is wrong with what became of it; "" if nothing is."""
     try:
         with _connect(service) as client:
             client.sendall(request)
-            client.shutdown(socket.SHUT_WR)
-            answer = _read_all(client)
+            answer = _read_all(client, quiet=0.1)
     except ConnectionError:
-        return ""  # it was cut off, after an answer that was not read
+        return "reset", ""  # it was cut off, after an answer that was not read
     except TimeoutError:
-        return "no end"
-    statuses = [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
-    if any(status.startswith(b"5") for status in statuses):
-        return f"an error of the server: {answer[:300]!r}"
+        return "none", "no end"
+    statuses = [part[:3].decode() for part in answer.split(b"HTTP/1.1 ")[1:]] or ["none"]
     inside = (b'"items"' in answer or b"model_version" in answer or b"hiersrec_" in answer) and not has_key
-    return "an answer without the key" if inside and KEY.encode() not in request else ""
+    reason = ""
+    if any(status.startswith("5") for status in statuses):
+        reason = f"an error of the server: {answer[:300]!r}"
+    elif inside:
+        reason = "an answer without the key"
+    return statuses[0], reason
 
 
 def slow_heads(bundle: Path, tries: int) -> Row:
@@ -346,8 +355,17 @@ def _connect(service: Service, timeout: float = 20) -> socket.socket:
     return socket.create_connection(("127.0.0.1", service.port), timeout=timeout)
 
 
-def _read_all(client: socket.socket) -> bytes:
+def _read_all(client: socket.socket, quiet: float | None = None) -> bytes:
+    """All that comes; after so many quiet seconds the server is told that no more is sent."""
     parts: list[bytes] = []
+    if quiet is not None:
+        patience = client.gettimeout()
+        client.settimeout(quiet)
+        with contextlib.suppress(TimeoutError):
+            while part := client.recv(1 << 16):
+                parts.append(part)
+        client.settimeout(patience)
+        client.shutdown(socket.SHUT_WR)
     while part := client.recv(1 << 16):
         parts.append(part)
     return b"".join(parts)
