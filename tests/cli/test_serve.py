@@ -190,11 +190,11 @@ def test_several_workers_count_together_reload_together_and_end_well(served) -> 
 def test_a_signal_to_stop_lets_what_runs_finish(served) -> None:
     with serving(served) as server:
         answers = []
-        body = {"sessions": [["i1", "i2"] * 200] * 256, "explain": True}
+        body = {"sessions": [["i1", "i2"] * 100] * 256, "explain": True}
         asking = threading.Thread(target=lambda: answers.append(server.ask("POST", "/v1/recommend/batch", body)))
         asking.start()
         # It has arrived when it is being computed.
-        until(lambda: server.numbers()["hiersrec_batch_sessions_count"] == 1)
+        until(lambda: server.numbers()["hiersrec_batch_sessions_count"] >= 1)
         code = server.signal_and_wait(signal.SIGTERM)
         asking.join()
 
@@ -210,6 +210,15 @@ def test_a_key_in_the_environment_is_asked_for(served, monkeypatch) -> None:
     with serving(served) as server:
         assert server.ask("GET", "/v1/model")[0] == 401
         assert server.ask("GET", "/")[0] == 200
+
+
+def test_an_empty_key_is_refused_at_the_start(hiersrec, served, monkeypatch) -> None:
+    monkeypatch.setenv("HIERSREC_API_KEY", "")
+
+    refused = hiersrec("serve", served)
+
+    assert refused.code == 2
+    assert "HIERSREC_API_KEY is empty, which would let everybody in" in refused.err
 
 
 def test_what_can_not_be_served_is_said_at_once(hiersrec, trained, served, tmp_path) -> None:

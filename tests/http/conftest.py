@@ -2,7 +2,7 @@
 
 import pytest
 
-from hiersrec.http.app import Holder
+from hiersrec.http.holder import Holder
 from tests.http import world
 
 

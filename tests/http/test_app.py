@@ -6,10 +6,13 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from hiersrec.http import schemas
-from hiersrec.http.app import Holder, ServiceSettings
+from hiersrec.http.holder import Holder
+from hiersrec.http.keys import Keys
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from tests.http import world
@@ -80,6 +83,41 @@ def test_an_item_is_looked_up_by_its_id_and_found_by_its_title(client) -> None:
     assert len(client.get("/v1/items", params={"query": "", "limit": 4}).json()["items"]) == 4
     assert client.get("/v1/items/zzz").status_code == 404
     assert client.get("/v1/items/" + "9" * 5_000).status_code == 404
+
+
+def test_a_category_lists_what_is_below_it_and_its_items_by_popularity(client) -> None:
+    nature = client.get("/v1/categories/Nature", params={"limit": 2}).json()
+
+    assert (nature["level"], nature["path"], nature["total"]) == (1, ["Nature"], 4)
+    assert nature["children"] == [
+        {"level": 2, "path": ["Nature", "Animals"], "items": 2},
+        {"level": 2, "path": ["Nature", "Plants"], "items": 1},
+    ]
+    assert [(item["item_id"], item["train_count"]) for item in nature["items"]] == [("d", 9), ("f", 2)]
+    animals = client.get("/v1/categories/Nature/Animals").json()
+    assert (animals["children"], [item["item_id"] for item in animals["items"]]) == ([], ["d", "c"])
+    for path in ("Nothing", "Nature/Nothing", "Nature/Animals/Cats", "Nature%2FAnimals", "", "x" * 2_000):
+        assert client.get(f"/v1/categories/{path}").status_code == 404
+
+
+def test_similar_items_are_those_of_the_recommender(tmp_path) -> None:
+    holder = Holder(world.model(tmp_path / "catalog", Compared()))
+    expected = holder.model.recommender.similar_items("a", 2)[0].items
+
+    with world.client(holder) as client:
+        answer = client.get("/v1/items/a/similar", params={"k": 2}).json()
+        assert client.get("/v1/items/zzz/similar").status_code == 404
+
+    assert answer["item"]["item_id"] == "a"
+    assert [item["item_id"] for item in answer["items"]] == [item.item_id for item in expected]
+    assert [item["similarity"] for item in answer["items"]] == [item.score for item in expected]
+
+
+def test_similar_items_of_a_model_without_vectors_are_a_bad_request(client) -> None:
+    answer = client.get("/v1/items/a/similar")
+
+    assert answer.status_code == 400
+    assert "no vectors of items to compare" in answer.json()["error"]
 
 
 def test_the_tree_is_listed_with_the_items_of_each_category(client) -> None:
@@ -224,7 +262,8 @@ def test_a_wrong_method_and_wrong_parameters(client) -> None:
 
 @pytest.mark.parametrize("url", ["/", "/healthz", "/readyz", "/page/app.js", "/docs", "/v1/items/a", "/nothing"])
 def test_head_is_answered_as_get_without_the_body(client, url) -> None:
-    head, get = client.head(url), client.get(url)
+    same = {"X-Request-Id": "1"}
+    head, get = client.head(url, headers=same), client.get(url, headers=same)
 
     assert (head.status_code, head.headers) == (get.status_code, get.headers)
     assert (head.content, bool(get.content)) == (b"", True)
@@ -234,6 +273,13 @@ def test_head_of_what_can_only_be_posted_is_a_wrong_method(client) -> None:
     answer = client.head("/v1/recommend")
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+class Compared(Explained):
+    """Has vectors of its items."""
+
+    def item_vectors(self):
+        return np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
 
 class Held(Explained):
@@ -318,7 +364,8 @@ def test_a_model_that_is_swapped_in_answers_from_then_on(holder, client) -> None
 
 
 def test_without_the_key_only_the_page_the_manual_and_health_are_open(holder) -> None:
-    with world.client(holder, ServiceSettings(key="só secret")) as client:
+    holder.keys = Keys([("shop", b"another"), ("site", "só secret".encode())])
+    with world.client(holder) as client:
         for url in ("/v1/model", "/metrics", "/v1/items/a", "/nothing"):
             assert client.get(url).status_code == 401
             assert client.get(url, headers={"X-API-Key": "wrong"}).status_code == 401

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from hiersrec.http.batching import Batcher
+from hiersrec.http.batching import MOST_WORK, TURN, Batcher
 from hiersrec.http.errors import Problem
 
 
@@ -17,7 +17,10 @@ class Slow:
         self.begun = threading.Event()
         self.calls: list[tuple[list[int], str]] = []
 
-    def __call__(self, sessions, options):
+    def begin(self, options):
+        return lambda sessions: self.compute(sessions, options)
+
+    def compute(self, sessions, options):
         self.calls.append(([session[0] for session in sessions], options))
         self.begun.set()
         assert self.gate.wait(10)
@@ -39,11 +42,12 @@ def _drill(scenario, queue: int = 100, timeout: float = 60) -> tuple[Slow, list[
     slow, sizes, lengths = Slow(), [], []
 
     async def run() -> None:
-        batcher = Batcher(slow, queue, timeout, sizes.append, lengths.append)
+        batcher = Batcher(slow.begin, queue, timeout, sizes.append, lengths.append)
 
-        async def ask(number, options="", gone=_here):
+        async def ask(number, options="", gone=_here, work=10):
             numbers = number if isinstance(number, list) else [number]
-            task = asyncio.create_task(batcher.ask([[number] for number in numbers], options, gone))
+            sessions = [[number] for number in numbers]
+            task = asyncio.create_task(batcher.ask(sessions, options, [work] * len(sessions), gone))
             await asyncio.sleep(0)
             return task
 
@@ -87,17 +91,48 @@ def test_what_waits_and_asks_for_the_same_is_computed_together_in_order() -> Non
     assert lengths == [0, 2, 0]
 
 
-def test_no_more_than_32_sessions_are_computed_together_unless_one_request_has_them() -> None:
+def test_no_more_than_32_sessions_are_computed_together_nor_too_much_work() -> None:
     async def scenario(slow, ask):
         tasks = [await _first(slow, ask)]
         tasks += [await ask(number) for number in range(40)]
-        tasks += [await ask([7] * 50)]
+        tasks += [await ask(number, "much", work=TURN) for number in range(MOST_WORK // TURN + 1)]
         slow.gate.set()
         await asyncio.gather(*tasks)
 
     _, sizes, _ = _drill(scenario)
 
-    assert sizes == [1, 32, 8, 50]
+    assert sizes == [1, 32, 8, MOST_WORK // TURN, 1]
+
+
+def test_long_requests_and_short_ones_take_turns_and_long_ones_are_computed_one_after_another() -> None:
+    async def scenario(slow, ask):
+        tasks = [await _first(slow, ask)]
+        tasks += [await ask(list(range(100, 170))), await ask(list(range(200, 203)), work=TURN // 2)]
+        tasks += [await ask(2, options="a"), await ask(3, options="b"), await ask(4, options="c")]
+        slow.gate.set()
+        answers = await asyncio.gather(*tasks)
+        assert answers == [[2], list(range(200, 340, 2)), [400, 402, 404], [4], [6], [8]]
+
+    slow, _, _ = _drill(scenario)
+
+    turns = [(numbers[0], len(numbers)) for numbers, _ in slow.calls]
+    assert turns == [(1, 1), (100, 32), (2, 1), (132, 32), (3, 1), (164, 6), (4, 1), (200, 2), (202, 1)]
+
+
+def test_a_long_request_whose_client_leaves_gives_up_its_turns_and_an_error_is_its_own() -> None:
+    async def scenario(slow, ask):
+        first, left = await _first(slow, ask), await ask([5] * 100, gone=_left)
+        bad, good = await ask([12] * 40 + [13], "bad"), await ask([6] * 33)
+        slow.gate.set()
+        assert [await first, await good] == [[2], [12] * 33]
+        with pytest.raises(Problem, match="has left"):
+            await left
+        with pytest.raises(ValueError, match="13"):
+            await bad
+
+    slow, _, _ = _drill(scenario)
+
+    assert [5] not in [numbers[:1] for numbers, _ in slow.calls]
 
 
 def test_a_full_queue_refuses_with_503_and_when_to_come_again() -> None:

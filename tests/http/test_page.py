@@ -8,8 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from hiersrec.export_run import export
-from hiersrec.http.app import Holder, ServiceSettings, make_app
+from hiersrec.http.app import make_app
+from hiersrec.http.holder import Holder
+from hiersrec.http.keys import Keys
 from hiersrec.http.model import open_model
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source
@@ -327,7 +330,7 @@ def test_a_narrow_phone_in_light_and_dark(browser, address, scheme) -> None:
 
 
 def test_a_key_is_asked_for_and_kept_for_the_tab(browser, bundle) -> None:
-    app = make_app(Holder(open_model(bundle)), ServiceSettings(key="secret"))
+    app = make_app(Holder(open_model(bundle), Keys([("shop", b"secret")])), ServiceSettings())
     with serving(app) as address, visit(browser, address, expected="401 (Unauthorized)") as page:
         page.goto(shared(address, "a2"))
         field = page.get_by_label("This server requires an API key")
@@ -397,3 +400,14 @@ def test_a_model_without_categories_or_reasons(page, address, recommender) -> No
     for part in ("#guesses", "#compare", "#few"):
         expect(page.locator(part)).to_be_hidden()
     expect(page.locator(".parts, .pulls, details")).to_have_count(0)
+
+
+def test_behind_the_path_of_a_proxy(browser, bundle) -> None:
+    app = make_app(Holder(open_model(bundle)), ServiceSettings(root_path="/rec"))
+    with serving(app) as url, visit(browser, f"{url}/rec") as page:
+        page.goto(f"{url}/rec/")
+        settled(page)
+        page.get_by_role("link", name="API").click()
+        expect(page).to_have_url(f"{url}/rec/docs")
+        page.get_by_role("link", name="the page").click()
+        settled(page)

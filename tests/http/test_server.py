@@ -61,7 +61,7 @@ def test_it_can_be_asked_as_soon_as_it_says_where_also_by_a_probe_with_head(bund
                 assert seen[0] == seen[1]
                 assert seen[0][0] == 200
 
-    assert first == (200, b'{"status":"ready"}')
+    assert first == (200, b'{"status":"ready","waiting":0,"queue":256,"last_reload":null}')
 
 
 def test_a_stop_while_the_bundle_is_opened_is_heeded_at_once_and_a_reload_does_no_harm(bundle, tmp_path) -> None:

@@ -11,8 +11,8 @@ import uvicorn.server
 
 from hiersrec.errors import BadInput
 from hiersrec.http import worker
-from hiersrec.http.app import ServiceSettings
 from hiersrec.http.model import Model
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.http.sockets import bind, listen
 from hiersrec.http.worker import STOPS, answer
 from tests.http import world
@@ -75,7 +75,7 @@ def test_the_end_waits_for_no_reload_that_has_not_begun(holder, monkeypatch, tmp
     for entry in entries:
         reloads.put(entry)
 
-    worker._reload(tmp_path, holder, reloads)
+    worker._reload(tmp_path, None, holder, reloads)
 
     assert opened == [tmp_path] * times
 
@@ -93,9 +93,27 @@ def test_nothing_is_opened_while_the_last_requests_are_answered(holder, monkeypa
     monkeypatch.setattr(worker, "open_model", open_model)
     reloads.put(True)
 
-    worker._reload(tmp_path, holder, reloads)
+    worker._reload(tmp_path, None, holder, reloads)
 
     assert opened == [tmp_path]
+
+
+def test_keys_are_read_again_with_the_bundle_and_bad_ones_change_nothing(holder, monkeypatch, tmp_path, caplog) -> None:
+    file = tmp_path / "keys"
+    monkeypatch.setattr(worker, "open_model", lambda _: holder.model)
+
+    def reload(text: str) -> str | None:
+        file.write_text(text, encoding="utf-8")
+        reloads: SimpleQueue[bool] = SimpleQueue()
+        reloads.put(True)
+        monkeypatch.setattr(holder, "reloaded", lambda _: reloads.put(False))
+        worker._reload(tmp_path, file, holder, reloads)
+        return holder.keys.client_of(b"new")
+
+    assert reload("shop old\n") is None
+    assert reload("shop old\nshop new\n") == "shop"
+    assert reload("") == "shop"
+    assert "Could not reload the API keys, so the old ones stay" in caplog.text
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from hiersrec.http.app import Holder, ServiceSettings, make_app
+from hiersrec.http.app import make_app
+from hiersrec.http.holder import Holder
 from hiersrec.http.model import Model
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.retrieval.ranking import FullRanker
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.bundle_catalog import BundleCatalog, pack
@@ -16,9 +18,9 @@ from tests.serving import world
 DOCUMENT = {"recipe": "toy", "dataset": "articles", "tasks": ["category_1", "category_2"]}
 
 
-def model(folder: Path, scorer=None, version: str = "0123456789ab") -> Model:
+def model(folder: Path, scorer=None, version: str = "0123456789ab", ids=world.IDS) -> Model:
     if not folder.exists():
-        pack(world.catalog(), folder)
+        pack(world.catalog(ids), folder)
     catalog = BundleCatalog(folder)
     ranker = FullRanker(scorer or world.Explained(), catalog)
     return Model(Recommender(catalog, ranker, model_version=version), DOCUMENT)

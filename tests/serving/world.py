@@ -1,5 +1,6 @@
 """A catalogue of six articles in a tree of two levels, and scorers whose answers can be worked out by hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,17 +9,17 @@ import pyarrow as pa
 from hiersrec.score_parts import against_average
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.item_catalog import Level
-from hiersrec.types import Batch, Float32, Int32, ScorePart, Scores
+from hiersrec.types import Batch, ExternalId, Float32, Int32, ScorePart, Scores
 
 TITLES = ["Nile", "Cairo", "Tiger", "Lion", "Oak", None]
 IDS = ["a", "b", "c", "d", "e", "f"]
 
 
-def catalog() -> Catalog:
+def catalog(ids: Sequence[ExternalId] = IDS) -> Catalog:
     items = pa.table(
         {
             "item": pa.array(range(1, 7), pa.int32()),
-            "item_id": IDS,
+            "item_id": list(ids),
             "title": TITLES,
             "train_count": pa.array([5, 9, 1, 9, 0, 2], pa.int64()),
             "node_1": pa.array([1, 1, 2, 2, 2, 2], pa.int32()),

@@ -11,9 +11,10 @@ def manual(document: Mapping[str, Any]) -> str:
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width"><title>hiersrec: HTTP interface</title>',
+        '<link rel="icon" href="page/icon.svg" type="image/svg+xml">',
         "</head><body><main><h1>HTTP interface</h1>",
         f"<p>{escape(info['summary'])} Version {escape(info['version'])}.",
-        ' For programs: <a href="/openapi.json">/openapi.json</a>. For people: <a href="/">the page</a>.</p>',
+        ' For programs: <a href="openapi.json">openapi.json</a>. For people: <a href="./">the page</a>.</p>',
         '<p>Every error response is {"error": "one message"}. If the server requires a key, send it in the header',
         " X-API-Key.</p>",
     ]

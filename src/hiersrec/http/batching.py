@@ -2,6 +2,9 @@
 
 One consumer takes the oldest request, adds waiting ones with the same options, and has one thread compute them. It
 never sleeps to collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
+
+A request of more work than a turn holds is computed in slices, one turn each, and requests that are short take every
+other turn. So a short one waits for a slice at most, however much others ask for at once.
 """
 
 import asyncio
@@ -9,18 +12,23 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from hiersrec.http.errors import Problem, busy
 from hiersrec.types import ExternalId
 
 MOST_TOGETHER = 32
-"""Most sessions computed at once, unless a single request has more."""
+"""Most sessions computed at once."""
+MOST_WORK = 8_000
+"""Most work of short requests that are computed together, in the unit of `work.work_of`: some 40 milliseconds."""
+TURN = 2_000
+"""Most work of a turn of a long request, unless a single session is more."""
 
 Sessions = Sequence[Sequence[ExternalId]]
 Options = TypeVar("Options", bound=Hashable)
 Result = TypeVar("Result")
+Compute = Callable[[Sessions], Sequence[Result]]
 
 
 @dataclass(eq=False)
@@ -29,54 +37,84 @@ class _Job(Generic[Options, Result]):
 
     sessions: Sessions
     options: Options
+    work: Sequence[int]
     gone: Callable[[], Awaitable[bool]]
     future: "asyncio.Future[list[Result]]"
+    compute: Compute[Result] | None = None
+    """Of a long request that has had its first turn."""
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def is_long(self) -> bool:
+        return len(self.sessions) > MOST_TOGETHER or sum(self.work) > TURN
+
+    def next_slice(self) -> Sessions:
+        """The sessions of its next turn."""
+        start = end = len(self.results)
+        left = TURN
+        while end < len(self.sessions) and end - start < MOST_TOGETHER and (end == start or self.work[end] <= left):
+            left -= self.work[end]
+            end += 1
+        return self.sessions[start:end]
 
 
 class Batcher(Generic[Options, Result]):
-    """Calls compute(sessions, options) -> one result per session, in a thread of its own.
+    """Calls begin(options), then what it returns with sessions -> one result per session; in a thread of its own.
 
-    queue: most waiting requests. timeout: seconds after which a waiting request fails; one that is being computed is
-    finished. The reports get the number of sessions of each batch, and of requests that are left waiting.
+    A request is computed by what one call of `begin` returned. queue: most waiting requests. timeout: seconds after
+    which a waiting request fails; one whose computation has begun is finished. The reports get the number of sessions
+    that are computed together, and of requests that are left waiting.
     """
 
     def __init__(
         self,
-        compute: Callable[[Sessions, Options], Sequence[Result]],
+        begin: Callable[[Options], Compute[Result]],
         queue: int,
         timeout: float,
         report_batch: Callable[[int], None],
         report_queue: Callable[[int], None],
     ) -> None:
-        self._compute = compute
+        self._begin = begin
         self._limit = queue
         self._timeout = timeout
         self._report_batch = report_batch
         self._report_queue = report_queue
-        self._waiting: deque[_Job[Options, Result]] = deque()
+        self._short: deque[_Job[Options, Result]] = deque()
+        self._long: deque[_Job[Options, Result]] = deque()
+        self._current: _Job[Options, Result] | None = None  # the long request whose turns have begun
+        self._long_is_next = False
         self._arrival = asyncio.Event()
 
-    async def ask(self, sessions: Sessions, options: Options, gone: Callable[[], Awaitable[bool]]) -> list[Result]:
-        """The results of a request. Raises Problem 503 if the queue is full or on timeout, 499 if the client has left.
+    @property
+    def waiting(self) -> int:
+        """Requests whose computation has not begun."""
+        return len(self._short) + len(self._long)
 
-        Exceptions of `compute` are raised here.
+    async def ask(
+        self, sessions: Sessions, options: Options, work: Sequence[int], gone: Callable[[], Awaitable[bool]]
+    ) -> list[Result]:
+        """The results of a request, whose sessions are so much `work` each.
+
+        Raises Problem 503 if the queue is full or on timeout, 499 if the client has left. Exceptions of `begin` and of
+        what it returned are raised here.
         """
-        if len(self._waiting) >= self._limit:
+        if self.waiting >= self._limit:
             raise busy(f"Too many requests are waiting ({self._limit}). Try again in a second.")
         loop = asyncio.get_running_loop()
-        job = _Job[Options, Result](sessions, options, gone, loop.create_future())
-        self._waiting.append(job)
+        job = _Job[Options, Result](sessions, options, work, gone, loop.create_future())
+        queue = self._long if job.is_long else self._short
+        queue.append(job)
         self._arrival.set()
-        limit = loop.call_later(self._timeout, self._give_up, job)
+        limit = loop.call_later(self._timeout, self._give_up, queue, job)
         try:
             return await job.future
         finally:
             limit.cancel()
 
-    def _give_up(self, job: _Job[Options, Result]) -> None:
+    def _give_up(self, queue: deque[_Job[Options, Result]], job: _Job[Options, Result]) -> None:
         """Fail a request that is still waiting at its time limit."""
-        if job in self._waiting and not job.future.done():
-            self._waiting.remove(job)
+        if job in queue and not job.future.done():
+            queue.remove(job)
             text = f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
             job.future.set_exception(busy(f"{text} Try again in a second."))
 
@@ -94,10 +132,16 @@ class Batcher(Generic[Options, Result]):
 
     async def _work(self, thread: ThreadPoolExecutor) -> None:
         while True:
-            idle = not self._waiting
-            while not self._waiting:
+            idle = not self.waiting and self._current is None
+            while not self.waiting and self._current is None:
                 self._arrival.clear()
                 await self._arrival.wait()
+            has_long = self._current is not None or bool(self._long)
+            if has_long and (self._long_is_next or not self._short):
+                self._long_is_next = False
+                await self._take_turn(thread)
+                continue
+            self._long_is_next = True
             jobs = self._take()
             # A client that found the server idle has hardly left: no need to check.
             connected = jobs if idle else [job for job in jobs if await self._is_connected(job)]
@@ -105,18 +149,20 @@ class Batcher(Generic[Options, Result]):
                 await self._answer(thread, connected)
 
     def _take(self) -> list[_Job[Options, Result]]:
-        """Remove the oldest request and those that fit into its batch; the others keep their order."""
-        taken = [self._waiting.popleft()]
-        size, left = len(taken[0].sessions), deque[_Job[Options, Result]]()
-        while self._waiting and size < MOST_TOGETHER:
-            job = self._waiting.popleft()
-            if job.options == taken[0].options and size + len(job.sessions) <= MOST_TOGETHER:
+        """Remove the oldest short request and those that fit into its batch; the others keep their order."""
+        taken = [self._short.popleft()]
+        size, work, left = len(taken[0].sessions), sum(taken[0].work), deque[_Job[Options, Result]]()
+        while self._short and size < MOST_TOGETHER:
+            job = self._short.popleft()
+            more, more_work = len(job.sessions), sum(job.work)
+            if job.options == taken[0].options and size + more <= MOST_TOGETHER and work + more_work <= MOST_WORK:
                 taken.append(job)
-                size += len(job.sessions)
+                size += more
+                work += more_work
             else:
                 left.append(job)
-        self._waiting.extendleft(reversed(left))
-        self._report_queue(len(self._waiting))
+        self._short.extendleft(reversed(left))
+        self._report_queue(self.waiting)
         return taken
 
     async def _is_connected(self, job: _Job[Options, Result]) -> bool:
@@ -125,11 +171,13 @@ class Batcher(Generic[Options, Result]):
         return not job.future.done()
 
     async def _answer(self, thread: ThreadPoolExecutor, jobs: list[_Job[Options, Result]]) -> None:
+        """Compute short requests together."""
         sessions = [session for job in jobs for session in job.sessions]
         self._report_batch(len(sessions))
+        begin, options = self._begin, jobs[0].options
         try:
             loop = asyncio.get_running_loop()
-            results = list(await loop.run_in_executor(thread, self._compute, sessions, jobs[0].options))
+            results = list(await loop.run_in_executor(thread, lambda: begin(options)(sessions)))
         except Exception as error:
             if len(jobs) > 1:  # compute each on its own to find the one that fails
                 for job in jobs:
@@ -141,3 +189,29 @@ class Batcher(Generic[Options, Result]):
             own, results = results[: len(job.sessions)], results[len(job.sessions) :]
             if not job.future.done():
                 job.future.set_result(own)
+
+    async def _take_turn(self, thread: ThreadPoolExecutor) -> None:
+        """Compute the next slice of the oldest long request."""
+        job = self._current
+        if job is None:
+            job = self._current = self._long.popleft()
+            self._report_queue(self.waiting)
+        if not await self._is_connected(job):
+            self._current = None
+            return
+        loop = asyncio.get_running_loop()
+        sessions = job.next_slice()
+        self._report_batch(len(sessions))
+        try:
+            if job.compute is None:
+                job.compute = await loop.run_in_executor(thread, self._begin, job.options)
+            job.results += await loop.run_in_executor(thread, job.compute, sessions)
+        except Exception as error:
+            self._current = None
+            if not job.future.done():
+                job.future.set_exception(error)
+            return
+        if len(job.results) == len(job.sessions):
+            self._current = None
+            if not job.future.done():
+                job.future.set_result(job.results)

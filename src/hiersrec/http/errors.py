@@ -3,8 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
+
+LONGEST = 600
+"""Most characters of a message."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,19 @@ def busy(message: str) -> Problem:
     return Problem(503, message, {"Retry-After": "1"})
 
 
+def body_of(problem: Problem) -> bytes:
+    """A problem as JSON. Of a long message the middle is left out: it quotes what the client sent."""
+    message = problem.message
+    if len(message) > LONGEST:
+        message = f"{message[: LONGEST // 2]} [...] {message[-LONGEST // 2 :]}"
+    return json.dumps({"error": message}, ensure_ascii=False).encode("utf-8", "replace")
+
+
 def answer_with(problem: Problem) -> Response:
     """A problem as a response."""
-    body = json.dumps({"error": problem.message}, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(body, problem.status, problem.headers, "application/json")
+    return Response(body_of(problem), problem.status, problem.headers, "application/json")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI documentation of error responses."""
+    return {status: {"model": Error} for status in statuses}

@@ -36,6 +36,8 @@ class Metrics:
         self._fallbacks = counter("hiersrec_fallbacks", "Lists filled up with popular items.", ["kind"])
         self._batches = histogram("hiersrec_batch_sessions", "Sessions computed at once.", buckets=BATCHES)
         self._queue = gauge("hiersrec_queue_length", "Waiting requests.")
+        self._connections = gauge("hiersrec_connections", "Open connections.")
+        self._refused = counter("hiersrec_refused_connections", "Connections that were refused or cut off.", ["reason"])
         self._model = gauge("hiersrec_model_workers", "Workers with this version of the model.", ["version"])
         self._reloads = counter("hiersrec_reloads", "Bundles opened while running.", ["result"])
 
@@ -57,6 +59,13 @@ class Metrics:
 
     def queue(self, length: int) -> None:
         self._queue.set(length)
+
+    def connections(self, count: int) -> None:
+        self._connections.set(count)
+
+    def refused(self, reason: str) -> None:
+        """Count a connection: "invalid", "head", "slow", "unread" or "dropped" (connection.py, accepting.py)."""
+        self._refused.labels(reason).inc()
 
     def model(self, version: str | None, previous: str | None = None) -> None:
         """Record the version of the current model, and reset the one it replaces."""

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from hiersrec.errors import BadFolder
-from hiersrec.http.schemas import CategoryFacts, ItemFacts, ModelFacts
+from hiersrec.errors import BadFolder, BadInput
+from hiersrec.http.responses import is_large, safe
+from hiersrec.http.schemas import CategoryFacts, CategoryItems, ItemFacts, ModelFacts, SimilarItem, SimilarResult
 from hiersrec.serving.bundle import open_bundle
+from hiersrec.serving.filters import items_under
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.folder import SEALS, open_seal
@@ -73,6 +75,12 @@ class Model:
             categories.append([CategoryFacts(depth, paths[node], sizes[node]) for node in known])
         return categories
 
+    @cached_property
+    def ids_as_text(self) -> bool:
+        """Whether ids are written as text in JSON, because one of them is a number that JavaScript can't hold."""
+        ends = np.array([1, self.recommender.catalog_size], np.int32)  # items are numbered in the order of their ids
+        return any(map(is_large, self.recommender.catalog.to_external(ends)))
+
     def item(self, item_id: ExternalId) -> ItemFacts | None:
         """One item, None if the catalogue doesn't have it."""
         number = self.recommender.catalog.to_internal([item_id])
@@ -84,12 +92,39 @@ class Model:
         assert isinstance(catalog, BundleCatalog)  # as in every bundle
         return self._items(catalog.find(query, limit))
 
+    def similar(self, item_id: ExternalId, k: int) -> SimilarResult | None:
+        """The items most similar to one, None if the catalogue doesn't have it. Raises BadInput without vectors."""
+        item = self.item(item_id)
+        if item is None:
+            return None
+        [answer] = self.recommender.similar_items(item_id, k)
+        items = [
+            SimilarItem(found.rank, found.item_id, found.title, found.category_path, found.score)
+            for found in safe(answer, self.ids_as_text).items
+        ]
+        return SimilarResult(item, items, self.version)
+
+    def category(self, path: Sequence[str], limit: int) -> CategoryItems | None:
+        """A category with its most popular items, None if no item has it."""
+        below = [*self.categories, []][len(path)] if len(path) <= len(self.categories) else []
+        catalog = self.recommender.catalog
+        try:
+            items = items_under(catalog, [path])
+        except BadInput:
+            return None
+        by_popularity = items[np.argsort(-catalog.train_count[items], kind="stable")]
+        children = [child for child in below if child.path[:-1] == list(path)]
+        return CategoryItems(len(path), list(path), children, len(items), self._items(by_popularity[:limit]))
+
     def _items(self, items: Int32) -> list[ItemFacts]:
         catalog = self.recommender.catalog
         titles: Sequence[Any] = catalog.column("title", items) or [None] * len(items)
         return [
             ItemFacts(
-                item_id, None if title is None else str(title), catalog.path(item), int(catalog.train_count[item])
+                str(item_id) if self.ids_as_text else item_id,
+                None if title is None else str(title),
+                catalog.path(item),
+                int(catalog.train_count[item]),
             )
             for item, item_id, title in zip(items.tolist(), catalog.to_external(items), titles, strict=True)
         ]

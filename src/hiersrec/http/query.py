@@ -1,11 +1,12 @@
 """The options of a request, in a hashable form: requests with equal options can be computed together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hiersrec.http.schemas import RequestOptions
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.serving.answers import Recommendations
+from hiersrec.serving.filters import list_request
 from hiersrec.serving.recommender import Recommender
 from hiersrec.types import ExternalId
 
@@ -42,16 +43,20 @@ class ListQuery:
             per_category=body.per_category,
         )
 
-    def recommend(self, recommender: Recommender, sessions: Sequence[Sequence[ExternalId]]) -> list[Recommendations]:
-        """One answer per session. Raises BadInput as Recommender.recommend does."""
-        return recommender.recommend(
-            sessions,
+    def begin(self, recommender: Recommender) -> Callable[[Sequence[Sequence[ExternalId]]], list[Recommendations]]:
+        """Read the options once -> a function from sessions to their answers, to be called for some at a time.
+
+        Both raise BadInput as Recommender.recommend does.
+        """
+        recommender.check_explain(self.explain)
+        request = list_request(
+            recommender.catalog,
             self.k,
-            explain=self.explain,
-            exclude_seen=self.exclude_seen,
-            candidates=self.candidates,
-            allow=self.allow,
-            deny=self.deny,
-            categories=self.categories,
-            per_category=self.per_category,
+            recommender.candidates if self.candidates is None else self.candidates,
+            self.allow,
+            self.deny,
+            self.categories,
+            self.per_category,
+            self.exclude_seen,
         )
+        return lambda sessions: recommender.answer(sessions, request, self.explain) if sessions else []

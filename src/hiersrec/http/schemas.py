@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
-from hiersrec.http.errors import Problem
+from hiersrec.http.errors import Problem, busy
 from hiersrec.serving.answers import Recommendations
 from hiersrec.types import ExternalId
 
@@ -30,8 +29,8 @@ MOST_SESSIONS = 256
 """Limit of a batch."""
 MOST_LISTED = 1_000
 """Limit of k."""
-MOST_ANSWERED = 20_000
-"""Limit of sessions of a batch times k: nothing else is answered while the items are written as JSON."""
+MOST_HELD = 64 << 20
+"""Limit of the bytes of all bodies that are arriving at a worker."""
 LONGEST_ID = 1_000
 """Limit of the characters of an id."""
 SHOWN = 60
@@ -82,7 +81,7 @@ class Many(RequestOptions):
     """Several sessions, answered with the same options."""
 
     sessions: Annotated[list[Ids], Field(max_length=MOST_SESSIONS)] = Field(
-        description=f"Lists of item ids; their number times k is at most {MOST_ANSWERED:,}."
+        description="Lists of item ids; their number times k is at most 20,000, with explain 8,000."
     )
 
 
@@ -119,6 +118,27 @@ class ItemFacts:
 
 
 @dataclass(frozen=True)
+class SimilarItem:
+    """A similar item: rank 1 is the most similar."""
+
+    rank: int
+    item_id: ExternalId
+    title: str | None
+    category_path: list[str | None]
+    similarity: float
+    """Cosine of the vectors that the model compares with a session."""
+
+
+@dataclass(frozen=True)
+class SimilarResult:
+    """The items most similar to one, best first."""
+
+    item: ItemFacts
+    items: list[SimilarItem]
+    model_version: str | None
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """Items found by their titles, best first."""
 
@@ -140,6 +160,31 @@ class Categories:
 
     levels: int
     categories: list[CategoryFacts]
+
+
+@dataclass(frozen=True)
+class CategoryItems:
+    """One category: the categories below it, and its items, most popular first."""
+
+    level: int
+    path: list[str | None]
+    children: list[CategoryFacts]
+    total: int
+    """Number of all items of the category."""
+    items: list[ItemFacts]
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether a worker should get requests, and how busy it is."""
+
+    status: str
+    waiting: int
+    """Requests whose computation has not begun."""
+    queue: int
+    """Most of them."""
+    last_reload: str | None
+    """"ok" or "failed"; null before the first."""
 
 
 @dataclass(frozen=True)
@@ -170,19 +215,29 @@ async def read(request: Request, kind: type[Body]) -> Body:
         raise _problem(error) from None
 
 
+_held = 0
+"""Bytes of the bodies that are arriving; only changed by the event loop."""
+
+
 async def _bytes(request: Request) -> bytes:
     """The body, read up to the limits, which also apply without a Content-Length."""
+    global _held
     content = bytearray()
     try:
         async with asyncio.timeout(MOST_SECONDS):
             async for part in request.stream():
                 content += part
+                _held += len(part)
                 if len(content) > MOST_BYTES:
                     raise Problem(413, f"The body is larger than {MOST_BYTES:,} bytes. Send fewer sessions at once.")
+                if _held > MOST_HELD:
+                    raise busy("Too many bodies are arriving at once. Try again in a second.")
     except TimeoutError:
         raise Problem(408, f"The body did not arrive within {MOST_SECONDS} seconds.", {"Connection": "close"}) from None
     except ClientDisconnect:
         raise Problem(499, "The client has left.") from None
+    finally:
+        _held -= len(content)
     return bytes(content)
 
 
@@ -205,9 +260,3 @@ def _field(loc: Sequence[str | int]) -> str:
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def written(document: Any) -> Response:
-    """Dataclasses, dicts and lists as a JSON response, written without copies."""
-    body = json.dumps(document, default=vars, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Response(body.encode("utf-8", "replace"), media_type="application/json")

@@ -7,29 +7,36 @@ in worker.py and supervisor.py.
 import asyncio
 import logging
 import signal
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from hiersrec.http.app import ServiceSettings
+from hiersrec.http.keys import read_keys
+from hiersrec.http.log_lines import log_to_stderr
+from hiersrec.http.metrics_folder import metrics_folder
 from hiersrec.http.model import check_bundle
+from hiersrec.http.security import default_hosts
+from hiersrec.http.settings import ServiceSettings
 from hiersrec.http.sockets import bind, shown
 from hiersrec.http.supervisor import Supervisor
-from hiersrec.http.worker import answer, key, log_to_stderr
+from hiersrec.http.worker import answer
 
 LOG = logging.getLogger("hiersrec")
 
 
 def serve(bundle: Path, settings: ServiceSettings, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> None:
-    """Serve until a signal stops it; the key comes from the environment.
+    """Serve until a signal stops it; keys come from the environment or a file.
 
     Port 0 picks a free one; a line on standard error names the address as soon as it answers requests. Raises BadFolder
-    if `bundle` is not one, BadInput if the address is not available, HiersrecError if no worker is left.
+    if `bundle` is not one, BadInput for bad keys and if the address is not available, HiersrecError if no worker is
+    left.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the bundle is opened later, so it is the newest anyway
     check_bundle(bundle)
+    read_keys(settings.key_file)
     listener = bind(host, port)
-    log_to_stderr()
+    if not settings.hosts:
+        settings = replace(settings, hosts=default_hosts(host, listener.getsockname()[0]))
+    log_to_stderr(settings.log_format)
     LOG.info("Opening %s", bundle)
     address, announced = shown(host, listener), False
 
@@ -40,8 +47,8 @@ def serve(bundle: Path, settings: ServiceSettings, host: str = "127.0.0.1", port
         announced = True
 
     if workers == 1:
-        answer(bundle, replace(settings, key=key()), listener, announce)
+        answer(bundle, settings, listener, announce)
         return
-    arguments = {"bundle": str(bundle), "queue": settings.queue, "timeout": settings.timeout}
-    with tempfile.TemporaryDirectory(prefix="hiersrec-metrics-") as metrics:
+    arguments = {"bundle": str(bundle), "settings": settings.to_json()}
+    with metrics_folder() as metrics:
         asyncio.run(Supervisor(arguments, listener, workers, announce, metrics).run())

@@ -1,6 +1,6 @@
 """Start and supervise several workers at one socket: `asyncio.run(Supervisor(...).run())`.
 
-    SIGTERM, SIGINT   every worker stops as a single one does
+    SIGTERM, SIGINT   every worker stops as a single one does, or is killed when it is late
     SIGHUP            every worker reloads the bundle, also one that is still starting
 
 A worker that dies is replaced. One that fails to start is retried after growing pauses while others answer.
@@ -33,6 +33,8 @@ MOST_SILENT = 60.0
 """Seconds without a heartbeat after which a worker counts as dead; longer than any orderly stop."""
 LAST_CHANCE = 5.0
 """Further seconds. After Ctrl-Z or a debugger the time is over, but heartbeats are waiting to be read."""
+LONGEST_STOP = 12.0
+"""Seconds after the signal to stop in which workers end by themselves; longer than worker.DRAIN and LAST_RELOAD."""
 MIXED_FOR = 5.0
 """Seconds for which workers may have different models, as during a reload, before that is logged."""
 BLOCKED = {signal.SIGHUP, signal.SIGINT}
@@ -84,6 +86,9 @@ class Supervisor:
             raise HiersrecError(f"A worker could not start, and no other is left: {self._failure}")
 
     def _stop(self) -> None:
+        if not self._stopping:
+            self._listener.close()  # else it would listen, with nobody to accept, until the last worker has ended
+            asyncio.get_running_loop().call_later(LONGEST_STOP, self._tell_all, signal.SIGKILL)
         self._stopping = True
         self._tell_all(signal.SIGTERM)
 

@@ -1,7 +1,7 @@
 """One serving process: `answer(bundle, settings, listener, report)`.
 
     SIGTERM, SIGINT   /readyz fails, and running requests are finished; while the bundle is opened: exit at once
-    SIGHUP            opens the bundle again in the background, then swaps; a bad one changes nothing
+    SIGHUP            reads the keys and opens the bundle again in the background; a bad one changes nothing
 
 A supervisor starts it as `python -m hiersrec.http.worker`, and gets the model version or an error over a socket.
 """
@@ -21,13 +21,23 @@ from types import FrameType
 import uvicorn
 
 from hiersrec.errors import HiersrecError
-from hiersrec.http.app import Holder, ServiceSettings, make_app
+from hiersrec.http.accepting import Server
+from hiersrec.http.app import make_app
+from hiersrec.http.connection import SECONDS
+from hiersrec.http.holder import Holder
+from hiersrec.http.keys import read_keys
+from hiersrec.http.log_lines import log_to_stderr
 from hiersrec.http.model import open_model
-from hiersrec.http.sockets import BACKLOG, listen
+from hiersrec.http.settings import ServiceSettings
+from hiersrec.http.sockets import listen
 
 LOG = logging.getLogger("hiersrec")
-KEY = "HIERSREC_API_KEY"
-"""Environment variable with the key; not an option, which the list of processes would show."""
+DRAIN = 8
+"""Seconds that requests are given after the signal to stop. `docker stop` kills after 10."""
+LAST_RELOAD = 1.0
+"""Seconds more for a bundle that is just being opened; then the process ends all the same."""
+SWITCH = 0.001
+"""Seconds after which a thread lets another one run: the event loop waits no longer for reasons that are computed."""
 STOPS = (signal.SIGTERM, signal.SIGINT)
 EVERY_TICK = -(10**12)
 """Seconds until uvicorn's next heartbeat, by the wall clock. If that is set back, the time since the last heartbeat is
@@ -38,17 +48,43 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
     """Serve at a bound socket until a signal stops it; must run in the main thread.
 
     report: called with the version of the model when requests are answered, and then about once a second. Raises
-    BadFolder for a bundle that can't be opened, BadInput if another process listens at the address by now.
+    BadFolder for a bundle that can't be opened, BadInput for bad keys, and if another process listens at the address.
     """
     reloads: SimpleQueue[bool] = SimpleQueue()  # only its put may be interrupted by a second signal
     signal.signal(signal.SIGHUP, lambda *_: reloads.put(True))  # before the bundle is opened, so that none is lost
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-    for stop in STOPS:
-        signal.signal(stop, _leave)
-    holder = Holder(open_model(bundle))
+    for number in STOPS:
+        signal.signal(number, _leave)
+    holder = Holder(open_model(bundle), read_keys(settings.key_file))
 
-    async def heartbeat() -> None:
-        report(holder.model.version or "unknown")
+    server = make_server(holder, settings, listener, lambda: report(holder.model.version or "unknown"))
+    for number in STOPS:  # uvicorn sets the same when it runs, and calls it again at the end
+        signal.signal(number, server.handle_exit)
+    listen(listener)
+    sys.setswitchinterval(SWITCH)
+    reloading = threading.Thread(target=_reload, args=(bundle, settings.key_file, holder, reloads), daemon=True)
+    reloading.start()
+    try:
+        server.run()
+    finally:
+        reloads.put(False)
+        reloading.join(LAST_RELOAD)
+        if reloading.is_alive():  # else the interpreter would end under a thread that runs
+            LOG.info("Stopped while a bundle was being opened")
+            logging.shutdown()
+            os._exit(0)
+
+
+def make_server(
+    holder: Holder, settings: ServiceSettings, listener: socket.socket, heartbeat: Callable[[], None]
+) -> Server:
+    """The server of a worker, not running yet; `heartbeat` is called about once a second."""
+
+    async def notify() -> None:
+        heartbeat()
+
+    def stop() -> None:
+        holder.stopping = True
 
     config = uvicorn.Config(
         make_app(holder, settings),
@@ -56,36 +92,13 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
         access_log=False,
         log_config=None,
         server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=30,  # no client can delay the stop for longer
+        timeout_graceful_shutdown=DRAIN,
         ws="none",
-        timeout_keep_alive=75,  # longer than the usual idle time of a proxy, so that the proxy closes first
-        callback_notify=heartbeat,
+        timeout_keep_alive=int(SECONDS["idle"]),  # longer than the usual idle time of a proxy, so that it closes first
+        callback_notify=notify,
         timeout_notify=EVERY_TICK,
     )
-    server = _Server(config, holder)
-    for stop in STOPS:  # uvicorn sets the same when it runs, and calls it again at the end
-        signal.signal(stop, server.handle_exit)
-    listen(listener)
-    reloading = threading.Thread(target=_reload, args=(bundle, holder, reloads))
-    reloading.start()
-    try:
-        server.run([listener])
-    finally:
-        reloads.put(False)
-        reloading.join()
-
-
-class _Server(uvicorn.Server):
-    """Makes /readyz fail before the work ends."""
-
-    def __init__(self, config: uvicorn.Config, holder: Holder) -> None:
-        super().__init__(config)
-        self._holder = holder
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._holder.stopping = True
-        super().handle_exit(sig, frame)
+    return Server(config, listener, stop, holder.metrics.refused, holder.metrics.connections)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -94,16 +107,20 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _reload(bundle: Path, holder: Holder, reloads: "SimpleQueue[bool]") -> None:
-    """Reload the bundle for each True in the queue, until a False."""
+def _reload(bundle: Path, key_file: Path | None, holder: Holder, reloads: "SimpleQueue[bool]") -> None:
+    """Reload keys and bundle for each True in the queue, until a False."""
     while _next_reload(reloads) and not holder.stopping:  # no reload may delay the stop
+        try:
+            holder.keys = read_keys(key_file)
+        except HiersrecError as error:
+            LOG.error("Could not reload the API keys, so the old ones stay: %s", error)
         try:
             holder.swap(open_model(bundle))
         except Exception as error:  # whatever is wrong with the new one, the old one stays
-            holder.metrics.reload("failed")
+            holder.reloaded("failed")
             LOG.error("Could not reload %s, so the old model stays: %s", bundle, error)
         else:
-            holder.metrics.reload("ok")
+            holder.reloaded("ok")
             LOG.info("Now serving model %s", holder.model.version)
 
 
@@ -115,26 +132,15 @@ def _next_reload(reloads: "SimpleQueue[bool]") -> bool:
     return all(entries)
 
 
-def key() -> str | None:
-    """The key that clients must send; None if none is required."""
-    return os.environ.get(KEY) or None
-
-
-def log_to_stderr() -> None:
-    """Log our own lines, and warnings of uvicorn."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING)
-    LOG.setLevel(logging.INFO)
-
-
 def main(text: str) -> None:
     """The worker of a supervisor.
 
-    text: a JSON object with bundle, queue, timeout, and the file descriptors of two open sockets, listener and wire.
+    text: a JSON object with bundle, settings, and the file descriptors of two open sockets, listener and wire.
     Every message on the wire is a line, {"model": version} or {"error": reason}.
     """
     arguments = json.loads(text)
     wire, listener = (socket.socket(fileno=arguments[name]) for name in ("wire", "listener"))
-    settings = ServiceSettings(arguments["queue"], arguments["timeout"], key())
+    settings = ServiceSettings.from_json(arguments["settings"])
 
     def say(kind: str, text: str) -> None:
         try:
@@ -142,7 +148,7 @@ def main(text: str) -> None:
         except OSError:  # then the other thread stops this process
             LOG.debug("The supervisor is gone")
 
-    log_to_stderr()
+    log_to_stderr(settings.log_format)
     threading.Thread(target=_end_with_supervisor, args=(wire,), daemon=True).start()
     try:
         answer(Path(arguments["bundle"]), settings, listener, lambda version: say("model", version))

@@ -144,19 +144,23 @@ class Recommender:
         Raises BadInput for a wrong k or per_category, a value that is not a list of ids or not an id, a path that no
         item has, and if the model can't explain or predicts no categories for candidates.
         """
-        if explain and not self.ranker.explains:
-            raise BadInput(
-                "This model has no reasons to give: only recipes with [[tasks]] split their scores into parts. "
-                f"Ask without explain, or train with --recipe {DEFAULT_RECIPE}."
-            )
+        self.check_explain(explain)
         FLAG.check(explain=explain, exclude_seen=exclude_seen)
         session_ids, lists = lists_of(sessions)
         chosen = self.candidates if candidates is None else candidates
         request = list_request(self.catalog, k, chosen, allow, deny, categories, per_category, exclude_seen)
         answers: list[Recommendations] = []
         for start in range(0, len(lists), BATCH):
-            answers += self._answer(lists[start : start + BATCH], request, explain)
+            answers += self.answer(lists[start : start + BATCH], request, explain)
         return Answers(answers, session_ids, None if chosen.policy == "all" else self.catalog_size)
+
+    def check_explain(self, explain: bool) -> None:
+        """Raise BadInput if reasons are requested of a model that has none."""
+        if explain and not self.ranker.explains:
+            raise BadInput(
+                "This model has no reasons to give: only recipes with [[tasks]] split their scores into parts. "
+                f"Ask without explain, or train with --recipe {DEFAULT_RECIPE}."
+            )
 
     def similar_items(
         self,
@@ -197,9 +201,10 @@ class Recommender:
         ]
         return SimilarItems(answers, ids)
 
-    def _answer(
+    def answer(
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool
     ) -> list[Recommendations]:
+        """`recommend` with options that `list_request` has read, for callers that answer a request in several steps."""
         internal = [self.catalog.to_internal(list(session)) for session in sessions]
         # Seen items must be left out even where the model no longer looks at them.
         width = max(map(len, internal)) if request.exclude_seen else self.max_length

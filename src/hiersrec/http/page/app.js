@@ -83,8 +83,8 @@ async function refresh() {
 // The list with its reasons, and the time of only the ranking, from the same request without reasons.
 async function rank(session, candidates) {
   const body = { session, k: K, candidates };
-  const answer = await ask("/v1/recommend", { ...body, explain: model.explains });
-  const { milliseconds } = await ask("/v1/recommend", { ...body, explain: false });
+  const answer = await ask("v1/recommend", { ...body, explain: model.explains });
+  const { milliseconds } = await ask("v1/recommend", { ...body, explain: false });
   return { ...answer, milliseconds };
 }
 
@@ -134,7 +134,7 @@ function describe() {
 
 async function start() {
   try {
-    model = await ask("/v1/model");
+    model = await ask("v1/model");
   } catch (error) {
     return fail(error);
   }

@@ -71,7 +71,7 @@ export function makeSearch(field, list, choose, failed) {
     if (words === "") return close();
     const current = (latest += 1);
     try {
-      const { items } = await ask(`/v1/items?${new URLSearchParams({ query: words, limit: LIMIT })}`);
+      const { items } = await ask(`v1/items?${new URLSearchParams({ query: words, limit: LIMIT })}`);
       if (current === latest) show(items, words);
     } catch (error) {
       if (current === latest) failed(error);

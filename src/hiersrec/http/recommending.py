@@ -1,0 +1,94 @@
+"""The endpoints that recommend: `/v1/recommend` and `/v1/recommend/batch`."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from hiersrec.http.batching import Batcher, Sessions
+from hiersrec.http.errors import responses
+from hiersrec.http.holder import Holder
+from hiersrec.http.model import Model
+from hiersrec.http.query import ListQuery
+from hiersrec.http.responses import encoded, extended, response, safe
+from hiersrec.http.schemas import Answer, Answers, Many, One, RequestOptions, read
+from hiersrec.http.work import check_work, work_of
+from hiersrec.types import ExternalId
+
+Written = tuple[Model, bytes]
+"""The answer to a session as JSON, and the model that gave it."""
+
+
+def make_batcher(holder: Holder, queue: int, timeout: float) -> Batcher[ListQuery, Written]:
+    """A batcher whose requests are each answered by one model: the holder's when the computation begins."""
+
+    def begin(query: ListQuery) -> Callable[[Sessions], list[Written]]:
+        model = holder.model
+        recommend = query.begin(model.recommender)
+
+        def compute(sessions: Sessions) -> list[Written]:
+            answers = recommend(sessions)
+            holder.metrics.answers(answers)
+            # Written here and one by one, so that neither the event loop nor another thread waits for many.
+            return [(model, encoded(safe(answer, model.ids_as_text))) for answer in answers]
+
+        return compute
+
+    return Batcher(begin, queue, timeout, holder.metrics.batch, holder.metrics.queue)
+
+
+def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, Written]) -> None:
+    """Add the endpoints."""
+    refusals = responses(400, 401, 408, 413, 422, 503)
+
+    async def ask(
+        request: Request, sessions: Sequence[Sequence[ExternalId]], options: RequestOptions
+    ) -> tuple[Model, list[bytes]]:
+        work = work_of(options, list(map(len, sessions)), holder.model.recommender.catalog_size)
+        results = await batcher.ask(sessions, ListQuery.from_body(options), work, request.is_disconnected)
+        return results[0][0] if results else holder.model, [body for _, body in results]
+
+    @app.post("/v1/recommend", responses={200: {"model": Answer}, **refusals}, openapi_extra=_body(One))
+    async def recommend(request: Request) -> Response:
+        """The next items of one session."""
+        start = time.perf_counter()
+        body = await read(request, One)
+        model, [answer] = await ask(request, [body.session], body)
+        return response(extended(answer, _origin(model, start)))
+
+    @app.post("/v1/recommend/batch", responses={200: {"model": Answers}, **refusals}, openapi_extra=_body(Many))
+    async def recommend_batch(request: Request) -> Response:
+        """The next items of several sessions."""
+        start = time.perf_counter()
+        body = await read(request, Many)
+        check_work(body)
+        model, answers = await ask(request, body.sessions, body)
+        return response(extended(b'{"answers":[%b]}' % b",".join(answers), _origin(model, start)))
+
+
+def _origin(model: Model, start: float) -> dict[str, Any]:
+    return {
+        "catalog_size": model.recommender.catalog_size,
+        "model_version": model.version,
+        "milliseconds": round((time.perf_counter() - start) * 1000, 3),
+    }
+
+
+def _body(kind: type[RequestOptions]) -> dict[str, Any]:
+    """OpenAPI documentation of a body that FastAPI doesn't parse."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def with_bodies(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """The OpenAPI document with the schemas of the bodies."""
+
+    def extended_document() -> dict[str, Any]:
+        document = openapi()
+        for kind in (One, Many):
+            schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+            document["components"]["schemas"] |= {**schema.pop("$defs", {}), kind.__name__: schema}
+        return document
+
+    return extended_document
