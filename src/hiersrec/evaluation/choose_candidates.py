@@ -4,7 +4,7 @@ of the likeliest paths with which a promised share of the targets are candidates
 Every prefix is scored once, against all items. The result of each K follows from the smallest K that admits each item:
 I' grows by the items admitted at K, and the target's rank is 1 + the items before it that K admits.
 
-The mass is that of a conformal set (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; sets by
+The mass makes a conformal set (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; sets by
 cumulated probability: Romano, Sesia and Candes, NeurIPS 2020). A target is a candidate if the paths that are likelier
 than its own hold less than the mass. Of these sums on n validation prefixes the ceil((n + 1) promise)-th smallest is
 taken, so that a further prefix, if it is one more of the same kind, keeps its target with the promised probability.

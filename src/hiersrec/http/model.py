@@ -57,7 +57,7 @@ class Model:
             catalog_size=self.recommender.catalog_size,
             max_length=self.recommender.max_length,
             tasks=list(self.document["tasks"]),
-            candidates={"policy": chosen.policy, "top": chosen.top, "share": chosen.share},
+            candidates={name: getattr(chosen, name) for name in ("policy", "top", "share", "mass")},
             explains=self.recommender.ranker.explains,
         )
 

@@ -31,7 +31,7 @@ class ListQuery:
         """Raises BadInput for candidates that exclude each other."""
         narrowed, candidates = body.candidates, None
         if narrowed is not None:
-            candidates = Candidates(policy=narrowed.policy, top=narrowed.top, share=narrowed.share)
+            candidates = Candidates(policy=narrowed.policy, top=narrowed.top, share=narrowed.share, mass=narrowed.mass)
         return cls(
             k=body.k,
             explain=body.explain,

@@ -52,6 +52,7 @@ class Narrowed(_Body):
     policy: Literal["all", "category"] = Field(description="All items, or those of the likeliest categories.")
     top: int | None = Field(None, ge=1, lt=2**31, description="Best categories per level, for policy category.")
     share: float | None = Field(None, gt=0, le=1, description="Or: best categories that hold this share of the items.")
+    mass: float | None = Field(None, gt=0, le=1, description="Or: likeliest category paths that hold this probability.")
 
 
 class RequestOptions(_Body):

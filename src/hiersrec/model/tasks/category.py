@@ -64,7 +64,7 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
 
 
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask | TreeHead:
-    """The head for one level, which next items whose category there is unknown do not train; or that of the tree."""
+    """The head for one level, which next items whose category there is unknown do not train; or the tree's."""
     if config.tree:
         with torch.random.fork_rng(
             []
