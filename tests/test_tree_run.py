@@ -20,6 +20,8 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import open_seal
 from hiersrec.store.paths import PATH, path_probs
+from hiersrec.training.fit import train
+from hiersrec.training.progress import SilentReporter
 from tests.bundles import tiny_run
 from tests.toy import item_id, walks
 
@@ -123,6 +125,16 @@ def test_evaluate_by_promise_on_the_command_line(run) -> None:
 def test_a_run_without_a_tree_has_no_candidates_by_mass(toy_run) -> None:
     with pytest.raises(BadInput, match=r"this run predicts none.*tasks\.category\.tree"):
         Recommender.load(toy_run).recommend(SESSIONS, candidates=MASS)
+
+
+def test_a_warm_start_takes_the_model_and_fits_the_tree_again(run) -> None:
+    opened, dataset = open_run(run), Dataset.open(run.parent / "data")
+    recipe = dataclasses.replace(opened.recipe, training=dataclasses.replace(opened.recipe.training, epochs=1))
+
+    document = train(dataset, recipe, run.parent / "warm", SilentReporter(), init_from=run)
+
+    assert document["init_from"]["new_tensors"] == []
+    assert PATH in score(open_run(run.parent / "warm").scorer, opened.catalog, batch(opened)).tasks
 
 
 def test_new_items_of_a_new_path_are_candidates_of_all_and_predicted_for_none(run) -> None:

@@ -74,8 +74,7 @@ def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Datas
     assert isinstance(recipe, ModelRecipe), "fit.OWN_WEIGHTS excludes baselines"
     check_dataset(origin, dataset, recipe)
     older = origin.scorer.model
-    # Only parameters: the item graph is made from the new sessions.
-    before, after = dict(older.named_parameters()), dict(model.named_parameters())
+    before, after = _parameters(older), _parameters(model)
     matches = match_all(origin, dataset)
     maps = axis_maps(origin, dataset, model, matches)
     for module_name, module in model.named_modules():
@@ -93,6 +92,12 @@ def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Datas
         "categories": _category_counts(matches, origin.catalog, dataset.catalog),
         "new_tensors": [name for name in after if name not in before],
     }
+
+
+def _parameters(model: HierarchicalModel) -> dict[str, nn.Parameter]:
+    """By name. Not the item graph, which is made from the new sessions, nor a tree head, which is fitted at the end."""
+    later = set() if model.tree_head is None else set(model.tree_head.parameters())
+    return {name: parameter for name, parameter in model.named_parameters() if parameter not in later}
 
 
 def summary(origin: dict[str, Any]) -> str:
