@@ -30,7 +30,7 @@ DATASET: Form = {
         "held_out?": {"items": int, "of": int, "before": _SIZES},
     },
     "filters": [
-        {"name": str, "round": int, "events": int, "sessions": int, "items": int, "users": (int, None)},
+        {"name": str, "round": int, "events": int, **dict.fromkeys(("sessions", "items", "users"), (int, None))},
     ],
     "statistics": {
         "training_sessions": int,
