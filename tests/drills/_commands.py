@@ -18,7 +18,11 @@ VOLATILE = (
     *("table2.md", "table2.tex", "table2.json"),
 )
 """Files with times in them."""
-SETS = [word for setting in (*TINY, "training.epochs=2", "training.patience=9") for word in ("--set", setting)]
+SETS = [
+    word
+    for setting in (*TINY, "training.epochs=2", "training.patience=9", "training.precision=float32")
+    for word in ("--set", setting)
+]
 PREPARE = ("prepare", "events.csv", "--items", "items.csv", "--out", "data", "--split")
 TRAIN = ("train", "data", "--out", "run", "--recipe", "cold_start", *SETS, "--set", "training.batch_size=128")
 OTHER = (*TRAIN, "--set", "training.seed=1")
