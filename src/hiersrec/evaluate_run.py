@@ -20,7 +20,6 @@ from hiersrec.evaluation.choose_candidates import CandidateGoal, ChosenCandidate
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, write_text
-from hiersrec.store.partial_files import remove_partial_files
 from hiersrec.store.unseen import renumbered
 
 
@@ -68,7 +67,6 @@ def evaluate_run(
         "seconds": round(time.monotonic() - started, 3),
         "files": files,
     }
-    remove_partial_files(folder, only_writer=False)
     with new_file(folder / files["ranks"]) as aside:
         pq.write_table(evaluation.ranks, aside)
     write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -3,28 +3,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from hiersrec.store.folder import new_file
+from hiersrec.store.folder import new_file, write_text
 from hiersrec.store.partial_files import is_partial, remove_partial_files
 
 
-@pytest.mark.parametrize("only_writer", [True, False])
-def test_partial_files_go_unless_their_process_may_still_write_them(tmp_path: Path, only_writer: bool) -> None:
+def test_a_new_file_removes_what_dead_processes_left_of_it(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         dead = process.pid
-    left = [f".a.txt.{dead}.part", f".a.txt.{os.getpid()}.part", f".a.txt.{'9' * 30}.part"]
-    living = f".a.txt.{os.getppid()}.part"
-    others = ["a.part", ".a.part", ".a.txt.x.part", f"a.txt.{dead}.part"]
+    left = [f".a[1].txt.{dead}.part", f".a[1].txt.{os.getpid()}.part", f".a[1].txt.{'9' * 30}.part"]
+    kept = [f".a[1].txt.{os.getppid()}.part", f".b.txt.{dead}.part", ".a[1].txt.x.part", f"a[1].txt.{dead}.part"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+
+    write_text(tmp_path / "a[1].txt", "whole")
+
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "a[1].txt"}
+
+
+def test_the_writer_of_a_folder_removes_all(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
-    for name in (*left, living, *others):
-        (tmp_path / "deep" / name).touch()
+    with new_file(tmp_path / "deep" / "a.txt") as temporary:
+        assert is_partial(temporary)
+        for name in ("a.part", ".a.part"):
+            (tmp_path / name).touch()
+        (tmp_path / "deep" / ".folder.1.part").mkdir()
 
-    remove_partial_files(tmp_path, only_writer=only_writer)
+        remove_partial_files(tmp_path)
 
-    assert {path.name for path in (tmp_path / "deep").iterdir()} == {*others, *([] if only_writer else [living])}
-
-
-def test_they_are_called_as_new_files_are(tmp_path: Path) -> None:
-    with new_file(tmp_path / "a.txt") as temporary:
-        assert is_partial(temporary.name)
+        assert sorted(path.name for path in tmp_path.rglob("*")) == [".a.part", ".folder.1.part", "a.part", "deep"]
+        temporary.touch()

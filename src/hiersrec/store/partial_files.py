@@ -1,29 +1,36 @@
 """Files `.NAME.PID.part` that killed processes were writing (folder.new_file)."""
 
+import glob
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 NAME = re.compile(r"\..+\.(\d+)\.part")
 
 
-def is_partial(name: str) -> bool:
+def partial_name(path: Path) -> Path:
+    """Where this process writes what will be `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def is_partial(path: Path) -> bool:
     """Whether a file of this name was being written."""
-    return NAME.fullmatch(name) is not None
+    return NAME.fullmatch(path.name) is not None and path.is_file()
 
 
-def remove_partial_files(folder: Path, *, only_writer: bool) -> None:
-    """Remove partial files in `folder` and below it, if not `only_writer` without those of processes that live."""
-    for path, process in _partial_files(folder):
-        if only_writer or not _is_another(process):
-            path.unlink(missing_ok=True)
+def remove_partial_files(folder: Path) -> None:
+    """Remove partial files in `folder` and below it. Only its one writer may call this."""
+    for path in folder.rglob(".*.part"):
+        if is_partial(path):
+            path.unlink()
 
 
-def _partial_files(folder: Path) -> Iterator[tuple[Path, int]]:
-    for path in sorted(folder.rglob(".*.part")):
-        if (match := NAME.fullmatch(path.name)) and path.is_file():
-            yield path, int(match[1])
+def remove_older(path: Path) -> None:
+    """Remove what processes that have ended left of `path`."""
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        match = NAME.fullmatch(partial.name)
+        if match and partial.is_file() and not _is_another(int(match[1])):
+            partial.unlink(missing_ok=True)
 
 
 def _is_another(process: int) -> bool:

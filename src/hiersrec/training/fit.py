@@ -155,12 +155,11 @@ def _train_by_gradient(
     data = _training_data(dataset, config)
     with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
         with processes.synchronized():  # before anything is written, since a bad recipe raises here
-            if isinstance(recipe, ModelRecipe):
-                check_memory(recipe, data, processes.device)
+            memory = check_memory(recipe, data, processes.device) if isinstance(recipe, ModelRecipe) else None
             torch.manual_seed(config.seed)
             model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
             teachers = open_teachers(recipe, model, dataset)
-            for line in [*advice(recipe, data), *_skipped(recipe, model)]:
+            for line in [*advice(recipe, data, memory), *_skipped(recipe, model)]:
                 reporter.say(f"train: {line}")
             if start is not None:
                 transfer.load_start(place.state, model)

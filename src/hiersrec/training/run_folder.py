@@ -183,7 +183,7 @@ def _is_left_before_it_began(folder: Path) -> bool:
     """Whether a training that was killed before it wrote its recipe, or when it had removed it, may have left it."""
     return folder.is_dir() and all(
         path.name == CATALOG
-        or is_partial(path.name)
+        or is_partial(path)
         or (path.name == STATE and path.is_dir() and all(transfer.START in file.name for file in path.iterdir()))
         for path in folder.iterdir()
     )
@@ -227,7 +227,7 @@ def _remove_leftovers(folder: Path) -> None:
     """Remove what killed processes were writing in the folder of a training, and the state of a finished one."""
     if not (is_begun(folder) or is_sealed(folder)):
         return
-    remove_partial_files(folder, only_writer=True)
+    remove_partial_files(folder)
     if is_sealed(folder):
         shutil.rmtree(folder / STATE, ignore_errors=True)
 

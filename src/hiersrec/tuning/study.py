@@ -67,7 +67,7 @@ def tune(
         for key in space.skipped:
             reporter.say(f"tune: skipping [search] {key}: the recipe has no such setting")
         out.mkdir(exist_ok=True)
-        remove_partial_files(out, only_writer=True)
+        remove_partial_files(out)
         record.write(out, study, done)  # first: a folder without it is not recognized as a search
         write_text(out / RECIPE, write_recipe(recipe))  # a copy: the file may be edited before the last trial
         done = _continue(dataset, space, study, done, out, reporter, trials, seed)
