@@ -57,8 +57,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._phase in ("new", "idle"):
             self._enter("head")
-            self._head = self._received = 0
-            self._other = 0
+            self._head = self._received = self._other = 0
         else:
             self._other = len(data)
         try:
@@ -151,6 +150,8 @@ class Connection(HttpToolsProtocol):
         elif now - self._unread_since > MOST_UNREAD:
             self._report("unread")
             self.transport.abort()
+        if self.flow.read_paused:  # until requests before it are answered: the client is not to blame
+            self.since = now
         if now - self.since <= SECONDS[self._phase] or self.transport.is_closing():
             return
         if self._phase == "body":
