@@ -20,7 +20,7 @@ MOST_PIPELINED = 16
 SECONDS = {"new": 10.0, "idle": 75.0, "head": 10.0, "body": 15.0, "closing": 2.0}
 """How long a connection may stay in a phase. An idle one as long as uvicorn's own limit, which `worker` sets from here;
 a body longer than `schemas.MOST_SECONDS`, so that a slow client is told why before it is cut off."""
-LAST_CALL = 0.5
+LAST_CALL = 1.0
 """Seconds in which a request is still answered after the signal to stop, on a connection that has none now."""
 MOST_UNREAD = 30.0
 """Seconds in which a client must take all that was sent to it."""
