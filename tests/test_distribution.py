@@ -95,7 +95,7 @@ def test_the_sdist_has_the_tests_and_nothing_that_a_checkout_collects(dist) -> N
     assert tests <= set(names)
     assert {"Makefile", "constraints.txt", "docs/install.md", "CITATION.cff", "SECURITY.md", "LICENSE"} <= set(names)
     folders = {name.partition("/")[0] for name in names if "/" in name}
-    assert folders <= {".ci", "benchmarks", "docs", "examples", "src", "tests", "tools"}
+    assert folders <= {".ci", "benchmarks", "deploy", "docs", "examples", "src", "tests", "tools"}
     assert not [name for name in names if "__pycache__" in name]
     assert archive.stat().st_size < 5e6
 

@@ -11,5 +11,5 @@ def test_fuzzed_requests_are_answered_and_none_gets_in_without_the_key(toy_bundl
     assert [row.failures for row in service.fuzz(toy_bundle, tmp_path, 50)] == [[], []]
 
 
-def test_a_signal_to_stop_under_load_resets_no_connection(toy_bundle) -> None:
+def test_a_signal_to_stop_under_load_drops_no_request(toy_bundle) -> None:
     assert service.stops(toy_bundle, 1).failures == []

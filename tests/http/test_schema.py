@@ -36,7 +36,7 @@ def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
         modes = [GenerationMode.POSITIVE, *([GenerationMode.NEGATIVE] if has_rules else [])]
 
         @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in modes]))
-        @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
         def check(case) -> None:
             case.call_and_validate(checks=conformance)
 

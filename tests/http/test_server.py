@@ -76,6 +76,22 @@ def test_a_stop_while_the_bundle_is_opened_is_heeded_at_once_and_a_reload_does_n
     assert "Traceback" not in service.text
 
 
+def test_a_stop_does_not_wait_for_a_bundle_that_is_being_opened(bundle, tmp_path) -> None:
+    (tmp_path / "go").touch()
+    with started(bundle, gate=tmp_path) as service:
+        service.wait()
+        (tmp_path / "go").unlink()
+        [opened] = tmp_path.glob("opened-*")
+        opened.unlink()
+        service.process.send_signal(signal.SIGHUP)
+        until(opened.exists)
+        service.process.send_signal(signal.SIGTERM)
+        code = service.process.wait(PATIENCE)
+
+    assert code == 0
+    assert service.text.endswith("Stopped while a bundle was being opened\n")
+
+
 def test_over_a_bad_bundle_others_answer_for_a_dead_worker_until_none_is_left(bundle) -> None:
     with serving(bundle, "--workers", 2) as service:
         until(service.complete)

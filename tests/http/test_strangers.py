@@ -69,6 +69,9 @@ def test_behind_a_prefix_both_kinds_of_proxy_work_and_the_page_names_nothing_at_
         for path in ("/v1/model", "/rec/v1/model", "/rec/", "/rec/page/app.js", "/rec/v1/categories/Nature"):
             assert client.get(path).status_code == 200, path
         assert client.get("/rec", follow_redirects=False).headers["location"] == "/rec/"
+        holder.keys = Keys([("shop", b"secret")])
+        assert [client.get(path).status_code for path in ("/rec", "/rec/", "/rec/v1/model")] == [200, 200, 401]
+        holder.keys = None
         assert client.get("/record").status_code == client.get("/rec/rec/").status_code == 404
         assert client.get("/openapi.json").json()["servers"] == [{"url": "/rec"}]
         texts = [client.get(path).text for path in ("/", "/docs", "/page/app.js", "/page/search.js", "/page/style.css")]

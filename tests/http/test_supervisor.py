@@ -20,6 +20,7 @@ SAYS = "import socket, sys, time; wire = socket.socket(fileno=int(sys.argv[1]));
 ANSWERS = SAYS + 'wire.send(b\'{"model": "m"}\\n\');'
 SILENT = ANSWERS + "time.sleep(60)"
 LIVES = ANSWERS + '[(time.sleep(0.05), wire.send(b\'{"model": "m"}\\n\')) for _ in range(1000)]'
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + LIVES
 OTHER = LIVES.replace('"m"', '"other"')
 DIES = ANSWERS + "sys.exit(3)"
 REFUSES = SAYS + 'wire.send(b\'{"error": "no bundle"}\\n\'); sys.exit(2)'
@@ -89,6 +90,15 @@ def test_one_that_was_stopped_itself_hears_its_workers_before_it_takes_them_for_
 
     assert caplog.text == ""
     assert [process.returncode for process in staged.processes] == [-signal.SIGTERM] * 2
+
+
+def test_a_worker_that_does_not_end_is_killed_when_the_time_to_stop_is_over(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(supervisor, "LONGEST_STOP", 0.3)
+    staged = Staged(tmp_path, 2, [DEAF], LIVES)
+
+    asyncio.run(_until(staged, lambda: len(staged.heard) > 5))
+
+    assert [process.returncode for process in staged.processes] == [-signal.SIGKILL, -signal.SIGTERM]
 
 
 def test_pauses_grow_to_the_longest_and_the_reason_is_said_once(tmp_path, monkeypatch, caplog) -> None:

@@ -50,7 +50,7 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
-    app.add_middleware(Guard, keys=lambda: holder.keys, hosts=settings.hosts)
+    app.add_middleware(Guard, keys=lambda: holder.keys, hosts=settings.hosts, root_path=settings.root_path)
     log = log_request if settings.log_format == "json" else None
     app.add_middleware(Watch, report=holder.metrics.request, log=log, root_path=settings.root_path)
     if settings.origins:  # the last is the first to be called: a preflight has no key, and a refusal is readable

@@ -20,7 +20,7 @@ MOST_PIPELINED = 16
 SECONDS = {"new": 10.0, "idle": 75.0, "head": 10.0, "body": 15.0, "closing": 2.0}
 """How long a connection may stay in a phase. An idle one as long as uvicorn's own limit, which `worker` sets from here;
 a body longer than `schemas.MOST_SECONDS`, so that a slow client is told why before it is cut off."""
-LAST_CALL = 0.5
+LAST_CALL = 1.0
 """Seconds in which a request is still answered after the signal to stop, on a connection that has none now."""
 MOST_UNREAD = 30.0
 """Seconds in which a client must take all that was sent to it."""
@@ -57,8 +57,7 @@ class Connection(HttpToolsProtocol):
             return
         if self._phase in ("new", "idle"):
             self._enter("head")
-            self._head = self._received = 0
-            self._other = 0
+            self._head = self._received = self._other = 0
         else:
             self._other = len(data)
         try:
@@ -151,6 +150,8 @@ class Connection(HttpToolsProtocol):
         elif now - self._unread_since > MOST_UNREAD:
             self._report("unread")
             self.transport.abort()
+        if self.flow.read_paused:  # until requests before it are answered: the client is not to blame
+            self.since = now
         if now - self.since <= SECONDS[self._phase] or self.transport.is_closing():
             return
         if self._phase == "body":

@@ -1,7 +1,8 @@
 """The endpoints that look something up: items, categories, the model."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Query, Request, Response
@@ -20,17 +21,25 @@ from hiersrec.http.schemas import (
 )
 
 Limit = Annotated[int, Query(ge=1, le=100)]
+Result = TypeVar("Result")
+AT_ONCE = 2
+"""Most look-ups at a time, so that they leave the processor to recommendations."""
 
 
 def add_look_ups(app: FastAPI, holder: Holder) -> None:
-    """Add the endpoints. Those that read more than a few items do so in a thread."""
+    """Add the endpoints. Those that read more than a few items do so in threads, few at a time."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def aside(look_up: Callable[..., Result], *arguments: object) -> Result:
+        async with room:
+            return await asyncio.to_thread(look_up, *arguments)
 
     @app.get("/v1/items", responses={200: {"model": SearchResult}, **responses(401, 422)})
     async def find_items(
         query: Annotated[str, Query(max_length=200, description="Words of a title.")], limit: Limit = 20
     ) -> Response:
         """Items whose titles contain all words: those that begin with them first, then by popularity."""
-        return written({"items": await asyncio.to_thread(holder.model.find, query, limit)})
+        return written({"items": await aside(holder.model.find, query, limit)})
 
     @app.get(
         "/v1/items/{item_id:path}/similar", responses={200: {"model": SimilarResult}, **responses(400, 401, 404, 422)}
@@ -39,7 +48,7 @@ def add_look_ups(app: FastAPI, holder: Holder) -> None:
         """The items most similar to one, by the cosine of the vectors that the model compares with a session."""
         found = None
         if len(item_id) <= schemas.LONGEST_ID:
-            found = await asyncio.to_thread(holder.model.similar, item_id, k)
+            found = await aside(holder.model.similar, item_id, k)
         if found is None:
             raise _no_item(item_id)
         return written(found)
@@ -70,7 +79,7 @@ def add_look_ups(app: FastAPI, holder: Holder) -> None:
         A slash inside a name is written as %2F.
         """
         names = _names(request, path)
-        found = await asyncio.to_thread(holder.model.category, names, limit)
+        found = await aside(holder.model.category, names, limit)
         if found is None:
             raise Problem(
                 404, f"The catalogue has no category {' > '.join(names)[: schemas.SHOWN]!r}. See /v1/categories."

@@ -27,8 +27,11 @@ class Guard:
     (DNS rebinding); the name is then in the Host header.
     """
 
-    def __init__(self, app: ASGIApp, keys: Callable[[], Keys | None], hosts: Collection[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: Callable[[], Keys | None], hosts: Collection[str], root_path: str = ""
+    ) -> None:
         self.app = app
+        self.open = OPEN | {root_path}  # which leads to the page
         self.keys = keys
         self.hosts = {host.lower() for host in hosts} if "*" not in hosts else set()
 
@@ -47,7 +50,7 @@ class Guard:
         if keys is None:
             return None
         scope[CLIENT] = keys.client_of(headers.get(b"x-api-key", b""))
-        if scope[CLIENT] is not None or path in OPEN or path.startswith(OPEN_FOLDER):
+        if scope[CLIENT] is not None or path in self.open or path.startswith(OPEN_FOLDER):
             return None
         return Problem(401, "This server requires a key. Send it in the header X-API-Key.")
 

@@ -6,6 +6,7 @@
 A supervisor starts it as `python -m hiersrec.http.worker`, and gets the model version or an error over a socket.
 """
 
+import gc
 import json
 import logging
 import os
@@ -50,6 +51,7 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
     report: called with the version of the model when requests are answered, and then about once a second. Raises
     BadFolder for a bundle that can't be opened, BadInput for bad keys, and if another process listens at the address.
     """
+    gc.freeze()  # what is imported stays: looking through it takes 20 ms, in which nobody is answered, 1 ms without it
     reloads: SimpleQueue[bool] = SimpleQueue()  # only its put may be interrupted by a second signal
     signal.signal(signal.SIGHUP, lambda *_: reloads.put(True))  # before the bundle is opened, so that none is lost
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
