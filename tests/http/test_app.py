@@ -145,7 +145,7 @@ def test_the_model_says_what_it_is(client) -> None:
         "catalog_size": 6,
         "max_length": 3,
         "tasks": ["category_1", "category_2"],
-        "candidates": {"policy": "all", "top": None, "share": None},
+        "candidates": {"policy": "all", "top": None, "share": None, "mass": None},
         "explains": True,
     }
 
