@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hiersrec.preparation import tree
 from hiersrec.store.item_catalog import Level
 from hiersrec.store.paths import (
+    is_only_end,
     level_scores,
     likeliest_paths,
     names_of_paths,
@@ -111,6 +112,14 @@ def test_names(paths, expected) -> None:
     levels, _ = levels_of(paths)
 
     assert sorted(names_of_paths(levels)) == sorted(expected)
+
+
+def test_an_end_says_something_where_other_items_go_on() -> None:
+    levels, _ = levels_of([("a", "b"), ("a", None), ("c", None), (None, None)])
+
+    says = dict(zip(names_of_paths(levels), is_only_end(levels, 2)[1:].tolist(), strict=True))
+    assert says == {"a > b": False, "a > ends here": False, "c": True, "no category": True}
+    assert not is_only_end(levels, 1).any()
 
 
 def test_paths_as_labels_of_every_item() -> None:

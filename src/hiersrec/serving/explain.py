@@ -11,7 +11,7 @@ import numpy as np
 
 from hiersrec.serving.answers import Guess, Pull, Reason
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.store.paths import ENDS_HERE, NO_CATEGORY, PATH, node_probs
+from hiersrec.store.paths import ENDS_HERE, NO_CATEGORY, PATH, is_only_end, node_probs
 from hiersrec.types import CATEGORY, Float32, Float64, ScorePart, categories
 
 STRONGEST = 3
@@ -51,7 +51,10 @@ def chances_of(catalog: ItemCatalog, tasks: Mapping[str, Float32], are_counts: b
 
 def guesses(catalog: ItemCatalog, task: str, probability: Float64) -> list[Guess]:
     """The likeliest classes of a task, given (C + 1,) probabilities; equal ones in catalogue order."""
-    best = np.argsort(-probability[1:], kind="stable")[:GUESSES] + 1
+    best = np.argsort(-probability[1:], kind="stable") + 1
+    if task.startswith(CATEGORY):
+        best = best[~is_only_end(catalog.levels, int(task.removeprefix(CATEGORY)))[best]]  # as likely as its parent
+    best = best[:GUESSES]
     return [
         Guess(task, class_name(catalog, task, c), _path(catalog, task, c), float(probability[c])) for c in best.tolist()
     ]

@@ -46,6 +46,17 @@ def names_of_paths(levels: Sequence[Level]) -> list[str]:
     return texts
 
 
+def is_only_end(levels: Sequence[Level], number: int) -> Bool:
+    """Whether each node of a level, from 1, is an end under a parent that never goes on: (nodes + 1,) bool.
+
+    It says no more than its parent.
+    """
+    level = levels[number - 1]
+    children = np.bincount(level.parents[1:], minlength=1)
+    only: Bool = (children[level.parents] == 1) & (np.arange(level.num_nodes + 1) > level.num_known) & (number > 1)
+    return only
+
+
 def path_labels(levels: Sequence[Level], item_nodes: Int32, train_count: Int64) -> Labels:
     """The paths as classes of a task: every item has one."""
     of_item = np.ascontiguousarray(item_nodes[:, -1])
