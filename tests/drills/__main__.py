@@ -1,6 +1,7 @@
 """Run drills and print their table; exits with 1 if a try failed."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 from importlib import import_module
@@ -9,7 +10,7 @@ from pkgutil import iter_modules
 
 from tests.drills.report import Row, table
 
-NOT_DRILLS = ("__main__", "conftest", "report")
+NOT_DRILLS = ("__main__", "report")
 
 
 def names() -> list[str]:
@@ -25,11 +26,14 @@ def main() -> None:
     arguments = parser.parse_args()
     rows: list[Row] = []
     for name in arguments.names or names():
-        with tempfile.TemporaryDirectory() as folder:
-            for row in import_module(f"tests.drills.{name}").drill(arguments.tries, Path(folder)):
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))  # no TemporaryDirectory, which forked processes would remove
+        try:
+            for row in import_module(f"tests.drills.{name}").drill(arguments.tries, folder):
                 sys.stderr.write(f"{name}: {row.target}: {row.tries} tries, {len(row.failures)} failures\n")
                 sys.stderr.writelines(f"  {failure}\n" for failure in row.failures)
                 rows.append(row)
+        finally:
+            shutil.rmtree(folder)
     sys.stdout.write(table(rows) + "\n")
     sys.exit(any(row.failures for row in rows))
 

@@ -134,3 +134,18 @@ def test_trends_need_an_order_of_time_and_are_for_what_comes_next() -> None:
     [line] = advice(recipe("tasks.item.trend=0.1"), same_time)
     assert "lower the metrics on validation sessions as old as" in line
     assert advice(recipe("tasks.item.trend=0.1", "training.refit=true"), same_time) == advice(recipe(), same_time) == []
+
+
+def test_the_memory_of_a_container_is_what_it_may_use(tmp_path, monkeypatch) -> None:
+    limits = {"none": None, "without": "max", "of a GB": "1000000000", "above the machine's": str(2**62)}
+    for name, text in limits.items():
+        if text is not None:
+            (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.undo()
+
+    found = []
+    for name in limits:
+        monkeypatch.setattr(module, "CONTAINER_LIMITS", (tmp_path / name,))
+        found.append(module.memory_of_machine())
+
+    assert found == [found[0], found[0], 1_000_000_000, found[0]]

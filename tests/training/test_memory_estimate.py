@@ -8,6 +8,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
+from hiersrec.errors import BadRecipe
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import Dataset, TrainingData
@@ -17,7 +18,7 @@ from hiersrec.training.callbacks import CallbackGroup
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import single_process
 from hiersrec.training.examples import examples_of
-from hiersrec.training.memory_estimate import MemoryEstimate, estimate_memory
+from hiersrec.training.memory_estimate import MemoryEstimate, check_memory, estimate_memory
 from hiersrec.training.optimizer import optimizers
 from hiersrec.training.progress import SilentReporter
 from tests.model import world
@@ -198,3 +199,15 @@ def test_more_events_need_more(data) -> None:
 def test_a_step_and_a_validation_take_turns() -> None:
     assert MemoryEstimate(process=1, data=2, weights=4, optimizer=8, step=16, validation=32).total == 47
     assert MemoryEstimate(process=1, data=2, weights=4, optimizer=8, step=64, validation=32).document()["total"] == 79
+
+
+def test_only_what_may_be_large_is_counted_before_a_training(monkeypatch) -> None:
+    monkeypatch.setattr(memory_estimate, "memory_of_machine", lambda: 8_000_000_000)
+    small, large, huge = (recipe(*SMALL, f"inputs.item_width={width}") for width in (64, 2000, 9000))
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+
+    assert check_memory(small, toy(), cpu) is None
+    assert check_memory(large, toy(), cpu) == estimate_memory(large, toy()).total
+    assert check_memory(huge, toy(), gpu) is None, "weights without gradients and moments fit"
+    with pytest.raises(BadRecipe, match=r"The model takes [\d.]+ GB .* with gradients .*, and this machine has 8\.0"):
+        check_memory(huge, toy(), cpu)

@@ -11,6 +11,7 @@ from hiersrec.build import open_run
 from hiersrec.errors import BadFolder, BadInput, BadRecipe
 from hiersrec.recipe_file import RECIPES, read_recipe
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.lock import only_writer
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
 from hiersrec.tuning import sampler, study
@@ -272,3 +273,10 @@ def test_it_tells_what_takes_no_part(dataset, tmp_path, monkeypatch) -> None:
 
     assert reporter.said[0] == "tune: skipping [search] tasks.category.weight: the recipe has no such setting"
     assert document["best"] == 1, "of equal trials the first, which is the unchanged recipe"
+
+
+def test_a_search_has_one_writer(dataset, tmp_path) -> None:
+    with only_writer(tmp_path / "out"), pytest.raises(BadFolder, match="Another process is writing"):
+        tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter())
+
+    assert list(tmp_path.iterdir()) == []

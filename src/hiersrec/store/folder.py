@@ -26,6 +26,7 @@ from hiersrec.errors import BadFolder
 from hiersrec.store.json_form import check_form, read_json
 from hiersrec.store.lock import lock_file
 from hiersrec.store.lock import only_writer as only_writer  # for those who write in place
+from hiersrec.store.partial_files import partial_name, remove_older
 from hiersrec.store.seal_forms import FORMS, SEAL
 
 FORMAT_VERSION = 1
@@ -42,7 +43,8 @@ WAY_OUT = {
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path to write to, renamed to `path` on success: readers see the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove_older(path)
+    temporary = partial_name(path)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode  # as the umask wants it; safetensors makes files for their owner only

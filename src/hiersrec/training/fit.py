@@ -38,7 +38,7 @@ from hiersrec.training.memory_estimate import check_memory
 from hiersrec.training.progress import ProgressReporter, SilentReporter
 from hiersrec.training.run_folder import RunFolder, run_folder
 from hiersrec.training.teachers import open_teachers
-from hiersrec.training.unfinished import STATE
+from hiersrec.training.unfinished import STATE, with_a_name
 from hiersrec.training.warm_start import transfer
 
 ONE_PROCESS = excludes(
@@ -75,7 +75,7 @@ def train(
     call it, with the same arguments; the first writes. Raises what run_folder(), warm_start/ and `callbacks` raise.
     """
     allocator.limit_kernels()  # before advice multiplies anything
-    processes = processes or single_process()
+    processes, out = processes or single_process(), with_a_name(out)
     if not processes.first:
         reporter, callbacks = SilentReporter(), ()
     with processes.synchronized():
@@ -152,12 +152,11 @@ def _train_by_gradient(
     data = _training_data(dataset, config)
     with torch.random.fork_rng([processes.device] if processes.device.type == "cuda" else []):
         with processes.synchronized():  # before anything is written, since a bad recipe raises here
-            if isinstance(recipe, ModelRecipe):
-                check_memory(recipe, data, processes.device)
+            memory = check_memory(recipe, data, processes.device) if isinstance(recipe, ModelRecipe) else None
             torch.manual_seed(config.seed)
             model = build_trainable(recipe, data.catalog, data.train.newest(config.newest_share))
             teachers = open_teachers(recipe, model, dataset)
-            for line in [*advice(recipe, data), *_skipped(recipe, model)]:
+            for line in [*advice(recipe, data, memory), *_skipped(recipe, model)]:
                 reporter.say(f"train: {line}")
             if start is not None:
                 transfer.load_start(place.state, model)

@@ -24,7 +24,6 @@ from hiersrec.evaluation.evaluate import EvaluationOptions, at_once
 from hiersrec.model import inputs
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.targets import Targets
-from hiersrec.recipe_file import settings_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import precision
@@ -43,6 +42,8 @@ between blocks of many sizes, and keeps them (training/allocator.py). Encoders o
 
 COPIES = 4
 """Of each weight: itself, its gradient, and two moments."""
+MATRICES = 64
+"""More than the encoders of our recipes have."""
 
 
 @dataclass(frozen=True)
@@ -95,17 +96,16 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     )
 
 
-def check_memory(recipe: ModelRecipe, data: TrainingData, device: torch.device) -> None:
+def check_memory(recipe: ModelRecipe, data: TrainingData, device: torch.device) -> int | None:
     """Raise BadRecipe if this machine has less memory than the model takes at rest: the system would kill the training.
 
-    The count loads modules that take a second, so it is made only where a matrix of as many rows and columns as the
-    greatest setting says would be large.
+    Returns the bytes that the whole training will take on this processor, None if they are few. The count loads modules
+    that take a second, so it is made only where a table of the items and some tens of square matrices would be large.
     """
-    numbers = [value for value in settings_of(recipe).values() if type(value) is int]
-    widest = max(numbers, default=0)
-    memory = memory_of_machine()
-    if COPIES * 4 * widest * max(widest, data.catalog.num_items) < memory / 4:
-        return
+    settings, memory = inputs.config_of(recipe), memory_of_machine()
+    width = settings.item_width + settings.content_width(data.catalog)
+    if COPIES * 4 * width * (data.catalog.num_items + MATRICES * width) < memory / 4:
+        return None
     with _counting() as count:
         _model, _optimizer, weights = _at_rest(recipe, data, count)
         needed = PROCESS + (count.live if device.type == "cpu" else weights)
@@ -116,6 +116,7 @@ def check_memory(recipe: ModelRecipe, data: TrainingData, device: torch.device) 
             "Lower its widths, such as inputs.item_width, or use a machine with more memory; `hiersrec describe DIR "
             "--recipe NAME` estimates what a training takes."
         )
+    return estimate_memory(recipe, data).total if device.type == "cpu" else None
 
 
 def _at_rest(recipe: ModelRecipe, data: TrainingData, count: "_Count") -> tuple[HierarchicalModel, Optimizers, int]:

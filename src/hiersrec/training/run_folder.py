@@ -12,7 +12,6 @@ Therefore recipe.toml is written last where a training begins, and removed befor
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -27,6 +26,7 @@ from hiersrec.model.trainable import Trainable
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import SEALS, clean_up, only_writer, put_in_place, sha256, write_text
+from hiersrec.store.partial_files import is_partial, remove_partial_files
 from hiersrec.training.distributed import ProcessGroup
 from hiersrec.training.unfinished import LAST, STATE, has_checkpoint, is_begun, is_sealed, replacement, to_resume
 from hiersrec.training.warm_start import transfer
@@ -34,8 +34,6 @@ from hiersrec.training.warm_start import transfer
 CATALOG = "catalog"
 NOTHING = "There is no training to resume in {out}. Leave out --resume."
 UNFINISHED = "{folder} holds an unfinished training. Continue with --resume, or start over with --overwrite."
-PARTIAL = re.compile(r"\..+\.\d+\.part")
-"""Names of files that a killed process was writing."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ def _is_left_before_it_began(folder: Path) -> bool:
     """Whether a training that was killed before it wrote its recipe, or when it had removed it, may have left it."""
     return folder.is_dir() and all(
         path.name == CATALOG
-        or PARTIAL.fullmatch(path.name)
+        or is_partial(path)
         or (path.name == STATE and path.is_dir() and all(transfer.START in file.name for file in path.iterdir()))
         for path in folder.iterdir()
     )
@@ -229,9 +227,7 @@ def _remove_leftovers(folder: Path) -> None:
     """Remove what killed processes were writing in the folder of a training, and the state of a finished one."""
     if not (is_begun(folder) or is_sealed(folder)):
         return
-    for path in folder.rglob(".*.part"):
-        if PARTIAL.fullmatch(path.name) and path.is_file():
-            path.unlink()
+    remove_partial_files(folder)
     if is_sealed(folder):
         shutil.rmtree(folder / STATE, ignore_errors=True)
 

@@ -22,7 +22,8 @@ from hiersrec.build import RECIPE
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.folder import write_text
+from hiersrec.store.folder import only_writer, write_text
+from hiersrec.store.partial_files import remove_partial_files
 from hiersrec.training.progress import ProgressReporter
 from hiersrec.tuning import record, sampler, trial
 from hiersrec.tuning.progress import Prefixed, settings_line
@@ -60,14 +61,30 @@ def tune(
         "dataset": {"name": dataset.name, "fingerprint": _fingerprint(dataset)},
         "seed": seed,
     }
-    done = record.read(out, study)
-    for key in space.skipped:
-        reporter.say(f"tune: skipping [search] {key}: the recipe has no such setting")
-    out.mkdir(parents=True, exist_ok=True)
-    for partial in out.glob(".*.part"):
-        partial.unlink()  # of a process that was killed while writing
-    record.write(out, study, done)  # first: a folder without it is not recognized as a search
-    write_text(out / RECIPE, write_recipe(recipe))  # a copy: the file may be edited before the last trial
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with only_writer(out):
+        done = record.read(out, study)
+        for key in space.skipped:
+            reporter.say(f"tune: skipping [search] {key}: the recipe has no such setting")
+        out.mkdir(exist_ok=True)
+        remove_partial_files(out)
+        record.write(out, study, done)  # first: a folder without it is not recognized as a search
+        write_text(out / RECIPE, write_recipe(recipe))  # a copy: the file may be edited before the last trial
+        done = _continue(dataset, space, study, done, out, reporter, trials, seed)
+        return record.write(out, study, done)
+
+
+def _continue(
+    dataset: Dataset,
+    space: Space,
+    study: dict[str, Any],
+    done: list[Trial],
+    out: Path,
+    reporter: ProgressReporter,
+    trials: int,
+    seed: int,
+) -> list[Trial]:
+    """All trials of the search in `out`, earlier ones included. Raises BadRecipe if every one failed."""
 
     def measure(new: Trial) -> Outcome:
         chosen = with_settings(out / RECIPE, new.settings)
@@ -82,7 +99,7 @@ def tune(
             f"All {len(done)} trials failed, the first because: {done[0].reason} Fix the recipe or its [search], and "
             f"choose another --out than {out}."
         )
-    return record.write(out, study, done)
+    return done
 
 
 def _search(

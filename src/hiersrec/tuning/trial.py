@@ -10,6 +10,7 @@ from hiersrec.build import WEIGHTS, open_run
 from hiersrec.config import Recipe
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.store.dataset import Dataset, TrainingData
+from hiersrec.store.lock import lock_file
 from hiersrec.training.fit import train
 from hiersrec.training.progress import ProgressReporter, progress_stage
 from hiersrec.training.unfinished import STATE, is_begun, is_sealed
@@ -55,6 +56,7 @@ def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter) -> dic
 def slim(folder: Path, keep_weights: bool) -> None:
     """Delete the checkpoint from the run folder of a trial, and without `keep_weights` all but recipe and history."""
     shutil.rmtree(folder / STATE, ignore_errors=True)
+    lock_file(folder).unlink(missing_ok=True)  # of a training that was killed; the search has a lock of its own
     if not keep_weights:
         (folder / WEIGHTS).unlink(missing_ok=True)
         shutil.rmtree(folder / "catalog", ignore_errors=True)
