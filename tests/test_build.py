@@ -1,13 +1,16 @@
 """Recipe + catalogue -> model: wiring by names and patterns, and recipes that make no model."""
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import pytest
 
 from hiersrec import registry
-from hiersrec.build import build_model
+from hiersrec.build import build_model, open_run
 from hiersrec.config import ModelRecipe, TaskTable
-from hiersrec.errors import BadRecipe, UnknownName
+from hiersrec.errors import BadFolder, BadRecipe, UnknownName
+from hiersrec.store.folder import open_seal, seal
 from tests.model.world import catalog, recipe
 
 
@@ -133,3 +136,28 @@ def test_tables_have_sparse_gradients_only_where_the_softmax_reads_some_items_al
 def test_a_misspelt_softmax_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'sampled'"):
         build_model(recipe("tasks.item.softmax=sample"), catalog())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model.safetensors", r"model\.safetensors does not fit its recipe: .* Train again\."),
+        (
+            "catalog/items.parquet",
+            r"can't be read: .* Its seal is whole, so the files were written so: make the run folder",
+        ),
+        (
+            "catalog/features.json",
+            r"features\.json is damaged \(.*\)\. Prepare the dataset again; if it is of a run, train",
+        ),
+    ],
+)
+def test_files_that_no_code_of_ours_writes_under_right_checksums(toy_run, tmp_path, name, message) -> None:
+    run = Path(shutil.copytree(toy_run, tmp_path / "run"))
+    (run / name).write_bytes(b"garbage")
+    document = open_seal(toy_run, "run")
+    seal(run, "run", document, [run / name for name in document["files"]])
+
+    with pytest.raises(BadFolder, match=message):
+        open_run(run)

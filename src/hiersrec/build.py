@@ -159,12 +159,14 @@ def open_run(folder: Path) -> LoadedRun:
 def _scorer(recipe: Recipe, catalog: Catalog, weights: Path) -> Scorer:
     if isinstance(recipe, BaselineRecipe) and recipe.training is None:
         module = registry.load("baselines", recipe.baseline.name)
-        scorer: Scorer = module.load(recipe.baseline.config, catalog, safetensors.numpy.load_file(weights))
+        with readable(weights.parent, "run"):
+            state = safetensors.numpy.load_file(weights)
+        scorer: Scorer = module.load(recipe.baseline.config, catalog, state)
         return scorer
     model = build_trainable(recipe, catalog, None)
     try:
         safetensors.torch.load_model(model, weights)
-    except RuntimeError as error:
+    except (RuntimeError, safetensors.SafetensorError) as error:
         reason = str(error).splitlines()[-1].strip()  # one line of torch's, which has one for each tensor
         raise BadFolder(f"{weights} does not fit its recipe: {reason} Train again.") from error
     return scorer_of(model.eval())

@@ -174,6 +174,17 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(dataset, runs, out) -> None
     assert beside(out) == {"run", "link"}
 
 
+def test_the_working_folder_has_a_name_too(dataset, tmp_path, monkeypatch) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    for overwrite in (False, True):
+        train(dataset, COUNTED, Path(), SilentReporter(), overwrite=overwrite)
+        monkeypatch.chdir(tmp_path / "run")
+
+    assert {path.name for path in Path().iterdir()} == FILES
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_a_link_to_nothing(dataset, tmp_path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
 

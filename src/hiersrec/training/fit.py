@@ -41,7 +41,7 @@ from hiersrec.training.memory_estimate import check_memory
 from hiersrec.training.progress import ProgressReporter, SilentReporter
 from hiersrec.training.run_folder import RunFolder, run_folder
 from hiersrec.training.teachers import open_teachers
-from hiersrec.training.unfinished import STATE
+from hiersrec.training.unfinished import STATE, with_a_name
 from hiersrec.training.warm_start import transfer
 
 ONE_PROCESS = excludes(
@@ -78,7 +78,7 @@ def train(
     call it, with the same arguments; the first writes. Raises what run_folder(), warm_start/ and `callbacks` raise.
     """
     allocator.limit_kernels()  # before advice multiplies anything
-    processes = processes or single_process()
+    processes, out = processes or single_process(), with_a_name(out)
     if not processes.first:
         reporter, callbacks = SilentReporter(), ()
     with processes.synchronized():

@@ -1,5 +1,6 @@
 """Where an unfinished training is, and whether it has a checkpoint; importing this file loads no torch."""
 
+import os
 from pathlib import Path
 
 from hiersrec.recipe_file import RUN_RECIPE
@@ -11,9 +12,15 @@ LAST = "last.safetensors"
 """In the state: the last checkpoint."""
 
 
+def with_a_name(out: Path) -> Path:
+    """The same folder by a path that ends in its name, as "." and ".." do not."""
+    return Path(os.path.abspath(out)) if out.name in ("", "..") else out  # noqa: PTH100 - a link stays one
+
+
 def replacement(out: Path) -> Path:
     """Where a training grows while a finished run is in `out`."""
-    return out.with_name(f"{out.name}.training")
+    named = with_a_name(out)
+    return named.parent / f"{named.name}.training"
 
 
 def is_sealed(folder: Path) -> bool:
