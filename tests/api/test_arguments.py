@@ -240,7 +240,8 @@ def test_what_a_callback_raises_comes_through_and_leaves_nothing(where, error, d
     with pytest.raises(type(error)):
         hr.train(data, "hiersrec", overrides=SETTINGS, callbacks=[Failing()], progress=False)
 
-    assert list(scratch.iterdir()) == []
+    # PyTorch makes a folder for compiled code where it first looks for one.
+    assert [path for path in scratch.iterdir() if not path.name.startswith("torchinductor_")] == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ by an error or Ctrl-C before its first checkpoint leaves no folder. A kill may l
 Therefore recipe.toml is written last where a training begins, and removed before the catalogue where one is given up.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -94,7 +95,10 @@ def run_folder(
 @contextmanager
 def _locked(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> Iterator[RunFolder]:
     if not resume:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out)) from error
     elif not out.parent.is_dir():
         raise BadFolder(NOTHING.format(out=out))
     # A folder that is mounted may have a parent that is not ours: nothing can be locked or replaced there.
