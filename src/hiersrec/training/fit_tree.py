@@ -3,7 +3,7 @@
     loss = - sum over the paths p of q(p) log P(p)        q(p): sum of P(item | session) over the items with the path p
 
 The model stays as it is: only the head learns, from sessions that the model was trained on. What they clicked next is
-not read, since the items' probabilities say more: on Wikispeedia a head that learns from clicks reaches 0.981 of the
+not read, since the items' probabilities say more: on Wikispeedia a head that learns from clicks reaches 0.970 of the
 items' MRR at level 2, one that learns from the probabilities 0.996.
 """
 
