@@ -66,9 +66,8 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> ClassTask | TreeHead:
     """The head for one level, which next items whose category there is unknown do not train; or the tree's."""
     if config.tree:
-        with torch.random.fork_rng(
-            []
-        ):  # it is fitted later, and must not shift what is drawn for the rest of the model
+        # It is fitted later, and must not shift what is drawn for the rest of the model.
+        with torch.random.fork_rng([]):
             return TreeHead(width, catalog)
     labels = catalog.labels[f"category_{config.level}"]
     if config.head == "linear":
