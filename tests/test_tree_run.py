@@ -158,3 +158,17 @@ def test_conformal_masses_keep_their_promise_on_average() -> None:
         kept.append(before[30] < mass)
     assert np.mean(kept) == pytest.approx(0.8, abs=0.06)
     assert conformal_mass(np.full(10, -1.0), 0.9) > 0
+
+
+@pytest.mark.parametrize(
+    ("candidates", "expected"),
+    [
+        (Candidates(policy="category", share=0.5), "share 0.5"),
+        (Candidates(policy="category", mass=0.8), "mass 0.8"),
+        (Candidates(policy="category", top=2), "top 2"),
+    ],
+)
+def test_a_report_names_the_size_of_the_candidates(run, candidates, expected) -> None:
+    report = hiersrec.Run.open(run).evaluate("valid", candidates=candidates, progress=False)
+
+    assert any(f"({candidates.policy}, {expected})" in str(part) for part in report.parts())

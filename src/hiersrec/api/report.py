@@ -115,8 +115,8 @@ class Report(Result):
 def _candidates(document: dict[str, Any]) -> str:
     options, numbers = document["options"], document["metrics"]
     candidates = options["candidates"]
-    name = "mass" if candidates.get("mass") is not None else "top"
-    size = f"{name} {candidates[name]:.5g}"
+    name = next(name for name in ("top", "mass", "share") if candidates.get(name) is not None)
+    size = f"{name} {candidates[name]}" if name == "top" else f"{name} {candidates[name]:.5g}"
     text = (
         f"Only candidates were ranked ({candidates['policy']}, {size}): {_share(numbers['candidates/share'])} of the "
         f"catalogue, with {_share(numbers['candidates/target'])} of the targets among them."
