@@ -29,12 +29,6 @@ LIST = 20
 TINY = 1e-30
 
 
-def softmax(scores: Any) -> Any:
-    """(B, C + 1) logits -> probabilities in float64."""
-    weights = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
 class Level:
     """What one source says of one level."""
 
@@ -97,13 +91,13 @@ def main() -> None:
         batch = batch_of(prefixes, part, run.scorer.max_length)
         scores = run.scorer.score(batch)
         target = prefixes.targets(part)
-        item_probs = softmax(scores.items)
+        item_probs = path_probs(scores.items)
         by_path = np.zeros((len(part), catalog.levels[-1].num_nodes + 1))
         by_path[:, paths[order][starts]] = np.add.reduceat(item_probs[:, order], starts, axis=1)
         heads = {name: value for name, value in scores.tasks.items() if name != PATH}
         tree = node_probs(catalog.levels, path_probs(scores.tasks[PATH]))
         said = {
-            "heads": [softmax(heads[f"category_{level}"]) for level in range(1, depth + 1)],
+            "heads": [path_probs(heads[f"category_{level}"]) for level in range(1, depth + 1)],
             "tree": tree,
             "items": node_probs(catalog.levels, by_path),
         }

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import hiersrec
-from hiersrec.cli import printing
+from hiersrec.cli import options, printing
 from hiersrec.writing import figures
 
 
@@ -28,11 +28,8 @@ def command(  # more than ten parameters: they are the flags
     candidates: Annotated[
         str, typer.Option(help="Items to rank: all, category (those of the likeliest categories), random (as many).")
     ] = "all",
-    top: Annotated[int | None, typer.Option(help="Candidates: how many best categories per level.")] = None,
-    mass: Annotated[
-        float | None,
-        typer.Option(help="Candidates: likeliest paths of the category tree that hold this probability, such as 0.99."),
-    ] = None,
+    top: options.Top = None,
+    mass: options.Mass = None,
     share: Annotated[
         float | None,
         typer.Option(help="Choose --top on validation: at most this share of the catalogue, such as 0.04."),
@@ -41,10 +38,7 @@ def command(  # more than ten parameters: they are the flags
         float | None,
         typer.Option(help="Choose --top on validation: at least this part of the full MRR, such as 0.995."),
     ] = None,
-    promise: Annotated[
-        float | None,
-        typer.Option(help="Choose --mass on validation: at least this share of the targets are candidates."),
-    ] = None,
+    promise: options.Promise = None,
     reliability: Annotated[
         Path | None,
         typer.Option(help="Write reliability.png and .svg here: how often the likeliest is right.", metavar="DIR"),

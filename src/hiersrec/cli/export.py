@@ -8,7 +8,7 @@ import typer
 
 import hiersrec
 from hiersrec import Candidates
-from hiersrec.cli import printing
+from hiersrec.cli import options, printing
 
 
 def command(
@@ -28,10 +28,7 @@ def command(
         float | None,
         typer.Option(help="By default, rank only the likeliest paths of the tree that hold this probability."),
     ] = None,
-    promise: Annotated[
-        float | None,
-        typer.Option(help="Choose --mass on validation: at least this share of the targets are candidates."),
-    ] = None,
+    promise: options.Promise = None,
     slabs: Annotated[
         str, typer.Option(help="Type of the vectors that are read first: float32, or int8 (a quarter as much to read).")
     ] = "float32",

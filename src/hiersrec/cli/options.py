@@ -1,4 +1,4 @@
-"""Flags that several commands have: of the columns of a shop's tables, and of what may be listed."""
+"""Flags that several commands have: of the columns of a shop's tables, of candidates, and of what may be listed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +27,15 @@ Separator = Annotated[
 ]
 Gap = Annotated[float | None, typer.Option(help="Seconds without events that end a session [default: 1800].")]
 
+Top = Annotated[int | None, typer.Option(help="Candidates: how many best categories per level.")]
+Mass = Annotated[
+    float | None,
+    typer.Option(help="Candidates: likeliest paths of the category tree that hold this probability, such as 0.99."),
+]
+Promise = Annotated[
+    float | None,
+    typer.Option(help="Choose --mass on validation: at least this share of the targets are candidates."),
+]
 Allow = Annotated[str | None, typer.Option(help="List only these items.", metavar="ID,...")]
 Deny = Annotated[str | None, typer.Option(help="Never list these items.", metavar="ID,...")]
 Category = Annotated[

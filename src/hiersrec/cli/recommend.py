@@ -26,14 +26,11 @@ def command(  # more than ten parameters: they are the flags
             "as the bundle was exported."
         ),
     ] = None,
-    top: Annotated[int | None, typer.Option(help="Candidates: how many best categories per level.")] = None,
+    top: options.Top = None,
     share: Annotated[
         float | None, typer.Option(help="Candidates: best categories that hold this share of the items.")
     ] = None,
-    mass: Annotated[
-        float | None,
-        typer.Option(help="Candidates: likeliest paths of the category tree that hold this probability, such as 0.99."),
-    ] = None,
+    mass: options.Mass = None,
     allow: options.Allow = None,
     deny: options.Deny = None,
     category: options.Category = None,

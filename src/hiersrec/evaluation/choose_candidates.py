@@ -21,9 +21,9 @@ from hiersrec.arguments import NUMBER
 from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import EvaluationOptions, prefixes_of, scored
 from hiersrec.evaluation.metrics import Results, mrr
-from hiersrec.retrieval.candidates import ALL, Candidates, admits, of_mass
+from hiersrec.retrieval.candidates import ALL, Candidates, admits, always_in, predicted_paths
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.paths import PATH, mass_before, path_probs
+from hiersrec.store.paths import mass_before
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32, Float64, Int32, Int64, Scorer
 
@@ -133,15 +133,14 @@ def _mass_before_targets(
     prefixes, done = prefixes_of(sessions, options), 0
     parts = []
     for rows, scores in scored(scorer, catalog, prefixes, options):
-        always = of_mass(catalog, scores.tasks, 0)  # raises if there are no paths
         targets = prefixes.targets(rows)
         known = np.flatnonzero(targets > 0)
         paths = catalog.item_nodes[targets[known], -1]
-        probs = path_probs(scores.tasks[PATH])[known]
+        probs = predicted_paths(scores.tasks)[known]
         order = np.argsort(-probs, axis=1, kind="stable")
         place = np.argmax(order == paths[:, None], axis=1)[:, None]
         before = np.take_along_axis(mass_before(np.take_along_axis(probs, order, axis=1)), place, axis=1)[:, 0]
-        parts.append(np.where(always[known, paths], -1.0, before))
+        parts.append(np.where(always_in(catalog)[paths], -1.0, before))
         done += len(rows)
         if progress:
             progress(done, len(prefixes))

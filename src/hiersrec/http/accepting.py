@@ -154,13 +154,12 @@ class Server(uvicorn.Server):
         except OSError:
             client.close()
 
-    def _drop(self) -> bool:
-        """Close the connection that has been without a request for the longest time. Says whether there is one."""
+    def _drop(self) -> None:
+        """Close the connection that has been without a request for the longest time, if there is one."""
         idle = [connection for connection in self._connections if connection.may_be_dropped]
         if idle:
             self._report("dropped")
             min(idle, key=lambda connection: connection.since).transport.abort()
-        return bool(idle)
 
     def _log(self, error: OSError) -> None:
         if time.monotonic() >= self._silent_until:

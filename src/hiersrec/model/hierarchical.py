@@ -203,9 +203,7 @@ class HierarchicalModel(Trainable):
         read = {source for wires in self.wiring.values() for source in wires.reads}
         logits: dict[str, Tensor] = {}
         each: dict[str, Tensor] = {}
-        for name in self.wiring:
-            if isinstance(self.tasks[name], TreeHead):
-                continue
+        for name in self.loss_weights:  # all but a tree head, which is fitted later
             state = self.state(name, session.final, logits)
             if name == "item":
                 each[name] = self._head.loss(state, targets, session.sparse)

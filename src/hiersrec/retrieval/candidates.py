@@ -21,7 +21,7 @@ from hiersrec.arguments import NUMBER, WHOLE
 from hiersrec.errors import DEFAULT_RECIPE, BadInput, did_you_mean
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.store.paths import PATH, likeliest_paths, path_probs
-from hiersrec.types import Batch, Bool, Float32, Int32, Int64, categories
+from hiersrec.types import Batch, Bool, Float32, Float64, Int32, Int64, categories
 
 POLICIES = ("all", "category", "random")
 
@@ -100,19 +100,26 @@ def admits(catalog: ItemCatalog, categories: Mapping[int, Float32]) -> Int32:
     return least
 
 
-def of_mass(catalog: ItemCatalog, tasks: Mapping[str, Float32], mass: float) -> Bool:
-    """The paths whose items are candidates of each session: (B, P + 1) bool, padding never.
-
-    tasks: as Scores.tasks; BadInput if paths are not among them.
-    """
+def predicted_paths(tasks: Mapping[str, Float32]) -> Float64:
+    """Probabilities of the paths (B, P + 1). tasks: as Scores.tasks; BadInput if paths are not among them."""
     if PATH not in tasks:
         raise BadInput(
             "Candidates by mass come from predicted paths of the category tree, and this run predicts none. Give top "
             "or share, or train a recipe with tasks.category.tree = true on items that have categories."
         )
-    paths = likeliest_paths(path_probs(tasks[PATH]), mass)
-    paths[:, 1:] |= catalog.labels[PATH].train_count[1:] == 0
-    return paths
+    return path_probs(tasks[PATH])
+
+
+def always_in(catalog: ItemCatalog) -> Bool:
+    """The paths that nothing can predict, so that their items are always candidates: (P + 1,) bool."""
+    never_seen: Bool = catalog.labels[PATH].train_count == 0
+    never_seen[0] = False
+    return never_seen
+
+
+def of_mass(catalog: ItemCatalog, tasks: Mapping[str, Float32], mass: float) -> Bool:
+    """The paths whose items are candidates of each session: (B, P + 1) bool, padding never. Tasks as above."""
+    return likeliest_paths(predicted_paths(tasks), mass) | always_in(catalog)
 
 
 def candidate_items(

@@ -49,11 +49,11 @@ class Layout:
         runs, first = [], []
         for level, known in enumerate(num_known):
             nodes = item_nodes[sorted_items, level]  # (N,)
-            starts = np.flatnonzero(np.diff(nodes, prepend=-1))
-            stops = np.append(starts[1:], len(nodes)) if len(nodes) else starts
-            by_node = np.argsort(nodes[starts], kind="stable")
-            bounds = np.searchsorted(nodes[starts][by_node], np.arange(known + 2))
-            runs.append(np.stack([starts, stops], axis=1)[by_node][: bounds[-1]].astype(np.int64))
+            ranges = _equal_runs(nodes)
+            of_run = nodes[ranges[:, 0]]
+            by_node = np.argsort(of_run, kind="stable")
+            bounds = np.searchsorted(of_run[by_node], np.arange(known + 2))
+            runs.append(ranges[by_node][: bounds[-1]])
             first.append(bounds.astype(np.int64))
         return cls(sorted_items, row_of, np.array(num_known, np.int64), runs, first)
 
@@ -179,13 +179,18 @@ class PathRanges:
     """
 
     def __init__(self, paths: Int32) -> None:
-        starts = np.flatnonzero(np.diff(paths, prepend=-1))
-        self._ranges = np.stack([starts, np.append(starts[1:], len(paths))], axis=1).astype(np.int64)  # (R, 2)
-        self._paths = paths[starts]
+        self._ranges = _equal_runs(paths)
+        self._paths = paths[self._ranges[:, 0]]
 
     def of(self, chosen: Bool) -> Int64:
         """Ranges (R, 2) of the chosen paths, (P + 1,) bool: ascending and disjoint."""
         return merged(self._ranges[chosen[self._paths]])
+
+
+def _equal_runs(nodes: Int32) -> Int64:
+    """The ranges (R, 2) of equal nodes, which are from 0, in (N,) int32."""
+    edges = np.flatnonzero(np.diff(nodes, prepend=-1, append=-1))
+    return np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64) if len(nodes) else np.zeros((0, 2), np.int64)
 
 
 def merged(ranges: Int64) -> Int64:

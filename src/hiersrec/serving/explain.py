@@ -11,7 +11,7 @@ import numpy as np
 
 from hiersrec.serving.answers import Guess, Pull, Reason
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.store.paths import ENDS_HERE, NO_CATEGORY, PATH, is_only_end, node_probs
+from hiersrec.store.paths import ENDS_HERE, NO_CATEGORY, PATH, is_only_end, node_probs, path_probs
 from hiersrec.types import CATEGORY, Float32, Float64, ScorePart, categories
 
 STRONGEST = 3
@@ -24,9 +24,7 @@ ROUNDING = 1e-3
 
 def probabilities(logits: Float32) -> Float64:
     """Softmax over the classes of one session: (C + 1,) logits -> (C + 1,) float64, 0 for padding."""
-    exact = logits.astype(np.float64)
-    weights = np.exp(exact - exact.max())  # column 0 is minus infinity, so its weight is 0
-    return np.asarray(weights / weights.sum())
+    return np.asarray(path_probs(logits[None])[0])
 
 
 def shares(counts: Float32) -> Float64:
@@ -40,13 +38,13 @@ def chances_of(catalog: ItemCatalog, tasks: Mapping[str, Float32], are_counts: b
 
     are_counts: whether scores are counts of training events, as where no item of the session is known.
     """
-    chances = {task: shares(scores) if are_counts else probabilities(scores) for task, scores in tasks.items()}
-    if PATH in chances:
-        paths = probabilities(tasks[PATH])  # logarithms, of counts too
-        del chances[PATH]
-        for level, probs in enumerate(node_probs(catalog.levels, paths[None]), start=1):
-            chances[f"{CATEGORY}{level}"] = probs[0]
-    return chances
+    if PATH not in tasks:
+        return {task: shares(scores) if are_counts else probabilities(scores) for task, scores in tasks.items()}
+    others = {task: scores for task, scores in tasks.items() if task != PATH and not task.startswith(CATEGORY)}
+    levels = node_probs(catalog.levels, path_probs(tasks[PATH][None]))  # logarithms, of counts too
+    return {f"{CATEGORY}{level}": probs[0] for level, probs in enumerate(levels, start=1)} | chances_of(
+        catalog, others, are_counts
+    )
 
 
 def guesses(catalog: ItemCatalog, task: str, probability: Float64) -> list[Guess]:

@@ -77,7 +77,7 @@ BUNDLE: Form = {
     "tasks": [str],
     "reads": [{"task": str, "as": str}],
     "terms?": {"constants": {str: str}, "positions": {str: str}},
-    "candidates": {"policy": str, "top": (int, None), "share": (float, None)},
+    "candidates": {"policy": str, "top": (int, None), "share": (float, None), "mass?": (float, None)},
     "slabs": str,
     "encoder": str,
 }
