@@ -117,6 +117,37 @@ def test_sessions_of_a_part_are_in_the_order_of_time(tmp_path, part):
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize(
+    ("split", "rule"),
+    [
+        ({"method": "fraction", "value": 0.25}, "latest"),
+        ({"method": "last_days", "value": 3}, "latest"),
+        ({"method": "random", "value": 0.25}, "random"),
+        ({"method": "fraction", "value": 0.25, "valid": "random"}, "random"),
+        ({"method": "random", "value": 0.25, "valid": "latest"}, "latest"),
+    ],
+)
+def test_validation_is_like_the_test_unless_it_is_named(tmp_path, split, rule):
+    settings = with_part(LATEST, "split", **({"valid": "auto"} | split))
+    end = {row["session_id"]: row["timestamp"] for row in events()}
+
+    data = made(tmp_path / "out", events(), settings)
+
+    assert data.document["split"]["validation"] == rule
+    assert data.training().latest == (rule == "latest")
+    times = {part: [end[name] for name, _ in plain(data)[part]] for part in ("train", "valid")}
+    assert (max(times["train"]) <= min(times["valid"])) == (rule == "latest")
+
+
+def test_validation_is_random_where_there_are_no_times(tmp_path):
+    rows = [{name: value for name, value in row.items() if name != "timestamp"} for row in events()]
+    settings = with_part(LATEST, "split", method="random", value=0.25, valid="auto")
+
+    data = made(tmp_path / "out", [row | {"position": number} for number, row in enumerate(rows)], settings)
+
+    assert data.document["split"]["validation"] == "random"
+
+
 def one_day(hours: float, count: int = 40) -> list[dict]:
     """Sessions of two events, spread evenly over some hours of 2019-09-23 UTC."""
     start = 1_569_196_800

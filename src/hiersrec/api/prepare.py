@@ -107,7 +107,8 @@ def prepare(
             last item of each session tests, the one before validates.
         split_key: Random split: keep sessions of one "user_id", or "first_last_item", together.
         seed: Seed of the random choices (0).
-        validation: Validation sessions: "random" (default) or "latest".
+        validation: Validation sessions: the "latest" of the training sessions, or "random" ones. Default: the latest,
+            if the test sessions are later than all others.
         validation_share: Their share of the training sessions (0.1).
         hold_out_items: Share of the items to hide from training (0).
         text: Columns of the items with text. The kind of a column that no argument names is inferred.

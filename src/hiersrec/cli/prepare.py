@@ -59,7 +59,10 @@ def command(  # more than ten parameters: they are the flags
         str | None, typer.Option(help="Random split: keep sessions of one user_id, or first_last_item, together.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random choices [default: 0].")] = None,
-    validation: Annotated[str | None, typer.Option(help="Validation sessions: random (default) or latest.")] = None,
+    validation: Annotated[
+        str | None,
+        typer.Option(help="Validation sessions: latest or random [default: latest, if the test sessions are later]."),
+    ] = None,
     validation_share: Annotated[float | None, typer.Option(help="Share of the training sessions [default: 0.1].")] = (
         None
     ),

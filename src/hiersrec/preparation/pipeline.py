@@ -104,7 +104,8 @@ def _stages(engine: Engine, source: Source, folder: Path, settings: PrepareSetti
         session_table = split.collect(engine, left, session_ids, settings.split.key)
         assigned, facts = split.assign(engine, session_table, settings.split)
     counts = ", ".join(f"{facts[part]['sessions']:,} {part}" for part in split.PARTS)
-    say(f"prepare: split {flag_name(facts['rule'])}: {counts} sessions")
+    chosen = f"; validation: {facts['validation']}" if "validation" in facts else ""
+    say(f"prepare: split {flag_name(facts['rule'])}: {counts} sessions{chosen}")
     if settings.split.hold_out_items:
         left, assigned, facts = hold_out(engine, left, assigned, settings.split, facts)
         say(f"prepare: hold out items: {held_out(facts)}")

@@ -7,7 +7,7 @@ from typing import Any
 from hiersrec.errors import BadInput, did_you_mean
 
 METHODS = ("last_days", "date", "given", "fraction", "random", "leave_last")
-VALIDATIONS = ("random", "latest")
+VALIDATIONS = ("auto", "latest", "random")
 FIRST_LAST_ITEM = "first_last_item"
 """Split key that stands for the pair of a session's first and last item."""
 TFIDF = "tfidf"
@@ -115,8 +115,9 @@ class SplitSettings:
     """random: sessions with the same value of this column, or "first_last_item", stay on one side."""
     seed: int = 0
     """Seed of every random choice."""
-    valid: str = "random"
-    """random: a random share of the training sessions; latest: the latest share."""
+    valid: str = "auto"
+    """random: a random share of the training sessions; latest: the latest share; auto: the latest, if the test sessions
+    are later than all others, else random."""
     valid_share: float = 0.1
     """Share of the training sessions that go to validation."""
     hold_out_items: float = 0.0
@@ -159,7 +160,7 @@ class SplitSettings:
                 f"--split leave-last tests exactly the last item of each session, got {self.value}. Give leave-last:1."
             )
         for flag, is_given in (
-            ("--validation latest", self.valid != "random"),
+            (f"--validation {self.valid}", self.valid != "auto"),
             (f"--validation-share {self.valid_share}", self.valid_share != 0.1),
             (f"--hold-out-items {self.hold_out_items}", self.hold_out_items > 0),
         ):

@@ -96,10 +96,19 @@ def is_test(sessions: SessionTable, split: SplitSettings) -> tuple[Bool, float |
     return sessions.end >= cut, cut
 
 
+def validation_rule(sessions: SessionTable, test: Bool, split: SplitSettings) -> str:
+    """What the settings name, "latest" or "random", or else the kind of the test sessions, test (S,)."""
+    if split.valid != "auto":
+        return split.valid
+    if sessions.end is None or sessions.end[test].min() < sessions.end[~test].max():
+        return "random"
+    return "latest"
+
+
 def is_valid(sessions: SessionTable, test: Bool, split: SplitSettings) -> Bool:
     """(S,) whether each session is for validation; those in `test` (S,) never are."""
     valid = np.zeros(len(test), bool)
-    if split.valid == "latest":
+    if validation_rule(sessions, test, split) == "latest":
         if sessions.end is None:
             raise BadInput("--validation latest needs times, and the events have none. Use --validation random.")
         valid[~test] = _latest_share(int((~test).sum()), split.valid_share)
@@ -143,7 +152,8 @@ def assign(engine: Engine, sessions: SessionTable, split: SplitSettings) -> tupl
         )
     part = np.where(test, 2, np.where(valid, 1, 0)).astype(np.int64)
     table, counts = number_parts(engine, "parts", sessions.session, sessions.length, part)
-    return table, {"rule": split.method or "given", "cut_time": cut, **counts}
+    rules = {"rule": split.method or "given", "validation": validation_rule(sessions, test, split)}
+    return table, {**rules, "cut_time": cut, **counts}
 
 
 def _one_sided(sessions: SessionTable, split: SplitSettings, all_test: bool, cut: float | None) -> str:

@@ -88,8 +88,9 @@ class Dataset:
     def training(self) -> TrainingData:
         """Catalogue, training and validation sessions."""
         timed = self.document["columns"]["events"].get("timestamp") is not None
-        latest = self.document["settings"]["split"]["valid"] == "latest"
-        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"), timed, latest)
+        # Older versions have what the settings say only.
+        rule = self.document["split"].get("validation", self.document["settings"]["split"]["valid"])
+        return TrainingData(self.catalog, self.sessions("train"), self.sessions("valid"), timed, rule == "latest")
 
     def unseen(self) -> pa.Table:
         """Items of the test sessions that training never saw: item_id as given, item (int32) -1, -2, ...

@@ -67,7 +67,7 @@ def advice(config: Config, data: TrainingData, refit: bool) -> Iterator[str]:
     if config.trend and not data.latest and not refit:
         yield (
             "trends are for what comes next, and lower the metrics on validation sessions as old as the training "
-            "sessions. To measure their effect, prepare with --validation latest."
+            "sessions, as these are. Where there are times, --validation latest of prepare measures their effect."
         )
 
 
