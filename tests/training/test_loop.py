@@ -89,6 +89,22 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path) 
     assert trained_weights[0] != trained_weights[2]
 
 
+def test_a_long_training_tells_once_how_long_it_will_take(tmp_path, monkeypatch) -> None:
+    told = {}
+    for limit in (0.0, 1000.0):
+        monkeypatch.setattr(loop, "TELL_AFTER", limit)
+        reporter = Listening()
+        loop.fit(untrained(), DATA, SETTINGS, tmp_path / str(limit), reporter)
+        told[limit] = [line for line in reporter.said if "an epoch" in line]
+
+    assert told[1000.0] == []
+    [line] = told[0.0]
+    assert line.endswith("for 3 epochs at most: it ends after 3 without a better validation MRR@20")
+    assert loop.time_estimate(360, SETTINGS).startswith("about 6 minutes an epoch, 18 minutes for 3 epochs")
+    refit = dataclasses.replace(SETTINGS, refit=True, epochs=50)
+    assert loop.time_estimate(360, refit) == "about 6 minutes an epoch, 5.0 hours for 50 epochs"
+
+
 VARIANTS = {
     "shared table": (),
     "own table": ("tasks.item.head=linear",),

@@ -19,6 +19,7 @@ from hiersrec.model import inputs
 from hiersrec.model.tasks.item import SCORE_TERMS, config_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import precision
+from hiersrec.training.progress import duration
 
 CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where Linux says how much memory a container may use."""
@@ -42,9 +43,8 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
         dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
         seconds = softmax_seconds(data, recipe.training.newest_share, width, precision.rate(dtype))
         if seconds > SLOW:
-            time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
             lines.append(
-                f"the full softmax over {num_items:,} items takes about {time} of each epoch. Much less: "
+                f"the full softmax over {num_items:,} items takes about {duration(seconds)} of each epoch. Much less: "
                 f"--set tasks.item.softmax=sampled, which compares with {item.negatives:,} of them a step."
             )
     if item.softmax == "sampled" and item.negatives >= num_items:

@@ -26,13 +26,15 @@ from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import Loss, ProcessGroup, single_process
 from hiersrec.training.examples import Examples, Step, examples_of
 from hiersrec.training.optimizer import Optimizers, optimizers
-from hiersrec.training.progress import ProgressReporter, progress_stage, rates
+from hiersrec.training.progress import ProgressReporter, duration, progress_stage, rates
 from hiersrec.training.teachers import Teachers
 from hiersrec.types import Int64
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints inside an epoch: what a kill can cost. Saving takes well under a second."""
 SELECT_BY = "mrr@20"
+TELL_AFTER = 20.0
+"""Seconds of steps after which a line says how long all epochs will take; short first epochs have none."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
     setup.model.train()
     setup.model.start_epoch(config.seed, progress.epoch)
     saved = last = time.monotonic()
+    is_told = progress.epoch > 0 or progress.seconds > TELL_AFTER
     for rows in batches[progress.step :]:
         share_done = (progress.epoch + progress.step / len(batches)) / config.epochs
         due, metrics = _step(setup, progress, rows, share_done, time.monotonic() - saved > SAVE_EVERY)
@@ -119,6 +122,10 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
         progress.seconds += now - last
         last = now
         reporter.step(progress.examples, rates(progress.totals, progress.examples, progress.seconds))
+        if not is_told and progress.seconds > TELL_AFTER:
+            is_told = True
+            seconds = progress.seconds * len(setup.examples) / progress.examples
+            reporter.say(f"train: {time_estimate(seconds, config)}")
         if setup.callbacks:
             speed = progress.examples / max(1e-9, progress.seconds)
             setup.callbacks.step(progress.steps, {**metrics, "examples_per_s": speed})
@@ -127,6 +134,14 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
             checkpoint.save(setup.folder, progress, setup.model, setup.optimizer, setup.processes)
             saved = last = time.monotonic()
     reporter.end()
+
+
+def time_estimate(seconds: float, config: Training) -> str:
+    """How long epochs of this many seconds of steps take; validation comes on top."""
+    text = f"about {duration(seconds)} an epoch, {duration(seconds * config.epochs)} for {config.epochs} epochs"
+    return (
+        text if config.refit else f"{text} at most: it ends after {config.patience} without a better validation MRR@20"
+    )
 
 
 def _step(

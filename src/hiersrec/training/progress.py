@@ -133,3 +133,10 @@ def rates(totals: dict[str, Any], examples: int, seconds: float) -> str:
     """Losses per task and speed, as one line: "item 7.1210, category_1 2.0312, 1,520 examples/s"."""
     losses = [f"{name} {total / max(1, examples):.4f}" for name, total in totals.items()]
     return ", ".join([*losses, f"{examples / max(1e-9, seconds):,.0f} examples/s"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours: "45 s", "12 minutes", "2.5 hours"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
