@@ -104,3 +104,31 @@ def test_a_path_that_it_was_not_fitted_to_is_never_likely() -> None:
 
     assert (probs[:, 3] == 0).all()
     np.testing.assert_allclose(probs.sum(axis=1), 1)
+
+
+def test_few_sessions_are_read_again_with_exchanged_clicks(monkeypatch) -> None:
+    def lessons(enough: int) -> module.Lessons:
+        monkeypatch.setattr(module, "ENOUGH", enough)
+        made = model(recipe(*TREE)).eval()
+        return module._lessons(made, made.tree_head, examples(), 64, 0, SilentReporter())
+
+    count = len(examples())
+    once, some, all_of_them, again = (lessons(enough) for enough in (0, count + 1, 2**16, 2**16))
+
+    assert len(once.states) == count < len(some.states) < 2 * count
+    assert len(all_of_them.states) == 3 * count
+    assert torch.equal(once.states, all_of_them.states[:count])
+    assert not torch.equal(once.path_probs, all_of_them.path_probs[count : 2 * count])
+    assert torch.equal(all_of_them.path_probs, again.path_probs)
+
+
+def test_exchanged_clicks_are_others_of_the_batch_and_padding_stays() -> None:
+    random = torch.Generator().manual_seed(0)
+    items = torch.randint(1, 2**40, (200, 8), generator=random) * (torch.rand(200, 8, generator=random) < 0.7)
+
+    changed = module.exchanged(items, 0.25, random)
+
+    assert torch.equal(module.exchanged(items, 0.0, random), items)
+    assert ((changed == 0) == (items == 0)).all()
+    assert set(changed.flatten().tolist()) <= set(items.flatten().tolist())
+    assert 0.2 < float((changed != items)[items > 0].float().mean()) < 0.3
