@@ -23,7 +23,7 @@ from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.training.examples import Examples
 from hiersrec.training.progress import ProgressReporter
 
-MEMORY = 2**29
+MEMORY = 2**30
 """Most bytes of the states and probabilities that the head learns from."""
 EXCHANGED = (0.2, 0.5)
 """Shares of the clicks that are exchanged when the sessions are read again, and again, ..."""
@@ -73,20 +73,24 @@ def _lessons(
     total = min(most, max(len(examples), min(ENOUGH, (1 + len(EXCHANGED)) * len(examples))))
     reporter.start("train: categories by item", total)
     random = torch.Generator().manual_seed(seed)
-    states, path_probs, count = [], [], 0
+    device = next(head.parameters()).device
+    states = torch.empty(total, model.inputs.width, device=device)
+    path_probs = torch.empty(total, head.num_classes, dtype=torch.float16, device=device)
+    count = 0
     for number, share in enumerate((0.0, *EXCHANGED)):
         for rows in examples.batches(batch_size, seed, number):
             if count >= total:
                 break
             items, lengths, targets = examples.step(rows)
             session = model.encode(exchanged(items, share, random), lengths, targets.every)
-            probs = model.scores(session)["item"].float().softmax(-1)
-            states.append(session.final.float())
-            path_probs.append(head.path_probs(probs).half())
-            count += len(probs)
-            reporter.step(min(count, total), "")
+            kept = min(len(session.final), total - count)
+            probs = model.scores(session)["item"][:kept].float().softmax(-1)
+            states[count : count + kept] = session.final[:kept]
+            path_probs[count : count + kept] = head.path_probs(probs)
+            count += kept
+            reporter.step(count, "")
     reporter.end()
-    return Lessons(torch.cat(states), torch.cat(path_probs))
+    return Lessons(states, path_probs)
 
 
 def exchanged(items: Tensor, share: float, random: torch.Generator) -> Tensor:
