@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hiersrec import __version__
-from hiersrec.batch import formats, on_spark, processes
+from hiersrec.batch import blocks, formats, on_spark, processes
 from hiersrec.batch.block_scorer import BlockScorer
-from hiersrec.batch.blocks import BLOCK, SessionFacts, facts_of
+from hiersrec.batch.blocks import SessionFacts, facts_of
 from hiersrec.batch.request import BatchRequest, folder_of, identity
 from hiersrec.batch.sessions import write_sessions
 from hiersrec.batch.work_folder import WorkFolder, work_folder
@@ -58,7 +58,7 @@ def recommend(
     asked_of_model = request.of(recommender)
     asked = {
         "hiersrec": __version__,
-        "block": BLOCK,
+        "block": blocks.BLOCK,
         "format": kind,
         "model": identity(model),
         "request": request.document(),
@@ -86,7 +86,7 @@ def recommend(
         if not work.is_placed(out):
             parts = map(work.part, range(facts.blocks))
             for number in formats.join(parts, kind, scorer.columns, work.whole):
-                progress("recommend: write the file", min(facts.sessions, number * BLOCK), facts.sessions)
+                progress("recommend: write the file", min(facts.sessions, number * blocks.BLOCK), facts.sessions)
             work.place(out)
         totals = _totals(work, facts)
     return {
