@@ -21,6 +21,7 @@ from hiersrec.store.json_form import Form, read_json
 
 BLOCK = 4096
 FACTS = "facts.json"
+TEXTS = pa.schema([("session_id", pa.string()), ("items", pa.list_(pa.string()))])
 FORM: Form = {"sessions": int, "events": int, "numbers": bool}
 
 
@@ -58,12 +59,19 @@ def write_blocks(folder: Path, tables: Iterable[pa.Table]) -> tuple[int, int]:
         events += pc.sum(pc.list_value_length(table["items"])).as_py() or 0
         held.append(table)
         while sum(map(len, held)) >= BLOCK:
-            whole = pa.concat_tables(held, promote_options="permissive")
+            whole = _together(held)
             pq.write_table(whole.slice(0, BLOCK), block_file(folder, number))
             held, number = [whole.slice(BLOCK)], number + 1
     if sum(map(len, held)):
-        pq.write_table(pa.concat_tables(held, promote_options="permissive"), block_file(folder, number))
+        pq.write_table(_together(held), block_file(folder, number))
     return sessions, events
+
+
+def _together(tables: list[pa.Table]) -> pa.Table:
+    """Tables as one; ids are text where they are not of one type."""
+    if len({table.schema for table in tables}) > 1:
+        tables = [table.cast(TEXTS) for table in tables]
+    return pa.concat_tables(tables)
 
 
 def finish(folder: Path, facts: SessionFacts) -> None:

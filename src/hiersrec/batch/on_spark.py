@@ -5,11 +5,14 @@ folder, under the same paths. They need hiersrec with what the model needs (for 
 which Spark's `mapInArrow` needs too.
 """
 
+import os
+import re
+import sys
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from hiersrec.batch.work_folder import WorkFolder
 from hiersrec.errors import HiersrecError
 from hiersrec.types import Say
 
+PYTHON = "PYSPARK_PYTHON"
+"""Environment variable with the Python of the tasks."""
 TASKS = 4
 """For each core, so that none waits long for the last."""
 PAUSE = 0.2
@@ -46,6 +51,8 @@ def score(work: WorkFolder, numbers: Sequence[int], engine: str, say: Say) -> It
         ThreadPoolExecutor(1) as pool,
     ):
         context = session.sparkContext
+        if context.master.startswith("local") and PYTHON not in os.environ:
+            context.pythonExec = sys.executable  # by default what "python3" is on the PATH
         tasks = min(len(numbers), TASKS * context.defaultParallelism)
         places = session.range(0, len(numbers), 1, tasks)
         errors = places.mapInArrow(_task(work.folder.absolute(), numbers), "error string")
@@ -63,11 +70,27 @@ def score(work: WorkFolder, numbers: Sequence[int], engine: str, say: Say) -> It
                 yield from (counts for number in finished if (counts := work.counts(number)) is not None)
                 waiting -= finished
                 time.sleep(0 if is_over else PAUSE)
-            if messages := job.result():
+            if messages := _result(job):
                 raise HiersrecError(messages[0])
         except BaseException:
             context.cancelJobsWithTag(tag)
             raise
+
+
+def _result(job: "Future[list[str]]") -> list[str]:
+    """What the tasks returned. Raises HiersrecError if one failed otherwise, as without a package that it imports."""
+    try:
+        return job.result()
+    except Exception as error:  # of PySpark, with the traceback of the task
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = next(
+            (line for line in lines if re.match(r"\w+(\.\w+)*Error\b", line)), lines[0] if lines else "no reason"
+        )
+        raise HiersrecError(
+            f"Spark could not score the sessions: {reason.rstrip('.')}. Its machines need PyArrow, hiersrec with the "
+            "extra serve for a bundle, or train for a run, and the folders of the model and of --out under the same "
+            "paths. The same command continues."
+        ) from error
 
 
 def _task(folder: Path, numbers: Sequence[int]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:

@@ -1,5 +1,6 @@
 """A file of sessions -> a file of recommendations: read, score block by block, put together."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +69,7 @@ def recommend(
             "files": describe_files(Source("sessions", sessions)),
         },
     }
+    asked = json.loads(json.dumps(asked, default=lambda number: number.item()))  # as it will be read
     with work_folder(out, asked, model, options.overwrite) as work:
         facts = facts_of(work.sessions)
         if facts is None:
