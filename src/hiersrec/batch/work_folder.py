@@ -15,7 +15,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,8 @@ def work_folder(out: Path, asked: dict[str, Any], model: Path, overwrite: bool) 
     with only_writer(out):
         clean_up(out)
         _check(out, work, overwrite)
-        work.begin()
         try:
+            work.begin()
             yield work
         except BaseException:
             if facts_of(work.sessions) is None:
@@ -177,5 +177,6 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 def _remove(folder: Path, out: Path) -> None:
     """Remove a folder; after a kill in between the next writer of `out` does the rest."""
     left = partial_name(out)
-    folder.replace(left)
+    with suppress(FileNotFoundError):
+        folder.replace(left)
     shutil.rmtree(left, ignore_errors=True)
