@@ -119,7 +119,7 @@ SYSTEMS = {**OURS, "RecTools SASRec": rectools}
 
 
 def measure(system: str, model: Path, data: Path, count: int) -> None:
-    """Run one system twice, of which the first warms up, and print what was found."""
+    """Run one system twice, where the first warms up, and print what was found."""
     work = SYSTEMS[system](model.resolve(), data.resolve(), count)
     work()
     forget_peak()

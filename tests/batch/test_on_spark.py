@@ -1,5 +1,6 @@
 """Spark gives the rows that one machine gives, and its tasks need no more than a light install and PyArrow."""
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,6 @@ def test_what_tasks_and_processes_import_is_light() -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed .*socket:ResourceWarning")  # PySpark leaves those of an ended thread open
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # how pytest sees them
 def test_rows_are_those_of_one_machine(toy_bundle, tmp_path, monkeypatch) -> None:
     if not shutil.which("java"):
         pytest.skip("there is no Java on this machine, which Spark needs")
@@ -46,3 +46,4 @@ def test_rows_are_those_of_one_machine(toy_bundle, tmp_path, monkeypatch) -> Non
 
     assert there.read_bytes() == here.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"events.parquet", here.name, there.name}
+    gc.collect()

@@ -189,6 +189,7 @@ def test_bad_sessions_leave_nothing(toy_bundle, tmp_path) -> None:
     [
         ({"k": 0}, "k must be at least 1"),
         ({"workers": 0}, "workers must be at least 1, got 0"),
+        ({"workers": 2, "engine": "local-spark"}, "--workers are processes on this machine"),
         ({"explain": "yes"}, "explain must be True or False"),
         ({"gap": -1.0}, "--gap must be more than 0"),
         ({"categories": [["Sea"]]}, "No item has the category Sea"),
@@ -271,7 +272,7 @@ def test_an_error_of_a_process_is_told_as_here(toy_bundle, sessions, tmp_path, m
 @pytest.mark.slow
 def test_the_command_that_is_killed_continues(toy_bundle, tmp_path) -> None:
     many, whole, out = (tmp_path / name for name in ("many.parquet", "whole.parquet", "out.parquet"))
-    pq.write_table(pa.table({"items": toy_sessions(5 * blocks.BLOCK, seed=2)}), many)
+    pq.write_table(pa.table({"items": toy_sessions(3 * blocks.BLOCK, seed=2)}), many)
     recommend(toy_bundle, many, whole, k=3)
     words = ["recommend", toy_bundle, "--sessions", many, "--out", out, "--workers", 2, "--k", 3]
 

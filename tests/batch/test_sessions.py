@@ -194,6 +194,15 @@ def test_types_that_are_no_ids_are_named(tmp_path, table, message) -> None:
         read(tmp_path / "a.parquet", tmp_path)
 
 
+def test_an_events_file_may_have_a_column_called_items(tmp_path) -> None:
+    (tmp_path / "e.csv").write_text("session_id,item_id,position,items\nx,a,1,17\n")
+    events = PrepareSettings(columns=Columns(item_id="item_id"))
+    assert read(tmp_path / "e.csv", tmp_path, events) == [("x", ["a"])]
+
+    with pytest.raises(BadInput, match="has a row per session, with a list in 'items', so --position has no use"):
+        read(tmp_path / "e.csv", tmp_path, PrepareSettings(columns=Columns(position="position")))
+
+
 def test_all_parts_have_one_layout(tmp_path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/1.csv").write_text("session_id,items\nx,a\n")

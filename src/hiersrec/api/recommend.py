@@ -1,5 +1,6 @@
 """`recommend(model, sessions, out=...)`: a file or frame of sessions -> a file of recommendations."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def recommend(
         MissingExtra: A package that this needs is not installed.
 
     """
-    with named_extras():
+    with named_extras("batch"):
         from hiersrec.batch import recommend as batch
         from hiersrec.batch.request import BatchRequest
         from hiersrec.preparation.engines import DUCKDB, engine_of
@@ -153,7 +154,8 @@ def recommend(
         overwrite=overwrite,
     )
     recommender = _recommender(model)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if on_spark:
+        target.parent.mkdir(parents=True, exist_ok=True)
     with (
         machine_errors(),
         as_files({"sessions": sessions}, target.parent if on_spark else None) as files,
@@ -168,16 +170,18 @@ def recommend(
 
 
 class _Stages:
-    """Titles of stages, as they come -> stages of a reporter."""
+    """Titles of stages, as they come -> stages of a reporter, with the speed of this process."""
 
     def __init__(self, reporter: ProgressReporter) -> None:
         self.reporter, self.title = reporter, ""
+        self.begun, self.before = 0.0, 0
 
     def step(self, title: str, done: int, total: int) -> None:
         if title != self.title:
-            self.title = title
+            self.title, self.begun, self.before = title, time.monotonic(), done
             self.reporter.start(title, total)
-        self.reporter.step(done, "")
+        speed = (done - self.before) / max(1e-9, time.monotonic() - self.begun)
+        self.reporter.step(done, f"{speed:,.0f} sessions/s" if speed else "")
 
 
 def _recommender(model: object) -> Recommender:

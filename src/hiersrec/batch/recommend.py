@@ -3,7 +3,8 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hiersrec.batch.blocks import SessionFacts, facts_of
 from hiersrec.batch.request import BatchRequest, folder_of, identity
 from hiersrec.batch.sessions import write_sessions
 from hiersrec.batch.work_folder import WorkFolder, work_folder
+from hiersrec.errors import BadInput
 from hiersrec.preparation.engines import DUCKDB, check
 from hiersrec.preparation.settings import PrepareSettings
 from hiersrec.preparation.source import Source, describe_files
@@ -55,6 +57,8 @@ def recommend(
     """
     begun = time.monotonic()
     check(options.engine)
+    if options.workers is not None and options.engine != DUCKDB:
+        raise BadInput(f"--workers are processes on this machine, and {options.engine} has its own. Leave out one.")
     kind, model = formats.format_of(out), folder_of(recommender)
     asked_of_model = request.of(recommender)
     asked = {
@@ -81,9 +85,11 @@ def recommend(
             say(f"recommend: continues after {facts.sessions - left:,} sessions")
         scoring = time.monotonic()
         done = facts.sessions - left
-        for counts in _scored(scorer, todo, options, say):
-            done += counts["sessions"]
-            progress("recommend", done, facts.sessions)
+        progress("recommend", done, facts.sessions)
+        with closing(_scored(scorer, todo, options, say)) as scored:  # processes end with it
+            for counts in scored:
+                done += counts["sessions"]
+                progress("recommend", done, facts.sessions)
         seconds = time.monotonic() - scoring
         if not work.is_placed(out):
             parts = map(work.part, range(facts.blocks))
@@ -103,14 +109,17 @@ def recommend(
     }
 
 
-def _scored(scorer: BlockScorer, todo: Sequence[int], options: BatchOptions, say: Say) -> Iterator[Counter[str]]:
+def _scored(
+    scorer: BlockScorer, todo: Sequence[int], options: BatchOptions, say: Say
+) -> Generator[Counter[str], None, None]:
     """Score blocks; the counts of each when it is done."""
-    if options.engine != DUCKDB and todo:
-        return on_spark.score(scorer.work, todo, options.engine, say)
     workers = min(options.workers or processes.cores(), len(todo))
-    if workers <= 1:  # a process of its own would only take its start longer
-        return map(scorer.score, todo)
-    return processes.score(scorer.work.folder, todo, workers)
+    if options.engine != DUCKDB and todo:
+        yield from on_spark.score(scorer.work, todo, options.engine, say)
+    elif workers > 1:
+        yield from processes.score(scorer.work.folder, todo, workers)
+    else:  # a process of its own would only take longer to start
+        yield from map(scorer.score, todo)
 
 
 def _totals(work: WorkFolder, facts: SessionFacts) -> Counter[str]:

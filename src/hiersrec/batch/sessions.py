@@ -1,7 +1,7 @@
 """The sessions to recommend for -> blocks (blocks.py), from a file or a folder of parts in either layout:
 
     a row per event      the columns and files that `hiersrec prepare` reads, in any order of rows
-    a row per session    a list of items in the column `items` (lists.py)
+    a row per session    a list of items in the column `items` (lists.py), unless --item-id names a column of items
 
 Sessions keep the order in which they first appear. Every row is used, or refused by name.
 """
@@ -37,13 +37,20 @@ def write_sessions(path: Path, settings: PrepareSettings, folder: Path, engine: 
     shutil.rmtree(folder, ignore_errors=True)
     found = files.not_empty(parts(path), tell)
     names = [files.schema(file, settings.columns.separator, folder_columns(path, file)).names for file in found]
-    with_lists = [ITEMS in columns for columns in names]
+    given = settings.columns
+    with_lists = [ITEMS in columns and given.item_id is None for columns in names]
     if any(with_lists) and not all(with_lists):
         raise BadInput(
             f"{found[with_lists.index(False)]} has no column '{ITEMS}', which {found[with_lists.index(True)].name} "
             "has. All files must have the same columns."
         )
     if all(with_lists):
+        for flag in ("timestamp", "time_format", "position", "user_id"):
+            if getattr(given, flag) is not None:
+                raise BadInput(
+                    f"{path} has a row per session, with a list in '{ITEMS}', so --{flag.replace('_', '-')} has no "
+                    "use. Leave it out; if there is a row per event, name the column of the item with --item-id."
+                )
         lists = SessionLists(found, settings.columns, tell)
         count, events = write_blocks(folder, lists)
         facts = SessionFacts(count, events, lists.numbers)
