@@ -68,6 +68,21 @@ def test_the_lists_are_those_of_recommend(recommender, name) -> None:
         assert counts["popular_in_category"] + counts["popular"] > len(SESSIONS) / 2
 
 
+def test_a_run_and_its_bundle_give_the_same_lists(run_recommender, bundle_recommender) -> None:
+    request = BatchRequest(k=10, candidates=Candidates())
+    of_run, counts = rows_of(run_recommender, SESSIONS, request)
+    of_bundle, same_counts = rows_of(bundle_recommender, SESSIONS, request)
+
+    assert counts == same_counts
+    for rows, others in zip(of_run, of_bundle, strict=True):
+        assert [row["source"] for row in rows] == [row["source"] for row in others]
+        for row, other in zip(rows, others, strict=True):
+            assert row["score"] == pytest.approx(other["score"], abs=1e-3)
+    items = [[row["item_id"] for row in rows] for rows in of_run]
+    equal = sum(one == [row["item_id"] for row in rows] for one, rows in zip(items, of_bundle, strict=True))
+    assert equal > 0.9 * len(SESSIONS), "others are swapped where scores are equal but for rounding"
+
+
 @pytest.mark.parametrize("name", ["as it is", "candidates, filled", "few, none that was seen"])
 def test_reasons_add_up_to_the_score_and_change_no_list(recommender, name) -> None:
     plain, _ = rows_of(recommender, SESSIONS, BatchRequest(**REQUESTS[name]))

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ def recommend(
         raise BadInput(f"--workers are processes on this machine, and {options.engine} has its own. Leave out one.")
     kind, model = formats.format_of(out), folder_of(recommender)
     asked_of_model = request.of(recommender)
+    if request.candidates is None:  # other processes open a recommender of their own
+        request = replace(request, candidates=recommender.candidates)
     asked = {
         "hiersrec": __version__,
         "block": blocks.BLOCK,

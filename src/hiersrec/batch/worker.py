@@ -5,8 +5,8 @@ counts of the block, or {"error": message}. It begins with {} once the model is 
 """
 
 import json
+import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,5 +39,7 @@ def _answer(document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt, BrokenPipeError):  # the parent says what is to say
+    try:
         main(Path(sys.argv[1]))
+    except (BrokenPipeError, KeyboardInterrupt):  # the parent has ended, or says what is to say
+        os._exit(1)  # without Python's own try to write what is left
