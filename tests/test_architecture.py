@@ -35,6 +35,7 @@ EVERYTHING = {
         "training",
         "serving",
         "add_items",
+        "batch",
     ),
     *("writing", "comparison", "tuning", "reproduction", "export_run"),
 }
@@ -66,6 +67,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export_run": {*BUILD, "retrieval", "serving"},
     "evaluate_run": {*BUILD, "evaluation", "retrieval"},
     "http": {*STORE, "retrieval", "serving"},
+    "batch": {*STORE, "retrieval", "serving", "preparation", "machine"},
     "writing": STORE,
     "comparison": {*BUILD, "evaluation", "writing"},
     "tuning": {*BUILD, "evaluation", "training"},

@@ -1,5 +1,7 @@
+import pytest
+
 import hiersrec.errors
-from hiersrec.errors import HiersrecError, MissingExtra, did_you_mean
+from hiersrec.errors import HiersrecError, MissingExtra, did_you_mean, named_extras
 
 
 def test_every_error_is_in_the_tree_and_is_a_hiersrec_error() -> None:
@@ -10,6 +12,13 @@ def test_every_error_is_in_the_tree_and_is_a_hiersrec_error() -> None:
     assert len(result) > 5
     assert all(issubclass(error, HiersrecError) for error in result)
     assert all(f" {error.__name__} " in str(hiersrec.errors.__doc__) for error in result)
+
+
+def test_of_several_extras_the_smallest_that_helps_is_named() -> None:
+    for first, extra in (((), "train"), (("batch",), "batch")):
+        with pytest.raises(MissingExtra) as error, named_extras(*first):
+            raise ModuleNotFoundError(name="pyarrow.parquet")
+        assert f"pip install '.[{extra}]'" in str(error.value)
 
 
 def test_the_nearest_name_comes_first_and_all_are_named() -> None:

@@ -41,15 +41,19 @@ def test_an_unknown_name_is_no_attribute() -> None:
 
 def test_arguments_are_those_of_the_command_line() -> None:
     """Every flag is a parameter of the same name; what differs is named here, with its counterpart."""
-    from hiersrec.cli import check, compare, prepare, serve, train, tune, verify
+    from hiersrec.cli import check, compare, prepare, recommend, serve, train, tune, verify
 
     renamed = {
         "train": {"folder": "dataset", "set_": "overrides", "teacher": "teachers"},
         "tune": {"folder": "dataset", "set_": "overrides"},
+        "recommend": {
+            **{"run": "model", "category": "categories"},
+            **dict.fromkeys(("session", "top", "share", "mass")),  # of live sessions; Candidates
+        },
         "serve": {"allowed_host": "allowed_hosts", "cors_origin": "cors_origins"},
         "compare": {"metric": "metrics", "out": None},  # Comparison.save
     }
-    for command in (check, compare, prepare, serve, train, tune, verify):
+    for command in (check, compare, prepare, recommend, serve, train, tune, verify):
         verb = command.__name__.rpartition(".")[2]
         flags = set(inspect.signature(command.command).parameters) - {"json"}
         flags = {renamed.get(verb, {}).get(flag, flag) for flag in flags} - {None}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hiersrec.api.members import Member, members
     from hiersrec.api.prepare import prepare
     from hiersrec.api.recipes import recipe
+    from hiersrec.api.recommend import recommend
     from hiersrec.api.report import Report
     from hiersrec.api.reproduce import reproduce
     from hiersrec.api.run import Run
@@ -56,6 +57,7 @@ MODULES = {
     "members": "api.members",
     "prepare": "api.prepare",
     "recipe": "api.recipes",
+    "recommend": "api.recommend",
     "reproduce": "api.reproduce",
     "serve": "api.serve",
     "train": "api.train",
@@ -85,6 +87,7 @@ __all__ = [
     "members",
     "prepare",
     "recipe",
+    "recommend",
     "reproduce",
     "serve",
     "train",

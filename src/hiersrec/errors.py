@@ -24,6 +24,7 @@ EXTRAS = {
         *("annotated_types", "duckdb", "ibis", "pyarrow", "pydantic", "safetensors", "scipy", "sklearn", "sknetwork"),
         *("threadpoolctl", "tomli_w", "torch"),
     ),
+    "batch": ("duckdb", "ibis", "pyarrow", "threadpoolctl"),
     "export": ("onnx", "onnxscript"),
     "mlflow": ("alembic", "mlflow", "sqlalchemy"),
     "serve": ("fastapi", "onnxruntime", "prometheus_client", "simsimd", "starlette", "uvicorn"),
@@ -73,14 +74,17 @@ class MissingExtra(HiersrecError):
 
 
 @contextmanager
-def named_extras() -> Iterator[None]:
-    """Turn a ModuleNotFoundError for a package of the EXTRAS into MissingExtra."""
+def named_extras(*first: str) -> Iterator[None]:
+    """Turn a ModuleNotFoundError for a package of the EXTRAS into MissingExtra.
+
+    first: extras to name where several have the package.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        for extra, packages in EXTRAS.items():
-            if package in packages:
+        for extra in (*first, *EXTRAS):
+            if package in EXTRAS[extra]:
                 raise MissingExtra(package, extra) from error
         raise
 

@@ -112,3 +112,50 @@ def test_wishes_of_a_shop(hiersrec, run) -> None:
     assert ids("--per-category", 1)[0] == everything[0]
     assert len(ids("--per-category", 1)) < len(everything)
     assert 0 < len(ids("--share", 0.5, "--k", 1)) == 1
+
+
+def test_a_file_of_sessions(hiersrec, run, shop, tmp_path) -> None:
+    out = tmp_path / "lists.jsonl"
+    words = ["recommend", run, "--sessions", shop / "events.csv", "--out", out, "--k", 3, "--workers", 1]
+    result = hiersrec(*words, "--exclude-seen", "--json")
+
+    assert result.code == 0, result.err
+    facts, rows = json.loads(result.out), [json.loads(line) for line in out.read_text().splitlines()]
+    assert (facts["sessions"], facts["rows"]) == (120, len(rows)) == (120, 360)
+    assert "recommend: 120 sessions of" in result.err
+    assert "prepare" not in result.err
+    [first] = json.loads(
+        hiersrec("recommend", run, "--session", _first(shop), "--k", 3, "--exclude-seen", "--json").out
+    )
+    assert [row["item_id"] for row in rows if row["session_id"] == "s0"] == [item["item_id"] for item in first["items"]]
+    again = hiersrec(*words)
+    assert (again.code, again.out) == (2, "")
+    assert "exists already. Choose another --out, or replace it with --overwrite." in again.err
+    replaced = hiersrec(*words, "--overwrite", "--top", 1)
+    assert f"360 rows for 120 sessions: {out}" in replaced.out
+    assert "events have ids that the model does not know" in replaced.out
+
+
+def _first(shop) -> str:
+    """The items of session s0."""
+    lines = (shop / "events.csv").read_text().splitlines()
+    return ",".join(line.split(",")[1] for line in lines if line.startswith("s0,"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "No session is given."),
+        (["--session", "i1", "--sessions", "f.csv", "--out", "o.csv"], "Give one of the two."),
+        (["--sessions", "f.csv"], "--sessions needs a file to write."),
+        (["--session", "i1", "--out", "o.csv"], "--out is written for a file of sessions."),
+        (["--session", "i1", "--workers", 2], "--workers and --overwrite are for --sessions."),
+        (["--sessions", "none.csv", "--out", "o.csv"], "There is no file or folder at none.csv"),
+        (["--sessions", "none.csv", "--out", "o.txt"], "--out must end in .parquet, .csv or .jsonl"),
+    ],
+)
+def test_sessions_of_a_file_and_live_ones_do_not_mix(hiersrec, run, flags, message) -> None:
+    result = hiersrec("recommend", run, *flags)
+
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err

@@ -27,6 +27,7 @@ PREPARE = ("prepare", "events.csv", "--items", "items.csv", "--out", "data", "--
 TRAIN = ("train", "data", "--out", "run", "--recipe", "cold_start", *SETS, "--set", "training.batch_size=128")
 OTHER = (*TRAIN, "--set", "training.seed=1")
 ADD = ("add-items", "run", "--items", "more.csv", "--out", "larger")
+BATCH = ("recommend", "run", "--sessions", "events.csv", "--out", "lists.csv", "--workers", "1")
 SEARCH = 'base = "any/cooccurrence"\n[search]\nbaseline.window = [5, 10, 20]\n'
 Tree = dict[str, str]
 
@@ -111,6 +112,13 @@ COMMANDS = (
         "answers.json",
         to="answers.json",
     ),
+    Command("recommend --sessions", BATCH, {"run": "run", "events.csv": "events.csv"}, "lists.csv"),
+    Command(
+        "recommend --sessions, to replace a file",
+        (*BATCH, "--overwrite"),
+        {"run": "run", "events.csv": "events.csv", "lists.csv": "more.csv"},
+        "lists.csv",
+    ),
 )
 
 
@@ -193,6 +201,8 @@ def is_left_over(command: Command, path: Path) -> bool:
     """Whether a command that ended by itself, without having done its work, should have removed `path`."""
     if path.name in command.needs or (path.name == command.out and command.kind is None):
         return False
+    if path.name == f"{command.out}.parts":  # of a batch, which the same command continues
+        return not (path / "sessions/facts.json").is_file()
     if path.name not in (command.out, f"{command.out}.training"):
         return True
     return not any((path / file).is_file() for file in ("state/last.safetensors", SEALS[str(command.kind)]))

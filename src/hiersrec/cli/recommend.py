@@ -1,19 +1,33 @@
-"""`hiersrec recommend RUN --session "id,id,..."`: the next items of a session, with reasons upon --explain."""
+"""`hiersrec recommend RUN`: the next items of live sessions (--session), or of every session of a file (--sessions)."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import hiersrec
 from hiersrec import Candidates, Recommender
 from hiersrec.cli import options, printing, split_list
+from hiersrec.errors import BadInput
 
 
 def command(  # more than ten parameters: they are the flags
     run: Annotated[Path, typer.Argument(help="A run folder, made by train, or a bundle, made by export.")],
     session: Annotated[
-        list[str], typer.Option(help="Item ids, oldest first; repeat for more sessions.", metavar="ID,...")
-    ],
+        list[str] | None, typer.Option(help="Item ids, oldest first; repeat for more sessions.", metavar="ID,...")
+    ] = None,
+    sessions: Annotated[
+        Path | None,
+        typer.Option(
+            help="In place of --session: a file of sessions, or a folder of parts. A row per event, as for prepare, or "
+            "per session with a list in the column items."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --sessions: the file to write, .parquet, .csv or .jsonl. A killed command continues."),
+    ] = None,
     k: Annotated[int, typer.Option("--k", help="Items to recommend.")] = 20,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add the likely categories and the parts of each score.")
@@ -35,15 +49,70 @@ def command(  # more than ten parameters: they are the flags
     deny: options.Deny = None,
     category: options.Category = None,
     per_category: options.PerCategory = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a list with one answer for each session.")] = False,
+    session_id: options.Column = None,
+    item_id: options.Column = None,
+    timestamp: options.Column = None,
+    time_format: options.TimeFormat = None,
+    position: options.Column = None,
+    user_id: options.Column = None,
+    separator: options.Separator = None,
+    gap: options.Gap = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="With --sessions: duckdb, or local-spark or spark://HOST:PORT to read and score on Spark, which needs "
+            "--out and the model on storage that all its machines share. The rows are the same."
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that score [default: one for each core].")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an older --out, or begin again where another command began.")
+    ] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print a list of answers, one a session; with --out, what was written."),
+    ] = False,
 ) -> None:
-    """Recommend the next items of live sessions."""
-    sessions = [split_list(ids) for ids in session]
+    """Recommend the next items of live sessions, or of all sessions of a file."""
     chosen = None
     if any(given is not None for given in (candidates, top, share, mass)):
         chosen = Candidates(policy=candidates or "category", top=top, share=share, mass=mass)
+    if sessions is not None and out is not None and not session:
+        try:
+            summary = hiersrec.recommend(
+                run,
+                sessions,
+                out=out,
+                k=k,
+                explain=explain,
+                exclude_seen=exclude_seen,
+                candidates=chosen,
+                allow=options.optional_list(allow),
+                deny=options.optional_list(deny),
+                categories=options.paths(category),
+                per_category=per_category,
+                session_id=session_id,
+                item_id=item_id,
+                timestamp=timestamp,
+                time_format=time_format,
+                position=position,
+                user_id=user_id,
+                separator=separator,
+                gap=gap,
+                engine=engine,
+                workers=workers,
+                overwrite=overwrite,
+            )
+        except KeyboardInterrupt:
+            raise printing.stopped(["hiersrec", *sys.argv[1:]]) from None
+        printing.result(summary.document, json, *summary.parts())
+        return
+    _check_one_of_both(session, sessions, out)
+    of_files = (session_id, item_id, timestamp, time_format, position, user_id, separator, gap, engine, workers)
+    if overwrite or any(given is not None for given in of_files):
+        raise BadInput("Columns, --gap, --engine, --workers and --overwrite are for --sessions. Leave them out.")
     answers = Recommender.load(run).recommend(
-        sessions,
+        [split_list(ids) for ids in session or []],
         k,
         explain=explain,
         exclude_seen=exclude_seen,
@@ -54,3 +123,15 @@ def command(  # more than ten parameters: they are the flags
         per_category=per_category,
     )
     printing.result(answers.to_dicts(), json, *answers.parts())
+
+
+def _check_one_of_both(session: list[str] | None, sessions: Path | None, out: Path | None) -> None:
+    """Raise BadInput unless only live sessions are given."""
+    if session and sessions is not None:
+        raise BadInput("--session gives live sessions and --sessions a file of them. Give one of the two.")
+    if sessions is not None:
+        raise BadInput("--sessions needs a file to write. Name it with --out, such as --out lists.parquet.")
+    if out is not None:
+        raise BadInput("--out is written for a file of sessions. Name it with --sessions, or leave out --out.")
+    if not session:
+        raise BadInput('No session is given. Give --session "ID,ID,...", or a file with --sessions FILE --out FILE.')

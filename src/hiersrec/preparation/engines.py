@@ -24,6 +24,11 @@ def check(name: str) -> None:
         raise UnknownName(f"There is no --engine '{name}'. {near}")
 
 
+def master_of(name: str) -> str:
+    """What Spark calls the engine of a name."""
+    return "local[*]" if name == LOCAL_SPARK else name
+
+
 def engine_of(table: Any) -> str:
     """The engine that a DataFrame of Spark belongs to."""
     master = str(table.sparkSession.sparkContext.master)
@@ -45,5 +50,5 @@ def open_engine(name: str, scratch: Path, say: Say) -> Iterator[Engine]:
     else:
         from hiersrec.preparation.on_spark import open_spark  # takes a second to import
 
-        with open_spark("local[*]" if name == LOCAL_SPARK else name, scratch, say) as engine:
+        with open_spark(master_of(name), scratch, say) as engine:
             yield engine

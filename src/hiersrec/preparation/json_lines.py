@@ -8,7 +8,7 @@ import json
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,29 @@ def _decoded(lines: list[bytes], path: Path, columns: Sequence[str], read: int, 
     return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
+def lists(path: Path, column: str | None, key: str) -> Iterator[tuple[pa.Array | None, pa.Array]]:
+    """In batches: the values of a column, as `batches` has them, None without one, and the lists of ids of a key.
+
+    Ids are int64, or text if some are. Raises BadInput, naming the row, for a value that is no such list.
+    """
+    read = done = 0
+    with _open_lines(path) as stream:
+        while lines := stream.readlines(BATCH_BYTES):
+            rows = list(_objects(lines, path, read))
+            values = [row.get(key) for row in rows]
+            for row, value in enumerate(values, start=done + 1):
+                if not (value is None or (isinstance(value, list) and {*map(type, value)} <= {str, int, type(None)})):
+                    raise BadInput(
+                        f"{path}, row {row}: '{key}' holds {json.dumps(value)[:60]}. It must be a list of item ids, "
+                        "which are text or whole numbers."
+                    )
+            offsets = [0, *accumulate(len(value or ()) for value in values)]
+            flat = _plain_values([item for value in values for item in value or ()], path, key, None)
+            ids = None if column is None else _plain_values([row.get(column) for row in rows], path, column, done)
+            yield ids, pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
+            read, done = read + len(lines), done + len(rows)
+
+
 def table(path: Path) -> pa.Table:
     """The whole file, also with lists. Raises BadInput."""
     with _open_lines(path) as stream:
@@ -93,13 +116,16 @@ def _objects(lines: Iterable[bytes], path: Path, read: int = 0) -> Iterator[dict
         yield row
 
 
-def _plain_values(values: list[Any], path: Path, key: str, done: int) -> pa.Array:
-    """One array of numbers or text; objects and lists are refused, and numbers among texts become text."""
+def _plain_values(values: list[Any], path: Path, key: str, done: int | None) -> pa.Array:
+    """One array of numbers or text; objects and lists are refused, and numbers among texts become text.
+
+    done: rows of the file before these values; None if they are not one a row, for messages that name no row.
+    """
     kinds = {type(value) for value in values if value is not None}
     if wrong := kinds - {str, int, float}:
         row = next(row for row, value in enumerate(values) if type(value) in wrong)
         raise BadInput(
-            f"{path}, row {done + row + 1}: '{key}' holds {json.dumps(values[row])[:60]}. It must be text or a number."
+            f"{_location(path, done, row)}: '{key}' holds {json.dumps(values[row])[:60]}. It must be text or a number."
         )
     if kinds == {int} and all(-LARGEST <= value <= LARGEST for value in values if value is not None):
         return pa.array(values, pa.int64())
@@ -111,9 +137,13 @@ def _plain_values(values: list[Any], path: Path, key: str, done: int) -> pa.Arra
     except UnicodeEncodeError as error:  # JSON can spell them, and UTF-8 can't hold them
         row = texts.index(error.object)
         raise BadInput(
-            f"{path}, row {done + row + 1}: '{key}' holds {json.dumps(error.object)[:60]}, half of a character. "
+            f"{_location(path, done, row)}: '{key}' holds {json.dumps(error.object)[:60]}, half of a character. "
             f"Repair it."
         ) from error
+
+
+def _location(path: Path, done: int | None, row: int) -> str:
+    return str(path) if done is None else f"{path}, row {done + row + 1}"
 
 
 def _any_values(values: list[Any], path: Path, key: str) -> pa.Array:

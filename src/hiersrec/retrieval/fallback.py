@@ -6,18 +6,35 @@ popularity follow the order of item numbers.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from hiersrec.retrieval import order
-from hiersrec.retrieval.ranking import ListRequest, earlier_equals, finest_nodes
+from hiersrec.retrieval.ranking import ListRequest, Ranked, earlier_equals, finest_nodes
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import Float32, Int32, categories
+from hiersrec.types import Float32, Float64, Int32, categories
 
+SESSION = "session"
+"""Source of an item that the model ranked for the session."""
 IN_CATEGORY = "popular_in_category"
 POPULAR = "popular"
 CHUNK = 1024
 """Popular items looked at together."""
+
+
+class WholeList(NamedTuple):
+    """The list of a session: the items that were ranked for it, then those that fill it."""
+
+    items: Int32
+    """(K,) int32."""
+    scores: Float64
+    """(K,) float64: the model's, then training events."""
+    sources: list[str]
+    """Of each item."""
+    fallback: str | None
+    """Source of the last item, or of an empty list, unless it is the session."""
 
 
 class Popularity:
@@ -25,8 +42,25 @@ class Popularity:
 
     def __init__(self, catalog: ItemCatalog) -> None:
         self.catalog = catalog
-        self.items = (np.argsort(-catalog.train_count[1:], kind="stable") + 1).astype(np.int32)
+
+    @cached_property
+    def items(self) -> Int32:
         """(N,) int32."""
+        return (np.argsort(-self.catalog.train_count[1:], kind="stable") + 1).astype(np.int32)
+
+    def whole_list(self, ranked: Ranked, row: int, seen: Int32, request: ListRequest) -> WholeList:
+        """The list of the session in a row of `ranked`, whose known items are `seen` (S,)."""
+        items, scores = ranked.items[row], ranked.scores[row].astype(np.float64)
+        first = SESSION if len(seen) else POPULAR
+        sources = [first] * len(items)
+        if len(items) < min(request.k, self.catalog.num_items) and request.candidates.policy == "category":
+            tasks = {task: of_task[row] for task, of_task in ranked.tasks.items()} if len(seen) else {}
+            popular, their_sources = self.fill(items, tasks, seen, request)
+            items = np.concatenate([items, popular])
+            scores = np.concatenate([scores, self.catalog.train_count[popular]])
+            sources += their_sources
+        last = sources[-1] if sources else first
+        return WholeList(items, scores, sources, None if last == SESSION else last)
 
     def fill(
         self, listed: Int32, tasks: Mapping[str, Float32], seen: Int32, request: ListRequest

@@ -5,7 +5,6 @@ was measured is what is served. Importing this file loads no torch; `load` does,
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -55,6 +54,9 @@ class Recommender:
         self.run = run
         self.candidates = candidates
         self.model_version = model_version
+        self.folder = run
+        """The run folder or bundle that `load` opened, None for a recommender that was put together otherwise."""
+        self.popularity = Popularity(catalog)
 
     @classmethod
     def load(cls, path: str | Path) -> "Recommender":
@@ -67,7 +69,9 @@ class Recommender:
         if (folder / SEALS["bundle"]).is_file():
             from hiersrec.serving.bundle import open_bundle
 
-            return cls.of_bundle(open_bundle(folder))
+            recommender = cls.of_bundle(open_bundle(folder))
+            recommender.folder = folder
+            return recommender
         with named_extras():
             from hiersrec.build import open_run
 
@@ -223,34 +227,24 @@ class Recommender:
     ) -> Recommendations:
         """The answer to the session in a row of `ranked`, whose known items are `seen`."""
         session = seen[-self.max_length :]
-        items, scores = ranked.items[row], ranked.scores[row].tolist()
-        sources = ["session" if len(seen) else POPULAR] * len(items)
-        tasks = {task: of_task[row] for task, of_task in ranked.tasks.items()}
+        items, scores, sources, fallback = self.popularity.whole_list(ranked, row, seen, request)
         explained: list[list[Reason]] | None = None
         chances: dict[str, Float64] = {}
         if explain:
+            tasks = {task: of_task[row] for task, of_task in ranked.tasks.items()}
             chances = chances_of(self.catalog, tasks, are_counts=not len(seen))
-            explained = self._reasons(session, chances, items, scores)
-        if len(items) < min(request.k, self.catalog_size) and request.candidates.policy == "category":
-            popular, their_sources = self._popularity.fill(items, tasks if len(seen) else {}, seen, request)
-            counts = self.catalog.train_count[popular].astype(float).tolist()
-            items, scores, sources = np.concatenate([items, popular]), scores + counts, sources + their_sources
-            if explained is not None:
-                explained += _popular(counts)
-        fallback = sources[-1] if sources else "session" if len(seen) else POPULAR
+            count = len(ranked.items[row])
+            explained = self._reasons(session, chances, items[:count], scores[:count].tolist())
+            explained += _popular(scores[count:].tolist())
         return Recommendations(
             session=[SeenItem(*pair) for pair in self._ids_and_titles(session)],
             unknown_ids=unknown_ids,
-            fallback=None if fallback == "session" else fallback,
+            fallback=fallback,
             guesses=[guesses(self.catalog, task, chance) for task, chance in chances.items()],
             coherent=coherent(self.catalog, chances),
             candidates=int(ranked.ranked[row]),
-            items=self._items(items, scores, sources, explained),
+            items=self._items(items, scores.tolist(), sources, explained),
         )
-
-    @cached_property
-    def _popularity(self) -> Popularity:
-        return Popularity(self.catalog)
 
     def _reasons(
         self, session: Int32, chances: dict[str, Float64], items: Int32, scores: list[float]
