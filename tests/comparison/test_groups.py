@@ -9,7 +9,7 @@ from hiersrec.comparison.groups import grouped
 from hiersrec.comparison.measured import Measured, read_measured
 from hiersrec.errors import BadFolder, BadInput, UnknownName
 from tests.comparison.runs import SESSIONS, drawn_ranks, edit, write_run
-from tests.evaluation.ndcg import registered
+from tests.evaluation.other_metrics import registered
 
 RANKS = drawn_ranks(0.2, 0)
 

@@ -2,7 +2,8 @@
 
 Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item (or others, at every k, as the
 options say), and the same after `category_1/`, `event_type/` and the like for each other task that the scorer predicts,
-over the prefixes whose next event has a known class there (`category_1/labelled` of them). Where ties at the target
+over the prefixes whose next event has a known class there (`category_1/labelled` of them); metrics that look at the
+listed items are of items only. Where ties at the target
 change a value, its bounds are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them
 misses), `empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where
 another item has the target's score. Where only candidates are ranked: `candidates/top` (K) or `candidates/mass`,
@@ -24,10 +25,15 @@ from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Bool, Float64, Int64
 
 
-def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
-    """Name -> value of all metrics and counts; a task without any labelled prefix has no metrics."""
+def metrics(
+    prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes], of_all: Mapping[str, float]
+) -> dict[str, float]:
+    """Name -> value of all metrics and counts; a task without any labelled prefix has no metrics.
+
+    of_all: values of all lists together.
+    """
     every = np.ones(len(prefixes), bool)
-    numbers = _means(items, every)
+    numbers = _means(items, every) | dict(of_all)
     for task, outcomes in tasks.items():
         labelled = outcomes.target > 0
         if labelled.any():
