@@ -47,7 +47,7 @@ def test_arguments_are_those_of_the_command_line() -> None:
         "train": {"folder": "dataset", "set_": "overrides", "teacher": "teachers"},
         "tune": {"folder": "dataset", "set_": "overrides"},
         "serve": {"allowed_host": "allowed_hosts", "cors_origin": "cors_origins"},
-        "compare": {"metric": "metrics", "out": None},  # Comparison.save
+        "compare": {"out": None},  # Comparison.save
     }
     for command in (check, compare, prepare, serve, train, tune, verify):
         verb = command.__name__.rpartition(".")[2]

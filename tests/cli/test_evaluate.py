@@ -76,6 +76,7 @@ def test_the_reliability_picture_and_a_baseline_that_has_none(hiersrec, run, pre
 OTHER = [
     (["--split", "valid"], "-valid"),
     (["--k", "3"], "-k3"),
+    (["--k", "5,3", "--metrics", "ndcg,gini"], "-k3-5"),
     (["--last-only"], "-last_only"),
     (["--exclude-seen"], "-exclude_seen"),
     (["--candidates", "category", "--top", "1"], "-candidates-category-top1"),
@@ -234,6 +235,13 @@ def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
     ("flags", "message"),
     [
         (["--k", "0"], "k must be at least 1, got 0"),
+        (["--k", "5,x"], "--k takes whole numbers, such as 5,10,20, got 5,x."),
+        (["--k", "5", "--k", "10"], "--k is given once, with commas: --k 5,10."),
+        (
+            ["--metrics", "novelty", "--metrics", "gini"],
+            "--metrics is given once, with commas: --metrics novelty,gini.",
+        ),
+        (["--metrics", "novelti"], "Did you mean 'novelty'?"),
         (["--split", "tst"], "Did you mean 'test'?"),
         (["--candidates", "categry", "--top", "1"], "Did you mean 'category'?"),
         (["--candidates", "categry", "--share", "0.1"], "Did you mean 'category'?"),

@@ -201,6 +201,13 @@ def test_a_metric_of_ranks_needs_its_plugin_and_no_column(folders, tmp_path) -> 
         run.values("first@20")
 
 
+def test_one_number_for_all_lists_has_no_sessions(folders) -> None:
+    edit(folders[0] / "metrics.json", "metrics", "gini@20", 0.5)
+
+    with pytest.raises(BadInput, match=r"gini@20 is one number for all lists of a run\. It has no value for a session"):
+        read_measured(folders[0]).values("gini@20")
+
+
 def test_a_metric_whose_column_is_gone(folders) -> None:
     path = folders[0] / "ranks.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["recall@20"]), path)

@@ -15,12 +15,9 @@ def command(  # more than ten parameters: they are the flags
     data: Annotated[Path | None, typer.Option(help="The dataset folder, if it has moved.", metavar="DIR")] = None,
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
     k: Annotated[
-        list[int] | None, typer.Option("--k", help="Length of the lists [default: 20]; repeat for more.")
+        list[str] | None, typer.Option("--k", help="Length of the lists, or several [default: 20].", metavar="K,...")
     ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(help="A further metric (`hiersrec list metrics`); repeat for more.", metavar="NAME"),
-    ] = None,
+    metrics: Annotated[list[str] | None, options.names("Further metrics (`hiersrec list metrics`).")] = None,
     last_only: Annotated[bool, typer.Option("--last-only", help="Only the last item of a session is a target.")] = (
         False
     ),
@@ -51,8 +48,8 @@ def command(  # more than ten parameters: they are the flags
     report = hiersrec.Run.open(run).evaluate(
         split,
         data=data,
-        k=20 if not k else k[0] if len(k) == 1 else k,
-        metrics=metric or [],
+        k=options.wholes("k", k) or 20,
+        metrics=options.once("metrics", metrics) or (),
         last_only=last_only,
         exclude_seen=exclude_seen,
         candidates=candidates,

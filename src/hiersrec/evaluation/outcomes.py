@@ -4,7 +4,7 @@ Arrays are filled batch by batch in any order; a metric is a mean over them, ove
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Outcomes:
     pessimistic: Int64
     future: Int64
     bits: Int64
-    of_lists: Mapping[str, Float64] = field(default_factory=dict)
+    of_lists: Mapping[str, Float64] = field(default_factory=dict, kw_only=True)
     """Reported name -> (P,) float64 of the metrics that look at the listed items, which are not kept."""
 
     @classmethod
@@ -47,7 +47,7 @@ class Outcomes:
         """Zeros, for P prefixes and lists of the greatest k, or of all `classes` (items) if they are fewer."""
         length = min(ks[-1], classes)
         columns = [np.zeros(size, np.int64) for _ in range(5)]
-        return cls(ks, tuple(names), length, *columns, np.zeros((size, -(-length // WORD)), np.int64), {})
+        return cls(ks, tuple(names), length, *columns, np.zeros((size, -(-length // WORD)), np.int64))
 
     def fill(self, rows: Int64, scores: Float32, target: Int32, futures: future_items.Futures) -> Int32:
         """Rank the targets (B,) of a batch and find its futures in the lists; rows: (B,) indices of its prefixes.
@@ -66,8 +66,8 @@ class Outcomes:
 
     def total(self, share: Share) -> "Outcomes":
         """Merge the outcomes of all processes; each has filled some rows."""
-        names = ("target", "rank", "optimistic", "pessimistic", "future", "bits")
-        return replace(self, **{name: share.total(getattr(self, name)) for name in names})
+        arrays = (self.target, self.rank, self.optimistic, self.pessimistic, self.future, self.bits)
+        return Outcomes(self.ks, self.names, self.length, *(share.total(array) for array in arrays))
 
     def results(self, rows: slice | Int64, ranks: Int64) -> metrics.Results:
         """The results of some prefixes, whose targets have these ranks (P,) of all prefixes."""

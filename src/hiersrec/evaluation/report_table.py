@@ -47,8 +47,8 @@ def slice_rows(document: dict[str, Any]) -> dict[str, Rows]:
     """Name of a group of slices ("prefix_length") -> a row for each of its slices, of the next-item metrics."""
     return {
         group: Rows(
-            ["slice", "prefixes", *names(document)],
-            [[part["slice"], part["prefixes"], *(part["metrics"][name] for name in names(document))] for part in parts],
+            ["slice", "prefixes", *(shown := [name for name in names(document) if name in parts[0]["metrics"]])],
+            [[part["slice"], part["prefixes"], *(part["metrics"][name] for name in shown)] for part in parts],
         )
         for group, parts in document["slices"].items()
     }

@@ -81,9 +81,7 @@ def values_lie_in_its_range(name: str) -> None:
     _, low, high = _contract().about(name)
     given: list[tuple[Any, tuple[int, ...], int]] = [(_all_lists(seed), (), 1) for seed in range(3)]
     if not _is_of_all(name):
-        given: list[tuple[Any, tuple[int, ...], int]] = [
-            (_results(count), (count,), k) for count in (1, 60) for k in (1, 5, 10, 50)
-        ]
+        given = [(_results(count), (count,), k) for count in (1, 60) for k in (1, 5, 10, 50)]
     for results, shape, k in given:
         values = _values(name, results, k)
         assert (values.shape, values.dtype) == (shape, np.float64), f"got {values.dtype} of {values.shape}"

@@ -36,9 +36,10 @@ Reported names are `name@k` and `task/name@k`. docs/evaluation.md has the formul
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import ModuleType
-from typing import Literal, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -119,7 +120,7 @@ class ListsMetric(Protocol):
 
 
 class About(NamedTuple):
-    """What the numbers of a metric mean."""
+    """Which values of a metric are better, and its range."""
 
     better: Literal["higher", "lower"] | None = "higher"
     low: float = 0.0
@@ -129,6 +130,18 @@ class About(NamedTuple):
     def is_share(self) -> bool:
         """Whether it is printed in per cent."""
         return (self.low, self.high) == (0.0, 1.0)
+
+    def document(self) -> dict[str, str | float | None]:
+        """As JSON has it, where infinity is null."""
+        return {"better": self.better, "low": self.low, "high": None if self.high == math.inf else self.high}
+
+    def text(self, value: float) -> str:
+        """A value as tables show it.
+
+        >>> About().text(0.2345), About("lower", 0.0, math.inf).text(0.2345)
+        ('23.45%', '0.234')
+        """
+        return f"{value:.2%}" if self.is_share else f"{value:.3f}"
 
 
 FIELDS = tuple(field.name for field in fields(Results))
@@ -187,6 +200,17 @@ def about(name: str) -> About:
     module = member(name)
     low, high = getattr(module, "RANGE", (0.0, 1.0))
     return About(getattr(module, "BETTER", "higher"), float(low), float(high))
+
+
+def about_documents(names: Sequence[str]) -> dict[str, Any]:
+    """Name -> direction and range, of those that are not from 0 to 1 with higher being better."""
+    return {name: about(name).document() for name in names if about(name) != About()}
+
+
+def about_in(document: Mapping[str, Any], name: str) -> About:
+    """Direction and range of a metric, "mrr" or "category_1/mrr@20", by a document that has "about" (see above)."""
+    facts = document.get("about", {}).get(name.rpartition("/")[2].partition("@")[0])
+    return About() if facts is None else About(facts["better"], facts["low"], facts["high"] or math.inf)
 
 
 def values(metric: Metric, results: Results, k: int) -> Float64:

@@ -1,4 +1,4 @@
-"""Average precision: precision at the position of each listed future item, summed and divided by all future items.
+"""MAP: precision at the position of each listed future item, summed and divided by all future items, averaged.
 
     AP@k = 1 / |future| * sum over the positions j <= k that hold a future item of (future items among the first j) / j
 

@@ -21,7 +21,7 @@ def values(results: Results, k: int) -> Float64:
     """Mean distance over the pairs of the first k.
 
     Items 1 and 2 are of category 1 / 1, item 3 of 1 / 2, item 4 only of 2. The pairs of the first list have the
-    distances 0, 1/2 and 1/2; that of the second has 1.
+    distances 0, 1/2 and 1/2; the pair of the second has 1.
 
     >>> nodes, nothing = np.array([[0, 0], [1, 1], [1, 1], [1, 2], [2, 0]], np.int32), np.zeros(2, int)
     >>> lists = np.array([[1, 2, 3], [4, 1, 0]], np.int32)

@@ -18,7 +18,7 @@ RANGE = (0.0, 2.0)
 def values(results: Results, k: int) -> Float64:
     """Mean distance over the pairs of the first k.
 
-    The pairs of the first list have the cosines 0, 1 and 0, that of the second has -1.
+    The pairs of the first list have the cosines 0, 1 and 0, the pair of the second has -1.
 
     >>> vectors, nothing = np.array([[2, 0], [0, 1], [1, 0], [0, -3]], np.float32), np.zeros(2, int)
     >>> lists = np.array([[1, 2, 3], [2, 4, 0]], np.int32)
