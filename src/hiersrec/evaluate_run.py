@@ -66,6 +66,7 @@ def evaluate_run(
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
         "calibration": evaluation.calibration,
+        "tasks": evaluation.tasks,
         "seconds": round(time.monotonic() - started, 3),
         "files": files,
     }

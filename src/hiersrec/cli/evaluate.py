@@ -40,10 +40,13 @@ def command(  # more than ten parameters: they are the flags
         Path | None,
         typer.Option(help="Write reliability.png and .svg here: how often the likeliest is right.", metavar="DIR"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the whole report as one page, with pictures.", metavar="FILE")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
     """Evaluate a run on the test sessions."""
-    if reliability is not None:
+    if reliability is not None or html is not None:
         figures.figure(1, 1)  # fail before the work if matplotlib is missing
     report = hiersrec.Run.open(run).evaluate(
         split,
@@ -65,4 +68,6 @@ def command(  # more than ten parameters: they are the flags
         news.append(
             f"Written to {reliability}: {', '.join(path.name for path in report.save_reliability(reliability))}"
         )
+    if html is not None:
+        news.append(f"Written: {report.save_html(html)}")
     printing.result(report.to_dict(), json, *report.parts(), *news)

@@ -80,12 +80,14 @@ class Evaluation:
     metrics: reported name -> value, see report.py. slices: slice -> rows, see slices.py.
     ranks: one row per prefix, in the order of the split, from which metrics and slices can be recomputed.
     calibration: "item" and category tasks -> see calibration.py; empty for a scorer whose scores are not logits.
+    tasks: task -> a few numbers, see report.py.
     """
 
     metrics: dict[str, float]
     slices: dict[str, list[slices.Slice]]
     ranks: pa.Table
     calibration: dict[str, calibration.Calibration]
+    tasks: dict[str, report.Summary]
 
 
 def evaluate(
@@ -112,6 +114,7 @@ def evaluate(
     items = Outcomes.empty(options.ks, size, catalog.num_items, of_prefixes)
     tasks: dict[str, Outcomes] = {}
     classes: dict[str, Int32] = {}  # of every event of the split
+    sizes: dict[str, int] = {}
     is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
     counters = calibration.of_scorer(scorer, catalog, prefixes)
     done = 0
@@ -126,7 +129,8 @@ def evaluate(
                 ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
             for task, logits in scores.tasks.items():
                 if task not in tasks:
-                    tasks[task] = Outcomes.empty(options.ks, size, logits.shape[1] - 1, of_tasks)
+                    sizes[task] = logits.shape[1] - 1
+                    tasks[task] = Outcomes.empty(options.ks, size, sizes[task], of_tasks)
                     classes[task] = catalog.labels[task].of_events(sessions)
                 label = classes[task][prefixes.positions[rows]]
                 tasks[task].fill(rows, logits, label, future_items.of_classes(prefixes, rows, classes[task]))
@@ -146,7 +150,8 @@ def evaluate(
         metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
         table = table.append_column("candidates", pa.array(ranked))
     calibrated = counters.results(share) if counters else {}
-    return Evaluation(metrics, slices.of_items(prefixes, catalog, items), table, calibrated)
+    parts = slices.of_items(prefixes, catalog, items)
+    return Evaluation(metrics, parts, table, calibrated, report.summaries(tasks, sizes))
 
 
 def prefixes_of(sessions: Sessions, options: EvaluationOptions) -> Prefixes:

@@ -46,8 +46,8 @@ class Outcomes:
     def empty(cls, ks: tuple[int, ...], size: int, classes: int, names: Sequence[str] = metrics.DEFAULT) -> "Outcomes":
         """Zeros, for P prefixes and lists of the greatest k, or of all `classes` (items) if they are fewer."""
         length = min(ks[-1], classes)
-        arrays: list[Int64] = [np.zeros(size, np.int64) for _ in range(5)]
-        return cls(ks, tuple(names), length, *arrays, bits=np.zeros((size, -(-length // WORD)), np.int64))
+        shapes: list[tuple[int, ...]] = [*5 * [(size,)], (size, -(-length // WORD))]
+        return cls(ks, tuple(names), length, *(np.zeros(shape, np.int64) for shape in shapes))
 
     def fill(self, rows: Int64, scores: Float32, target: Int32, futures: future_items.Futures) -> Int32:
         """Rank the targets (B,) of a batch and find its futures in the lists; rows: (B,) indices of its prefixes.

@@ -13,6 +13,7 @@ target is ranked). `path` is a task that labels every prefix: there "ends here" 
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,39 @@ def metrics(
         "empty_prefixes": int((prefixes.lengths == 0).sum()),
         "tied_targets": float((items.optimistic != items.pessimistic).mean()),
     }
+
+
+class Summary(TypedDict):
+    """A task in few numbers: means over the prefixes whose next event has a known class there, at least one.
+
+    classes: of the task. first: how often the likeliest class is right. k: a tenth of the classes, rounded down, at
+    least 1; hits: how often the right class is among the first k. mrr: of all classes, without a k.
+    """
+
+    classes: int
+    prefixes: int
+    first: float
+    k: int
+    hits: float
+    mrr: float
+
+
+def summaries(tasks: Mapping[str, Outcomes], classes: Mapping[str, int]) -> dict[str, Summary]:
+    """Task -> its summary, at a k that fits its classes: among the first 20 of 13 is every class."""
+    results = {}
+    for task, outcomes in tasks.items():
+        ranks = outcomes.rank[outcomes.target > 0]
+        if len(ranks):
+            k = max(1, classes[task] // 10)
+            results[task] = Summary(
+                classes=classes[task],
+                prefixes=len(ranks),
+                first=float((ranks == 1).mean()),
+                k=k,
+                hits=float(((ranks >= 1) & (ranks <= k)).mean()),
+                mrr=float(np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0.0).mean()),
+            )
+    return results
 
 
 def _means(outcomes: Outcomes, chosen: Bool) -> dict[str, float]:

@@ -61,6 +61,21 @@ def calibration_rows(document: dict[str, Any]) -> Rows:
     return Rows(["likeliest", *names], [[task, *(result[name] for name in names)] for task, result in tasks.items()])
 
 
+def metric_rows(document: dict[str, Any]) -> Rows:
+    """A row for each next-item metric, a column for each k: "mrr", and its values at "@5", "@10", "@20"."""
+    numbers, ks = document["metrics"], ks_of(document)
+    kinds = document["options"].get("metrics", DEFAULT)
+    rows = [[kind, *(numbers.get(f"{kind}@{k}") for k in ks)] for kind in kinds]
+    return Rows(["metric", *(f"@{k}" for k in ks)], rows)
+
+
+def task_rows(document: dict[str, Any]) -> Rows:
+    """A row for each other task: its summary (evaluation/report.py); none in the documents of earlier versions."""
+    names = ("classes", "prefixes", "first", "k", "hits", "mrr")
+    tasks = document.get("tasks", {})
+    return Rows(["task", *names], [[task, *(summary[name] for name in names)] for task, summary in tasks.items()])
+
+
 def bound_rows(document: dict[str, Any]) -> Rows:
     """A row for each bound over the order of ties: "mrr@20/optimistic"."""
     bounds = [[name, value] for name, value in document["metrics"].items() if name.endswith(SIDES)]
