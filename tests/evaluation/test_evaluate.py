@@ -221,6 +221,23 @@ def test_several_k_give_what_each_gives_by_itself(ks, seed) -> None:
         assert f"category_2_recall@{k}" in several.ranks.column_names
 
 
+def test_tasks_in_few_numbers_against_a_slow_twin() -> None:
+    _, rows = slow(Rounded(), sessions(), EvaluationOptions())
+
+    found = evaluate(Rounded(), CATALOG, split()).tasks
+
+    for task, classes in TASKS.items():
+        ranks = [row[f"{task}/rank"] for row in rows if row[f"{task}/labelled"]]
+        assert found[task] == {
+            "classes": classes,
+            "prefixes": len(ranks),
+            "first": pytest.approx(ranks.count(1) / len(ranks)),
+            "k": 1,
+            "hits": pytest.approx(ranks.count(1) / len(ranks)),
+            "mrr": pytest.approx(sum(1 / rank for rank in ranks if rank) / len(ranks)),
+        }
+
+
 def test_the_order_of_k_and_repeats_change_nothing() -> None:
     usual = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(k=(3, 5)))
     again = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(k=(5, 3, 5)))

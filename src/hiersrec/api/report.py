@@ -10,7 +10,7 @@ from hiersrec.api.result import Result
 from hiersrec.errors import BadInput, UnknownName, did_you_mean
 from hiersrec.evaluation import report_table
 from hiersrec.store.folder import write_text
-from hiersrec.writing import figures, reliability
+from hiersrec.writing import figures, reliability, tables
 from hiersrec.writing.tables import Table
 
 
@@ -60,9 +60,8 @@ class Report(Result):
 
         Raises BadFolder if the file can't be there, MissingExtra without Matplotlib.
         """
-        path = arguments.path(file=file)
-        pictures = [*report_page.pictures(self.document)]
-        write_text(path, report_page.page(self.document, dict(pictures)))
+        path = tables.file(arguments.path(file=file))
+        write_text(path, report_page.page(self.document, dict(report_page.pictures(self.document))))
         return path
 
     def headline(self) -> Iterator[str | Table]:

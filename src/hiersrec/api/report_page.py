@@ -45,11 +45,9 @@ def page(document: dict[str, Any], images: Mapping[str, str]) -> str:
     for name, table in report_parts.slices(document, all_of_them=True):
         chance = report_parts.chance(document) if name == "cold_start" else None
         sections.append(_texts(table, chance) + images.get(name, ""))
-    values = [
-        (name, f"{value:,}" if isinstance(value, int) else f"{value:.6g}")
-        for name, value in document["metrics"].items()
-    ]
-    sections.append(_texts(Table("All numbers, as metrics.json has them", ("name", "value"), tuple(values))))
+    sections.append(
+        f"<details><summary>All numbers, as --json has them</summary>{_texts(*_numbers(document))}</details>"
+    )
     name = escape(report_parts.title(document))
     body = "\n".join(f"<section>{section}</section>" for section in sections)
     origin = f"hiersrec {document['hiersrec']}, {document['seconds']:,.0f} s of evaluation"
@@ -58,6 +56,17 @@ def page(document: dict[str, Any], images: Mapping[str, str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style></head>\n<body><h1>{name}</h1>\n{body}\n<p>{escape(origin)}</p></body></html>\n"
     )
+
+
+def _numbers(document: dict[str, Any]) -> Iterator[Table]:
+    """All metrics and counts: of the next item, then of each task and baseline by itself."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, value in document["metrics"].items():
+        prefix, slash, _ = name.partition("/")
+        text = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        groups.setdefault(prefix if slash and "@" not in prefix else "the next item", []).append((name, text))
+    for title, rows in groups.items():
+        yield Table(title, ("name", "value"), tuple(rows))
 
 
 def _texts(*parts: str | Table | None) -> str:

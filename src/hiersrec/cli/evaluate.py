@@ -7,7 +7,7 @@ import typer
 
 import hiersrec
 from hiersrec.cli import options, printing
-from hiersrec.writing import figures
+from hiersrec.writing import figures, tables
 
 
 def command(  # more than ten parameters: they are the flags
@@ -47,7 +47,9 @@ def command(  # more than ten parameters: they are the flags
 ) -> None:
     """Evaluate a run on the test sessions."""
     if reliability is not None or html is not None:
-        figures.figure(1, 1)  # fail before the work if matplotlib is missing
+        figures.figure(1, 1)  # fail before the work if matplotlib is missing, or the file can't be written
+    if html is not None:
+        tables.file(html)
     report = hiersrec.Run.open(run).evaluate(
         split,
         data=data,

@@ -74,9 +74,3 @@ def task_rows(document: dict[str, Any]) -> Rows:
     names = ("classes", "prefixes", "first", "k", "hits", "mrr")
     tasks = document.get("tasks", {})
     return Rows(["task", *names], [[task, *(summary[name] for name in names)] for task, summary in tasks.items()])
-
-
-def bound_rows(document: dict[str, Any]) -> Rows:
-    """A row for each bound over the order of ties: "mrr@20/optimistic"."""
-    bounds = [[name, value] for name, value in document["metrics"].items() if name.endswith(SIDES)]
-    return Rows(["metric", "value"], bounds)
