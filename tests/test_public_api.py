@@ -51,7 +51,7 @@ def test_arguments_are_those_of_the_command_line() -> None:
             **dict.fromkeys(("session", "top", "share", "mass")),  # of live sessions; Candidates
         },
         "serve": {"allowed_host": "allowed_hosts", "cors_origin": "cors_origins"},
-        "compare": {"metric": "metrics", "out": None},  # Comparison.save
+        "compare": {"out": None},  # Comparison.save
     }
     for command in (check, compare, prepare, recommend, serve, train, tune, verify):
         verb = command.__name__.rpartition(".")[2]

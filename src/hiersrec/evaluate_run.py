@@ -18,6 +18,7 @@ from hiersrec.build import LoadedRun, open_run
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.evaluation.choose_candidates import CandidateGoal, ChosenCandidates, choose
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
+from hiersrec.evaluation.metrics import about_documents
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, write_text
 from hiersrec.store.unseen import renumbered
@@ -60,10 +61,12 @@ def evaluate_run(
         "dataset": {"name": dataset.name, "fingerprint": dataset.fingerprint},
         "split": split,
         "options": options.document(),
+        **({"about": about} if (about := about_documents(options.metrics)) else {}),
         **({"chosen": asdict(goal) | {"validation": chosen.document()}} if goal and chosen else {}),
         "metrics": evaluation.metrics,
         "slices": evaluation.slices,
         "calibration": evaluation.calibration,
+        "tasks": evaluation.tasks,
         "seconds": round(time.monotonic() - started, 3),
         "files": files,
     }

@@ -41,7 +41,7 @@ KINDS = {
     "soft_targets": Kind("model.soft_targets", (("Config", "build"),)),
     "baselines": Kind("baselines", (("Config", "fit", "load"), ("Config", "build"))),
     "metadata": Kind("preparation.features", (("NEEDS", "fits", "fit", "apply"),)),
-    "metrics": Kind("evaluation.metrics", (("USES", "values"),)),
+    "metrics": Kind("evaluation.metrics", (("USES", "values"), ("USES", "value"))),
     "loggers": Kind("training.loggers", (("build",),)),
     "datasets": Kind("datasets", (("SOURCE", "SETTINGS", "source"),)),
 }

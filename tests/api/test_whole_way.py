@@ -98,7 +98,7 @@ def test_objects_say_what_they_are(by_command, run) -> None:
     assert run._repr_html_().count("<tr>") == 1 + len(run.history)
     assert repr(run.recommender) == f"Recommender of 12 items, from a run in {by_command / 'run'}"
     report = run.evaluate(progress=False)
-    assert "mrr@20" in repr(report)
+    assert "@20" in repr(report)
     assert all(line == line.rstrip() for line in repr(report).splitlines())
     assert "<table>" in report._repr_html_()
     assert "Slices, for slices(name): prefix_length, " in repr(report)

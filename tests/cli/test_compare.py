@@ -54,7 +54,7 @@ def test_the_table_and_the_files_say_what_evaluate_said(hiersrec, runs) -> None:
 
 
 def test_options_reach_the_document(hiersrec, runs) -> None:
-    words = ["--metric", "hits@20", "--metric", "any_hit@20", "--bootstrap", 300, "--seed", 5]
+    words = ["--metrics", "hits@20,any_hit@20", "--bootstrap", 300, "--seed", 5]
 
     made = hiersrec("compare", runs / "cooccurrence", runs / "last_category", *words, "--json")
 
@@ -73,7 +73,7 @@ def test_mistakes_end_with_one_line_and_no_files(hiersrec, runs) -> None:
             ["popularity"],
             f"is not evaluated yet: it has no metrics.json. Run `hiersrec evaluate {runs / 'popularity'}`.",
         ),
-        (["last_category", "--metric", "category_1/mrr@20"], "has no metric 'category_1/mrr@20'."),
+        (["last_category", "--metrics", "category_1/mrr@20"], "has no metric 'category_1/mrr@20'."),
         (["cooccurrence"], "is named 2 times. Name each run once."),
     ):
         name, *rest = words

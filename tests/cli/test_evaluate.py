@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+from base64 import b64decode
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -48,16 +50,58 @@ def test_tables_show_items_levels_and_slices(hiersrec, run) -> None:
 
     assert result.code == 0, result.err
     for expected in (
-        "item ",
+        "the next item of",
         "category_1 ",
         "category_2 ",
+        "any_hit",
         "mrr@20",
-        "any_hit@20",
         "By prefix length",
         "Calibration",
         "ECE",
     ):
         assert expected in result.out
+
+
+@pytest.mark.parametrize("flags", [[], ["--k", "5,10,20", "--metrics", "ndcg,map,novelty,gini"]])
+def test_all_fits_on_one_screen(hiersrec, run, monkeypatch, flags) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = hiersrec("evaluate", run, *flags).out.splitlines()
+
+    assert len(shown) <= 52
+    assert max(map(len, shown)) <= 80
+    assert any(
+        "By target popularity and target category, and all else: --html FILE, or --json." in one for one in shown
+    )
+
+
+def test_the_page_needs_nothing_else_and_has_everything(hiersrec, run, tmp_path) -> None:
+    result = hiersrec("evaluate", run, "--html", tmp_path / "report.html", "--metrics", "gini,vector_diversity")
+
+    assert result.code == 0, result.err
+    assert f"Written: {tmp_path / 'report.html'}" in result.out
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    document = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert not re.search(r"<script|https?://|<link|@import", re.sub(r"base64,[^\"]*", "", page))
+    for name, value in document["metrics"].items():
+        assert f">{name}<" in page
+        assert f">{value:.6g}<" in page or f">{value:,}<" in page
+    for group in document["slices"]:
+        assert f"By {group.replace('_', ' ')}" in page
+    pictures = re.findall(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,([^"]+)"', page)
+    assert len(pictures) == len(document["slices"]) + 1
+    assert all(b64decode(picture).startswith(b"<?xml") for _, picture in pictures)
+    assert "gini (lower is better)" in page
+    again = Report(document)
+    assert again.save_html(tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_a_page_that_can_not_be_a_file_is_refused_before_the_work(hiersrec, run, tmp_path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for path, message in ((tmp_path, f"but {tmp_path} is a folder"), (tmp_path / "file" / "a.html", "is not one")):
+        result = hiersrec("evaluate", run, "--html", path)
+        assert (result.code, result.out) == (2, "")
+        assert message in result.err
+    assert hiersrec("evaluate", run, "--html", tmp_path / "new" / "report.html").code == 0
 
 
 def test_the_reliability_picture_and_a_baseline_that_has_none(hiersrec, run, prepared, tmp_path) -> None:
@@ -76,6 +120,7 @@ def test_the_reliability_picture_and_a_baseline_that_has_none(hiersrec, run, pre
 OTHER = [
     (["--split", "valid"], "-valid"),
     (["--k", "3"], "-k3"),
+    (["--k", "5,3", "--metrics", "ndcg,gini"], "-k3-5"),
     (["--last-only"], "-last_only"),
     (["--exclude-seen"], "-exclude_seen"),
     (["--candidates", "category", "--top", "1"], "-candidates-category-top1"),
@@ -234,6 +279,13 @@ def test_a_dataset_folder_is_no_run_folder(hiersrec, prepared) -> None:
     ("flags", "message"),
     [
         (["--k", "0"], "k must be at least 1, got 0"),
+        (["--k", "5,x"], "--k takes whole numbers, such as 5,10,20, got 5,x."),
+        (["--k", "5", "--k", "10"], "--k is given once, with commas: --k 5,10."),
+        (
+            ["--metrics", "novelty", "--metrics", "gini"],
+            "--metrics is given once, with commas: --metrics novelty,gini.",
+        ),
+        (["--metrics", "novelti"], "Did you mean 'novelty'?"),
         (["--split", "tst"], "Did you mean 'test'?"),
         (["--candidates", "categry", "--top", "1"], "Did you mean 'category'?"),
         (["--candidates", "categry", "--share", "0.1"], "Did you mean 'category'?"),
@@ -258,12 +310,31 @@ def test_mistakes(hiersrec, run, flags, message) -> None:
     assert message in result.err
 
 
-def test_several_k_are_a_table_each(run) -> None:
-    document = evaluate_run(run, options=EvaluationOptions(k=(3, 5), metrics=("mrr", "hits")))
+def test_several_k_are_columns_and_slices_have_the_greatest(run) -> None:
+    document = evaluate_run(run, options=EvaluationOptions(k=(3, 5), metrics=("mrr", "gini")))
     shown = [part for part in Report(document).parts() if isinstance(part, Table)]
 
-    assert [table.title for table in shown[:2]] == [f"run on data, test split, k = {k}" for k in (3, 5)]
-    assert shown[1].headings == ("task", "prefixes", "mrr@5", "hits@5")
-    assert shown[1].rows[0][2] == f"{document['metrics']['mrr@5']:.2%}"
-    assert sum(table.title.startswith("By prefix length") for table in shown) == 2
-    assert list(Report(document).columns()) == ["task", "prefixes", "mrr@3", "mrr@5", "hits@3", "hits@5"]
+    assert shown[0].title.startswith("run on data, test split: the next item of ")
+    assert shown[0].headings == ("metric", "@3", "@5")
+    numbers = document["metrics"]
+    assert shown[0].rows == (
+        ("mrr", f"{numbers['mrr@3']:.2%}", f"{numbers['mrr@5']:.2%}"),
+        ("gini (lower is better)", f"{numbers['gini@3']:.2%}", f"{numbers['gini@5']:.2%}"),
+    )
+    (by_length,) = [table for table in shown if table.title == "By prefix length"]
+    assert by_length.headings == ("slice", "prefixes", "mrr@5")
+    assert list(Report(document).columns()) == ["task", "prefixes", "mrr@3", "mrr@5", "gini@3", "gini@5"]
+
+
+def test_new_items_are_one_sentence(run) -> None:
+    document = evaluate_run(run)
+    names = ("within_category", "random_within_category", "random_within_predicted_category")
+    numbers = {f"{name}/hits@20": value for name, value in zip(names, (0.5, 0.25, 0.125), strict=True)}
+    document["metrics"] |= numbers
+    new = next(row for row in document["slices"]["cold_start"] if row["slice"] == "target new")
+
+    text = " ".join(map(str, Report(document).parts()))
+
+    assert f"Where the next item is new, hits@20 is {new['metrics']['hits@20']:.2%}. Random order within its" in text
+    assert "category would have 25.00%, within the category that the run predicts 12.50%; the run's own order" in text
+    assert "within its category 50.00%." in text

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
+from hiersrec.comparison import render
 from hiersrec.comparison.compare import ComparisonOptions, compare
 from hiersrec.errors import BadInput
 from tests.comparison.runs import K, drawn_ranks, lengths, write_run
+from tests.comparison.test_groups import add_metric
 
+RECIPES = ((0, "narm"), (1, "stamp"))
 OPTIONS = ComparisonOptions(bootstrap=200)
 
 
@@ -158,3 +161,42 @@ def test_labels_in_too_few_sessions(runs, tmp_path) -> None:
         compare(folders, ComparisonOptions(metrics=("category_1/mrr@20",), bootstrap=200))
     with pytest.raises(BadInput, match="have labels for other prefixes"):
         compare([runs["n0"], folders[1]], ComparisonOptions(metrics=("category_1/mrr@20",), bootstrap=200))
+
+
+def test_where_lower_is_better_ours_leads_by_being_lower(tmp_path) -> None:
+    """The same values as a plain metric and as one where lower is better: leads and tests change sides."""
+    documents = []
+    for better in ("higher", "lower"):
+        folders = [write_run(tmp_path / f"{better}{n}", name, drawn_ranks(0.3, n), 0) for n, name in RECIPES]
+        for number, folder in enumerate(folders):
+            values = np.random.default_rng(number).random(sum(lengths())) + number
+            add_metric(folder, "far@20", values.tolist(), column=True)
+            if better == "lower":
+                document = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+                about = {"far": {"better": "lower", "low": 0.0, "high": None}}
+                (folder / "metrics.json").write_text(json.dumps({**document, "about": about}), encoding="utf-8")
+        documents.append(compare(folders, ComparisonOptions(metrics=("far@20",), bootstrap=200)))
+
+    plain, lower = (document["systems"][1]["metrics"]["far@20"]["ours_better_by"] for document in documents)
+    assert lower["mean"] == -plain["mean"] > 0.9
+    assert lower["interval"] == pytest.approx([-end for end in reversed(plain["interval"])])
+    assert (lower["p_sessions"], plain["p_sessions"]) == (1 / 201, 1.0)
+    assert "about" not in documents[0]
+    shown = render.table(documents[1])
+    assert shown.best == {(0, 3)}
+    assert shown.rows[1][3] == f"{documents[1]['systems'][1]['metrics']['far@20']['mean']:.2f}"
+    assert "of far@20 as they are" in shown.notes[0]
+    assert "Of far@20 lower is better." in shown.notes[0]
+    assert "lower is better" in render.picture(documents[1]).axes[0].get_xlabel()
+
+
+def test_a_metric_without_a_direction_is_refused(tmp_path) -> None:
+    folders = [write_run(tmp_path / name, name, drawn_ranks(0.3, n), 0) for n, name in RECIPES]
+    for folder in folders:
+        add_metric(folder, "odd@20", [0.5] * sum(lengths()), column=True)
+        document = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        about = {"odd": {"better": None, "low": 0.0, "high": 1.0}}
+        (folder / "metrics.json").write_text(json.dumps({**document, "about": about}), encoding="utf-8")
+
+    with pytest.raises(BadInput, match="odd@20: neither higher nor lower values are better, so no run is"):
+        compare(folders, ComparisonOptions(metrics=("odd@20",), bootstrap=200))

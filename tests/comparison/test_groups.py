@@ -9,7 +9,7 @@ from hiersrec.comparison.groups import grouped
 from hiersrec.comparison.measured import Measured, read_measured
 from hiersrec.errors import BadFolder, BadInput, UnknownName
 from tests.comparison.runs import SESSIONS, drawn_ranks, edit, write_run
-from tests.evaluation.ndcg import registered
+from tests.evaluation.other_metrics import registered
 
 RANKS = drawn_ranks(0.2, 0)
 
@@ -199,6 +199,13 @@ def test_a_metric_of_ranks_needs_its_plugin_and_no_column(folders, tmp_path) -> 
         assert run.values("first@20")[0].tolist() == first
     with pytest.raises(UnknownName, match="No 'first' in hiersrec/evaluation/metrics/"):
         run.values("first@20")
+
+
+def test_one_number_for_all_lists_has_no_sessions(folders) -> None:
+    edit(folders[0] / "metrics.json", "metrics", "gini@20", 0.5)
+
+    with pytest.raises(BadInput, match=r"gini@20 is one number for all lists of a run\. It has no value for a session"):
+        read_measured(folders[0]).values("gini@20")
 
 
 def test_a_metric_whose_column_is_gone(folders) -> None:

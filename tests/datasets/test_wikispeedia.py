@@ -2,10 +2,12 @@
 
 import pytest
 
+from hiersrec.baselines import cooccurrence
 from hiersrec.datasets import wikispeedia
 from hiersrec.datasets.wikispeedia import readable_names
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.store.dataset import Dataset
+from tests.evaluation.test_ir_measures import check_equal
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +60,9 @@ def test_names_keep_as_much_of_the_path_as_makes_them_unique():
         "B.Two": "B: Two",
         "C.Two": "C: Two",
     }
+
+
+def test_metrics_of_a_fitted_run_equal_those_of_ir_measures(data):
+    scorer = cooccurrence.fit(cooccurrence.Config(), data.training())
+
+    check_equal(scorer, data.catalog, data.sessions("test").newest(0.05))

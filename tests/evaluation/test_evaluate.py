@@ -13,7 +13,7 @@ from hiersrec.evaluation.evaluate import EvaluationOptions, at_once, evaluate
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch, Scores
-from tests.evaluation.ndcg import NDCG, TIED, registered
+from tests.evaluation.other_metrics import GAIN, TIED, registered
 from tests.toy import NUM_ITEMS, toy
 
 CATALOG = toy().data.catalog
@@ -221,6 +221,23 @@ def test_several_k_give_what_each_gives_by_itself(ks, seed) -> None:
         assert f"category_2_recall@{k}" in several.ranks.column_names
 
 
+def test_tasks_in_few_numbers_against_a_slow_twin() -> None:
+    _, rows = slow(Rounded(), sessions(), EvaluationOptions())
+
+    found = evaluate(Rounded(), CATALOG, split()).tasks
+
+    for task, classes in TASKS.items():
+        ranks = [row[f"{task}/rank"] for row in rows if row[f"{task}/labelled"]]
+        assert found[task] == {
+            "classes": classes,
+            "prefixes": len(ranks),
+            "first": pytest.approx(ranks.count(1) / len(ranks)),
+            "k": 1,
+            "hits": pytest.approx(ranks.count(1) / len(ranks)),
+            "mrr": pytest.approx(sum(1 / rank for rank in ranks if rank) / len(ranks)),
+        }
+
+
 def test_the_order_of_k_and_repeats_change_nothing() -> None:
     usual = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(k=(3, 5)))
     again = evaluate(Rounded(), CATALOG, split(), EvaluationOptions(k=(5, 3, 5)))
@@ -252,19 +269,19 @@ def test_fewer_metrics_are_a_part_of_all() -> None:
 def test_a_metric_of_others_is_reported_sliced_bounded_and_kept(tmp_path) -> None:
     lists = sessions()
     _, rows = slow(Rounded(), lists, EvaluationOptions(k=5))
-    with registered(tmp_path, ndcg=NDCG, tied=TIED):
-        evaluation = evaluate(Rounded(), CATALOG, split(lists), EvaluationOptions(k=5, metrics=("mrr", "ndcg", "tied")))
+    with registered(tmp_path, gain=GAIN, tied=TIED):
+        evaluation = evaluate(Rounded(), CATALOG, split(lists), EvaluationOptions(k=5, metrics=("mrr", "gain", "tied")))
 
     gains = [sum(1 / math.log2(place + 1) for place in row["places"]) for row in rows]
     ideals = [sum(1 / math.log2(place + 2) for place in range(min(5, row["future"]))) for row in rows]
     expected = [gain / ideal for gain, ideal in zip(gains, ideals, strict=True)]
-    assert evaluation.metrics["ndcg@5"] == pytest.approx(sum(expected) / len(rows))
-    assert evaluation.ranks["ndcg@5"].to_pylist() == pytest.approx(expected)
-    assert {"category_1/ndcg@5", "category_1/tied@5", "tied@5/optimistic"} <= set(evaluation.metrics)
-    assert "ndcg@5/optimistic" not in evaluation.metrics
+    assert evaluation.metrics["gain@5"] == pytest.approx(sum(expected) / len(rows))
+    assert evaluation.ranks["gain@5"].to_pylist() == pytest.approx(expected)
+    assert {"category_1/gain@5", "category_1/tied@5", "tied@5/optimistic"} <= set(evaluation.metrics)
+    assert "gain@5/optimistic" not in evaluation.metrics
     assert {"category_1_tied@5", "tied@5"} <= set(evaluation.ranks.column_names)
     for group in evaluation.slices.values():
-        assert sum(row["prefixes"] * row["metrics"]["ndcg@5"] for row in group) == pytest.approx(sum(expected))
+        assert sum(row["prefixes"] * row["metrics"]["gain@5"] for row in group) == pytest.approx(sum(expected))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import doctest
 import importlib
+from dataclasses import replace
 from fractions import Fraction
+from math import log2
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hiersrec import registry
 from hiersrec.errors import BadInput, UnknownName
 from hiersrec.evaluation import metrics
 from hiersrec.evaluation.metrics import Results
-from tests.evaluation.ndcg import NDCG, registered
+from tests.evaluation.other_metrics import GAIN, registered
 
 BY_HAND = Results(
     rank=np.array([1, 3, 20, 21, 0]),
@@ -30,8 +32,15 @@ EXPECTED = {
     ("recall", 1): Fraction(1, 3) / 5,
     ("any_hit", 20): Fraction(4, 5),
     ("any_hit", 4): Fraction(2, 5),
+    ("ndcg", 20): (1 + Fraction(1, 2) + 1 / log2(21)) / 5,
+    ("ndcg", 2): Fraction(1, 5),
+    ("precision", 20): Fraction(2 + 1 + 1 + 1, 20) / 5,
+    ("precision", 2): Fraction(2, 2) / 5,
+    ("map", 20): (Fraction(2, 3) + Fraction(1, 3) + Fraction(1, 20) / 4 + Fraction(1, 5) / 2) / 5,
+    ("map", 1): Fraction(1, 3) / 5,
 }
-NAMES = registry.names(metrics.FOLDER)
+NAMES = [name for name in registry.names(metrics.FOLDER) if not metrics.is_of_lists(name)]
+"""Metrics of positions, which measure every task; the others are tested in test_list_metrics.py."""
 
 
 def random_results(seed: int, size: int = 30, length: int = 12) -> Results:
@@ -45,12 +54,13 @@ def random_results(seed: int, size: int = 30, length: int = 12) -> Results:
 
 
 def part(results: Results, rows: np.ndarray | slice) -> Results:
-    return Results(*(array[rows] for array in vars(results).values()))
+    return Results(results.rank[rows], results.future[rows], results.is_future[rows])
 
 
 def test_the_default_metrics_are_members() -> None:
-    assert sorted(metrics.DEFAULT) == NAMES
-    assert [name for name in NAMES if metrics.is_of_ranks(metrics.load(name))] == ["hits", "mrr"]
+    assert set(metrics.DEFAULT) < set(NAMES)
+    assert [name for name in NAMES if metrics.is_of_ranks(metrics.load(name))] == ["hits", "mrr", "ndcg"]
+    assert {metrics.about(name) for name in NAMES} == {("higher", 0.0, 1.0)}
 
 
 @pytest.mark.parametrize(("metric", "expected"), EXPECTED.items(), ids=str)
@@ -84,12 +94,12 @@ def test_every_metric_keeps_the_contract(name, seed, k) -> None:
     assert len(metrics.values(metric, part(results, slice(0, 0)), k)) == 0
     other = vars(random_results(seed + 1))
     unread = {field: array for field, array in other.items() if field not in metric.USES}
-    assert np.array_equal(metrics.values(metric, Results(**vars(results) | unread), k), values), "reads more than USES"
+    assert np.array_equal(metrics.values(metric, replace(results, **unread), k), values), "reads more than USES"
     nothing = Results(np.zeros(30, int), results.future, np.zeros_like(results.is_future))
     assert not metrics.values(metric, nothing, k).any(), "a miss counts"
     cut = Results(results.rank, results.future, results.is_future[:, :k])
     assert np.array_equal(metrics.values(metric, cut, k), values), "looks beyond k"
-    assert (values <= metrics.values(metric, results, k + 1)).all()
+    assert name == "precision" or (values <= metrics.values(metric, results, k + 1)).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -97,17 +107,19 @@ def test_every_metric_keeps_the_contract(name, seed, k) -> None:
 def test_a_better_rank_is_never_worse(ranks, k) -> None:
     worse = Results.of_ranks(np.array(ranks))
     better = Results.of_ranks(np.maximum(worse.rank - 1, 1))
-    mrr, hits = metrics.load("mrr"), metrics.load("hits")
-    for metric in (mrr, hits):
+    mrr, ndcg, hits = map(metrics.load, ("mrr", "ndcg", "hits"))
+    for metric in (mrr, ndcg, hits):
         assert (metric.values(worse, k) <= metric.values(better, k)).all()
-    assert (mrr.values(worse, k) <= hits.values(worse, k)).all()
+    assert (mrr.values(worse, k) <= ndcg.values(worse, k)).all()
+    assert (ndcg.values(worse, k) <= hits.values(worse, k)).all()
     assert (mrr.values(worse, 1) == hits.values(worse, 1)).all()
+    assert (ndcg.values(worse, 1) == hits.values(worse, 1)).all()
 
 
 def test_a_list_metric_over_all_future_items_fits(tmp_path) -> None:
     """NDCG by hand: future items at positions 1 and 2 of three; at 3 of one; 5 of two."""
-    with registered(tmp_path, ndcg=NDCG):
-        values = metrics.values(metrics.load("ndcg"), BY_HAND, 10)
+    with registered(tmp_path, gain=GAIN):
+        values = metrics.values(metrics.load("gain"), BY_HAND, 10)
 
     third, fifth = 1 / np.log2(4), 1 / np.log2(6)
     second = 1 / np.log2(3)
@@ -126,6 +138,15 @@ BROKEN = {
     "no USES": ("def values(results, k): ...", r"must have USES, a tuple of some of rank, .*; got USES = None"),
     "unknown field": ("USES = ('ranks',)\ndef values(results, k): ...", r"got USES = \('ranks',\)"),
     "no tuple": ("USES = 'rank'\ndef values(results, k): ...", "got USES = 'rank'"),
+    "all lists": (
+        "USES = ('rank',)\ndef value(lists): ...",
+        r"or some of listed, history, train_count and value\(lists\)",
+    ),
+    "direction": (
+        "USES = ('rank',)\nBETTER = 'up'\ndef values(results, k): ...",
+        "must have BETTER = .*; got 'up' and",
+    ),
+    "range": ("USES = ('rank',)\nRANGE = (1, 1)\ndef values(results, k): ...", r"got 'higher' and \(1, 1\)"),
     "no function": ("USES = ('rank',)", r"and the function values\(results, k\)"),
 }
 

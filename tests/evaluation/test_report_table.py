@@ -5,7 +5,12 @@ from tests.evaluation.test_evaluate import CATALOG, Rounded, split
 
 def document(options: EvaluationOptions) -> dict:
     evaluation = evaluate(Rounded(), CATALOG, split(), options)
-    return {"options": options.document(), "metrics": evaluation.metrics, "slices": evaluation.slices}
+    return {
+        "options": options.document(),
+        "metrics": evaluation.metrics,
+        "slices": evaluation.slices,
+        "tasks": evaluation.tasks,
+    }
 
 
 def test_a_row_for_each_target_and_a_column_for_each_metric_and_k() -> None:
@@ -30,7 +35,7 @@ def test_a_task_without_labels_has_no_numbers() -> None:
     assert report_table.rows(made).rows[-1] == ["brand", 0, None, None, None, None]
 
 
-def test_a_row_for_each_slice_and_each_bound() -> None:
+def test_a_row_for_each_slice() -> None:
     made = document(EvaluationOptions(k=3))
 
     groups = report_table.slice_rows(made)
@@ -40,9 +45,20 @@ def test_a_row_for_each_slice_and_each_bound() -> None:
     assert headings == ["slice", "prefixes", "mrr@3", "hits@3", "recall@3", "any_hit@3"]
     assert [row[0] for row in rows] == ["yes", "no"]
     assert rows[0][2:] == [made["slices"]["target_in_prefix"][0]["metrics"][name] for name in headings[2:]]
-    bounds = {name: value for name, value in made["metrics"].items() if "istic" in name}
-    assert bounds
-    assert dict(report_table.bound_rows(made).rows) == bounds
+
+
+def test_a_row_for_each_metric_and_each_task() -> None:
+    made = document(EvaluationOptions(k=(3, 5), metrics=("hits", "gini")))
+
+    numbers = made["metrics"]
+    assert report_table.metric_rows(made) == (
+        ["metric", "@3", "@5"],
+        [[name, numbers[f"{name}@3"], numbers[f"{name}@5"]] for name in ("hits", "gini")],
+    )
+    rows = report_table.task_rows(made).rows
+    assert [row[0] for row in rows] == ["category_1", "category_2", "event_type"]
+    assert report_table.task_rows({"options": {"k": 3}, "metrics": {}}).rows == []
+    assert report_table.slice_rows(made)["cold_start"].headings == ["slice", "prefixes", "hits@3", "hits@5"]
 
 
 def test_documents_made_before_metrics_could_be_named() -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from hiersrec.api.tune import Search
 from hiersrec.build import open_run
-from hiersrec.errors import BadFolder, BadInput, BadRecipe
+from hiersrec.errors import BadFolder, BadInput, BadRecipe, UnknownName
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.recipe_file import RECIPES, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.lock import only_writer
@@ -17,6 +19,7 @@ from hiersrec.training.progress import SilentReporter
 from hiersrec.tuning import sampler, study
 from hiersrec.tuning.study import tune
 from hiersrec.tuning.trial import Outcome
+from hiersrec.writing.tables import Table
 from tests.model.world import TINY
 from tests.training.test_loop import Listening, Stop, Stopping
 
@@ -280,3 +283,49 @@ def test_a_search_has_one_writer(dataset, tmp_path) -> None:
         tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter())
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_metric_is_searched_for_recorded_and_kept(dataset, counted, tmp_path) -> None:
+    usual = stored(counted)
+    assert "metric" not in usual["study"]
+    assert set(usual["trials"][0]["valid"]) == {"mrr@20", "hits@20"}
+
+    document = tune(dataset, COUNTED, [], tmp_path / "gini", SilentReporter(), trials=5, metric="gini@3")
+
+    assert document["study"]["metric"] == "gini@3"
+    values = {trial["number"]: trial["valid"]["gini@3"] for trial in document["trials"]}
+    assert values[document["best"]] == min(values.values()) < max(values.values())
+    assert document["gain"]["gini@3"] == values[document["best"]] - values[1]
+    assert set(document["gain"]) == {"gini@3", "mrr@20", "hits@20"}
+    shown = Search(document, tmp_path / "gini")
+    table = next(part for part in shown.parts() if isinstance(part, Table))
+    assert table.headings[3:6] == ("gini@3", "mrr@20", "hits@20")
+    assert table.rows[0][0] == str(document["best"])
+    with pytest.raises(BadFolder, match="a search with another metric"):
+        tune(dataset, COUNTED, [], tmp_path / "gini", SilentReporter(), trials=5)
+
+
+def test_a_training_is_measured_at_its_best_epoch(dataset, model, tmp_path) -> None:
+    document = tune(dataset, model, QUICK, tmp_path / "out", SilentReporter(), trials=1, metric="category_1/ndcg@5")
+
+    trained = open_run(tmp_path / "out" / "trials" / "1")
+    options = EvaluationOptions(k=5, metrics=("ndcg",))
+    expected = evaluate(trained.scorer, dataset.catalog, dataset.sessions("valid"), options).metrics
+    assert document["trials"][0]["valid"]["category_1/ndcg@5"] == expected["category_1/ndcg@5"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "error", "message"),
+    [
+        ("ndcg", BadInput, "--metric is a name and k, such as ndcg@10 or category_1/mrr@20, got 'ndcg'"),
+        ("ndgc@10", UnknownName, "Did you mean 'ndcg'"),
+        ("popularity_lift@10", BadInput, "neither higher nor lower values are better"),
+        ("category_1/novelty@10", BadInput, "novelty is of lists of items. Leave out category_1/"),
+        ("category_9/mrr@10", UnknownName, "there is no task 'category_9'. Did you mean 'category_"),
+        ("category_1/mrr@10", BadInput, "this recipe does not predict category_1. Choose another metric."),
+        ("vector_diversity@10", BadInput, "can't be computed: this run compares no item vectors"),
+    ],
+)
+def test_metrics_that_can_not_be_searched_for(dataset, tmp_path, metric, error, message) -> None:
+    with pytest.raises(error, match=message):
+        tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), trials=5, metric=metric)

@@ -60,7 +60,7 @@ def _modules(kind: str) -> tuple[dict[str, str], Installed]:
         spec = importlib.util.find_spec(f"hiersrec.{folder}.{name}")
         assert spec is not None
         assert spec.origin is not None
-        own[name] = _first_line(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+        own[name] = _told(kind, ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
     return own, {name: [(plugin, None) for plugin in group] for name, group in plugins.installed(kind).items()}
 
 
@@ -82,7 +82,7 @@ def _described(kind: str, name: str, plugin: Plugin, recipe: Path | None) -> Mem
         if kind == registry.RECIPES:
             about = _about(recipe or next(iter(recipe_tables.recipes_of(plugin).values())))
         else:
-            about = _first_line(plugins.checked(kind, plugin, registry.KINDS[kind].required))
+            about = _told(kind, plugins.checked(kind, plugin, registry.KINDS[kind].required))
         return Member(kind, name, about, plugin.origin)
     except (BadPlugin, tomllib.TOMLDecodeError) as error:
         return Member(kind, name, "", plugin.origin, str(error))
@@ -92,5 +92,13 @@ def _about(path: Path) -> str:
     return str(tomllib.loads(path.read_text(encoding="utf-8")).get("description", ""))
 
 
-def _first_line(tree: ast.Module) -> str:
-    return next(iter((ast.get_docstring(tree) or "").splitlines()), "")
+def _told(kind: str, tree: ast.Module) -> str:
+    """The first line of the documentation; of a metric also which values are better, where these are not the higher."""
+    line = next(iter((ast.get_docstring(tree) or "").splitlines()), "")
+    values = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BETTER"
+    ]
+    if kind != "metrics" or not values:
+        return line
+    better = {"'lower'": "lower is better", "None": "neither is better"}.get(ast.unparse(values[0]), "higher is better")
+    return f"{line.rstrip('.')} ({better})."

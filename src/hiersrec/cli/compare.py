@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import hiersrec
-from hiersrec.cli import printing
+from hiersrec.cli import options, printing
 from hiersrec.writing import figures
 
 
@@ -18,8 +18,8 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Write compare.md, .tex, .json, .png and .svg here.", metavar="DIR")
     ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option(help="mrr@20, category_1/hits@20, ... Repeat for more.", metavar="NAME")
+    metrics: Annotated[
+        list[str] | None, options.names("mrr@20, category_1/hits@20, ... [default: mrr@20,hits@20,recall@20].")
     ] = None,
     bootstrap: Annotated[int, typer.Option(help="Resamples of the test sessions.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
@@ -28,7 +28,7 @@ def command(
     """Compare runs session by session; runs of one recipe that differ only in their seed count as one system."""
     if out is not None:
         figures.figure(1, 1)  # fail before the work if matplotlib is missing
-    comparison = hiersrec.compare(runs, metrics=metric, bootstrap=bootstrap, seed=seed)
+    comparison = hiersrec.compare(runs, metrics=options.once("metrics", metrics), bootstrap=bootstrap, seed=seed)
     news = []
     if out is not None:
         news.append(f"Written to {out}: {', '.join(path.name for path in comparison.save(out))}")

@@ -7,7 +7,7 @@ import typer
 
 import hiersrec
 from hiersrec.cli import options, printing
-from hiersrec.writing import figures
+from hiersrec.writing import figures, tables
 
 
 def command(  # more than ten parameters: they are the flags
@@ -15,12 +15,9 @@ def command(  # more than ten parameters: they are the flags
     data: Annotated[Path | None, typer.Option(help="The dataset folder, if it has moved.", metavar="DIR")] = None,
     split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
     k: Annotated[
-        list[int] | None, typer.Option("--k", help="Length of the lists [default: 20]; repeat for more.")
+        list[str] | None, typer.Option("--k", help="Length of the lists, or several [default: 20].", metavar="K,...")
     ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(help="A further metric (`hiersrec list metrics`); repeat for more.", metavar="NAME"),
-    ] = None,
+    metrics: Annotated[list[str] | None, options.names("Further metrics (`hiersrec list metrics`).")] = None,
     last_only: Annotated[bool, typer.Option("--last-only", help="Only the last item of a session is a target.")] = (
         False
     ),
@@ -43,16 +40,21 @@ def command(  # more than ten parameters: they are the flags
         Path | None,
         typer.Option(help="Write reliability.png and .svg here: how often the likeliest is right.", metavar="DIR"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the whole report as one page, with pictures.", metavar="FILE")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the metrics file.")] = False,
 ) -> None:
     """Evaluate a run on the test sessions."""
-    if reliability is not None:
-        figures.figure(1, 1)  # fail before the work if matplotlib is missing
+    if reliability is not None or html is not None:
+        figures.figure(1, 1)  # fail before the work if matplotlib is missing, or the file can't be written
+    if html is not None:
+        tables.file(html)
     report = hiersrec.Run.open(run).evaluate(
         split,
         data=data,
-        k=20 if not k else k[0] if len(k) == 1 else k,
-        metrics=metric or [],
+        k=options.wholes("k", k) or 20,
+        metrics=options.once("metrics", metrics) or (),
         last_only=last_only,
         exclude_seen=exclude_seen,
         candidates=candidates,
@@ -68,4 +70,6 @@ def command(  # more than ten parameters: they are the flags
         news.append(
             f"Written to {reliability}: {', '.join(path.name for path in report.save_reliability(reliability))}"
         )
+    if html is not None:
+        news.append(f"Written: {report.save_html(html)}")
     printing.result(report.to_dict(), json, *report.parts(), *news)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hiersrec.cli import split_list
+from hiersrec.errors import BadInput
 
 
 def names(text: str) -> Any:
@@ -50,6 +51,22 @@ PerCategory = Annotated[int | None, typer.Option(help="Most items of one categor
 def optional_list(text: str | None) -> tuple[str, ...] | None:
     """The names or ids of a flag, None if it was left out."""
     return None if text is None else split_list(text)
+
+
+def once(flag: str, texts: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The names of a flag that might be repeated, which would drop the first; None if it was left out."""
+    if texts and len(texts) > 1:
+        raise BadInput(f"--{flag} is given once, with commas: --{flag} {','.join(texts)}.")
+    return split_list(texts[0]) if texts else None
+
+
+def wholes(flag: str, texts: Sequence[str] | None) -> list[int] | None:
+    """The same for whole numbers."""
+    names = once(flag, texts)
+    try:
+        return None if names is None else [int(name) for name in names]
+    except ValueError:
+        raise BadInput(f"--{flag} takes whole numbers, such as 5,10,20, got {','.join(names or ())}.") from None
 
 
 def paths(texts: Sequence[str] | None) -> list[tuple[str, ...]] | None:

@@ -17,6 +17,7 @@ from hiersrec.comparison.measured import read_measured
 from hiersrec.comparison.resampling import interval, resampled_sums
 from hiersrec.comparison.significance import holm, p_resampled, p_welch
 from hiersrec.errors import BadInput
+from hiersrec.evaluation.metrics import About
 from hiersrec.types import Float64, Int64
 from hiersrec.writing.origin import origin
 
@@ -54,8 +55,8 @@ def compare(
     """Compare evaluated runs; returns the document, ready for JSON (see docs/comparison.md).
 
     Runs that differ only in their seed form a group; the first group is ours. `progress` gets (resamples done, all).
-    Raises BadFolder for a run that is missing or not evaluated, BadInput for runs that can't be compared, UnknownName
-    for a metric that one of them lacks.
+    Raises BadFolder for a run that is missing or not evaluated, BadInput for runs or metrics that can't be compared,
+    UnknownName for a metric that one of them lacks.
     """
     options = options or ComparisonOptions()
     groups = grouped([read_measured(folder) for folder in folders])
@@ -63,6 +64,7 @@ def compare(
     codes = first.ranks["session_id"].combine_chunks().dictionary_encode().indices
     sessions = codes.to_numpy().astype(np.int64)  # (P,): number of each prefix's session, from 0
     sums_of = {metric: _sums(groups, metric, sessions) for metric in options.metrics}
+    about = {metric: first.about(metric) for metric in sums_of}
     columns = np.concatenate([part for sums in sums_of.values() for part in sums.columns()], axis=1)
     resampled = np.split(resampled_sums(columns, options.bootstrap, options.seed, progress), len(sums_of), axis=1)
     for metric, part in zip(sums_of, resampled, strict=True):
@@ -90,6 +92,7 @@ def compare(
         "split": first.document["split"],
         "options": first.document["options"],
         "settings": {**asdict(options), "metrics": list(options.metrics), "level": LEVEL},
+        **({"about": unusual} if (unusual := _unusual(about)) else {}),
         "sessions": int(sessions.max()) + 1,
         "prefixes": len(sessions),
         "ours": groups[0].name,
@@ -97,18 +100,28 @@ def compare(
     }
 
 
+def _unusual(about: dict[str, About]) -> dict[str, Any]:
+    """Metric -> its direction and range where it is not from 0 to 1 with higher being better."""
+    names = [metric for metric, facts in about.items() if facts != About()]
+    return {metric.rpartition("/")[2].partition("@")[0]: about[metric].document() for metric in names}
+
+
 @dataclass(frozen=True)
 class _Sums:
-    """One metric: sums per session (S, G) of values averaged over seeds, counted prefixes (S,), each run's mean."""
+    """One metric: sums per session (S, G) of values averaged over seeds, counted prefixes (S,), each run's mean.
+
+    sign: -1 where lower values are better, else 1; a lead of ours is above 0 where ours is better.
+    """
 
     sums: Float64
     counts: Float64
     of_runs: list[list[float]]
+    sign: int
 
     def columns(self) -> list[Float64]:
         """Sums to resample: of the groups, of ours minus each baseline, and counts: (S, G), (S, G - 1), (S, 1)."""
         # A difference is taken before it is summed, so that equal runs differ by 0 and not by rounding.
-        return [self.sums, self.sums[:, :1] - self.sums[:, 1:], self.counts[:, None]]
+        return [self.sums, self.sign * (self.sums[:, :1] - self.sums[:, 1:]), self.counts[:, None]]
 
 
 def _sums(groups: list[Group], metric: str, sessions: Int64) -> _Sums:
@@ -129,7 +142,8 @@ def _sums(groups: list[Group], metric: str, sessions: Int64) -> _Sums:
         sums.append(np.bincount(sessions, values))
         of_runs.append(means)
     assert counted is not None, "there is no comparison without runs"
-    return _Sums(np.stack(sums, axis=1), np.bincount(sessions, counted).astype(np.float64), of_runs)
+    sign = -1 if groups[0].runs[0].about(metric).better == "lower" else 1
+    return _Sums(np.stack(sums, axis=1), np.bincount(sessions, counted).astype(np.float64), of_runs, sign)
 
 
 def _results(sums: _Sums, resampled: Float64) -> list[dict[str, Any]]:
@@ -141,10 +155,11 @@ def _results(sums: _Sums, resampled: Float64) -> list[dict[str, Any]]:
         {"mean": float(mean), "interval": interval(values[:, column], LEVEL)} for column, mean in enumerate(means)
     ]
     p_sessions = [p_resampled(difference) for difference in differences.T]
-    p_seeds = [p_welch(sums.of_runs[0], theirs) for theirs in sums.of_runs[1:]]
+    signed = [[sums.sign * mean for mean in means_of_runs] for means_of_runs in sums.of_runs]
+    p_seeds = [p_welch(signed[0], theirs) for theirs in signed[1:]]
     for column, corrected in enumerate(zip(holm(p_sessions), holm(p_seeds), strict=True)):
         results[column + 1]["ours_better_by"] = {
-            "mean": float((sums.sums[:, 0] - sums.sums[:, column + 1]).sum() / sums.counts.sum()),
+            "mean": float(sums.sign * (sums.sums[:, 0] - sums.sums[:, column + 1]).sum() / sums.counts.sum()),
             "interval": interval(differences[:, column], LEVEL),
             "p_sessions": p_sessions[column],
             "p_sessions_holm": corrected[0],

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hiersrec.build import RECIPE
-from hiersrec.errors import BadFolder, UnknownName, did_you_mean
+from hiersrec.errors import BadFolder, BadInput, UnknownName, did_you_mean
 from hiersrec.evaluation import metrics
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.folder import open_seal
@@ -42,11 +42,18 @@ class Measured:
         tasks = {"", *(name.removesuffix("_rank") for name in self.ranks.column_names if name.endswith("_rank"))}
         return [name for name in self.document["metrics"] if "@" in name and name.rpartition("/")[0] in tasks]
 
+    def about(self, metric: str) -> metrics.About:
+        """Direction and range of a metric, which need no plug-in. Raises BadInput for one without a direction."""
+        facts = metrics.about_in(self.document, metric)
+        if facts.better is None:
+            raise BadInput(f"{metric}: neither higher nor lower values are better, so no run is. Leave it out.")
+        return facts
+
     def values(self, metric: str) -> tuple[Float64, Bool]:
         """Values of a metric for each prefix (P,) float64, and which prefixes count (P,) bool; 0 where they don't.
 
-        Raises UnknownName for a metric that the run or the registry of metrics lacks, BadFolder if the mean is not the
-        one in metrics.json.
+        Raises UnknownName for a metric that the run or the registry of metrics lacks, BadInput for one of all lists,
+        BadFolder if the mean is not the one in metrics.json.
         """
         if metric not in self.names():
             raise UnknownName(f"{self.folder} has no metric '{metric}'. {did_you_mean(metric, self.names())}")
@@ -58,6 +65,11 @@ class Measured:
         kind, _, k = name.rpartition("@")
         if f"{column}{name}" in self.ranks.column_names:
             values = self.ranks[f"{column}{name}"].fill_null(0.0).to_numpy()
+        elif metrics.is_of_all_lists(kind):
+            raise BadInput(
+                f"{metric} is one number for all lists of a run. It has no value for a session, and so neither an "
+                f"interval nor a test: compare the values in {METRICS}, and leave it out here."
+            )
         elif metrics.is_of_ranks(member := metrics.load(kind)):
             ranks = self.ranks[f"{column}rank"].fill_null(0).to_numpy()
             values = metrics.values(member, metrics.Results.of_ranks(ranks), int(k))

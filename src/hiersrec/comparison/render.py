@@ -1,7 +1,9 @@
 """The document of a comparison -> one table, one picture."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from hiersrec.evaluation.metrics import About, about_in
 from hiersrec.writing import figures
 from hiersrec.writing.origin import short
 from hiersrec.writing.tables import Table
@@ -18,17 +20,18 @@ MEAN = HEADINGS.index("mean")
 
 
 def table(document: dict[str, Any]) -> Table:
-    """A row for each metric and system, values in percent; p-values are corrected."""
+    """A row for each metric and system, shares in percent; p-values are corrected."""
     rows: list[tuple[str, ...]] = []
     best: set[tuple[int, int]] = set()
     second: set[tuple[int, int]] = set()
     for metric in document["settings"]["metrics"]:
         values = [system["metrics"][metric]["mean"] for system in document["systems"]]
-        highest = sorted(set(values), reverse=True)[:2]
+        about = about_in(document, metric)
+        leading = sorted(set(values), reverse=about.better == "higher")[:2]
         for value, system in zip(values, document["systems"], strict=True):
-            if value in highest:
-                (best if value == highest[0] else second).add((len(rows), MEAN))
-            rows.append(_row(system, metric))
+            if value in leading:
+                (best if value == leading[0] else second).add((len(rows), MEAN))
+            rows.append(_row(system, metric, about))
     dataset, split = document["dataset"]["name"], document["split"]
     return Table(
         f"{document['ours']} and its baselines on {dataset}, {split} split",
@@ -50,19 +53,21 @@ def picture(document: dict[str, Any]) -> "Figure":
     panels: list[Axes] = list(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0])
     has_arrow = False
     for panel, metric in zip(panels, metrics, strict=True):
-        results = [system["metrics"][metric] for system in systems]
-        best = max(result["mean"] for result in results)
+        results, about = [system["metrics"][metric] for system in systems], about_in(document, metric)
+        least = max(result["mean"] for result in results) / 2 if about.better == "higher" else -math.inf
+        scale = _scale(about)
         for row, result in enumerate(results):
             colour, marker = figures.COLOURS[min(row, 1)], figures.MARKERS[min(row, 1)]  # ours, and all others
-            if result["mean"] < best / 2:
+            if result["mean"] < least:
                 has_arrow = True
                 panel.plot(0.04, row, "<", color=colour, transform=panel.get_yaxis_transform())
-                panel.text(0.09, row, _percent(result["mean"]), va="center", transform=panel.get_yaxis_transform())
+                mean = _text(result["mean"], about)
+                panel.text(0.09, row, mean, va="center", transform=panel.get_yaxis_transform())
                 continue
-            low, high = (100 * end for end in result["interval"])
+            low, high = (scale * end for end in result["interval"])
             panel.hlines(row, low, high, colors=colour, linewidth=2)
-            panel.plot(100 * result["mean"], row, marker, color=colour, markersize=5)
-        panel.set_xlabel(f"{metric}, %")
+            panel.plot(scale * result["mean"], row, marker, color=colour, markersize=5)
+        panel.set_xlabel(metric + ", %" * about.is_share + ", lower is better" * (about.better == "lower"))
         panel.grid(axis="x", linewidth=0.4)
         panel.set_axisbelow(True)
     panels[0].set_yticks(range(len(systems)), [system["name"] for system in systems])
@@ -73,15 +78,16 @@ def picture(document: dict[str, Any]) -> "Figure":
     return figure
 
 
-def _row(system: dict[str, Any], metric: str) -> tuple[str, ...]:
+def _row(system: dict[str, Any], metric: str, about: About) -> tuple[str, ...]:
     result = system["metrics"][metric]
-    cells = (system["name"], metric, str(len(system["runs"])), _percent(result["mean"]), _interval(result["interval"]))
+    interval = _interval(result["interval"], about)
+    cells = (system["name"], metric, str(len(system["runs"])), _text(result["mean"], about), interval)
     if (lead := result.get("ours_better_by")) is None:
         return (*cells, "", "", "", "")
     return (
         *cells,
-        f"{100 * lead['mean']:+.2f}",
-        _interval(lead["interval"]),
+        f"{_scale(about) * lead['mean']:+.2f}",
+        _interval(lead["interval"], about),
         _p(lead["p_sessions_holm"]),
         _p(lead["p_seeds_holm"]),
     )
@@ -90,9 +96,14 @@ def _row(system: dict[str, Any], metric: str) -> tuple[str, ...]:
 def _notes(document: dict[str, Any]) -> tuple[str, ...]:
     settings, origin, baselines = document["settings"], document["origin"], len(document["systems"]) - 1
     commit = f", commit {short(origin['commit'])}" if "commit" in origin else ""
+    metrics = settings["metrics"]
+    absolute = [metric for metric in metrics if not about_in(document, metric).is_share]
+    exceptions = f", of {', '.join(absolute)} as they are" if absolute else ""
+    lower = [metric for metric in metrics if about_in(document, metric).better == "lower"]
+    counts = f"{document['prefixes']:,} prefixes of {document['sessions']:,} sessions"
     return (
-        f"Values in %: means over {document['prefixes']:,} prefixes of {document['sessions']:,} sessions and over the "
-        "runs of a system. The best is bold, the second best underlined.",
+        f"Values in %{exceptions}: means over {counts} and over the runs of a system. The best is bold, the second "
+        "best underlined." + (f" Of {', '.join(lower)} lower is better." if lower else ""),
         f"Intervals and p, sessions: {settings['bootstrap']:,} resamples of whole sessions, seed {settings['seed']}. "
         "p, seeds: Welch's one-tailed t-test over runs, where both systems have two or more and they differ.",
         f'Both p are one-sided ("ours is better") and corrected by Holm over the baselines ({baselines}). '
@@ -100,12 +111,17 @@ def _notes(document: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+def _scale(about: About) -> int:
+    """Shares are shown in percent."""
+    return 100 if about.is_share else 1
 
 
-def _interval(ends: list[float]) -> str:
-    return f"[{_percent(ends[0])}, {_percent(ends[1])}]"
+def _text(value: float, about: About) -> str:
+    return f"{_scale(about) * value:.2f}"
+
+
+def _interval(ends: list[float], about: About) -> str:
+    return f"[{_text(ends[0], about)}, {_text(ends[1], about)}]"
 
 
 def _p(value: float | None) -> str:

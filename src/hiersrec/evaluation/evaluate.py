@@ -5,7 +5,7 @@ gets. Seen items stay in the lists by default.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from hiersrec.errors import BadInput
 from hiersrec.evaluation import calibration, future_items, random_baseline, report, slices
-from hiersrec.evaluation.metrics import DEFAULT, load
+from hiersrec.evaluation.list_metrics import ListMetrics
+from hiersrec.evaluation.metrics import DEFAULT, is_of_all_lists, is_of_lists
 from hiersrec.evaluation.outcomes import Outcomes
 from hiersrec.evaluation.sharding import Share, SingleProcess
 from hiersrec.retrieval import scoring
@@ -54,7 +55,7 @@ class EvaluationOptions:
         if len(set(self.metrics)) < len(self.metrics):
             raise BadInput(f"Each metric is named once, got {', '.join(self.metrics)}.")
         for name in self.metrics:
-            load(name)  # refuses an unknown name
+            is_of_lists(name)  # refuses an unknown name
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -79,12 +80,14 @@ class Evaluation:
     metrics: reported name -> value, see report.py. slices: slice -> rows, see slices.py.
     ranks: one row per prefix, in the order of the split, from which metrics and slices can be recomputed.
     calibration: "item" and category tasks -> see calibration.py; empty for a scorer whose scores are not logits.
+    tasks: task -> a few numbers, see report.py.
     """
 
     metrics: dict[str, float]
     slices: dict[str, list[slices.Slice]]
     ranks: pa.Table
     calibration: dict[str, calibration.Calibration]
+    tasks: dict[str, report.Summary]
 
 
 def evaluate(
@@ -98,28 +101,36 @@ def evaluate(
     """Rank the target of every prefix of `sessions`; `progress` is told (prefixes done, all prefixes) after each batch.
 
     With `share` this process ranks its share of the batches, and all processes return what a single one would. Raises
-    BadInput if no session has two items or if candidates need categories that the scorer doesn't predict, HiersrecError
-    if scores are NaN.
+    BadInput if no session has two items, if candidates need categories that the scorer doesn't predict or a metric what
+    this run lacks, HiersrecError if scores are NaN.
     """
     options, share = options or EvaluationOptions(), share or SingleProcess()
     prefixes = prefixes_of(sessions, options)
     size = len(prefixes)
-    items = Outcomes.empty(options.ks, size, catalog.num_items, options.metrics)
+    of_lists = tuple(name for name in options.metrics if is_of_lists(name))
+    of_tasks = tuple(name for name in options.metrics if name not in of_lists)
+    of_prefixes = tuple(name for name in options.metrics if not is_of_all_lists(name))
+    listing = ListMetrics(scorer, catalog, prefixes, of_lists, options.ks) if of_lists else None
+    items = Outcomes.empty(options.ks, size, catalog.num_items, of_prefixes)
     tasks: dict[str, Outcomes] = {}
     classes: dict[str, Int32] = {}  # of every event of the split
+    sizes: dict[str, int] = {}
     is_narrowed, ranked, inside = options.candidates.policy != "all", np.zeros(size, np.int64), np.zeros(size, np.int64)
     counters = calibration.of_scorer(scorer, catalog, prefixes)
     done = 0
     with share.synchronized():
         for rows, scores in scored(scorer, catalog, prefixes, options, share):
             target, to_come = prefixes.targets(rows), future_items.of_prefixes(prefixes, rows)
-            items.fill(rows, scores.items, target, to_come)
+            lists = items.fill(rows, scores.items, target, to_come)
+            if listing:
+                listing.add(rows, lists, items.results(rows, items.rank))
             inside[rows] = random_baseline.ranks(catalog, scores.items, target)
             if is_narrowed:
                 ranked[rows] = np.count_nonzero(scores.items > -np.inf, axis=1)
             for task, logits in scores.tasks.items():
                 if task not in tasks:
-                    tasks[task] = Outcomes.empty(options.ks, size, logits.shape[1] - 1, options.metrics)
+                    sizes[task] = logits.shape[1] - 1
+                    tasks[task] = Outcomes.empty(options.ks, size, sizes[task], of_tasks)
                     classes[task] = catalog.labels[task].of_events(sessions)
                 label = classes[task][prefixes.positions[rows]]
                 tasks[task].fill(rows, logits, label, future_items.of_classes(prefixes, rows, classes[task]))
@@ -131,13 +142,16 @@ def evaluate(
     # Each prefix is ranked by one process and is zero in the others.
     items, tasks = items.total(share), {task: outcomes.total(share) for task, outcomes in tasks.items()}
     inside, ranked = share.total(inside), share.total(ranked)
-    metrics, table = report.metrics(prefixes, items, tasks), report.table(prefixes, catalog, items, tasks)
+    values, of_all = listing.total(share) if listing else ({}, {})
+    items = replace(items, of_lists=values)
+    metrics, table = report.metrics(prefixes, items, tasks, of_all), report.table(prefixes, catalog, items, tasks)
     metrics |= random_baseline.within_category(catalog, items, tasks, inside)
     if is_narrowed:
         metrics |= report.candidates(options.candidates, items, ranked / catalog.num_items)
         table = table.append_column("candidates", pa.array(ranked))
     calibrated = counters.results(share) if counters else {}
-    return Evaluation(metrics, slices.of_items(prefixes, catalog, items), table, calibrated)
+    parts = slices.of_items(prefixes, catalog, items)
+    return Evaluation(metrics, parts, table, calibrated, report.summaries(tasks, sizes))
 
 
 def prefixes_of(sessions: Sessions, options: EvaluationOptions) -> Prefixes:

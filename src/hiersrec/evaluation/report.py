@@ -2,7 +2,8 @@
 
 Names of the metrics: `mrr@20`, `hits@20`, `recall@20`, `any_hit@20` for the next item (or others, at every k, as the
 options say), and the same after `category_1/`, `event_type/` and the like for each other task that the scorer predicts,
-over the prefixes whose next event has a known class there (`category_1/labelled` of them). Where ties at the target
+over the prefixes whose next event has a known class there (`category_1/labelled` of them); metrics that look at the
+listed items are of items only. Where ties at the target
 change a value, its bounds are `.../optimistic` and `.../pessimistic`. Counts: `prefixes`, `unseen_targets` (all of them
 misses), `empty_prefixes` (no known item, answered by popularity), and `tied_targets`, the share of the prefixes where
 another item has the target's score. Where only candidates are ranked: `candidates/top` (K) or `candidates/mass`,
@@ -12,6 +13,7 @@ target is ranked). `path` is a task that labels every prefix: there "ends here" 
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +26,15 @@ from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Bool, Float64, Int64
 
 
-def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) -> dict[str, float]:
-    """Name -> value of all metrics and counts; a task without any labelled prefix has no metrics."""
+def metrics(
+    prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes], of_all: Mapping[str, float]
+) -> dict[str, float]:
+    """Name -> value of all metrics and counts; a task without any labelled prefix has no metrics.
+
+    of_all: values of all lists together.
+    """
     every = np.ones(len(prefixes), bool)
-    numbers = _means(items, every)
+    numbers = _means(items, every) | dict(of_all)
     for task, outcomes in tasks.items():
         labelled = outcomes.target > 0
         if labelled.any():
@@ -39,6 +46,39 @@ def metrics(prefixes: Prefixes, items: Outcomes, tasks: Mapping[str, Outcomes]) 
         "empty_prefixes": int((prefixes.lengths == 0).sum()),
         "tied_targets": float((items.optimistic != items.pessimistic).mean()),
     }
+
+
+class Summary(TypedDict):
+    """A task in few numbers: means over the prefixes whose next event has a known class there, at least one.
+
+    classes: of the task. first: how often the likeliest class is right. k: a tenth of the classes, rounded down, at
+    least 1; hits: how often the right class is among the first k. mrr: of all classes, without a k.
+    """
+
+    classes: int
+    prefixes: int
+    first: float
+    k: int
+    hits: float
+    mrr: float
+
+
+def summaries(tasks: Mapping[str, Outcomes], classes: Mapping[str, int]) -> dict[str, Summary]:
+    """Task -> its summary, at a k that fits its classes: among the first 20 of 13 is every class."""
+    results = {}
+    for task, outcomes in tasks.items():
+        ranks = outcomes.rank[outcomes.target > 0]
+        if len(ranks):
+            k = max(1, classes[task] // 10)
+            results[task] = Summary(
+                classes=classes[task],
+                prefixes=len(ranks),
+                first=float((ranks == 1).mean()),
+                k=k,
+                hits=float(((ranks >= 1) & (ranks <= k)).mean()),
+                mrr=float(np.where(ranks > 0, 1 / np.maximum(ranks, 1), 0.0).mean()),
+            )
+    return results
 
 
 def _means(outcomes: Outcomes, chosen: Bool) -> dict[str, float]:

@@ -47,8 +47,8 @@ def slice_rows(document: dict[str, Any]) -> dict[str, Rows]:
     """Name of a group of slices ("prefix_length") -> a row for each of its slices, of the next-item metrics."""
     return {
         group: Rows(
-            ["slice", "prefixes", *names(document)],
-            [[part["slice"], part["prefixes"], *(part["metrics"][name] for name in names(document))] for part in parts],
+            ["slice", "prefixes", *(shown := [name for name in names(document) if name in parts[0]["metrics"]])],
+            [[part["slice"], part["prefixes"], *(part["metrics"][name] for name in shown)] for part in parts],
         )
         for group, parts in document["slices"].items()
     }
@@ -61,7 +61,16 @@ def calibration_rows(document: dict[str, Any]) -> Rows:
     return Rows(["likeliest", *names], [[task, *(result[name] for name in names)] for task, result in tasks.items()])
 
 
-def bound_rows(document: dict[str, Any]) -> Rows:
-    """A row for each bound over the order of ties: "mrr@20/optimistic"."""
-    bounds = [[name, value] for name, value in document["metrics"].items() if name.endswith(SIDES)]
-    return Rows(["metric", "value"], bounds)
+def metric_rows(document: dict[str, Any]) -> Rows:
+    """A row for each next-item metric, a column for each k: "mrr", and its values at "@5", "@10", "@20"."""
+    numbers, ks = document["metrics"], ks_of(document)
+    kinds = document["options"].get("metrics", DEFAULT)
+    rows = [[kind, *(numbers.get(f"{kind}@{k}") for k in ks)] for kind in kinds]
+    return Rows(["metric", *(f"@{k}" for k in ks)], rows)
+
+
+def task_rows(document: dict[str, Any]) -> Rows:
+    """A row for each other task: its summary (evaluation/report.py); none in the documents of earlier versions."""
+    names = ("classes", "prefixes", "first", "k", "hits", "mrr")
+    tasks = document.get("tasks", {})
+    return Rows(["task", *names], [[task, *(summary[name] for name in names)] for task, summary in tasks.items()])

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from hiersrec import __version__
 from hiersrec.errors import BadFolder
 from hiersrec.store.folder import FORMAT_VERSION, write_text
+from hiersrec.tuning.goal import Goal
 from hiersrec.tuning.space import Settings
-from hiersrec.tuning.trial import METRICS
 
 TRIALS = "trials.json"
 
@@ -30,17 +30,23 @@ class Trial:
     """Why it failed."""
 
 
-def best_of(trials: list[Trial]) -> Trial | None:
-    """The finished trial with the best validation MRR@20 (ties: the first); None if none is finished."""
+def goal_of(study: dict[str, Any]) -> Goal:
+    """What a search optimises; a study that does not say so optimises MRR@20."""
+    return Goal(study.get("metric", Goal().metric))
+
+
+def best_of(trials: list[Trial], goal: Goal) -> Trial | None:
+    """The finished trial that is best on the validation sessions (ties: the first); None if none is finished."""
     finished = [trial for trial in trials if trial.state == "finished"]
-    return max(finished, key=lambda trial: trial.valid[METRICS[0]], default=None)
+    return max(finished, key=lambda trial: goal.score(trial.valid), default=None)
 
 
 def write(out: Path, study: dict[str, Any], trials: list[Trial]) -> dict[str, Any]:
     """Write OUT/trials.json and return it: the study, the trials, the best one and its gain over the first."""
-    best, gain = best_of(trials), None
+    goal = goal_of(study)
+    best, gain = best_of(trials, goal), None
     if best and trials[0].state == "finished":
-        gain = {name: best.valid[name] - trials[0].valid[name] for name in METRICS}
+        gain = {name: best.valid[name] - trials[0].valid[name] for name in goal.reported}
     document = {
         "kind": "study",
         "format_version": FORMAT_VERSION,
@@ -72,7 +78,7 @@ def read(out: Path, study: dict[str, Any]) -> list[Trial]:
         raise BadFolder(f"{path} is damaged ({error}). Choose another --out.") from error
     if version > FORMAT_VERSION:
         raise BadFolder(f"{path} has format version {version}; this hiersrec reads up to {FORMAT_VERSION}. Update it.")
-    if others := [name for name in study if old.get(name) != study[name]]:
+    if others := [name for name in dict.fromkeys([*study, *old]) if old.get(name) != study.get(name)]:
         raise BadFolder(
             f"{out} has a search with another {' and '.join(others)}: see {path}. Continue with the same command as "
             "before (only --trials may differ), or choose another --out."

@@ -26,10 +26,11 @@ from hiersrec.store.folder import only_writer, write_text
 from hiersrec.store.partial_files import remove_partial_files
 from hiersrec.training.progress import ProgressReporter
 from hiersrec.tuning import record, sampler, trial
+from hiersrec.tuning.goal import OF_EPOCHS, Goal
 from hiersrec.tuning.progress import Prefixed, settings_line
 from hiersrec.tuning.record import Trial
 from hiersrec.tuning.space import Choices, Space, read_space, with_settings
-from hiersrec.tuning.trial import METRICS, Outcome
+from hiersrec.tuning.trial import Outcome
 
 BEST = "best.toml"
 
@@ -43,23 +44,28 @@ def tune(
     *,
     trials: int = 20,
     seed: int = 0,
+    metric: str = OF_EPOCHS[0],
 ) -> dict[str, Any]:
     """Search the settings of the recipe file `path`; writes into `out` and returns trials.json.
 
-    An earlier search in `out` is continued, up to `trials` in total. Raises BadRecipe if the [search] is missing or
-    wrong or every trial failed, BadFolder if `out` is something else, MissingExtra without Optuna.
+    metric: of the validation sessions, what is best. An earlier search in `out` is continued, up to `trials` in total.
+    Raises BadRecipe if the [search] is missing or wrong or every trial failed, BadFolder if `out` is something else,
+    BadInput or UnknownName for a metric that can't be optimised, MissingExtra without Optuna.
     """
     for name, value, least in (("--trials", trials, 1), ("--seed", seed, 0)):
         if value < least:
             raise BadInput(f"{name} must be at least {least}, got {value}.")
     sampler.require()
     space = read_space(path, overrides)
-    recipe = read_recipe(path, overrides)
+    recipe, goal = read_recipe(path, overrides), Goal(metric)
+    if goal.task:
+        goal.check_task(dataset.catalog.labels)
     study = {
         "recipe": tomllib.loads(write_recipe(recipe)),
         "search": {key: _plain(axis) for key, axis in space.axes.items()},
         "dataset": {"name": dataset.name, "fingerprint": _fingerprint(dataset)},
         "seed": seed,
+        **({} if goal == Goal() else {"metric": metric}),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     with only_writer(out):
@@ -85,16 +91,18 @@ def _continue(
     seed: int,
 ) -> list[Trial]:
     """All trials of the search in `out`, earlier ones included. Raises BadRecipe if every one failed."""
+    goal = record.goal_of(study)
 
     def measure(new: Trial) -> Outcome:
         chosen = with_settings(out / RECIPE, new.settings)
-        return trial.run(dataset, chosen, _folder(out, new), Prefixed(reporter, f"trial {new.number}/{trials}"))
+        prefixed = Prefixed(reporter, f"trial {new.number}/{trials}")
+        return trial.run(dataset, chosen, _folder(out, new), prefixed, goal)
 
     def save(done: list[Trial]) -> None:
         _save(out, study, done)
 
-    done = _search(space, done, measure, save, reporter, trials, seed)
-    if record.best_of(done) is None:
+    done = _search(space, done, goal, measure, save, reporter, trials, seed)
+    if record.best_of(done, goal) is None:
         raise BadRecipe(
             f"All {len(done)} trials failed, the first because: {done[0].reason} Fix the recipe or its [search], and "
             f"choose another --out than {out}."
@@ -105,6 +113,7 @@ def _continue(
 def _search(
     space: Space,
     trials: list[Trial],
+    goal: Goal,
     measure: Callable[[Trial], Outcome],
     save: Callable[[list[Trial]], None],
     reporter: ProgressReporter,
@@ -119,7 +128,7 @@ def _search(
     save(trials)
     while sum(trial.state != "running" for trial in trials) < total:
         if not trials or trials[-1].state != "running":
-            done = [(trial.settings, trial.valid.get(METRICS[0])) for trial in trials]
+            done = [(trial.settings, goal.score(trial.valid) if trial.valid else None) for trial in trials]
             settings = sampler.propose(space.axes, done, seed, len(trials) + 1) if trials else space.own
             if settings is None:
                 reporter.say(
@@ -132,7 +141,7 @@ def _search(
         reporter.say(f"tune: trial {trials[-1].number} of {total}: {settings_line(trials[-1].settings)}")
         trials = [*trials[:-1], _ended(trials[-1], measure)]
         save(trials)
-        reporter.say(_news(trials, total))
+        reporter.say(_news(trials, total, goal))
     return trials
 
 
@@ -142,13 +151,15 @@ def _ended(running: Trial, measure: Callable[[Trial], Outcome]) -> Trial:
     except BadFolder:
         raise  # not the fault of the settings
     except HiersrecError as error:
+        if isinstance(error, BadInput) and running.number == 1:
+            raise  # a metric that no trial can have
         return replace(running, state="failed", reason=str(error))
     return replace(running, state="finished", **asdict(outcome))
 
 
 def _save(out: Path, study: dict[str, Any], trials: list[Trial]) -> None:
     """Write trials.json and best.toml, then delete the weights of all ended trials but the best."""
-    best = record.best_of(trials)
+    best = record.best_of(trials, record.goal_of(study))
     if best:
         write_text(out / BEST, write_recipe(with_settings(out / RECIPE, best.settings)))
     record.write(out, study, trials)
@@ -161,17 +172,17 @@ def _folder(out: Path, trial: Trial) -> Path:
     return out / "trials" / str(trial.number)
 
 
-def _news(trials: list[Trial], total: int) -> str:
+def _news(trials: list[Trial], total: int, goal: Goal) -> str:
     """Result of the trial that has just ended, and an estimate of the remaining time."""
-    last, best = trials[-1], record.best_of(trials)
+    last, best = trials[-1], record.best_of(trials, goal)
     result = f"failed: {last.reason.rstrip('.')}"
     if last.state == "finished":
-        values = ", ".join(f"{name.upper()} {last.valid[name]:.4f}" for name in METRICS)
+        values = ", ".join(f"{name.upper()} {last.valid[name]:.4f}" for name in goal.reported)
         epochs = f"{last.epochs} epochs, " if last.epochs else ""
         result = f"validation {values} in {epochs}{last.seconds:.0f} s"
     text = f"tune: trial {last.number} of {total}: {result}"
     if best:
-        text += f"; best {best.valid[METRICS[0]]:.4f}, trial {best.number}"
+        text += f"; best {best.valid[goal.metric]:.4f}, trial {best.number}"
     if remaining := total - len(trials):
         text += f"; about {remaining * sum(trial.seconds for trial in trials) / len(trials):,.0f} s left"
     return text

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from hiersrec.build import WEIGHTS, open_run
 from hiersrec.config import Recipe
-from hiersrec.evaluation.evaluate import evaluate
+from hiersrec.errors import BadInput
+from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.lock import lock_file
 from hiersrec.training.fit import train
 from hiersrec.training.progress import ProgressReporter, progress_stage
 from hiersrec.training.unfinished import STATE, is_begun, is_sealed
-
-METRICS = ("mrr@20", "hits@20")
+from hiersrec.tuning.goal import OF_EPOCHS, Goal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,28 +29,39 @@ class Outcome:
     """Time of training and validation, including the parts before a stop."""
 
 
-def run(dataset: Dataset, recipe: Recipe, out: Path, reporter: ProgressReporter) -> Outcome:
+def run(dataset: Dataset, recipe: Recipe, out: Path, reporter: ProgressReporter, goal: Goal | None = None) -> Outcome:
     """Train the recipe into the run folder `out`, or resume that, and evaluate it on the validation sessions.
 
-    Raises what training/fit.train and evaluation/evaluate.evaluate raise.
+    A goal that the epochs were not validated with is measured on the best epoch. Raises what training/fit.train and
+    evaluation/evaluate.evaluate raise.
     """
-    started = time.monotonic()
+    started, goal = time.monotonic(), goal or Goal()
     if not is_sealed(out):
         train(dataset, recipe, out, reporter, resume=is_begun(out))
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     if not history:
         return Outcome(
-            valid=_evaluated(dataset.training(), out, reporter), epochs=0, seconds=time.monotonic() - started
+            valid=_evaluated(dataset.training(), out, reporter, goal), epochs=0, seconds=time.monotonic() - started
         )
-    best = max(history, key=lambda epoch: epoch["valid"][METRICS[0]])  # ties: the first, as in training
+    best = max(history, key=lambda epoch: epoch["valid"][OF_EPOCHS[0]])  # ties: the first, as in training
     seconds = sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
-    return Outcome(valid={name: best["valid"][name] for name in METRICS}, epochs=len(history), seconds=seconds)
+    valid = {name: best["valid"][name] for name in OF_EPOCHS}
+    if goal.metric not in valid:
+        started = time.monotonic()
+        valid |= {goal.metric: _evaluated(dataset.training(), out, reporter, goal)[goal.metric]}
+        seconds += time.monotonic() - started
+    return Outcome(valid=valid, epochs=len(history), seconds=seconds)
 
 
-def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter) -> dict[str, float]:
+def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter, goal: Goal) -> dict[str, float]:
+    """The reported metrics, of the weights that the run keeps."""
+    kinds = dict.fromkeys(["mrr", "hits", goal.kind])
+    options = EvaluationOptions(k=(20, goal.k), metrics=tuple(kinds))
     with progress_stage(reporter, "validation") as progress:
-        metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, progress=progress).metrics
-    return {name: metrics[name] for name in METRICS}
+        metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, options, progress).metrics
+    if goal.metric not in metrics:
+        raise BadInput(f"--metric {goal.metric}: this recipe does not predict {goal.task}. Choose another metric.")
+    return {name: metrics[name] for name in (*OF_EPOCHS, goal.metric)}
 
 
 def slim(folder: Path, keep_weights: bool) -> None:

@@ -9,6 +9,8 @@ Colours are those of Okabe and Ito, which are distinct for every colour vision; 
 that a grey print is readable.
 """
 
+from contextlib import AbstractContextManager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,22 +41,34 @@ def figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def svg(figure: "Figure") -> str:
+    """The SVG as text; equal figures give equal texts."""
+    stream = BytesIO()
+    with _saving(figure):
+        figure.savefig(stream, format="svg", metadata={"Date": None}, facecolor="white")
+    return stream.getvalue().decode()
+
+
 def save(figure: "Figure", out: Path, name: str) -> list[Path]:
     """Write NAME.png and NAME.svg into the folder `out`, which is made if missing; equal figures give equal bytes.
 
     Raises BadFolder if `out` is not a folder.
     """
-    from matplotlib import rc_context
-    from matplotlib.text import Text
-
     folder(out)
     paths = [out / f"{name}.png", out / f"{name}.svg"]
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)  # two dollar signs in an item's title are not a formula
-    fonts = ["DejaVu Sans", "Arial", "Helvetica"]
-    # matplotlib reads these while it saves; they are restored, so a user's own pictures keep their style.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "hiersrec", "font.sans-serif": fonts}):
+    with _saving(figure):
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None}), strict=True):
             with new_file(path) as aside:
                 figure.savefig(aside, format=path.suffix[1:], dpi=DPI, metadata=metadata, facecolor="white")
     return paths
+
+
+def _saving(figure: "Figure") -> AbstractContextManager[None]:
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # two dollar signs in an item's title are not a formula
+    fonts = ["DejaVu Sans", "Arial", "Helvetica"]
+    # matplotlib reads these while it saves; they are restored, so a user's own pictures keep their style.
+    return rc_context({"svg.fonttype": "none", "svg.hashsalt": "hiersrec", "font.sans-serif": fonts})

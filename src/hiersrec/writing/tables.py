@@ -136,6 +136,14 @@ def write(table: Table, document: dict[str, Any], out: Path, name: str) -> list[
     return list(texts)
 
 
+def file(path: Path) -> Path:
+    """A file to write, whose folder is made if missing. Raises BadFolder if that, or the file, can't be one."""
+    if path.is_dir():
+        raise BadFolder(f"The page is one file, but {path} is a folder. Name a file, such as {path / 'report.html'}.")
+    folder(path.parent)
+    return path
+
+
 def folder(out: Path) -> None:
     """Make the folder for results; raises BadFolder if `out` is not a folder."""
     try:

@@ -1,4 +1,4 @@
-"""A metric that the package lacks, for tests: put into the registry as a plug-in would be."""
+"""Metrics that the package lacks, for tests: put into the registry as a plug-in would be."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from hiersrec.evaluation import metrics
 
-NDCG = '''"""Normalised discounted cumulative gain over all future items."""
+GAIN = '''"""Normalised discounted cumulative gain over all future items."""
 
 import numpy as np
 
