@@ -34,6 +34,9 @@ class ListRequest:
     """(M,) items that may not be listed, in any order; None for none."""
     per_category: int | None = None
     """Most items of one category of the finest level, from 1; items without one count as one category. None: any."""
+    offsets: Float32 | None = None
+    """(N + 1,) what a shop adds to the score of each item, finite; None for nothing. Sessions without a known item have
+    no scores but counts, to which nothing is added."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class FullRanker:
 
     def rank(self, batch: Batch, request: ListRequest) -> Ranked:
         scores = scoring.score(self.scorer, self.catalog, batch, request.exclude_seen, request.candidates)
+        if request.offsets is not None:
+            scores.items[batch.lengths > 0] += request.offsets
         if request.only is not None:
             barred = np.ones(self.catalog.num_items + 1, bool)
             barred[request.only] = False

@@ -9,7 +9,7 @@ from hiersrec.errors import BadInput, repr_of
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.ranking import ListRequest
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import ExternalId, Int32
+from hiersrec.types import ExternalId, Float32, Int32
 
 
 def list_request(
@@ -21,6 +21,8 @@ def list_request(
     categories: Sequence[Sequence[str]] | None,
     per_category: int | None,
     exclude_seen: bool = False,
+    *,
+    offsets: Float32 | None = None,
 ) -> ListRequest:
     """A request for lists; see `Recommender.recommend`. Raises BadInput for a wrong k, id or path."""
     WHOLE.check(k=k)
@@ -43,6 +45,7 @@ def list_request(
         only=only,
         never=None if deny is None else listed_ids(catalog, "deny", deny),
         per_category=per_category,
+        offsets=offsets,
     )
 
 
