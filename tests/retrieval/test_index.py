@@ -120,6 +120,10 @@ requests = st.builds(
     never=some_items,
     per_category=st.sampled_from([None, None, 1, 3]),
     offsets=some_offsets,
+    available=st.one_of(
+        st.none(), st.lists(st.booleans(), min_size=ITEMS + 1, max_size=ITEMS + 1).map(lambda flags: np.array(flags))
+    ),
+    diversity=st.sampled_from([0.0, 0.0, 0.2, 0.7, 1.0]),
 )
 
 

@@ -33,6 +33,8 @@ MOST_HELD = 64 << 20
 """Limit of the bytes of all bodies that are arriving at a worker."""
 LONGEST_ID = 1_000
 """Limit of the characters of an id."""
+MOST_BOOST = 1_000
+"""Limit of a boost, up or down, as in serving/boosts.py."""
 SHOWN = 60
 """Characters of a wrong value in a message."""
 
@@ -55,6 +57,16 @@ class Narrowed(_Body):
     mass: float | None = Field(None, gt=0, le=1, description="Or: likeliest category paths that hold this probability.")
 
 
+Boost = Annotated[float, Field(ge=-MOST_BOOST, le=MOST_BOOST, allow_inf_nan=False)]
+
+
+class CategoryBoost(_Body):
+    """What is added to the scores of all items of a category."""
+
+    path: Path = Field(description="Names from level 1 down.")
+    value: Boost
+
+
 class RequestOptions(_Body):
     """Options in addition to the sessions."""
 
@@ -69,6 +81,15 @@ class RequestOptions(_Body):
     )
     per_category: int | None = Field(
         None, ge=1, lt=2**31, description="Most items of one category of the finest level."
+    )
+    boost: Annotated[dict[Annotated[str, Field(max_length=LONGEST_ID)], Boost] | None, Field(max_length=MOST_IDS)] = (
+        Field(None, description="Item id -> what is added to its score.")
+    )
+    boost_categories: Annotated[list[CategoryBoost], Field(max_length=MOST_PATHS)] | None = Field(
+        None, description="What is added to the scores of all items whose category path begins with one of these."
+    )
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="How much the distance of listed items in the tree counts against their scores."
     )
 
 

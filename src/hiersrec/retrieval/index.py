@@ -22,7 +22,7 @@ from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_sc
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.score_parts import against_average
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import Batch, Float32, Int32, Int64, ScorePart, categories
+from hiersrec.types import Batch, Bool, Float32, Int32, Int64, ScorePart, categories
 
 AT_ONCE = 2**24
 """Scores held at a time, 64 MB of them: a large batch over a large catalogue is answered in groups."""
@@ -70,6 +70,7 @@ class IndexRanker:
         self.constants = constants
         self.popularity: Float32 = catalog.train_count[layout.order].astype(np.float32)
         """(N,) float32, in the order of the layout: scores for a session without a known item."""
+        self._last_available: tuple[Bool | None, Bool] = (None, np.zeros(0, bool))
 
     @property
     def max_length(self) -> int:
@@ -185,8 +186,18 @@ class IndexRanker:
             scored.keep(allowed)
         if request.never is not None:
             scored.remove(self.layout.row_of[request.never])
+        if request.available is not None:
+            scored.bar(~self._in_rows(request.available))
         if request.exclude_seen:
             scored.remove(self.layout.row_of[seen])
+
+    def _in_rows(self, available: Bool) -> Bool:
+        """Flags of items (N + 1,) in the order of rows (N,); those of the last request are kept, as it often recurs."""
+        last, flags = self._last_available
+        if last is not available:
+            flags = available[self.layout.order]
+            self._last_available = (available, flags)
+        return flags
 
     def _best(
         self,

@@ -131,6 +131,7 @@ class Recommender:
         per_category: int | None = None,
         boost: Mapping[Any, float] | None = None,
         boost_categories: Mapping[Any, float] | None = None,
+        diversity: float = 0.0,
     ) -> Answers:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
 
@@ -147,9 +148,11 @@ class Recommender:
 
         boost: id -> what is added to the score of that item, such as {"sku-1": 0.5}. boost_categories: path -> what is
         added to all items under it, such as {("Home", "Chairs"): -0.3}. Boosts of an item add up. Candidates are chosen
-        without them, and popular items, which have no score of the model, get none.
+        without them, and popular items, which have no score of the model, get none. diversity: from 0 to 1, how much
+        the distance to the items above counts against the score (retrieval/diversity.py); scores then do not fall with
+        the rank.
 
-        Raises BadInput for a wrong k, per_category or boost, a value that is not a list of ids or not an id, a path
+        Raises BadInput for a wrong k, per_category, boost or diversity, a value that is no list of ids or no id, a path
         that no item has, and if the model can't explain or predicts no categories for candidates.
         """
         self.check_explain(explain)
@@ -166,6 +169,7 @@ class Recommender:
             per_category,
             exclude_seen,
             offsets=offsets_of(self.catalog, boost, boost_categories),
+            diversity=diversity,
         )
         answers: list[Recommendations] = []
         for start in range(0, len(lists), BATCH):
