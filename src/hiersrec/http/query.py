@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hiersrec.errors import BadInput
 from hiersrec.http.schemas import RequestOptions
@@ -11,7 +11,7 @@ from hiersrec.serving.answers import Recommendations
 from hiersrec.serving.boosts import offsets_of
 from hiersrec.serving.filters import list_request
 from hiersrec.serving.recommender import Recommender
-from hiersrec.types import ExternalId
+from hiersrec.types import Bool, ExternalId
 
 Ids = tuple[ExternalId, ...]
 
@@ -56,9 +56,12 @@ class ListQuery:
             diversity=body.diversity,
         )
 
-    def begin(self, recommender: Recommender) -> Callable[[Sequence[Sequence[ExternalId]]], list[Recommendations]]:
+    def begin(
+        self, recommender: Recommender, available: Bool | None = None
+    ) -> Callable[[Sequence[Sequence[ExternalId]]], list[Recommendations]]:
         """Read the options once -> a function from sessions to their answers, to be called for some at a time.
 
+        available: (N + 1,) whether each item may be listed, whatever the options say; None for all.
         Both raise BadInput as Recommender.recommend does.
         """
         recommender.check_explain(self.explain)
@@ -74,4 +77,5 @@ class ListQuery:
             offsets=offsets_of(recommender.catalog, dict(self.boost), dict(self.boost_categories)),
             diversity=self.diversity,
         )
+        request = replace(request, available=available)
         return lambda sessions: recommender.answer(sessions, request, self.explain) if sessions else []

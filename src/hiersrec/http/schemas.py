@@ -44,11 +44,13 @@ Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
 Path = Annotated[list[Annotated[str, Field(max_length=LONGEST_ID)]], Field(min_length=1, max_length=100)]
 
 
-class _Body(BaseModel):
+class RequestBody(BaseModel):
+    """A body whose fields have the types that are said, and no others."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Narrowed(_Body):
+class Narrowed(RequestBody):
     """Which items are ranked for a session."""
 
     policy: Literal["all", "category"] = Field(description="All items, or those of the likeliest categories.")
@@ -60,14 +62,14 @@ class Narrowed(_Body):
 Boost = Annotated[float, Field(ge=-MOST_BOOST, le=MOST_BOOST, allow_inf_nan=False)]
 
 
-class CategoryBoost(_Body):
+class CategoryBoost(RequestBody):
     """What is added to the scores of all items of a category."""
 
     path: Path = Field(description="Names from level 1 down.")
     value: Boost
 
 
-class RequestOptions(_Body):
+class RequestOptions(RequestBody):
     """Options in addition to the sessions."""
 
     k: int = Field(20, ge=1, le=MOST_LISTED, description="Length of a list.")
@@ -226,13 +228,19 @@ class ModelFacts:
     explains: bool
 
 
-Body = TypeVar("Body", bound=_Body)
+Body = TypeVar("Body", bound=RequestBody)
 
 
-async def read(request: Request, kind: type[Body]) -> Body:
+def documented_body(kind: type[RequestBody]) -> dict[str, Any]:
+    """OpenAPI documentation of a body that FastAPI doesn't parse."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+async def read(request: Request, kind: type[Body], most_bytes: int = MOST_BYTES) -> Body:
     """The validated body of a request. Raises Problem: 408 too slow, 413 too large, 400 not JSON, 422 breaks a rule."""
     try:
-        return kind.model_validate_json(await _bytes(request))
+        return kind.model_validate_json(await _bytes(request, most_bytes))
     except ValidationError as error:
         raise _problem(error) from None
 
@@ -241,7 +249,7 @@ _held = 0
 """Bytes of the bodies that are arriving; only changed by the event loop."""
 
 
-async def _bytes(request: Request) -> bytes:
+async def _bytes(request: Request, most_bytes: int) -> bytes:
     """The body, read up to the limits, which also apply without a Content-Length."""
     global _held
     content = bytearray()
@@ -250,8 +258,8 @@ async def _bytes(request: Request) -> bytes:
             async for part in request.stream():
                 content += part
                 _held += len(part)
-                if len(content) > MOST_BYTES:
-                    raise Problem(413, f"The body is larger than {MOST_BYTES:,} bytes. Send fewer sessions at once.")
+                if len(content) > most_bytes:
+                    raise Problem(413, f"The body is larger than {most_bytes:,} bytes. Send less at once.")
                 if _held > MOST_HELD:
                     raise busy("Too many bodies are arriving at once. Try again in a second.")
     except TimeoutError:

@@ -198,18 +198,22 @@ class Recommender:
 
         Filters are those of `recommend`. Raises BadInput for an unknown id, and if the model has no vectors of items.
         """
-        if not self.ranker.compares:
-            raise BadInput(
-                "This model has no vectors of items to compare: only recipes with [[tasks]] have. "
-                f"Train with --recipe {DEFAULT_RECIPE}."
-            )
         is_one = isinstance(item_ids, str | bytes) or not isinstance(item_ids, Iterable)
         ids = [cast(ExternalId, item_ids)] if is_one else list(cast(Sequence[ExternalId], item_ids))
         items = self.catalog.to_internal(ids)
         if unknown := [given for given, item in zip(ids, items, strict=True) if item == 0]:
             raise BadInput(f"There is no item {repr_of(unknown[0])} in the catalogue. Give ids of items that it has.")
         request = list_request(self.catalog, k, ALL, allow, deny, categories, per_category)
-        answers = [
+        return SimilarItems(self.similar_answers(items, request), ids)
+
+    def similar_answers(self, items: Int32, request: ListRequest) -> list[Recommendations]:
+        """`similar_items` of items (K,) of the catalogue, with filters that `list_request` has read."""
+        if not self.ranker.compares:
+            raise BadInput(
+                "This model has no vectors of items to compare: only recipes with [[tasks]] have. "
+                f"Train with --recipe {DEFAULT_RECIPE}."
+            )
+        return [
             Recommendations(
                 session=[SeenItem(*pair) for pair in ids_and_titles(self.catalog, items[[row]])],
                 unknown_ids=[],
@@ -221,7 +225,6 @@ class Recommender:
             )
             for row, (listed, scores) in enumerate(most_similar(self.ranker, self.catalog, items, request))
         ]
-        return SimilarItems(answers, ids)
 
     def answer(
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool
