@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hiersrec import Candidates, Recommender
-from hiersrec.cli import options, printing, split_list
+from hiersrec.cli import options, printing, rules, split_list
 
 
 def command(  # more than ten parameters: they are the flags
@@ -35,6 +35,12 @@ def command(  # more than ten parameters: they are the flags
     deny: options.Deny = None,
     category: options.Category = None,
     per_category: options.PerCategory = None,
+    allow_file: rules.AllowFile = None,
+    deny_file: rules.DenyFile = None,
+    boost: rules.Boost = None,
+    boost_file: rules.BoostFile = None,
+    boost_category: rules.BoostCategory = None,
+    diversity: rules.Diversity = 0.0,
     json: Annotated[bool, typer.Option("--json", help="Print a list with one answer for each session.")] = False,
 ) -> None:
     """Recommend the next items of live sessions."""
@@ -48,9 +54,12 @@ def command(  # more than ten parameters: they are the flags
         explain=explain,
         exclude_seen=exclude_seen,
         candidates=chosen,
-        allow=options.optional_list(allow),
-        deny=options.optional_list(deny),
+        allow=rules.ids(allow, allow_file),
+        deny=rules.ids(deny, deny_file),
         categories=options.paths(category),
         per_category=per_category,
+        boost=rules.boosts(boost, boost_file),
+        boost_categories=rules.boosts_of_paths(boost_category),
+        diversity=diversity,
     )
     printing.result(answers.to_dicts(), json, *answers.parts())

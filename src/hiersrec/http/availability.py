@@ -10,10 +10,10 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Availability:
     def __init__(self, file: Path) -> None:
         self.file = file
         self._lock = threading.Lock()
-        self._open: BufferedReader | None = None  # kept open, so that no other file gets its number
+        self._close: Callable[[], object] | None = None  # of the file, kept open so that no other gets its number
         self._identity: tuple[int, ...] | None = None
         self._list: ItemList | None = None
         self._stock: tuple[ItemCatalog, Stock] | None = None
@@ -122,9 +122,9 @@ class Availability:
                 self._identity = (error.errno or 0,)
                 raise BadInput(f"{self.file} can't be read: {error.strerror}.") from error
             return
-        if self._open is not None:
-            self._open.close()
-        self._open = file
+        if self._close is not None:
+            self._close()
+        self._close = None if file is None else weakref.finalize(self, file.close)
         self._identity = None if file is None else _identity(os.fstat(file.fileno()))
         self._list = None if file is None else _parsed(file.read(), self.file)
 
