@@ -36,11 +36,20 @@ def known_paths(catalog: ItemCatalog, items: Int32) -> Int32:
 
 def similarities(paths: Int32, item: int) -> Float64:
     """Similarity of the item in a column of `paths` (L, K) with each of the K: (K,) float64."""
-    path = paths[:, item]
-    is_known = path > 0
-    shared = np.count_nonzero(paths[is_known] == path[is_known, None], axis=0)
-    lengths = np.count_nonzero(paths, axis=0)
-    return np.asarray(2 * shared / np.maximum(lengths + lengths[item], 1))
+    return _Paths(paths).similarities(item)
+
+
+class _Paths:
+    """Paths (L, K), prepared for many similarities."""
+
+    def __init__(self, paths: Int32) -> None:
+        self.paths = paths
+        self.known = np.where(paths > 0, paths, -1)  # so that an unknown category equals no other
+        self.lengths = (paths > 0).sum(axis=0)
+
+    def similarities(self, item: int) -> Float64:
+        shared = (self.known == self.paths[:, item, None]).sum(axis=0)
+        return np.asarray(2 * shared / np.maximum(self.lengths + self.lengths[item], 1))
 
 
 def diversified(paths: Int32, scores: Float32, k: int, diversity: float) -> Int64:
@@ -48,6 +57,7 @@ def diversified(paths: Int32, scores: Float32, k: int, diversity: float) -> Int6
 
     paths: (L, K). scores: (K,), best first; the earlier of equally good items is chosen. diversity: 0 to 1.
     """
+    known = _Paths(paths)
     gains = (1 - diversity) * _scaled(scores)
     nearest = np.zeros(len(scores))
     chosen = np.zeros(min(k, len(scores)), np.int64)
@@ -55,7 +65,7 @@ def diversified(paths: Int32, scores: Float32, k: int, diversity: float) -> Int6
         item = int(np.argmax(gains - diversity * nearest))
         chosen[rank] = item
         gains[item] = -np.inf
-        np.maximum(nearest, similarities(paths, item), out=nearest)
+        np.maximum(nearest, known.similarities(item), out=nearest)
     return chosen
 
 
@@ -71,5 +81,8 @@ def mean_distance(paths: Int32) -> float:
     size = paths.shape[1]
     if size < 2:
         return 0.0
-    total = sum(float((1 - similarities(paths[:, : item + 1], item)[:item]).sum()) for item in range(1, size))
-    return float(total / (size * (size - 1) / 2))
+    known = _Paths(paths)
+    shared = (known.known[:, :, None] == paths[:, None, :]).sum(axis=0)  # (K, K)
+    lengths = known.lengths[:, None] + known.lengths
+    near = 2 * shared / np.maximum(lengths, 1)
+    return float(1 - (near.sum() - near.trace()) / (size * (size - 1)))
