@@ -6,7 +6,7 @@ greatest
     (1 - diversity) * relevance - diversity * (greatest similarity to the items chosen before)
 
 relevance: scores scaled to 0 .. 1 between the worst and the best of the pool, which needs no scores of a known unit.
-similarity: that of Wu and Palmer (ACL 1994), 1 for items of one category path and 0 for items of different top
+similarity: by Wu and Palmer (ACL 1994), 1 for items of one category path and 0 for items of different top
 categories, or without one:
 
     similarity(i, j) = 2 * (categories that both paths share) / (length of i's path + length of j's path)
