@@ -12,8 +12,8 @@ SESSION = 100
 """Of a session. The scan of the items is not counted: sessions that are computed together share it."""
 CATEGORY = 20
 """Of a category to list from, or to boost."""
-DIVERSE = 8
-"""Of an item of a list that is chosen for diversity."""
+DIVERSE = 12
+"""Of an item of a list that is chosen for diversity, in a list of 1,000; half in one of 20."""
 
 MOST_ANSWERED = 20_000
 """Limit of the items of all lists of a batch."""
