@@ -47,7 +47,16 @@ def document(bundle: Path) -> dict:
 @pytest.mark.parametrize(
     "candidates", [ALL, Candidates(policy="category", top=2), Candidates(policy="category", share=0.3)]
 )
-@pytest.mark.parametrize("options", [{}, {"explain": True}, {"exclude_seen": True, "per_category": 2, "deny": ["a0"]}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"explain": True},
+        {"exclude_seen": True, "per_category": 2, "deny": ["a0"]},
+        {"boost": {"a0": 1.5, "b3": -2.0, "zzz": 9}, "explain": True},
+        {"diversity": 0.3},
+    ],
+)
 def test_run_and_bundle_answer_alike(toy_run, toy_bundle, candidates, options) -> None:
     sessions = [*SESSIONS, [], ["unknown"], [*SESSIONS[0], "unknown", *SESSIONS[1], *SESSIONS[2]]]
 

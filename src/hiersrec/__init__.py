@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hiersrec.api.check import Check, check
     from hiersrec.api.compare import Comparison, compare
     from hiersrec.api.describe import Description, describe
+    from hiersrec.api.diversity_cost import DiversityCost, diversity_cost
     from hiersrec.api.members import Member, members
     from hiersrec.api.prepare import prepare
     from hiersrec.api.recipes import recipe
@@ -44,6 +45,7 @@ MODULES = {
     "Comparison": "api.compare",
     "Dataset": "store.dataset",
     "Description": "api.describe",
+    "DiversityCost": "api.diversity_cost",
     "Member": "api.members",
     "Recommender": "serving.recommender",
     "Report": "api.report",
@@ -54,6 +56,7 @@ MODULES = {
     "compare": "api.compare",
     "demo": "demonstration",
     "describe": "api.describe",
+    "diversity_cost": "api.diversity_cost",
     "members": "api.members",
     "prepare": "api.prepare",
     "recipe": "api.recipes",
@@ -73,6 +76,7 @@ __all__ = [
     "Comparison",
     "Dataset",
     "Description",
+    "DiversityCost",
     "Member",
     "Recommender",
     "Report",
@@ -84,6 +88,7 @@ __all__ = [
     "compare",
     "demo",
     "describe",
+    "diversity_cost",
     "members",
     "prepare",
     "recipe",

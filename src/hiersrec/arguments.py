@@ -70,6 +70,7 @@ def _is_text(value: object) -> bool:
 WHOLE = Kind("a whole number", _is_whole)
 WHOLES = Kind("a whole number or a list of them", _either(_is_whole, _is_list(_is_whole)))
 NUMBER = Kind("a number", _is_number)
+NUMBERS = Kind("a number or a list of them", _either(_is_number, _is_list(_is_number)))
 FLAG = Kind("True or False", lambda value: isinstance(value, bool))
 TEXT = Kind("text", _is_text)
 TEXTS = Kind("text or a list of texts", _either(_is_text, _is_list(_is_text)))

@@ -42,7 +42,7 @@ def evaluate_run(
     or split, or if there is nothing to evaluate or to choose on.
     """
     options = options or EvaluationOptions()
-    run, dataset = _opened(folder, data, split == "valid" or goal is not None)
+    run, dataset = opened(folder, data, split == "valid" or goal is not None)
     started = time.monotonic()
     sessions = dataset.sessions(split)
     if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # items were added after training
@@ -83,11 +83,11 @@ def choose_candidates(
 
     Raises as `evaluate_run` does.
     """
-    run, dataset = _opened(folder, data, with_validation=True)
+    run, dataset = opened(folder, data, with_validation=True)
     return choose(run.scorer, run.catalog, dataset.sessions("valid"), goal, progress=choosing)
 
 
-def _opened(folder: Path, data: Path | None, with_validation: bool) -> tuple[LoadedRun, Dataset]:
+def opened(folder: Path, data: Path | None, with_validation: bool) -> tuple[LoadedRun, Dataset]:
     """A run and its dataset, which must have the same items; with_validation: whether validation sessions measure."""
     run = open_run(folder)
     trained_on = run.document["dataset"]

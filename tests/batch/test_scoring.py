@@ -1,5 +1,7 @@
 """A block of sessions gets the lists that `Recommender.recommend` gives each of them."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -22,6 +24,9 @@ REQUESTS = {
     "denied": {"k": 5, "deny": ["a0", "b1"]},
     "of a category": {"per_category": 1},
     "nothing": {"allow": []},
+    "boosted": {"boost": {"a0": 3.0, "b1": -2.0, "gone": 1.0}},
+    "a boosted category": {"boost_categories": {("Food",): 1.5}},
+    "spread over the tree": {"k": 6, "diversity": 0.3},
 }
 
 
@@ -83,7 +88,17 @@ def test_a_run_and_its_bundle_give_the_same_lists(run_recommender, bundle_recomm
     assert equal > 0.9 * len(SESSIONS), "others are swapped where scores are equal but for rounding"
 
 
-@pytest.mark.parametrize("name", ["as it is", "candidates, filled", "few, none that was seen"])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_the_same_in_another_process(name) -> None:
+    request = BatchRequest(**REQUESTS[name])
+
+    again = BatchRequest.read(json.loads(json.dumps(request.document())))
+
+    assert again.document() == request.document()
+    assert again.boost_categories == (request.boost_categories or {})
+
+
+@pytest.mark.parametrize("name", ["as it is", "candidates, filled", "few, none that was seen", "boosted"])
 def test_reasons_add_up_to_the_score_and_change_no_list(recommender, name) -> None:
     plain, _ = rows_of(recommender, SESSIONS, BatchRequest(**REQUESTS[name]))
     lists, _ = rows_of(recommender, SESSIONS, BatchRequest(explain=True, **REQUESTS[name]))

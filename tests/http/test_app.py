@@ -42,6 +42,8 @@ def test_an_answer_is_that_of_the_recommender_and_who_gave_it(holder, client) ->
         {"categories": [["Nature", "Animals"], ["Geography"]]},
         {"per_category": 1},
         {"k": 1},
+        {"boost": {"e": 100, "a": -0.25}},
+        {"diversity": 0.9},
     ],
 )
 def test_every_option_reaches_the_recommender(holder, client, options) -> None:
@@ -52,6 +54,41 @@ def test_every_option_reaches_the_recommender(holder, client, options) -> None:
 
     assert {name: content[name] for name in expected} == expected
     assert expected != unlike
+
+
+def test_boosts_of_categories_reach_the_recommender_and_are_reasons(holder, client) -> None:
+    paths = {("Nature", "Animals"): 100, ("Geography",): -0.5}
+    expected = holder.model.recommender.recommend([["a"]], explain=True, boost={"b": 1}, boost_categories=paths)[0]
+    boosts = [{"path": list(path), "value": value} for path, value in paths.items()]
+
+    body = {"session": ["a"], "explain": True, "boost": {"b": 1}, "boost_categories": boosts}
+    content = client.post("/v1/recommend", json=body).json()
+
+    assert content["items"] == expected.to_dict()["items"]
+    assert {item["item_id"] for item in content["items"][:2]} == {"c", "d"}
+    assert {item["item_id"]: item["reasons"][-1]["value"] for item in content["items"]}["b"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        ({"boost": {"a": 1001}}, 422, "boost.a: should be less than or equal to 1000; got 1001"),
+        ({"boost": {"a": "1"}}, 422, "boost.a: should be a valid number"),
+        ({"boost": {"a": 1e999}}, 422, "boost.a: "),
+        ({"boost": {str(number): 1 for number in range(10_001)}}, 422, "at most 10000 items"),
+        ({"boost_categories": [{"path": ["Nature"], "value": 1}] * 2}, 400, "boost_categories has Nature 2 times"),
+        ({"boost_categories": [{"path": ["Nothing"], "value": 1}]}, 400, "No item has the category Nothing"),
+        ({"boost_categories": [{"path": ["Nature"]}]}, 422, "value"),
+        ({"diversity": 1.5}, 422, "diversity: should be less than or equal to 1; got 1.5"),
+    ],
+)
+def test_other_boosts_and_diversities_are_refused(client, options, status, message) -> None:
+    text = json.dumps({"session": ["a"], **options}).replace("Infinity", "1e999")
+
+    answer = client.post("/v1/recommend", content=text)
+
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
 
 
 def test_candidates_by_category_by_share_and_all(client) -> None:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hiersrec.http.app import make_app
+from hiersrec.http.availability import Availability
 from hiersrec.http.holder import Holder
 from hiersrec.http.settings import ServiceSettings
 from tests.http import world
@@ -25,7 +26,9 @@ def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
         checks.response_schema_conformance,
         checks.negative_data_rejection,
     ]
-    app = make_app(Holder(world.model(tmp_path / "catalog")), ServiceSettings())
+    app = make_app(
+        Holder(world.model(tmp_path / "catalog"), availability=Availability(tmp_path / "list.json")), ServiceSettings()
+    )
     document = schemathesis.openapi.from_asgi("/openapi.json", app)
     tested = set()
 
@@ -43,4 +46,4 @@ def test_made_up_requests_are_answered_as_documented(tmp_path) -> None:
         check()
         tested.add(operation.path)
 
-    assert len(tested) == 11
+    assert len(tested) == 12

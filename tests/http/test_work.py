@@ -35,6 +35,7 @@ def test_work_grows_with_all_that_is_asked_for_and_lists_are_no_longer_than_the_
 
     plain = work()
     more = [{"k": 21}, {"explain": True}, {"allow": ["a"]}, {"deny": ["a"]}, {"categories": [["a"]]}]
+    more += [{"boost": {"a": 1}}, {"boost_categories": [{"path": ["a"], "value": 1}]}, {"diversity": 0.5}]
 
     assert all(work(**options) > plain for options in more)
     assert work(k=1_000, catalog_size=20) == plain

@@ -106,6 +106,10 @@ candidates = st.one_of(
     st.builds(Candidates, policy=st.just("category"), top=st.integers(1, 6)),
     st.builds(Candidates, policy=st.just("category"), share=st.sampled_from([0.01, 0.3, 0.6, 1.0])),
 )
+some_offsets = st.one_of(
+    st.none(),
+    st.lists(st.sampled_from([0, 0, 0.5, -2, 30]), min_size=ITEMS + 1, max_size=ITEMS + 1).map(np.float32),
+)
 some_items = st.one_of(st.none(), st.sets(st.integers(1, ITEMS)).map(lambda items: np.array(sorted(items), np.int32)))
 requests = st.builds(
     ListRequest,
@@ -115,6 +119,11 @@ requests = st.builds(
     only=some_items,
     never=some_items,
     per_category=st.sampled_from([None, None, 1, 3]),
+    offsets=some_offsets,
+    available=st.one_of(
+        st.none(), st.lists(st.booleans(), min_size=ITEMS + 1, max_size=ITEMS + 1).map(lambda flags: np.array(flags))
+    ),
+    diversity=st.sampled_from([0.0, 0.0, 0.2, 0.7, 1.0]),
 )
 
 

@@ -66,5 +66,23 @@ def test_lists_are_those_of_the_one_order_without_what_may_not_be_listed() -> No
     assert not FullRanker(Sum(), known).explains
 
 
+def test_offsets_are_added_to_scores_and_not_to_counts_or_to_what_may_not_be_listed() -> None:
+    known, batch = catalog(), whole_sessions([[1, 2], [], [4]], 9)
+    offsets = np.array([0, 0, -3, 0.5, 0, 100, 0], np.float32)
+    for candidates in (ALL, Candidates(policy="category", top=1)):
+        request = ListRequest(k=6, candidates=candidates, never=np.array([4], np.int32), offsets=offsets)
+        found = FullRanker(Explained(), known).rank(batch, request)
+        scores = score(Explained(), known, batch, candidates=candidates).items
+        for row, has_items in enumerate((True, False, True)):
+            expected = {
+                item: np.float32(scores[row, item] + has_items * offsets[item])
+                for item in (1, 2, 3, 5, 6)
+                if scores[row, item] > -np.inf
+            }
+            best_first = sorted(expected, key=lambda item: (-expected[item], item))
+            assert found.items[row].tolist() == best_first
+            assert found.scores[row].tolist() == [expected[item] for item in best_first]
+
+
 def test_finest_nodes_of_a_catalogue() -> None:
     assert finest_nodes(catalog()).tolist() == [0, 1, 1, 2, 2, 3, 4]

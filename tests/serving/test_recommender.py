@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,6 +99,45 @@ def test_only_candidates_are_listed_and_counted(explaining) -> None:
     )
     assert {item.item_id for item in few.items} < ids - {"a"}
     assert all(item.reasons for item in few.items)
+
+
+def test_diversity_spreads_a_list_and_ranks_and_scores_stay_true(explaining) -> None:
+    sessions = [["a", "c"], ["b"], ["d", "a"], ["f"]]
+    falling = []
+    for answer, whole in zip(
+        explaining.recommend(sessions, k=4, diversity=0.9, explain=True), explaining.recommend(sessions), strict=True
+    ):
+        scores = {item.item_id: item.score for item in whole.items}
+        assert [item.rank for item in answer.items] == [1, 2, 3, 4]
+        assert answer.items[0].item_id == whole.items[0].item_id
+        assert all(item.score == scores[item.item_id] for item in answer.items)
+        assert answer.items[0].category_path[0] != answer.items[1].category_path[0]
+        assert all(sum(part.value for part in item.reasons) == pytest.approx(item.score) for item in answer.items)
+        falling.append(all(one.score >= other.score for one, other in pairwise(answer.items)))
+    assert not all(falling)
+    assert explaining.recommend(sessions, diversity=0) == explaining.recommend(sessions)
+
+
+@pytest.mark.parametrize(
+    ("diversity", "message"),
+    [
+        (-0.1, "diversity must be from 0, the order of scores, to 1, .* got -0.1"),
+        (1.01, "got 1.01"),
+        (float("nan"), "diversity must be a number, got nan"),
+        ("0.5", "diversity must be a number, got '0.5'"),
+        (None, "diversity must be a number, got None"),
+    ],
+)
+def test_other_diversities_are_refused(explaining, diversity, message) -> None:
+    with pytest.raises(BadInput, match=message):
+        explaining.recommend([["a"]], diversity=diversity)
+
+
+def test_diversity_needs_categories() -> None:
+    bare = dataclasses.replace(catalog(), levels=[])
+
+    with pytest.raises(BadInput, match="diversity is by the category tree, and these items have no categories"):
+        Recommender(bare, FullRanker(Sum(), bare)).recommend([["a"]], diversity=0.5)
 
 
 def test_candidates_need_categories(plain) -> None:

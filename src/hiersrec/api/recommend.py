@@ -1,7 +1,7 @@
 """`recommend(model, sessions, out=...)`: a file or frame of sessions -> a file of recommendations."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,9 @@ def recommend(
     deny: Sequence[ExternalId] | None = None,
     categories: Sequence[Sequence[str]] | None = None,
     per_category: int | None = None,
+    boost: Mapping[Any, float] | None = None,
+    boost_categories: Mapping[Any, float] | None = None,
+    diversity: float = 0.0,
     session_id: str | None = None,
     item_id: str | None = None,
     timestamp: str | None = None,
@@ -74,7 +77,7 @@ def recommend(
     The rows of `out` are session_id, rank (from 1), item_id, score, source, and with `explain` the parts of the score.
     Sessions come in the order in which they first appear. Work is kept in the folder `out`.parts, which goes at the
     end: after a kill the same call continues, and gives the same file. For lists in memory see `Recommender.recommend`,
-    which also has the arguments from `k` to `per_category`.
+    which also has the arguments from `k` to `diversity`.
 
     Args:
         model: A run or a bundle: an object, or the path of its folder.
@@ -90,6 +93,9 @@ def recommend(
         deny: Ids that may not be listed.
         categories: List only items whose path of categories begins with one of these.
         per_category: Most items of one category of the finest level.
+        boost: What is added to the scores of items, by id.
+        boost_categories: What is added to the scores of all items under a path of categories.
+        diversity: From 0 to 1, how much distance in the category tree counts against scores.
         session_id: Column with the session. Without one, `gap` ends a session of a user.
         item_id: Column with the item.
         timestamp: Column with the time: ISO-8601, or numbers of s, ms, us or ns since 1970.
@@ -145,6 +151,9 @@ def recommend(
         deny=deny,
         categories=categories,
         per_category=per_category,
+        boost=boost,
+        boost_categories=boost_categories,
+        diversity=diversity,
     )
     on_spark = is_spark(sessions)
     options = batch.BatchOptions(

@@ -1,7 +1,7 @@
 """`Run`: a trained model in its run folder, and all that can be done with it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ from hiersrec.api.candidates import candidates_or_goal
 from hiersrec.api.folders import folder_of, share, target
 from hiersrec.api.report import Report
 from hiersrec.api.reporting import reporting
+from hiersrec.api.run_shown import history_table, sentence
 from hiersrec.arguments import FLAG, TEXT, WHOLES
 from hiersrec.errors import BadInput, named_extras, repr_of
-from hiersrec.frames import to_html
 from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.serving.answers import Answers, SimilarItems
 from hiersrec.serving.recommender import Recommender
@@ -149,6 +149,9 @@ class Run:
         deny: Sequence[ExternalId] | None = None,
         categories: Sequence[Sequence[str]] | None = None,
         per_category: int | None = None,
+        boost: Mapping[Any, float] | None = None,
+        boost_categories: Mapping[Any, float] | None = None,
+        diversity: float = 0.0,
     ) -> Answers:
         """The k best next items of each session; see `Recommender.recommend`."""
         return self.recommender.recommend(
@@ -161,6 +164,9 @@ class Run:
             deny=deny,
             categories=categories,
             per_category=per_category,
+            boost=boost,
+            boost_categories=boost_categories,
+            diversity=diversity,
         )
 
     def similar_items(
@@ -277,24 +283,7 @@ class Run:
         return larger
 
     def __repr__(self) -> str:
-        facts, best = self.document, self.document["best"]
-        text = f"Run of {facts['recipe']} on {facts['dataset']['name']} in {self.folder}: "
-        text += f"{facts['parameters']:,} parameters"
-        if best.get("epoch"):
-            text += f", best epoch {best['epoch']} of {len(self.history)}"
-        if "valid_mrr@20" in best:
-            text += f", validation MRR@20 {best['valid_mrr@20']:.2%}"
-        return text
+        return sentence(self.folder, self.document, self.history)
 
     def _repr_html_(self) -> str:
-        rows = [
-            (
-                str(record["epoch"]),
-                f"{sum(record['loss'].values()):.4f}",
-                *(f"{record['valid'][name]:.2%}" if "valid" in record else "" for name in ("mrr@20", "hits@20")),
-                f"{record['train_s']:.0f}",
-            )
-            for record in self.history
-        ]
-        headings = ("epoch", "sum of the losses", "validation MRR@20", "HITS@20", "seconds")
-        return to_html(repr(self), headings, rows)
+        return history_table(repr(self), self.history)

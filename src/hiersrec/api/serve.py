@@ -21,6 +21,7 @@ def serve(
     queue: int = 256,
     timeout: float = 2.0,
     api_key_file: str | Path | None = None,
+    availability_file: str | Path | None = None,
     allowed_hosts: Sequence[str] = (),
     cors_origins: Sequence[str] = (),
     root_path: str = "",
@@ -36,6 +37,8 @@ def serve(
         queue: Most waiting requests of a worker; the next gets status 503.
         timeout: Seconds a request may wait; then it gets 503.
         api_key_file: File of API keys with names, a line each; read again on SIGHUP. In place of HIERSREC_API_KEY.
+        availability_file: Where PUT /v1/availability keeps its list. Default: BUNDLE.availability.json, next to the
+            bundle.
         allowed_hosts: Names in the Host header that are answered, "*" for all. Default: all, but on an address that
             only this machine reaches the names of this machine.
         cors_origins: Web sites whose scripts may call the service, such as "https://shop.example".
@@ -54,6 +57,7 @@ def serve(
 
     folder = arguments.path(bundle=bundle)
     key_file = None if api_key_file is None else arguments.path(api_key_file=api_key_file)
+    stock_file = None if availability_file is None else arguments.path(availability_file=availability_file)
     TEXT.check(host=host, root_path=root_path)
     hosts, origins = arguments.texts(allowed_hosts=allowed_hosts), arguments.texts(cors_origins=cors_origins)
     WHOLE.check(port=port, workers=workers, queue=queue)
@@ -71,7 +75,7 @@ def serve(
             "serve answers until a signal stops it, and only the main thread gets signals. Start a process for it, "
             "such as `hiersrec serve`."
         )
-    settings = ServiceSettings(queue, timeout, key_file, hosts, origins, root_path.rstrip("/"), log_format)
+    settings = ServiceSettings(queue, timeout, key_file, stock_file, hosts, origins, root_path.rstrip("/"), log_format)
     server.serve(folder, settings, host, port, workers)
 
 

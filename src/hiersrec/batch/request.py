@@ -1,6 +1,6 @@
 """What a batch asks of a model, the same for every session, as a JSON document that worker processes read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from hiersrec.arguments import FLAG
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.ranking import ListRequest
+from hiersrec.serving.boosts import offsets_of
 from hiersrec.serving.filters import list_request
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.folder import SEALS, sha256
@@ -27,6 +28,9 @@ class BatchRequest:
     deny: Sequence[ExternalId] | None = None
     categories: Sequence[Sequence[str]] | None = None
     per_category: int | None = None
+    boost: Mapping[Any, float] | None = None
+    boost_categories: Mapping[Any, float] | None = None
+    diversity: float = 0.0
 
     def of(self, recommender: Recommender) -> ListRequest:
         """The request in the items of a model. Raises BadInput, as `Recommender.recommend` does."""
@@ -41,25 +45,39 @@ class BatchRequest:
             self.categories,
             self.per_category,
             self.exclude_seen,
+            offsets=offsets_of(recommender.catalog, self.boost, self.boost_categories),
+            diversity=self.diversity,
         )
 
     def document(self) -> dict[str, Any]:
         """The request for JSON; to be called after `of` has checked it."""
         lists = {
-            name: None if ids is None else [item_id if isinstance(item_id, str) else int(item_id) for item_id in ids]
+            name: None if ids is None else [_plain(item_id) for item_id in ids]
             for name, ids in (("allow", self.allow), ("deny", self.deny))
         }
         paths = None if self.categories is None else [list(path) for path in self.categories]
-        document = asdict(replace(self, allow=None, deny=None, categories=None))
+        of_items = [[_plain(item_id), float(value)] for item_id, value in (self.boost or {}).items()]
+        of_paths = [[list(path), float(value)] for path, value in (self.boost_categories or {}).items()]
+        document = asdict(replace(self, allow=None, deny=None, categories=None, boost=None, boost_categories=None))
         counts = {name: None if document[name] is None else int(document[name]) for name in ("k", "per_category")}
-        return {**document, **counts, **lists, "categories": paths}
+        boosts = {"boost": of_items, "boost_categories": of_paths, "diversity": float(self.diversity)}
+        return {**document, **counts, **lists, "categories": paths, **boosts}
 
     @classmethod
     def read(cls, document: dict[str, Any]) -> "BatchRequest":
         """The request in a document."""
         candidates = document["candidates"]
         chosen = None if candidates is None else Candidates(**candidates)
-        return cls(**{**document, "candidates": chosen})
+        boosts = {
+            "boost": dict(document["boost"]),
+            "boost_categories": {tuple(path): value for path, value in document["boost_categories"]},
+        }
+        return cls(**{**document, "candidates": chosen, **boosts})
+
+
+def _plain(item_id: ExternalId) -> ExternalId:
+    """An id without types of numpy."""
+    return item_id if isinstance(item_id, str) else int(item_id)
 
 
 def folder_of(recommender: Recommender) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 import hiersrec
 from hiersrec import Candidates, Recommender
-from hiersrec.cli import options, printing, split_list
+from hiersrec.cli import options, printing, rules, split_list
 from hiersrec.errors import BadInput
 
 
@@ -49,6 +49,12 @@ def command(  # more than ten parameters: they are the flags
     deny: options.Deny = None,
     category: options.Category = None,
     per_category: options.PerCategory = None,
+    allow_file: rules.AllowFile = None,
+    deny_file: rules.DenyFile = None,
+    boost: rules.Boost = None,
+    boost_file: rules.BoostFile = None,
+    boost_category: rules.BoostCategory = None,
+    diversity: rules.Diversity = 0.0,
     session_id: options.Column = None,
     item_id: options.Column = None,
     timestamp: options.Column = None,
@@ -87,10 +93,13 @@ def command(  # more than ten parameters: they are the flags
                 explain=explain,
                 exclude_seen=exclude_seen,
                 candidates=chosen,
-                allow=options.optional_list(allow),
-                deny=options.optional_list(deny),
+                allow=rules.ids(allow, allow_file),
+                deny=rules.ids(deny, deny_file),
                 categories=options.paths(category),
                 per_category=per_category,
+                boost=rules.boosts(boost, boost_file),
+                boost_categories=rules.boosts_of_paths(boost_category),
+                diversity=diversity,
                 session_id=session_id,
                 item_id=item_id,
                 timestamp=timestamp,
@@ -117,10 +126,13 @@ def command(  # more than ten parameters: they are the flags
         explain=explain,
         exclude_seen=exclude_seen,
         candidates=chosen,
-        allow=options.optional_list(allow),
-        deny=options.optional_list(deny),
+        allow=rules.ids(allow, allow_file),
+        deny=rules.ids(deny, deny_file),
         categories=options.paths(category),
         per_category=per_category,
+        boost=rules.boosts(boost, boost_file),
+        boost_categories=rules.boosts_of_paths(boost_category),
+        diversity=diversity,
     )
     printing.result(answers.to_dicts(), json, *answers.parts())
 

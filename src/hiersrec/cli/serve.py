@@ -18,6 +18,10 @@ def command(
     api_key_file: Annotated[
         Path | None, typer.Option(help="File of API keys: a line is NAME KEY. Read again on SIGHUP.")
     ] = None,
+    availability_file: Annotated[
+        Path | None,
+        typer.Option(help="Where PUT /v1/availability keeps its list [default: BUNDLE.availability.json]."),
+    ] = None,
     allowed_host: Annotated[
         list[str] | None,
         typer.Option(help="Answer this name in the Host header; repeat for more, * for all.", metavar="NAME"),
@@ -43,6 +47,7 @@ def command(
         queue=queue,
         timeout=timeout,
         api_key_file=api_key_file,
+        availability_file=availability_file,
         allowed_hosts=allowed_host or (),
         cors_origins=cors_origin or (),
         root_path=root_path,

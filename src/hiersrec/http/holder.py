@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from hiersrec.http.availability import Availability
 from hiersrec.http.keys import Keys
 from hiersrec.http.metrics import Metrics
 from hiersrec.http.model import Model
@@ -13,6 +14,8 @@ class Holder:
 
     model: Model
     keys: Keys | None = None
+    availability: Availability | None = None
+    """None: all items may be listed, and there are no endpoints to change that."""
     stopping: bool = False
     last_reload: str | None = None
     """"ok" or "failed"."""

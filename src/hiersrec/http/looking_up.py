@@ -48,7 +48,7 @@ def add_look_ups(app: FastAPI, holder: Holder) -> None:
         """The items most similar to one, by the cosine of the vectors that the model compares with a session."""
         found = None
         if len(item_id) <= schemas.LONGEST_ID:
-            found = await aside(holder.model.similar, item_id, k)
+            found = await aside(_similar, holder, item_id, k)
         if found is None:
             raise _no_item(item_id)
         return written(found)
@@ -90,6 +90,12 @@ def add_look_ups(app: FastAPI, holder: Holder) -> None:
     async def model() -> Response:
         """The current model."""
         return written(holder.model.facts)
+
+
+def _similar(holder: Holder, item_id: str, k: int) -> SimilarResult | None:
+    model = holder.model
+    stock = holder.availability.stock(model.recommender.catalog) if holder.availability else None
+    return model.similar(item_id, k, None if stock is None else stock.flags)
 
 
 def _no_item(item_id: str) -> Problem:

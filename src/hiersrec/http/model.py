@@ -11,12 +11,13 @@ import numpy as np
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.http.responses import is_large, safe
 from hiersrec.http.schemas import CategoryFacts, CategoryItems, ItemFacts, ModelFacts, SimilarItem, SimilarResult
+from hiersrec.retrieval.ranking import ListRequest
 from hiersrec.serving.bundle import open_bundle
 from hiersrec.serving.filters import items_under
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.folder import SEALS, open_seal
-from hiersrec.types import ExternalId, Int32
+from hiersrec.types import Bool, ExternalId, Int32
 
 
 def check_bundle(folder: Path) -> Mapping[str, Any]:
@@ -92,12 +93,16 @@ class Model:
         assert isinstance(catalog, BundleCatalog)  # as in every bundle
         return self._items(catalog.find(query, limit))
 
-    def similar(self, item_id: ExternalId, k: int) -> SimilarResult | None:
-        """The items most similar to one, None if the catalogue doesn't have it. Raises BadInput without vectors."""
-        item = self.item(item_id)
-        if item is None:
+    def similar(self, item_id: ExternalId, k: int, available: Bool | None) -> SimilarResult | None:
+        """The items most similar to one, None if the catalogue doesn't have it. Raises BadInput without vectors.
+
+        available: (N + 1,) whether each item may be listed; None for all.
+        """
+        number = self.recommender.catalog.to_internal([item_id])
+        if number[0] == 0:
             return None
-        [answer] = self.recommender.similar_items(item_id, k)
+        [item] = self._items(number)
+        [answer] = self.recommender.similar_answers(number, ListRequest(k=k, available=available))
         items = [
             SimilarItem(found.rank, found.item_id, found.title, found.category_path, found.score)
             for found in safe(answer, self.ids_as_text).items

@@ -12,7 +12,7 @@ from hiersrec.http.holder import Holder
 from hiersrec.http.model import Model
 from hiersrec.http.query import ListQuery
 from hiersrec.http.responses import encoded, extended, response, safe
-from hiersrec.http.schemas import Answer, Answers, Many, One, RequestOptions, read
+from hiersrec.http.schemas import Answer, Answers, Many, One, RequestOptions, documented_body, read
 from hiersrec.http.work import check_work, work_of
 from hiersrec.types import ExternalId
 
@@ -25,7 +25,8 @@ def make_batcher(holder: Holder, queue: int, timeout: float) -> Batcher[ListQuer
 
     def begin(query: ListQuery) -> Callable[[Sessions], list[Written]]:
         model = holder.model
-        recommend = query.begin(model.recommender)
+        stock = holder.availability.stock(model.recommender.catalog) if holder.availability else None
+        recommend = query.begin(model.recommender, None if stock is None else stock.flags)
 
         def compute(sessions: Sessions) -> list[Written]:
             answers = recommend(sessions)
@@ -49,7 +50,7 @@ def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, W
         results = await batcher.ask(sessions, ListQuery.from_body(options), work, request.is_disconnected)
         return results[0][0] if results else holder.model, [body for _, body in results]
 
-    @app.post("/v1/recommend", responses={200: {"model": Answer}, **refusals}, openapi_extra=_body(One))
+    @app.post("/v1/recommend", responses={200: {"model": Answer}, **refusals}, openapi_extra=documented_body(One))
     async def recommend(request: Request) -> Response:
         """The next items of one session."""
         start = time.perf_counter()
@@ -57,7 +58,9 @@ def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, W
         model, [answer] = await ask(request, [body.session], body)
         return response(extended(answer, _origin(model, start)))
 
-    @app.post("/v1/recommend/batch", responses={200: {"model": Answers}, **refusals}, openapi_extra=_body(Many))
+    @app.post(
+        "/v1/recommend/batch", responses={200: {"model": Answers}, **refusals}, openapi_extra=documented_body(Many)
+    )
     async def recommend_batch(request: Request) -> Response:
         """The next items of several sessions."""
         start = time.perf_counter()
@@ -73,22 +76,3 @@ def _origin(model: Model, start: float) -> dict[str, Any]:
         "model_version": model.version,
         "milliseconds": round((time.perf_counter() - start) * 1000, 3),
     }
-
-
-def _body(kind: type[RequestOptions]) -> dict[str, Any]:
-    """OpenAPI documentation of a body that FastAPI doesn't parse."""
-    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-def with_bodies(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with the schemas of the bodies."""
-
-    def extended_document() -> dict[str, Any]:
-        document = openapi()
-        for kind in (One, Many):
-            schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"] |= {**schema.pop("$defs", {}), kind.__name__: schema}
-        return document
-
-    return extended_document

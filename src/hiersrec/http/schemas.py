@@ -33,6 +33,8 @@ MOST_HELD = 64 << 20
 """Limit of the bytes of all bodies that are arriving at a worker."""
 LONGEST_ID = 1_000
 """Limit of the characters of an id."""
+MOST_BOOST = 1_000
+"""Limit of a boost, up or down, as in serving/boosts.py."""
 SHOWN = 60
 """Characters of a wrong value in a message."""
 
@@ -42,11 +44,13 @@ Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
 Path = Annotated[list[Annotated[str, Field(max_length=LONGEST_ID)]], Field(min_length=1, max_length=100)]
 
 
-class _Body(BaseModel):
+class RequestBody(BaseModel):
+    """A body whose fields have the types that are said, and no others."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class Narrowed(_Body):
+class Narrowed(RequestBody):
     """Which items are ranked for a session."""
 
     policy: Literal["all", "category"] = Field(description="All items, or those of the likeliest categories.")
@@ -55,7 +59,17 @@ class Narrowed(_Body):
     mass: float | None = Field(None, gt=0, le=1, description="Or: likeliest category paths that hold this probability.")
 
 
-class RequestOptions(_Body):
+Boost = Annotated[float, Field(ge=-MOST_BOOST, le=MOST_BOOST, allow_inf_nan=False)]
+
+
+class CategoryBoost(RequestBody):
+    """What is added to the scores of all items of a category."""
+
+    path: Path = Field(description="Names from level 1 down.")
+    value: Boost
+
+
+class RequestOptions(RequestBody):
     """Options in addition to the sessions."""
 
     k: int = Field(20, ge=1, le=MOST_LISTED, description="Length of a list.")
@@ -69,6 +83,15 @@ class RequestOptions(_Body):
     )
     per_category: int | None = Field(
         None, ge=1, lt=2**31, description="Most items of one category of the finest level."
+    )
+    boost: Annotated[dict[Annotated[str, Field(max_length=LONGEST_ID)], Boost] | None, Field(max_length=MOST_IDS)] = (
+        Field(None, description="Item id -> what is added to its score.")
+    )
+    boost_categories: Annotated[list[CategoryBoost], Field(max_length=MOST_PATHS)] | None = Field(
+        None, description="What is added to the scores of all items whose category path begins with one of these."
+    )
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="How much the distance of listed items in the tree counts against their scores."
     )
 
 
@@ -205,13 +228,19 @@ class ModelFacts:
     explains: bool
 
 
-Body = TypeVar("Body", bound=_Body)
+Body = TypeVar("Body", bound=RequestBody)
 
 
-async def read(request: Request, kind: type[Body]) -> Body:
+def documented_body(kind: type[RequestBody]) -> dict[str, Any]:
+    """OpenAPI documentation of a body that FastAPI doesn't parse."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+async def read(request: Request, kind: type[Body], most_bytes: int = MOST_BYTES) -> Body:
     """The validated body of a request. Raises Problem: 408 too slow, 413 too large, 400 not JSON, 422 breaks a rule."""
     try:
-        return kind.model_validate_json(await _bytes(request))
+        return kind.model_validate_json(await _bytes(request, most_bytes))
     except ValidationError as error:
         raise _problem(error) from None
 
@@ -220,7 +249,7 @@ _held = 0
 """Bytes of the bodies that are arriving; only changed by the event loop."""
 
 
-async def _bytes(request: Request) -> bytes:
+async def _bytes(request: Request, most_bytes: int) -> bytes:
     """The body, read up to the limits, which also apply without a Content-Length."""
     global _held
     content = bytearray()
@@ -229,8 +258,8 @@ async def _bytes(request: Request) -> bytes:
             async for part in request.stream():
                 content += part
                 _held += len(part)
-                if len(content) > MOST_BYTES:
-                    raise Problem(413, f"The body is larger than {MOST_BYTES:,} bytes. Send fewer sessions at once.")
+                if len(content) > most_bytes:
+                    raise Problem(413, f"The body is larger than {most_bytes:,} bytes. Send less at once.")
                 if _held > MOST_HELD:
                     raise busy("Too many bodies are arriving at once. Try again in a second.")
     except TimeoutError:

@@ -10,6 +10,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+from hiersrec.http.availability import Availability, default_file
 from hiersrec.http.keys import read_keys
 from hiersrec.http.log_lines import log_to_stderr
 from hiersrec.http.metrics_folder import metrics_folder
@@ -33,6 +34,7 @@ def serve(bundle: Path, settings: ServiceSettings, host: str = "127.0.0.1", port
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the bundle is opened later, so it is the newest anyway
     check_bundle(bundle)
     read_keys(settings.key_file)
+    Availability(settings.availability_file or default_file(bundle))
     listener = bind(host, port)
     if not settings.hosts:
         settings = replace(settings, hosts=default_hosts(host, listener.getsockname()[0]))

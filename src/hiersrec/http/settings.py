@@ -15,6 +15,8 @@ class ServiceSettings:
     """Seconds after which a waiting request gets 503."""
     key_file: Path | None = None
     """File of API keys; else the environment may name one key."""
+    availability_file: Path | None = None
+    """Where the list of available items is kept; None: next to the bundle."""
     hosts: tuple[str, ...] = ()
     """Names in the Host header that are answered; none stands for all."""
     origins: tuple[str, ...] = ()
@@ -26,11 +28,11 @@ class ServiceSettings:
 
     def to_json(self) -> dict[str, Any]:
         """For a worker's command line."""
-        return {**vars(self), "key_file": None if self.key_file is None else str(self.key_file)}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "ServiceSettings":
         """What `to_json` returned."""
         lists = {name: tuple(document[name]) for name in ("hosts", "origins")}
-        file = document["key_file"]
-        return cls(**{**document, **lists, "key_file": None if file is None else Path(file)})
+        files = {name: document[name] and Path(document[name]) for name in ("key_file", "availability_file")}
+        return cls(**{**document, **lists, **files})

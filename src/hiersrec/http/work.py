@@ -11,7 +11,9 @@ EXPLAINED = 20
 SESSION = 100
 """Of a session. The scan of the items is not counted: sessions that are computed together share it."""
 CATEGORY = 20
-"""Of a category to list from."""
+"""Of a category to list from, or to boost."""
+DIVERSE = 12
+"""Of an item of a list that is chosen for diversity, in a list of 1,000; half in one of 20."""
 
 MOST_ANSWERED = 20_000
 """Limit of the items of all lists of a batch."""
@@ -39,8 +41,10 @@ def check_work(body: Many) -> None:
 
 def work_of(options: RequestOptions, session_lengths: list[int], catalog_size: int) -> list[int]:
     """The work of each session of a request."""
-    listed = min(options.k, catalog_size) * (EXPLAINED if options.explain else 1)
+    of_item = (EXPLAINED if options.explain else 1) + (DIVERSE if options.diversity else 0)
+    listed = min(options.k, catalog_size) * of_item
     work = [SESSION + listed + length for length in session_lengths]
     if work:  # the filters are read once
-        work[0] += len(options.allow or ()) + len(options.deny or ()) + CATEGORY * len(options.categories or ())
+        work[0] += len(options.allow or ()) + len(options.deny or ()) + len(options.boost or ())
+        work[0] += CATEGORY * (len(options.categories or ()) + len(options.boost_categories or ()))
     return work

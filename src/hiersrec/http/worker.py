@@ -24,6 +24,7 @@ import uvicorn
 from hiersrec.errors import HiersrecError
 from hiersrec.http.accepting import Server
 from hiersrec.http.app import make_app
+from hiersrec.http.availability import Availability, default_file
 from hiersrec.http.connection import SECONDS
 from hiersrec.http.holder import Holder
 from hiersrec.http.keys import read_keys
@@ -49,7 +50,8 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
     """Serve at a bound socket until a signal stops it; must run in the main thread.
 
     report: called with the version of the model when requests are answered, and then about once a second. Raises
-    BadFolder for a bundle that can't be opened, BadInput for bad keys, and if another process listens at the address.
+    BadFolder for a bundle that can't be opened, BadInput for bad keys or a damaged list of available items, and if
+    another process listens at the address.
     """
     gc.freeze()  # what is imported stays: looking through it takes 20 ms, in which nobody is answered, 1 ms without it
     reloads: SimpleQueue[bool] = SimpleQueue()  # only its put may be interrupted by a second signal
@@ -57,7 +59,8 @@ def answer(bundle: Path, settings: ServiceSettings, listener: socket.socket, rep
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     for number in STOPS:
         signal.signal(number, _leave)
-    holder = Holder(open_model(bundle), read_keys(settings.key_file))
+    availability = Availability(settings.availability_file or default_file(bundle))
+    holder = Holder(open_model(bundle), read_keys(settings.key_file), availability)
 
     server = make_server(holder, settings, listener, lambda: report(holder.model.version or "unknown"))
     for number in STOPS:  # uvicorn sets the same when it runs, and calls it again at the end

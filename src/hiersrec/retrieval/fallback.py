@@ -76,6 +76,8 @@ class Popularity:
         nodes = finest_nodes(self.catalog)
         for source, items in self._stream(tasks):
             fresh = items[~np.isin(items, barred) & ~np.isin(items, filled)]
+            if request.available is not None:
+                fresh = fresh[request.available[fresh]]
             filled = np.concatenate([filled, fresh])
             sources += [source] * len(fresh)
             if request.per_category is not None:

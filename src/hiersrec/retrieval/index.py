@@ -22,7 +22,7 @@ from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_sc
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.score_parts import against_average
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import Batch, Float32, Int32, Int64, ScorePart, categories
+from hiersrec.types import Batch, Bool, Float32, Int32, Int64, ScorePart, categories
 
 AT_ONCE = 2**24
 """Scores held at a time, 64 MB of them: a large batch over a large catalogue is answered in groups."""
@@ -70,6 +70,7 @@ class IndexRanker:
         self.constants = constants
         self.popularity: Float32 = catalog.train_count[layout.order].astype(np.float32)
         """(N,) float32, in the order of the layout: scores for a session without a known item."""
+        self._last_available: tuple[Bool | None, Bool] = (None, np.zeros(0, bool))
 
     @property
     def max_length(self) -> int:
@@ -117,16 +118,19 @@ class IndexRanker:
         for number, row in enumerate(known.tolist()):
             queries[row], own[row] = encoded.query[number], added[number]
         ranges, allowed = self._ranges(tasks, len(batch), request)
+        slabs = self.slabs
+        if request.offsets is not None:
+            slabs = slabs.with_offsets(request.offsets[self.layout.order])
         lists, counts = [], []
-        scans = (scored for group in _groups(ranges) for scored in self._scan(queries[group], ranges[group]))
+        scans = (scored for group in _groups(ranges) for scored in self._scan(slabs, queries[group], ranges[group]))
         for row, scored in enumerate(scans):
             if len(own[row].items):
                 # Nothing can be added to approximate scores: infinity has these items scored again in float32.
-                values = own[row].values if self.slabs.codes is None else np.full_like(own[row].values, np.inf)
+                values = own[row].values if slabs.codes is None else np.full_like(own[row].values, np.inf)
                 scored.add(self.layout.row_of[own[row].items], values)
             self._remove(scored, allowed[row], batch.items[row, : batch.lengths[row]], request)
             counts.append(scored.count)
-            lists.append(self._best(scored, queries[row], own[row], request))
+            lists.append(self._best(scored, slabs, queries[row], own[row], request))
         return Ranked([items for items, _ in lists], [scores for _, scores in lists], tasks, np.array(counts, np.int64))
 
     def _ranges(
@@ -161,10 +165,12 @@ class IndexRanker:
                 ranges.append(self.layout.of_top(scores, candidates.top))
         return ranges
 
-    def _scan(self, queries: Sequence[Float32 | None], ranges: Sequence[Int64]) -> list[search.RangeScores]:
+    def _scan(
+        self, slabs: Slabs, queries: Sequence[Float32 | None], ranges: Sequence[Int64]
+    ) -> list[search.RangeScores]:
         """Scores of the ranges of some sessions: products with the query, or popularity where there is none."""
         known = [(query, own) for query, own in zip(queries, ranges, strict=True) if query is not None]
-        products = self.slabs.scan(np.stack([query for query, _ in known]), [own for _, own in known]) if known else []
+        products = slabs.scan(np.stack([query for query, _ in known]), [own for _, own in known]) if known else []
         scans = iter(products)
         return [
             search.RangeScores(self._popularity(own) if query is None else next(scans), own)
@@ -180,18 +186,33 @@ class IndexRanker:
             scored.keep(allowed)
         if request.never is not None:
             scored.remove(self.layout.row_of[request.never])
+        if request.available is not None:
+            scored.bar(~self._in_rows(request.available))
         if request.exclude_seen:
             scored.remove(self.layout.row_of[seen])
 
+    def _in_rows(self, available: Bool) -> Bool:
+        """Flags of items (N + 1,) in the order of rows (N,); those of the last request are kept, as it often recurs."""
+        last, flags = self._last_available
+        if last is not available:
+            flags = available[self.layout.order]
+            self._last_available = (available, flags)
+        return flags
+
     def _best(
-        self, scored: search.RangeScores, query: Float32 | None, own: SessionScores, request: ListRequest
+        self,
+        scored: search.RangeScores,
+        slabs: Slabs,
+        query: Float32 | None,
+        own: SessionScores,
+        request: ListRequest,
     ) -> tuple[Int32, Float32]:
         """The list of one session. query: (d,), or None if it has no known item."""
 
         def best(k: int) -> tuple[Int32, Float32]:
-            if query is None or self.slabs.codes is None:
+            if query is None or slabs.codes is None:
                 return search.best(scored, self.layout, k)
-            return search.best_again(scored, self.layout, k, self.slabs, query, own)
+            return search.best_again(scored, self.layout, k, slabs, query, own)
 
         return best_of_request(best, self.catalog, request)
 

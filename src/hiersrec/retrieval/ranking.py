@@ -14,8 +14,9 @@ import numpy as np
 
 from hiersrec.retrieval import order, scoring
 from hiersrec.retrieval.candidates import ALL, Candidates
+from hiersrec.retrieval.diversity import diversified, known_paths, pool_size
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.types import Batch, Explainer, Float32, Int32, Int64, ScorePart, Scorer, VectorScorer
+from hiersrec.types import Batch, Bool, Explainer, Float32, Int32, Int64, ScorePart, Scorer, VectorScorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,14 @@ class ListRequest:
     """(M,) items that may not be listed, in any order; None for none."""
     per_category: int | None = None
     """Most items of one category of the finest level, from 1; items without one count as one category. None: any."""
+    offsets: Float32 | None = None
+    """(N + 1,) what a shop adds to the score of each item, finite; None for nothing. Sessions without a known item have
+    no scores but counts, to which nothing is added."""
+    available: Bool | None = None
+    """(N + 1,) whether each item may be listed; None: all. Unlike `only` it is meant for most of the catalogue."""
+    diversity: float = 0.0
+    """From 0 to 1: how much the distance of the listed items in the category tree counts against their scores, see
+    diversity.py. With 0 lists are in the order of scores."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +102,16 @@ class FullRanker:
 
     def rank(self, batch: Batch, request: ListRequest) -> Ranked:
         scores = scoring.score(self.scorer, self.catalog, batch, request.exclude_seen, request.candidates)
+        if request.offsets is not None:
+            scores.items[batch.lengths > 0] += request.offsets
         if request.only is not None:
             barred = np.ones(self.catalog.num_items + 1, bool)
             barred[request.only] = False
             scores.items[:, barred] = -np.inf
         if request.never is not None:
             scores.items[:, request.never] = -np.inf
+        if request.available is not None:
+            scores.items[:, ~request.available] = -np.inf
         lists = [self._best(line, request) for line in scores.items]
         ranked = np.count_nonzero(scores.items > -np.inf, axis=1)
         return Ranked([items for items, _ in lists], [values for _, values in lists], scores.tasks, ranked)
@@ -160,6 +173,17 @@ def best_of_request(
     best(n) gives the n best items that may be listed and their scores, or fewer where there are no more.
     """
     k = min(request.k, catalog.num_items)
+    if not request.diversity:
+        return _capped(best, k, catalog, request)
+    items, scores = _capped(best, min(pool_size(k), catalog.num_items), catalog, request)
+    chosen = diversified(known_paths(catalog, items), scores, k, request.diversity)
+    return items[chosen], scores[chosen]
+
+
+def _capped(
+    best: Callable[[int], tuple[Int32, Float32]], k: int, catalog: ItemCatalog, request: ListRequest
+) -> tuple[Int32, Float32]:
+    """The k best with no more of a category than the request allows."""
     if request.per_category is None:
         return best(k)
     nodes, size = finest_nodes(catalog), 2 * k

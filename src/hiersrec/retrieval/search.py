@@ -30,7 +30,7 @@ class RangeScores:
     """Scores of the rows of some ranges, one after another; minus infinity for what may not be listed."""
 
     scores: Float32
-    """(n,) float32, changed by `add`, `remove` and `keep`."""
+    """(n,) float32, changed by `add`, `remove`, `bar` and `keep`."""
     ranges: Int64
     """(R, 2) int64, ascending and disjoint; n rows in all."""
 
@@ -42,6 +42,13 @@ class RangeScores:
     def remove(self, rows: Int32) -> None:
         """Give minus infinity to rows (S,), in any order; those outside the ranges are ignored."""
         self.scores[self._positions(rows)] = -np.inf
+
+    def bar(self, barred: Bool) -> None:
+        """Give minus infinity to the rows that are flagged in (N,), flags of all rows."""
+        begin = 0
+        for start, stop in self.ranges.tolist():
+            self.scores[begin : begin + stop - start][barred[start:stop]] = -np.inf
+            begin += stop - start
 
     def add(self, rows: Int32, values: Float32) -> None:
         """Add values (S,) to the scores of distinct rows (S,); those outside the ranges are ignored."""

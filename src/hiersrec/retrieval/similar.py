@@ -25,6 +25,8 @@ def most_similar(
         barred[request.only] = False
     if request.never is not None:
         barred[request.never] = True
+    if request.available is not None:
+        barred |= ~request.available
     barred[0] = True
     group = max(1, AT_ONCE // (catalog.num_items + 1))
     for start in range(0, len(items), group):

@@ -10,7 +10,7 @@ they are scored again in float32 from `vectors` (search.py). All arrays may be m
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,10 @@ class Slabs:
     def average(self) -> Float32:
         """(d,): the vector of the average item. Without `mean` all vectors are read, once."""
         return _mean(self.vectors) if self.mean is None else self.mean
+
+    def with_offsets(self, offsets: Float32) -> "Slabs":
+        """Slabs whose scores have offsets (N,) added, those of `scan` and those of `exact`."""
+        return replace(self, biases=offsets if self.biases is None else self.biases + offsets)
 
     def scan(self, queries: Float32, ranges: Sequence[Int64]) -> list[Float32]:
         """Scores of the rows in each query's own ranges, one after another: B times (n,) float32.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SIMILAR = "similar"
 """Source of an item that is listed for its likeness to another one; its score is the cosine of their vectors."""
+BOOST = "boost"
+"""Source of the reason that says what the shop added to a score."""
 SHOWN = 5
 """Sessions, and items of each, that a repr shows."""
 
@@ -39,12 +41,12 @@ class Reason:
     """One part of an item's score; the values of all reasons of an item sum to its score.
 
     Each says what the part adds for this item against the average item of the catalogue, and the source "average_item"
-    is the score of that one, the same for all items of a list.
+    is the score of that one, the same for all items of a list. "boost" is what the shop added, as it was given.
     """
 
     source: str
-    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), "average_item", or only "popular" for
-    an item that is listed by its training events."""
+    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), "average_item", "boost", or only
+    "popular" for an item that is listed by its training events."""
     value: float
     strongest: list[Pull]
     """The categories (or other classes) that add or subtract most, largest first; empty where the source is no task."""

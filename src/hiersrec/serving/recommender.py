@@ -4,9 +4,9 @@ Lists come from a Ranker, and all rankers keep the order and the candidates of `
 was measured is what is served. Importing this file loads no torch; `load` does, for a run folder.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,15 +17,17 @@ from hiersrec.retrieval.candidates import ALL, Candidates
 from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
 from hiersrec.retrieval.similar import most_similar
-from hiersrec.serving.answers import SIMILAR, Answers, Item, Reason, Recommendations, SeenItem, SimilarItems
+from hiersrec.serving.answers import BOOST, SIMILAR, Answers, Reason, Recommendations, SeenItem, SimilarItems
+from hiersrec.serving.boosts import offsets_of
 from hiersrec.serving.explain import chances_of, coherent, guesses, reasons
 from hiersrec.serving.filters import list_request
+from hiersrec.serving.item_records import ids_and_titles, item_records
 from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
 from hiersrec.store.item_catalog import ItemCatalog
 from hiersrec.store.temporary_folder import TemporaryFolder
-from hiersrec.types import Batch, ExternalId, Float64, Frame, Int32
+from hiersrec.types import Batch, ExternalId, Float32, Float64, Frame, Int32, ScorePart
 
 if TYPE_CHECKING:
     from hiersrec.serving.bundle import Bundle
@@ -131,6 +133,9 @@ class Recommender:
         deny: Sequence[ExternalId] | None = None,
         categories: Sequence[Sequence[str]] | None = None,
         per_category: int | None = None,
+        boost: Mapping[Any, float] | None = None,
+        boost_categories: Mapping[Any, float] | None = None,
+        diversity: float = 0.0,
     ) -> Answers:
         """The k best next items of each session, oldest item first; all N items if there are fewer than k.
 
@@ -145,14 +150,31 @@ class Recommender:
         given, all that they name is ranked, candidates or not. per_category: most items of one category of the finest
         level, for lists that show more than one kind.
 
-        Raises BadInput for a wrong k or per_category, a value that is not a list of ids or not an id, a path that no
-        item has, and if the model can't explain or predicts no categories for candidates.
+        boost: id -> what is added to the score of that item, such as {"sku-1": 0.5}. boost_categories: path -> what is
+        added to all items under it, such as {("Home", "Chairs"): -0.3}. Boosts of an item add up. Candidates are chosen
+        without them, and popular items, which have no score of the model, get none. diversity: from 0 to 1, how much
+        the distance to the items above counts against the score (retrieval/diversity.py); scores then do not fall with
+        the rank.
+
+        Raises BadInput for a wrong k, per_category, boost or diversity, a value that is no list of ids or no id, a path
+        that no item has, and if the model can't explain or predicts no categories for candidates.
         """
         self.check_explain(explain)
         FLAG.check(explain=explain, exclude_seen=exclude_seen)
         session_ids, lists = lists_of(sessions)
         chosen = self.candidates if candidates is None else candidates
-        request = list_request(self.catalog, k, chosen, allow, deny, categories, per_category, exclude_seen)
+        request = list_request(
+            self.catalog,
+            k,
+            chosen,
+            allow,
+            deny,
+            categories,
+            per_category,
+            exclude_seen,
+            offsets=offsets_of(self.catalog, boost, boost_categories),
+            diversity=diversity,
+        )
         answers: list[Recommendations] = []
         for start in range(0, len(lists), BATCH):
             answers += self.answer(lists[start : start + BATCH], request, explain)
@@ -180,30 +202,33 @@ class Recommender:
 
         Filters are those of `recommend`. Raises BadInput for an unknown id, and if the model has no vectors of items.
         """
-        if not self.ranker.compares:
-            raise BadInput(
-                "This model has no vectors of items to compare: only recipes with [[tasks]] have. "
-                f"Train with --recipe {DEFAULT_RECIPE}."
-            )
         is_one = isinstance(item_ids, str | bytes) or not isinstance(item_ids, Iterable)
         ids = [cast(ExternalId, item_ids)] if is_one else list(cast(Sequence[ExternalId], item_ids))
         items = self.catalog.to_internal(ids)
         if unknown := [given for given, item in zip(ids, items, strict=True) if item == 0]:
             raise BadInput(f"There is no item {repr_of(unknown[0])} in the catalogue. Give ids of items that it has.")
         request = list_request(self.catalog, k, ALL, allow, deny, categories, per_category)
-        answers = [
+        return SimilarItems(self.similar_answers(items, request), ids)
+
+    def similar_answers(self, items: Int32, request: ListRequest) -> list[Recommendations]:
+        """`similar_items` of items (K,) of the catalogue, with filters that `list_request` has read."""
+        if not self.ranker.compares:
+            raise BadInput(
+                "This model has no vectors of items to compare: only recipes with [[tasks]] have. "
+                f"Train with --recipe {DEFAULT_RECIPE}."
+            )
+        return [
             Recommendations(
-                session=[SeenItem(*pair) for pair in self._ids_and_titles(items[[row]])],
+                session=[SeenItem(*pair) for pair in ids_and_titles(self.catalog, items[[row]])],
                 unknown_ids=[],
                 fallback=None,
                 guesses=[],
                 coherent=True,
                 candidates=self.catalog_size - 1,
-                items=self._items(listed, scores.tolist(), [SIMILAR] * len(listed), None),
+                items=item_records(self.catalog, listed, scores.tolist(), [SIMILAR] * len(listed), None),
             )
             for row, (listed, scores) in enumerate(most_similar(self.ranker, self.catalog, items, request))
         ]
-        return SimilarItems(answers, ids)
 
     def answer(
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool
@@ -234,48 +259,28 @@ class Recommender:
             tasks = {task: of_task[row] for task, of_task in ranked.tasks.items()}
             chances = chances_of(self.catalog, tasks, are_counts=not len(seen))
             count = len(ranked.items[row])
-            explained = self._reasons(session, chances, items[:count], scores[:count].tolist())
+            explained = self._reasons(session, chances, items[:count], scores[:count].tolist(), request.offsets)
             explained += _popular(scores[count:].tolist())
         return Recommendations(
-            session=[SeenItem(*pair) for pair in self._ids_and_titles(session)],
+            session=[SeenItem(*pair) for pair in ids_and_titles(self.catalog, session)],
             unknown_ids=unknown_ids,
             fallback=fallback,
             guesses=[guesses(self.catalog, task, chance) for task, chance in chances.items()],
             coherent=coherent(self.catalog, chances),
             candidates=int(ranked.ranked[row]),
-            items=self._items(items, scores.tolist(), sources, explained),
+            items=item_records(self.catalog, items, scores.tolist(), sources, explained),
         )
 
     def _reasons(
-        self, session: Int32, chances: dict[str, Float64], items: Int32, scores: list[float]
+        self, session: Int32, chances: dict[str, Float64], items: Int32, scores: list[float], offsets: Float32 | None
     ) -> list[list[Reason]]:
         if len(session) == 0:
             return _popular(scores)
         if len(items) == 0:
             return []
         batch = Batch(session[None], np.array([len(session)], np.int32))
-        return reasons(self.catalog, chances, self.ranker.explain(batch, items))
-
-    def _items(
-        self, items: Int32, scores: list[float], sources: list[str], explained: list[list[Reason]] | None
-    ) -> list[Item]:
-        return [
-            Item(
-                rank=number + 1,
-                item_id=item_id,
-                title=title,
-                score=scores[number],
-                category_path=self.catalog.path(int(items[number])),
-                reasons=explained[number] if explained is not None else None,
-                source=sources[number],
-            )
-            for number, (item_id, title) in enumerate(self._ids_and_titles(items))
-        ]
-
-    def _ids_and_titles(self, items: Int32) -> list[tuple[ExternalId, str | None]]:
-        titles = self.catalog.column("title", items)
-        texts = [None] * len(items) if titles is None else [None if title is None else str(title) for title in titles]
-        return list(zip(self.catalog.to_external(items), texts, strict=True))
+        boosts = [] if offsets is None else [ScorePart(BOOST, offsets[items], None)]
+        return reasons(self.catalog, chances, [*self.ranker.explain(batch, items), *boosts])
 
 
 def _popular(counts: list[float]) -> list[list[Reason]]:
