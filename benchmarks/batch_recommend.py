@@ -4,7 +4,7 @@
     .venv/bin/python benchmarks/batch_recommend.py BUNDLE --data DIR [--libraries PYTHON] [--json FILE]
 
 BUNDLE (or a run folder) is of the dataset folder DIR, whose training sessions are recommended for, 20 items each. One
-thread; each system runs in a process of its own, in turns, and what is timed begins with the model open:
+thread; each system runs in a process of its own, in turns, and its processor time counts, from the open model on:
 
 - one at a time: encoder and index of a single session, which is what the HTTP service does for a request, without its
   HTTP and JSON;
@@ -123,9 +123,9 @@ def measure(system: str, model: Path, data: Path, count: int) -> None:
     work = SYSTEMS[system](model.resolve(), data.resolve(), count)
     work()
     forget_peak()
-    start = time.perf_counter()
+    start = time.process_time()
     done = work()
-    found: dict[str, Any] = {"sessions_per_s": done / (time.perf_counter() - start), "peak_mb": status("VmHWM") / 1e6}
+    found: dict[str, Any] = {"sessions_per_s": done / (time.process_time() - start), "peak_mb": status("VmHWM") / 1e6}
     found["versions"] = versions("hiersrec", "onnxruntime", "numpy", "torch", "rectools")
     print(json.dumps(found))
 
