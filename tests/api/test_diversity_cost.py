@@ -16,9 +16,9 @@ def test_a_run_is_measured_as_it_was_evaluated(toy_run) -> None:
     assert table["diversity"] == [0, 0.3, 0.9, 0]
     assert table["per_category"] == [None, None, None, 2]
     assert table["hits@10"][0] == pytest.approx(report.metrics["hits@10"])
-    assert table["distance@10"][0] < table["distance@10"][1] <= table["distance@10"][2]
+    assert table["tree_diversity@10"][0] < table["tree_diversity@10"][1] <= table["tree_diversity@10"][2]
     assert cost.to_dict()["prefixes"] == report.metrics["prefixes"]
-    for words in ("by score", "diversity 0.3", "per_category 2", "HITS@10", "distance@10", "test sessions"):
+    for words in ("by score", "diversity 0.3", "per_category 2", "HITS@10", "tree diversity@10", "test sessions"):
         assert words in repr(cost)
 
 

@@ -40,8 +40,8 @@ def test_it_counts_what_the_lists_of_the_ranker_hold(last_only) -> None:
                 reciprocal += 1 / (items.tolist().index(target) + 1)
             distance += mean_distance(known_paths(known, items))
         expected = [value / size for value in (hits, reciprocal, distance)]
-        assert [row["hits@6"], row["mrr@6"], row["distance@6"]] == pytest.approx(expected)
-    assert rows[0]["distance@6"] < rows[1]["distance@6"] < rows[2]["distance@6"]
+        assert [row["hits@6"], row["mrr@6"], row["tree_diversity@6"]] == pytest.approx(expected)
+    assert rows[0]["tree_diversity@6"] < rows[1]["tree_diversity@6"] < rows[2]["tree_diversity@6"]
     assert rows[0]["hits@6"] > 0
 
 

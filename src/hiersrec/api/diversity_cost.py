@@ -29,15 +29,17 @@ class DiversityCost(Result):
                 f"{row[f'hits@{k}']:.2%}",
                 f"{row[f'hits@{k}'] - first[f'hits@{k}']:+.2%}",
                 f"{row[f'mrr@{k}']:.2%}",
-                f"{row[f'distance@{k}']:.3f}",
+                f"{row[f'tree_diversity@{k}']:.3f}",
             )
             for row in facts["rows"]
         ]
         yield Table(
             f"{facts['run']}: {facts['split']} sessions, {facts['prefixes']:,} prefixes",
-            ("lists", f"HITS@{k}", "difference", f"MRR@{k}", f"distance@{k}"),
+            ("lists", f"HITS@{k}", "difference", f"MRR@{k}", f"tree diversity@{k}"),
             tuple(rows),
-            notes=("distance: mean over the pairs of a list, 0 for one category path, 1 for other top categories.",),
+            notes=(
+                "tree diversity: mean distance of two listed items, 0 in one path, 1 in other top categories.",
+            ),
         )
 
     def columns(self) -> dict[str, list[Any]]:

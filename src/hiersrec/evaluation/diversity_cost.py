@@ -40,10 +40,9 @@ def diversity_cost(
 ) -> tuple[int, list[dict[str, Any]]]:
     """The number of prefixes, and a row for PLAIN, then one for each setting.
 
-    A row has the fields of the setting, and hits@k, mrr@k and distance@k, means over all prefixes. distance: mean of
-    1 - similarity over the pairs of a list (retrieval/diversity.py). The largest k of the options counts. A target that
-    no list can hold is a miss. `progress` is told (prefixes done, all prefixes). Raises BadInput if no session has two
-    items.
+    A row has the fields of the setting, and hits@k, mrr@k and tree_diversity@k, means over all prefixes, as the metrics
+    of these names have them. The largest k of the options counts. A target that no list can hold is a miss. `progress`
+    is told (prefixes done, all prefixes). Raises BadInput if no session has two items.
     """
     prefixes, k = prefixes_of(sessions, options), options.ks[-1]
     requests = [
@@ -65,7 +64,7 @@ def diversity_cost(
         done += len(rows)
         if progress:
             progress(done, len(prefixes))
-    means = {"hits": hits / done, "mrr": reciprocals / done, "distance": distances / done}
+    means = {"hits": hits / done, "mrr": reciprocals / done, "tree_diversity": distances / done}
     return done, [
         {**asdict(setting), **{f"{name}@{k}": float(values[column]) for name, values in means.items()}}
         for column, (setting, _) in enumerate(requests)
