@@ -1,7 +1,8 @@
 """The commands that drills harm, what each finds in its folder, and what must be there whatever happens."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -141,13 +142,23 @@ def make_base(base: Path, commands: tuple[Command, ...]) -> None:
         (base / ".stopped.lock").unlink()
     if any("bundle" in (command.out, *command.needs) for command in commands):
         _run(base, "export", "run", "--out", "bundle", "--top", "1")
-        graph = (base / "bundle/encoder.onnx").read_bytes()
 
-        def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
-            path.write_bytes(graph)
-            return exported.Exported(model).names
 
-        exported.to_onnx = to_onnx  # of the same run each time, which takes seconds
+@contextmanager
+def with_its_graph(base: Path) -> Iterator[None]:
+    """Within this, export writes the graph of the bundle in `base`, if there is one: to make it takes seconds."""
+    graph, make = base / "bundle/encoder.onnx", exported.to_onnx
+
+    def to_onnx(model: HierarchicalModel, path: Path) -> list[str]:
+        path.write_bytes(graph.read_bytes())
+        return exported.Exported(model).names
+
+    if graph.is_file():
+        exported.to_onnx = to_onnx
+    try:
+        yield
+    finally:
+        exported.to_onnx = make
 
 
 def _run(base: Path, *words: str) -> Result:

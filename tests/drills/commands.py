@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.drills._commands import COMMANDS, Command, Tree, is_left_over, make_base, tree, what_is_lost
+from tests.drills._commands import COMMANDS, Command, Tree, is_left_over, make_base, tree, what_is_lost, with_its_graph
 from tests.drills._processes import Harm, Result, fill_the_disk, interrupt, kill, limit_files, load, run
 from tests.drills.report import Row
 
@@ -50,17 +50,22 @@ def drill(
 ) -> Iterator[Row]:
     """A row for each harm of each command."""
     make_base(base := folder / "base", commands)
-    for command in commands:
-        command.start(base, folder / "reference" / "folder")
-        whole = run(folder / "reference" / "folder", list(command.words), to=command.to)
-        assert whole.code == 0, whole.text
-        load(whole.modules)
-        reference = tree(folder / "reference" / "folder")
-        largest = max(path.stat().st_size for path in (folder / "reference" / "folder").rglob("*"))
-        shutil.rmtree(folder / "reference")
-        for kind in drills:
-            points = largest if kind.harm is limit_files else whole.operations
-            yield _row(kind, command, tries or kind.tries, folder, reference, points)
+    with with_its_graph(base):
+        for command in commands:
+            yield from _rows(command, base, folder, tries, drills)
+
+
+def _rows(command: Command, base: Path, folder: Path, tries: int | None, drills: tuple[Drill, ...]) -> Iterator[Row]:
+    command.start(base, folder / "reference" / "folder")
+    whole = run(folder / "reference" / "folder", list(command.words), to=command.to)
+    assert whole.code == 0, whole.text
+    load(whole.modules)
+    reference = tree(folder / "reference" / "folder")
+    largest = max(path.stat().st_size for path in (folder / "reference" / "folder").rglob("*"))
+    shutil.rmtree(folder / "reference")
+    for kind in drills:
+        points = largest if kind.harm is limit_files else whole.operations
+        yield _row(kind, command, tries or kind.tries, folder, reference, points)
 
 
 def _row(kind: Drill, command: Command, tries: int, folder: Path, reference: Tree, most: int) -> Row:
