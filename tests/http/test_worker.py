@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -142,3 +143,17 @@ def test_an_address_that_another_has_taken_meanwhile_is_said_in_one_sentence(tmp
         listen(other)
         with pytest.raises(BadInput, match="Address already in use"):
             answer(tmp_path, ServiceSettings(), listener, lambda _: None)
+
+
+@pytest.mark.parametrize("unread", [b"", b'{"model": "1"}\n'])
+def test_a_worker_ends_with_its_supervisor_whether_or_not_that_has_read_all_reports(monkeypatch, unread) -> None:
+    ours, theirs = socket.socketpair()
+    signals: list[tuple[int, int]] = []
+    monkeypatch.setattr(worker.os, "kill", lambda process, number: signals.append((process, number)))
+    with theirs:
+        theirs.send(unread)
+        ours.close()  # as a kill does
+
+        worker._end_with_supervisor(theirs)
+
+    assert signals == [(os.getpid(), signal.SIGTERM)]

@@ -37,9 +37,7 @@ class DiversityCost(Result):
             f"{facts['run']}: {facts['split']} sessions, {facts['prefixes']:,} prefixes",
             ("lists", f"HITS@{k}", "difference", f"MRR@{k}", f"tree diversity@{k}"),
             tuple(rows),
-            notes=(
-                "tree diversity: mean distance of two listed items, 0 in one path, 1 in other top categories.",
-            ),
+            notes=("tree diversity: mean distance of two listed items, 0 in one path, 1 in other top categories.",),
         )
 
     def columns(self) -> dict[str, list[Any]]:

@@ -40,9 +40,9 @@ def counts(document: dict[str, Any]) -> str:
         f"{numbers['tied_targets']:.2%} of the targets tie with another item"
     )
     for name in (f"{kind}@{report_table.ks_of(document)[-1]}" for kind in ("mrr", "hits")):
-        bounds = [numbers.get(name + side, numbers.get(name)) for side in reversed(report_table.SIDES)]
-        if bounds[0] != bounds[1]:
-            return f"{text}, by whose order {name} may be {share(bounds[0])} to {share(bounds[1])}."
+        least, most = (share(numbers.get(name + side, numbers.get(name))) for side in reversed(report_table.SIDES))
+        if least != most:
+            return f"{text}, by whose order {name} may be {least} to {most}."
     return f"{text}."
 
 

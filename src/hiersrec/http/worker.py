@@ -6,6 +6,7 @@
 A supervisor starts it as `python -m hiersrec.http.worker`, and gets the model version or an error over a socket.
 """
 
+import contextlib
 import gc
 import json
 import logging
@@ -164,7 +165,8 @@ def main(text: str) -> None:
 
 def _end_with_supervisor(wire: socket.socket) -> None:
     """Stop when the supervisor is gone, so that no worker keeps the address."""
-    wire.recv(1)  # nothing is ever sent: this returns when the other side is closed
+    with contextlib.suppress(ConnectionResetError):  # of a supervisor that was killed before it had read all reports
+        wire.recv(1)  # nothing is ever sent: this returns when the other side is closed
     os.kill(os.getpid(), signal.SIGTERM)
 
 
