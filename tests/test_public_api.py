@@ -47,7 +47,8 @@ def test_arguments_are_those_of_the_command_line() -> None:
         "train": {"folder": "dataset", "set_": "overrides", "teacher": "teachers"},
         "tune": {"folder": "dataset", "set_": "overrides"},
         "recommend": {
-            **{"run": "model", "category": "categories"},
+            **{"run": "model", "category": "categories", "boost_category": "boost_categories"},
+            **dict.fromkeys(("allow_file", "deny_file", "boost_file")),  # what they hold is an argument
             **dict.fromkeys(("session", "top", "share", "mass")),  # of live sessions; Candidates
         },
         "serve": {"allowed_host": "allowed_hosts", "cors_origin": "cors_origins"},

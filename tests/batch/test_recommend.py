@@ -119,6 +119,16 @@ def test_stopped_while_the_file_is_put_together_or_after_it(toy_bundle, sessions
         recommend(toy_bundle, sessions, out)
 
 
+@pytest.mark.parametrize("name", [".", "./sessions.parquet", "lists.parquet"])
+def test_sessions_are_never_replaced_by_their_lists(toy_bundle, sessions, name) -> None:
+    before, read = sessions.read_bytes(), sessions.parent if name == "lists.parquet" else sessions
+    with pytest.raises(HiersrecError, match=r"is what --sessions reads, or lies in it|must end in"):
+        recommend(toy_bundle, read, sessions.parent / name, overwrite=True)
+
+    assert sessions.read_bytes() == before
+    assert [path.name for path in sessions.parent.iterdir()] == ["sessions.parquet"]
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_another_request_does_not_continue_the_first(toy_bundle, sessions, tmp_path) -> None:
     out = tmp_path / "out.jsonl"
@@ -129,7 +139,7 @@ def test_another_request_does_not_continue_the_first(toy_bundle, sessions, tmp_p
     with pytest.raises(BadFolder, match="deny was None and is"):
         recommend(toy_bundle, sessions, out, k=5, deny=["a0"])
     pq.write_table(pq.read_table(sessions).slice(1), sessions)
-    with pytest.raises(BadFolder, match="files was"):
+    with pytest.raises(BadFolder, match="the files of sessions have changed since"):
         recommend(toy_bundle, sessions, out, k=5)
 
     recommend(toy_bundle, sessions, out, k=6, overwrite=True)

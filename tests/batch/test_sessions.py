@@ -166,6 +166,11 @@ def test_sessions_are_whole_however_many_events_are_read_at_a_time(tmp_path, row
         ("a.jsonl", '{"items": [1.5]}', r"row 1: 'items' holds \[1.5\]"),
         ("a.jsonl", '{"items": ["a", true]}', r"row 1: 'items' holds \[\"a\", true\]"),
         ("a.jsonl", '{"items": ["\\ud800"]}', "half of a character"),
+        (
+            "a.csv",
+            "session_id,items\nx,a|b\ny,a||b\n",
+            r"row 2 \(line 3\): the list in column 'items' has an empty item",
+        ),
         ("a.csv", "session_id,items\n", "has no sessions"),
         ("a.csv", "session_id,item\nx,a\n", "neither a position nor a timestamp"),
         ("a.csv", "session_id,item,pos\nx,,1\n", r"row 1 \(line 2\): column 'item' \(item_id\) is empty"),

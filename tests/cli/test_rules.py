@@ -46,6 +46,7 @@ def test_rules_of_a_shop_from_flags_and_files(hiersrec, run, tmp_path) -> None:
         (["--deny-file", "none.txt"], "none.txt can't be read: No such file or directory"),
         (["--deny-file", "none.csv"], "There is no file or folder at none.csv"),
         (["--deny-file", "other.csv"], "other.csv has no column 'item_id', only sku, boost"),
+        (["--boost-file", "other.csv"], "only sku, boost. Rename one."),
         (["--deny-file", "gap.csv"], "gap.csv, row 2: 'item_id' is empty"),
         (["--deny-file", "latin.txt"], "latin.txt is no text in UTF-8"),
         (["--diversity", "2"], "diversity must be from 0"),

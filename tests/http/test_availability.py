@@ -212,6 +212,11 @@ DAMAGED = ["", "{", "[]", '{"format_version": 1, "list": "available", "set_at": 
 LATER = ['{"format_version": 2, "list": "available", "set_at": "", "ids": []}']
 
 
+def test_a_list_must_have_a_folder(tmp_path) -> None:
+    with pytest.raises(BadInput, match=r"There is no folder at .*none for the list of available items"):
+        Availability(tmp_path / "none" / "availability.json")
+
+
 @pytest.mark.parametrize("content", [*DAMAGED, *LATER])
 def test_a_damaged_file_is_an_error_at_the_start_and_changes_nothing_later(file, content, caplog) -> None:
     running, known = Availability(file), catalog()

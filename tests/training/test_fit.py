@@ -256,7 +256,7 @@ def test_a_refit_trains_all_epochs_on_validation_sessions_too(dataset, run, tmp_
     data = dataset.training()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        both = replace(data, train=data.train.among(data.valid))
+        both = replace(data, train=data.train.followed_by(data.valid))  # which are the latest
         made = build_trainable(recipe(), data.catalog, both.train)
         loop.fit(made, both, recipe("training.epochs=2").training, tmp_path / "loop", SilentReporter())
     expected = ModelScorer(made).score(whole_sessions([[1, 9, 17], [4]], 10)).items
@@ -278,9 +278,8 @@ def test_a_refit_knows_what_came_last(dataset, tmp_path, monkeypatch) -> None:
     made = recipe("training.refit=true", "training.epochs=1", "tasks.item.trend=1.0")
     orders = {"random": data.train.among(data.valid), "latest": data.train.followed_by(data.valid)}
     for part, expected in orders.items():
-        split = {**dataset.document["settings"]["split"], "valid": part}
-        settings = {**dataset.document["settings"], "split": split}
-        other = replace(dataset, document={**dataset.document, "settings": settings})
+        split = {**dataset.document["split"], "validation": part}
+        other = replace(dataset, document={**dataset.document, "split": split})
         train(other, made, tmp_path / part, SilentReporter())
 
         assert seen.pop().items.tolist() == expected.items.tolist()

@@ -49,9 +49,9 @@ def _columns(path: Path, names: tuple[str, ...]) -> dict[str, list[Any]]:
         table = files.table(part)
         for name in names:
             if name not in table.column_names:
+                other = f", or give a file that ends in {LINES}, with one id a line" if len(names) == 1 else ""
                 raise BadInput(
-                    f"{part} has no column '{name}', only {', '.join(table.column_names)[:200]}. Rename one, or give a "
-                    f"file that ends in {LINES}, with one id a line."
+                    f"{part} has no column '{name}', only {', '.join(table.column_names)[:200]}. Rename one{other}."
                 )
             column = table[name].to_pylist()
             empty = next((row for row, value in enumerate(column, start=1) if value is None or value == ""), None)

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -13,8 +14,8 @@ from hiersrec.writing.tables import Table
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-caption { text-align: left; font-weight: 600; padding-bottom: .4rem }
+table { border-collapse: collapse; margin: .4rem 0 1rem; font-variant-numeric: tabular-nums }
+h2 { font-size: 1rem; margin: 1.5rem 0 0 }
 th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, #0000) }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
 section { overflow-x: auto }
@@ -70,8 +71,13 @@ def _numbers(document: dict[str, Any]) -> Iterator[Table]:
 
 
 def _texts(*parts: str | Table | None) -> str:
+    """Paragraphs, and tables under their titles: as captions these would make narrow tables as wide as themselves."""
     return "".join(
-        tables.html(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>" for part in parts if part is not None
+        f"<h2>{escape(part.title)}</h2>{tables.html(replace(part, title=''))}"
+        if isinstance(part, Table)
+        else f"<p>{escape(part)}</p>"
+        for part in parts
+        if part is not None
     )
 
 

@@ -94,8 +94,9 @@ def _checked(lists: pa.Array, file: Path, done: int) -> pa.Array:
         raise columns.not_an_id(f"list of {values.type}", ITEMS, "item_id", file)
     lengths = pc.fill_null(pc.list_value_length(lists), 0)
     offsets = pa.array([0, *pc.cumulative_sum(lengths).to_pylist()], pa.int32())
-    if values.null_count:
-        row = int(pc.sum(pc.less_equal(offsets, pc.index(values.is_null(), True))).as_py())
+    empty = pc.fill_null(pc.equal(values, ""), True) if pa.types.is_string(values.type) else values.is_null()
+    if pc.any(empty).as_py():
+        row = int(pc.sum(pc.less_equal(offsets, pc.index(empty, True))).as_py())
         raise BadInput(
             f"{files.location(file, done + row)}: the list in column '{ITEMS}' has an empty item: "
             f"{json.dumps(lists[row - 1].as_py(), default=str)[:60]}. Fill it in or drop it."

@@ -59,6 +59,8 @@ def recommend(
     check(options.engine)
     if options.workers is not None and options.engine != DUCKDB:
         raise BadInput(f"--workers are processes on this machine, and {options.engine} has its own. Leave out one.")
+    if sessions.resolve() in (out.resolve(), *out.resolve().parents):
+        raise BadInput(f"--out {out} is what --sessions reads, or lies in it. Choose another --out.")
     kind, model = formats.format_of(out), folder_of(recommender)
     asked_of_model = request.of(recommender)
     if request.candidates is None:  # other processes open a recommender of their own

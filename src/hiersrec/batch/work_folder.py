@@ -168,6 +168,8 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """The first value that differs, in words."""
     for name in new:
         if old.get(name) != new[name]:
+            if name == "files":
+                return "the files of sessions have changed since"
             if isinstance(new[name], dict) and isinstance(old.get(name), dict):
                 return _difference(old[name], new[name])
             return f"{name} was {repr_of(old.get(name))} and is {repr_of(new[name])}"

@@ -73,6 +73,8 @@ class Availability:
         self._identity: tuple[int, ...] | None = None
         self._list: ItemList | None = None
         self._stock: tuple[ItemCatalog, Stock] | None = None
+        if not self.file.parent.is_dir():
+            raise BadInput(f"There is no folder at {self.file.parent} for the list of available items. Make it first.")
         self._refresh()
 
     def replace(self, kind: str, ids: Sequence[ExternalId]) -> ItemList:
