@@ -1,4 +1,4 @@
-"""How many sessions a second does one core recommend for, in blocks, against one at a time, and against RecTools?
+"""How many sessions a second does one core recommend for: in blocks, one at a time, and with RecTools and RecBole?
 
     .venv/bin/hiersrec export RUN --out BUNDLE
     .venv/bin/python benchmarks/batch_recommend.py BUNDLE --data DIR [--libraries PYTHON] [--json FILE]
@@ -11,11 +11,14 @@ thread; each system runs in a process of its own, in turns, and its processor ti
 - in memory: `Recommender.recommend`, with its answer objects;
 - in blocks: `hiersrec recommend --sessions`, a block from its file to its part of the output;
 - RecTools' SASRec: `recommend` of its public interface, for a model as wide as ours (256, 2 blocks) after one step,
-  since the weights change no time. (`--libraries`: see training_libraries.py.)
+  since the weights change no time (`--libraries`: see training_libraries.py);
+- RecBole's SASRec of the same shape: `full_sort_predict` of batches of 256 sessions, and the best of all items. Nothing
+  is written, and its ids are numbers already.
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -28,6 +31,8 @@ import numpy as np
 from measuring import ask, forget_peak, machine, show, status, versions, write_json
 
 K, WIDTH, BLOCKS, HEADS, LENGTH = 20, 256, 2, 8, 50
+TOGETHER = 256
+"""Sessions in a batch of the libraries."""
 
 
 def sessions_of(data: Path, count: int) -> list[list[int]]:
@@ -103,7 +108,7 @@ def rectools(model: Path, data: Path, count: int) -> Callable[[], int]:
     times = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(len(items)), unit="s")
     dataset = Dataset.construct(pd.DataFrame({"user_id": users, "item_id": items, "weight": 1.0, "datetime": times}))
     shape = {"n_factors": WIDTH, "n_blocks": BLOCKS, "n_heads": HEADS, "session_max_len": LENGTH}
-    sasrec = SASRecModel(**shape, get_trainer_func=trainer, recommend_batch_size=256)
+    sasrec = SASRecModel(**shape, get_trainer_func=trainer, recommend_batch_size=TOGETHER)
     sasrec.fit(dataset)
     chosen = np.linspace(0, len(lengths) - 1, count, dtype=np.int64)
 
@@ -113,9 +118,53 @@ def rectools(model: Path, data: Path, count: int) -> Callable[[], int]:
     return work
 
 
+def recbole(model: Path, data: Path, count: int) -> Callable[[], int]:
+    """RecBole's SASRec, untrained, by the methods with which it ranks all items."""
+    del model
+    import torch
+    from recbole.config import Config
+    from recbole.data import create_dataset
+    from recbole.data.interaction import Interaction
+    from recbole.utils import get_model
+
+    sessions = [session[-LENGTH:] for session in sessions_of(data, count)]
+    num_items = int(np.load(data / "train" / "items.npy", mmap_mode="r").max())
+    sys.argv = sys.argv[:1]  # Config reads them
+    folder = Path(tempfile.mkdtemp())
+    os.chdir(folder)  # it writes logs where it stands
+    (folder / "shop").mkdir()
+    head = "session_id:token\titem_id:token\ttimestamp:float\n"
+    rows = "".join(f"{item // 2}\t{item}\t{item}\n" for item in range(1, num_items + 1))
+    (folder / "shop" / "shop.inter").write_text(head + rows)
+    shape = {"hidden_size": WIDTH, "inner_size": WIDTH, "n_layers": BLOCKS, "n_heads": HEADS}
+    columns = {"USER_ID_FIELD": "session_id", "ITEM_ID_FIELD": "item_id", "TIME_FIELD": "timestamp"}
+    settings = {
+        **{"MAX_ITEM_LIST_LENGTH": LENGTH, "loss_type": "CE", "train_neg_sample_args": None, "use_gpu": False},
+        **{"data_path": str(folder), "load_col": {"inter": list(columns.values())}},
+    }
+    config = Config(model="SASRec", dataset="shop", config_dict={**shape, **columns, **settings})
+    dataset = create_dataset(config)
+    assert dataset.item_num == num_items + 1
+    sasrec = get_model("SASRec")(config, dataset).eval()
+
+    @torch.no_grad()
+    def work() -> int:
+        for start in range(0, count, TOGETHER):
+            part = sessions[start : start + TOGETHER]
+            items = np.zeros((len(part), LENGTH), np.int64)
+            for row, session in enumerate(part):
+                items[row, : len(session)] = session
+            lengths = torch.tensor([len(session) for session in part])
+            asked = Interaction({sasrec.ITEM_SEQ: torch.from_numpy(items), sasrec.ITEM_SEQ_LEN: lengths})
+            sasrec.full_sort_predict(asked)[:, 1:].topk(K)
+        return count
+
+    return work
+
+
 FIRST = "hiersrec, one at a time"
 OURS = {FIRST: one_at_a_time, "hiersrec, in memory": in_memory, "hiersrec, in blocks": in_blocks}
-SYSTEMS = {**OURS, "RecTools SASRec": rectools}
+SYSTEMS = {**OURS, "RecTools SASRec": rectools, "RecBole SASRec": recbole}
 
 
 def measure(system: str, model: Path, data: Path, count: int) -> None:
@@ -126,7 +175,7 @@ def measure(system: str, model: Path, data: Path, count: int) -> None:
     start = time.process_time()
     done = work()
     found: dict[str, Any] = {"sessions_per_s": done / (time.process_time() - start), "peak_mb": status("VmHWM") / 1e6}
-    found["versions"] = versions("hiersrec", "onnxruntime", "numpy", "torch", "rectools")
+    found["versions"] = versions("hiersrec", "onnxruntime", "numpy", "torch", "rectools", "recbole")
     print(json.dumps(found))
 
 
@@ -135,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="the dataset folder of the model")
-    parser.add_argument("--libraries", type=Path, help="the Python of an environment with RecTools")
+    parser.add_argument("--libraries", type=Path, help="the Python of an environment with RecTools and RecBole")
     parser.add_argument("--sessions", type=int, default=3 * 4096)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write all measurements there")

@@ -12,6 +12,7 @@ import pytest
 import hiersrec
 from hiersrec.batch import blocks
 from tests.batch.conftest import toy_sessions
+from tests.preparation.test_engines import SCATTERED, SHORT_LIVED
 
 HEAVY = ("torch", "ibis", "duckdb", "pandas", "scipy", "pyspark", "hiersrec.preparation.engines")
 
@@ -30,9 +31,8 @@ def test_rows_are_those_of_one_machine(toy_bundle, tmp_path, monkeypatch) -> Non
     if not shutil.which("java"):
         pytest.skip("there is no Java on this machine, which Spark needs")
     monkeypatch.setattr(blocks, "BLOCK", 9)
-    monkeypatch.setenv(
-        "PYSPARK_SUBMIT_ARGS", "--conf spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 pyspark-shell"
-    )
+    settings = [SHORT_LIVED, *(f"{name}={value}" for name, value in SCATTERED.items())]
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", " ".join([*(f"--conf {one}" for one in settings), "pyspark-shell"]))
     events = [
         {"session_id": number, "item_id": item, "timestamp": 1_600_000_000 + place}
         for number, session in enumerate(toy_sessions(60))

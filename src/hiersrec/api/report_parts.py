@@ -40,7 +40,8 @@ def counts(document: dict[str, Any]) -> str:
         f"{numbers['tied_targets']:.2%} of the targets tie with another item"
     )
     for name in (f"{kind}@{report_table.ks_of(document)[-1]}" for kind in ("mrr", "hits")):
-        least, most = (share(numbers.get(name + side, numbers.get(name))) for side in reversed(report_table.SIDES))
+        bounds = [numbers.get(name + side, numbers.get(name, 0.0)) for side in reversed(report_table.SIDES)]
+        least, most = map(share, bounds)
         if least != most:
             return f"{text}, by whose order {name} may be {least} to {most}."
     return f"{text}."
