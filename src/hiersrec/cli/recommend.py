@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,58 +83,49 @@ def command(  # more than ten parameters: they are the flags
     chosen = None
     if any(given is not None for given in (candidates, top, share, mass)):
         chosen = Candidates(policy=candidates or "category", top=top, share=share, mass=mass)
-    if sessions is not None and out is not None and not session:
-        try:
-            summary = hiersrec.recommend(
-                run,
-                sessions,
-                out=out,
-                k=k,
-                explain=explain,
-                exclude_seen=exclude_seen,
-                candidates=chosen,
-                allow=rules.ids(allow, allow_file),
-                deny=rules.ids(deny, deny_file),
-                categories=options.paths(category),
-                per_category=per_category,
-                boost=rules.boosts(boost, boost_file),
-                boost_categories=rules.boosts_of_paths(boost_category),
-                diversity=diversity,
-                session_id=session_id,
-                item_id=item_id,
-                timestamp=timestamp,
-                time_format=time_format,
-                position=position,
-                user_id=user_id,
-                separator=separator,
-                gap=gap,
-                engine=engine,
-                workers=workers,
-                overwrite=overwrite,
-            )
-        except KeyboardInterrupt:
-            raise printing.stopped(["hiersrec", *sys.argv[1:]]) from None
-        printing.result(summary.document, json, *summary.parts())
+    if sessions is None or out is None or session:
+        _check_one_of_both(session, sessions, out)
+        of_files = (session_id, item_id, timestamp, time_format, position, user_id, separator, gap, engine, workers)
+        if overwrite or any(given is not None for given in of_files):
+            raise BadInput("Columns, --gap, --engine, --workers and --overwrite are for --sessions. Leave them out.")
+    asked: dict[str, Any] = {
+        "k": k,
+        "explain": explain,
+        "exclude_seen": exclude_seen,
+        "candidates": chosen,
+        "allow": rules.ids(allow, allow_file),
+        "deny": rules.ids(deny, deny_file),
+        "categories": options.paths(category),
+        "per_category": per_category,
+        "boost": rules.boosts(boost, boost_file),
+        "boost_categories": rules.boosts_of_paths(boost_category),
+        "diversity": diversity,
+    }
+    if sessions is None or out is None:
+        answers = Recommender.load(run).recommend([split_list(ids) for ids in session or []], **asked)
+        printing.result(answers.to_dicts(), json, *answers.parts())
         return
-    _check_one_of_both(session, sessions, out)
-    of_files = (session_id, item_id, timestamp, time_format, position, user_id, separator, gap, engine, workers)
-    if overwrite or any(given is not None for given in of_files):
-        raise BadInput("Columns, --gap, --engine, --workers and --overwrite are for --sessions. Leave them out.")
-    answers = Recommender.load(run).recommend(
-        [split_list(ids) for ids in session or []],
-        k,
-        explain=explain,
-        exclude_seen=exclude_seen,
-        candidates=chosen,
-        allow=rules.ids(allow, allow_file),
-        deny=rules.ids(deny, deny_file),
-        categories=options.paths(category),
-        per_category=per_category,
-        boost=rules.boosts(boost, boost_file),
-        boost_categories=rules.boosts_of_paths(boost_category),
-        diversity=diversity,
-    )
-    printing.result(answers.to_dicts(), json, *answers.parts())
+    try:
+        summary = hiersrec.recommend(
+            run,
+            sessions,
+            out=out,
+            **asked,
+            session_id=session_id,
+            item_id=item_id,
+            timestamp=timestamp,
+            time_format=time_format,
+            position=position,
+            user_id=user_id,
+            separator=separator,
+            gap=gap,
+            engine=engine,
+            workers=workers,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt:
+        raise printing.stopped(["hiersrec", *sys.argv[1:]]) from None
+    printing.result(summary.document, json, *summary.parts())
 
 
 def _check_one_of_both(session: list[str] | None, sessions: Path | None, out: Path | None) -> None:

@@ -78,6 +78,8 @@ def _lessons(
     path_probs = torch.empty(total, head.num_classes, dtype=torch.float16, device=device)
     count = 0
     for number, share in enumerate((0.0, *EXCHANGED)):
+        if count >= total:
+            break  # before the examples are shuffled once more
         for rows in examples.batches(batch_size, seed, number):
             if count >= total:
                 break
