@@ -43,8 +43,8 @@ class Training:
     """Learning rate of Adam."""
     schedule: Literal["constant", "linear"] = "constant"
     """Keep the learning rate, or let it fall in a straight line to zero over all epochs."""
-    epochs: Annotated[int, Ge(1)] = 20
-    """Most epochs; early stopping may end before."""
+    epochs: Annotated[int, Ge(1)] | Literal["auto"] = 20
+    """Most epochs; early stopping may end before. "auto" chooses by the number of prefixes (training/epochs.py)."""
     patience: Annotated[int, Ge(1)] = 3
     """Stop after this number of epochs without a better validation MRR@20."""
     weight_decay: Annotated[float, Ge(0)] = 0.0
@@ -62,6 +62,12 @@ class Training:
     """Dtype of matrix products in training; "auto" takes bf16 where this processor is clearly faster with it."""
     seed: Annotated[int, Ge(0), Le(2**63 - 1)] = 0
     """Seed of initial weights, order of examples and dropout."""
+
+    @property
+    def total_epochs(self) -> int:
+        """`epochs`, once it is a number; run folders hold numbers only."""
+        assert isinstance(self.epochs, int), "training/epochs.py comes first"
+        return self.epochs
 
 
 TRAINING_CONSTRAINTS = (

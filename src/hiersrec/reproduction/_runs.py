@@ -21,6 +21,7 @@ from hiersrec.reproduction._bench import BUDGETS, Bench
 from hiersrec.reproduction._cells import METRICS
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.store.folder import SEALS, open_seal, sha256
+from hiersrec.training.epochs import with_epochs
 from hiersrec.training.fit import train
 from hiersrec.training.progress import progress_stage
 
@@ -28,11 +29,11 @@ from hiersrec.training.progress import progress_stage
 def recipe_of(bench: Bench, name: str, seed: int = 0) -> Recipe:
     """The dataset's recipe of that name, with the seed and within the budget."""
     path = find_recipe(name, bench.dataset.name)
-    training = read_recipe(path).training
-    if training is None:
-        return read_recipe(path)
-    limited = {key: min(limit, getattr(training, key)) for key, limit in BUDGETS[bench.budget].items()}
-    return read_recipe(path, [f"training.{key}={value}" for key, value in {**limited, "seed": seed}.items()])
+    recipe = with_epochs(read_recipe(path), bench.dataset.training())
+    if recipe.training is None:
+        return recipe
+    limited = {key: min(limit, getattr(recipe.training, key)) for key, limit in BUDGETS[bench.budget].items()}
+    return replace(recipe, training=replace(recipe.training, **limited, seed=seed))
 
 
 def seeds_of(bench: Bench, name: str) -> range:

@@ -10,7 +10,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from hiersrec import registry
@@ -19,6 +18,7 @@ from hiersrec.model import inputs
 from hiersrec.model.tasks.item import SCORE_TERMS, config_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training import precision
+from hiersrec.training.epochs import prefixes_of
 from hiersrec.training.progress import duration
 
 CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -71,8 +71,7 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
 
 def softmax_seconds(data: TrainingData, newest_share: float, width: int, rate: float) -> float:
     """Seconds of the full softmax in an epoch at `rate` operations a second, without encoder and tables."""
-    prefixes = np.maximum(np.diff(data.train.newest(newest_share).offsets) - 1, 0).sum()
-    return float(6 * data.catalog.num_items * width * prefixes / rate)
+    return 6 * data.catalog.num_items * width * prefixes_of(data, newest_share) / rate
 
 
 def memory_of_machine() -> int:

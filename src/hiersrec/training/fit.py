@@ -35,6 +35,7 @@ from hiersrec.training.callbacks import Callback, CallbackGroup, TrainingStart
 from hiersrec.training.card import model_card
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
+from hiersrec.training.epochs import with_epochs
 from hiersrec.training.examples import examples_of
 from hiersrec.training.fit_tree import fit_tree
 from hiersrec.training.memory_estimate import check_memory
@@ -87,6 +88,9 @@ def train(
             transfer.check_not_replaced(init_from, out, "the run to start from")
         for teacher in () if recipe.training is None else recipe.training.teachers:
             transfer.check_not_replaced(Path(teacher), out, "one of the teachers")
+    recipe, given = with_epochs(recipe, dataset.training()), recipe
+    if recipe is not given and recipe.training is not None:
+        reporter.say(f'train: epochs = "auto": at most {recipe.training.epochs}, by the number of training prefixes')
     with run_folder(dataset, out, recipe, processes, resume=resume, overwrite=overwrite) as place:
         if place.is_finished:
             reporter.say(f"train: {out} is finished already")
@@ -131,7 +135,7 @@ def _training_start(dataset: Dataset, recipe: Recipe, place: RunFolder, paramete
         dataset=dataset.name,
         fingerprint=dataset.fingerprint,
         parameters=parameters,
-        epochs=0 if recipe.training is None else recipe.training.epochs,
+        epochs=0 if recipe.training is None else recipe.training.total_epochs,
     )
 
 

@@ -100,7 +100,7 @@ def fit(
     steps_per_epoch = math.ceil(len(examples) / config.batch_size)
     with processes.synchronized():
         callbacks.start(steps_per_epoch=steps_per_epoch, epoch=progress.epoch, step=progress.steps)
-    while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
+    while progress.epoch < config.total_epochs and progress.epoch - progress.best_epoch < config.patience:
         _epoch(setup, progress)
         _finish_epoch(setup, progress, data)
     return progress
@@ -110,13 +110,13 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
     """Train the remaining steps of the current epoch."""
     config, reporter = setup.config, setup.reporter
     batches = setup.examples.batches(config.batch_size, config.seed, progress.epoch)
-    reporter.start(f"train: epoch {progress.epoch + 1}/{config.epochs}", len(setup.examples))
+    reporter.start(f"train: epoch {progress.epoch + 1}/{config.total_epochs}", len(setup.examples))
     setup.model.train()
     setup.model.start_epoch(config.seed, progress.epoch)
     saved = last = time.monotonic()
     is_told = progress.epoch > 0 or progress.seconds > TELL_AFTER
     for rows in batches[progress.step :]:
-        share_done = (progress.epoch + progress.step / len(batches)) / config.epochs
+        share_done = (progress.epoch + progress.step / len(batches)) / config.total_epochs
         due, metrics = _step(setup, progress, rows, share_done, time.monotonic() - saved > SAVE_EVERY)
         now = time.monotonic()
         progress.seconds += now - last
@@ -138,7 +138,8 @@ def _epoch(setup: TrainingSetup, progress: Progress) -> None:
 
 def time_estimate(seconds: float, config: Training) -> str:
     """How long epochs of this many seconds of steps take; validation comes on top."""
-    text = f"about {duration(seconds)} an epoch, {duration(seconds * config.epochs)} for {config.epochs} epochs"
+    epochs = config.total_epochs
+    text = f"about {duration(seconds)} an epoch, {duration(seconds * epochs)} for {epochs} epochs"
     return (
         text if config.refit else f"{text} at most: it ends after {config.patience} without a better validation MRR@20"
     )

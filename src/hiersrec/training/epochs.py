@@ -1,0 +1,34 @@
+"""`epochs = "auto"`: the number of epochs follows from the number of training prefixes.
+
+The learning rate falls to zero over all epochs, so their number decides how a training goes even where it stops early.
+A shop of a tenth of the size reads its sessions several times as often; RESULTS.md has the measurements.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hiersrec.config import Recipe
+from hiersrec.store.dataset import TrainingData
+
+PREFIXES = 2_000_000
+"""Prefixes that all epochs together read, where that gives no fewer than FEWEST epochs and no more than MOST."""
+FEWEST, MOST = 3, 20
+
+
+def epochs_for(prefixes: int) -> int:
+    """The number of epochs for that many training prefixes."""
+    return min(MOST, max(FEWEST, round(PREFIXES / max(1, prefixes))))
+
+
+def with_epochs(recipe: Recipe, data: TrainingData) -> Recipe:
+    """The recipe, with a number of epochs in place of "auto"."""
+    config = recipe.training
+    if config is None or config.epochs != "auto":
+        return recipe
+    return replace(recipe, training=replace(config, epochs=epochs_for(prefixes_of(data, config.newest_share))))
+
+
+def prefixes_of(data: TrainingData, newest_share: float) -> int:
+    """Prefixes that an epoch on the newest share of the training sessions reads."""
+    return int(np.maximum(np.diff(data.train.newest(newest_share).offsets) - 1, 0).sum())
