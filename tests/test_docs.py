@@ -16,7 +16,12 @@ from hiersrec.recipe_file import find_recipe
 from tests.shop import write_shop
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "benchmarks/README.md",
+    *sorted(ROOT.glob("docs/**/*.md")),
+]
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -58,14 +63,14 @@ def test_imports_of_python_examples_exist(page: Path) -> None:
 
 
 def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
-    tree = re.findall(r"^(│   )?[├└]── (\S+)", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.M)
+    tree = re.findall(r"^(│   )?[├└]── (\S+)", (ROOT / "docs/develop/files.md").read_text(encoding="utf-8"), re.M)
     package, folder, parts = ROOT / "src/hiersrec", "", set()
     for inside, name in tree:
         if not inside:
             folder = name
             parts.add(name)
         path = package / (folder + name if inside else name)
-        assert path.exists(), f"docs/architecture.md names {path}, which does not exist"
+        assert path.exists(), f"docs/develop/files.md names {path}, which does not exist"
     existing = {
         path.name + "/" * path.is_dir() for path in package.iterdir() if path.is_file() or any(path.glob("*.*"))
     }
@@ -108,7 +113,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
 
 @pytest.mark.slow
 def test_the_python_of_the_guide_runs(tmp_path, monkeypatch) -> None:
-    codes = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.S)
+    codes = re.findall(r"```python\n(.*?)```", (ROOT / "docs/do/python.md").read_text(encoding="utf-8"), re.S)
     assert len(codes) == 3
     write_shop(tmp_path)
     monkeypatch.chdir(tmp_path)

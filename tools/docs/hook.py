@@ -1,0 +1,37 @@
+"""Hook of MkDocs (mkdocs.yml): adds pages from outside `docs/`, and fills pages with what the code says of itself.
+
+A page says `<!-- generated: NAME -->` where the text of GENERATED[NAME] goes. Nothing generated is committed.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+from tools.docs import http_page, links, notebooks, reference
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "commands": reference.commands,
+    "recipe-keys": reference.recipe_keys,
+    "members": reference.members,
+    "python": reference.python_names,
+    "http": http_page.http_api,
+}
+MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pages whose files lie outside of `docs/`."""
+    for file, page in links.PAGES.items():
+        if files.get_file_from_path(page) is None:
+            path = reference.root() / file
+            text = notebooks.notebook(path) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+            files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Rewrite the links of a page, and put in what is generated."""
+    text = links.rewritten(markdown, page.file.src_uri)
+    return MARK.sub(lambda mark: GENERATED[mark[1]](), text)
