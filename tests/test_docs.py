@@ -14,12 +14,10 @@ from hiersrec.errors import INSTALL
 from hiersrec.recipe_file import find_recipe
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "benchmarks/README.md",
-    *sorted(ROOT.glob("docs/**/*.md")),
-]
+LOG = sorted(ROOT.glob("docs/log/*.md"))
+"""Its commands are those of their date."""
+PAGES = [ROOT / name for name in ("README.md", "RESULTS.md", "CONTRIBUTING.md", "benchmarks/README.md")]
+PAGES += sorted(set(ROOT.glob("docs/**/*.md")).difference(LOG))
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -29,7 +27,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *LOG], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" in link:
@@ -79,7 +77,14 @@ def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
 def test_install_lines_are_the_one_of_the_messages() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     before, after = shlex.split(INSTALL)[-1].split("{extra}")
-    texts = [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.html"), ROOT / "CITATION.cff"]
+    texts = [
+        *PAGES,
+        *LOG,
+        *ROOT.glob("*.md"),
+        *ROOT.glob("src/**/*.py"),
+        *ROOT.glob("src/**/*.html"),
+        ROOT / "CITATION.cff",
+    ]
     named = set()
     for path in texts:
         for line in re.findall(r"pip install ([^`\n#]*)", path.read_text(encoding="utf-8")):

@@ -11,14 +11,33 @@ from mkdocs.structure.files import File, Files
 
 from tools.docs import http_page, links, notebooks, reference
 
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+
+
+def log() -> str:
+    """All entries of the log, newest first."""
+    days = sorted((reference.root() / "docs/log").glob("2*.md"), reverse=True)
+    entries = [(day.name, title) for day in days for title in HEADING.findall(day.read_text(encoding="utf-8"))]
+    return "\n".join(f"- [{title}]({name}#{links.anchor(title)})" for name, title in entries)
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "commands": reference.commands,
     "recipe-keys": reference.recipe_keys,
     "members": reference.members,
     "python": reference.python_names,
     "http": http_page.http_api,
+    "log": log,
 }
 MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+
+
+def on_config(config: Any) -> Any:
+    """Append the log to the results, newest day first."""
+    (results,) = (part["Results"] for part in config.nav if "Results" in part)
+    days = sorted((reference.root() / "docs/log").glob("2*.md"), reverse=True)
+    results.append({"The log": ["log/index.md", *(f"log/{day.name}" for day in days)]})
+    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
