@@ -93,7 +93,11 @@ def recipe_keys() -> str:
     parts += ["## [inputs]\n", _settings(registry.load("model", "inputs").Config)]
     parts += ["## [encoder]\n", "`name` chooses one; the other keys are its own.\n"]
     parts += _members("model.encoders", "[encoder] name")
-    parts += ["## [[tasks]]\n", "Keys that every task has, and then its own.\n", _settings(TaskTable, skip=("config",))]
+    parts += [
+        "## [[tasks]]\n",
+        "`name` says which; the other keys here are those of every task, and each has its own.\n",
+    ]
+    parts += [_settings(TaskTable, skip=("name", "config"))]
     for name in registry.own_names("model.tasks"):
         config = registry.load("model.tasks", name).Config
         own = [_settings(config), *_terms(config)]
