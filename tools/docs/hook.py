@@ -1,6 +1,7 @@
 """Hook of MkDocs (mkdocs.yml): adds pages from outside `docs/`, and fills pages with what the code says of itself.
 
-A page says `<!-- generated: NAME -->` where the text of GENERATED[NAME] goes. Nothing generated is committed.
+A page says `<!-- generated: NAME -->` where the text of GENERATED[NAME] goes, and in the next line what those see who
+read it in the repository. Nothing generated is committed.
 """
 
 import re
@@ -29,7 +30,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "http": http_page.http_api,
     "log": log,
 }
-MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- generated: ([\w-]+) -->\n.*$", re.MULTILINE)
 
 
 def on_config(config: Any) -> Any:
