@@ -10,6 +10,7 @@ BROWSERS := chromium chromium-browser google-chrome
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.ready
+DOCS := $(VENV)/.docs
 # A process for each core; one that has run its share takes over tests from another. The tests of a file mostly stay
 # together, so that what they share is made once.
 TESTS := $(RUN) pytest -n auto --dist worksteal
@@ -18,7 +19,7 @@ COVERED := model retrieval evaluation store
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser fmt check test test-quick drills coverage demo reproduce-small dist clean
+.PHONY: help setup browser fmt check test test-quick drills coverage demo docs reproduce-small dist clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +72,14 @@ coverage: setup  ## run all tests and report the lines they reach; below 95 % of
 
 demo: setup  ## the main job on the embedded dataset: prepare, train, evaluate, recommend with reasons
 	$(VENV)/bin/hiersrec demo
+
+# NO_MKDOCS_2_WARNING: constraints.txt pins the version that the notice is about.
+docs: $(DOCS)  ## build the documentation as a site, build/site/index.html; any warning is an error
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+
+$(DOCS): $(STAMP)
+	$(RUN) pip install $(PIP_ARGS) --quiet -c constraints.txt --group docs
+	@touch $@
 
 reproduce-small: setup  ## every table and figure of the paper on the embedded dataset, trained little (under 20 minutes)
 	$(VENV)/bin/hiersrec reproduce all --dataset wikispeedia --budget small --out reproduce

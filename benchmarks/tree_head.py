@@ -4,7 +4,7 @@
 
 RUN is a finished run whose recipe has tasks.category.tree. Prefixes are drawn evenly from the test sessions. Of each
 level: MRR@20 and top-1 among the known categories, over the prefixes whose target has one; the expected calibration
-error over all prefixes (docs/evaluation.md); and how often the likeliest child is likelier than its own parent. Of
+error over all prefixes (docs/do/evaluate.md); and how often the likeliest child is likelier than its own parent. Of
 candidates: the mean share of the catalogue that is scored, and the HITS@20 that is kept of full ranking's.
 """
 

@@ -321,8 +321,8 @@ def test_the_table_has_no_part_that_is_gone() -> None:
 
 
 def tree_in_docs() -> set[str]:
-    """Paths below src/hiersrec in the tree of docs/architecture.md; folders end with a slash."""
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    """Paths below src/hiersrec in the tree of docs/develop/files.md; folders end with a slash."""
+    page = (ROOT / "docs/develop/files.md").read_text(encoding="utf-8")
     block = page.split("```text\nsrc/hiersrec/\n")[1].split("```")[0]
     paths, trail = set(), [""]
     for line in block.splitlines():
@@ -340,5 +340,5 @@ def test_the_tree_in_the_docs_is_true() -> None:
     here.discard("__pycache__/")
     named = tree_in_docs()
 
-    assert here - named == set(), "add these to the tree in docs/architecture.md"
+    assert here - named == set(), "add these to the tree in docs/develop/files.md"
     assert {path for path in named if not (PACKAGE / path).exists()} == set(), "these stand in the tree but are gone"

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LIMIT = 200e6
-"""Most bytes of what pip adds to a fresh environment; docs/install.md says the same."""
+"""Most bytes of what pip adds to a fresh environment; docs/start/install.md says the same."""
 
 
 def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -93,7 +93,16 @@ def test_the_sdist_has_the_tests_and_nothing_that_a_checkout_collects(dist) -> N
 
     tests = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
     assert tests <= set(names)
-    assert {"Makefile", "constraints.txt", "docs/install.md", "CITATION.cff", "SECURITY.md", "LICENSE"} <= set(names)
+    files = {
+        "Makefile",
+        "constraints.txt",
+        "mkdocs.yml",
+        "docs/start/install.md",
+        "CITATION.cff",
+        "SECURITY.md",
+        "LICENSE",
+    }
+    assert files <= set(names)
     folders = {name.partition("/")[0] for name in names if "/" in name}
     assert folders <= {".ci", "benchmarks", "deploy", "docs", "examples", "src", "tests", "tools"}
     assert not [name for name in names if "__pycache__" in name]

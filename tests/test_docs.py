@@ -1,11 +1,10 @@
-"""The README and the guides: links and commands lead somewhere, the README is short, and its Python runs."""
+"""The README and the guides: links and commands lead somewhere, and the README is short."""
 
 import ast
 import re
 import shlex
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -13,10 +12,12 @@ import typer
 from hiersrec.cli.app import app
 from hiersrec.errors import INSTALL
 from hiersrec.recipe_file import find_recipe
-from tests.shop import write_shop
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md", *sorted(ROOT.glob("docs/*.md"))]
+LOG = sorted(ROOT.glob("docs/log/*.md"))
+"""Its commands are those of their date."""
+PAGES = [ROOT / name for name in ("README.md", "RESULTS.md", "CONTRIBUTING.md", "benchmarks/README.md")]
+PAGES += sorted(set(ROOT.glob("docs/**/*.md")).difference(LOG))
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -26,7 +27,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *LOG], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_a_file_and_a_heading(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" in link:
@@ -58,14 +59,14 @@ def test_imports_of_python_examples_exist(page: Path) -> None:
 
 
 def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
-    tree = re.findall(r"^(│   )?[├└]── (\S+)", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.M)
+    tree = re.findall(r"^(│   )?[├└]── (\S+)", (ROOT / "docs/develop/files.md").read_text(encoding="utf-8"), re.M)
     package, folder, parts = ROOT / "src/hiersrec", "", set()
     for inside, name in tree:
         if not inside:
             folder = name
             parts.add(name)
         path = package / (folder + name if inside else name)
-        assert path.exists(), f"docs/architecture.md names {path}, which does not exist"
+        assert path.exists(), f"docs/develop/files.md names {path}, which does not exist"
     existing = {
         path.name + "/" * path.is_dir() for path in package.iterdir() if path.is_file() or any(path.glob("*.*"))
     }
@@ -76,7 +77,14 @@ def test_the_tree_of_files_names_what_exists_and_every_part() -> None:
 def test_install_lines_are_the_one_of_the_messages() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     before, after = shlex.split(INSTALL)[-1].split("{extra}")
-    texts = [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.html"), ROOT / "CITATION.cff"]
+    texts = [
+        *PAGES,
+        *LOG,
+        *ROOT.glob("*.md"),
+        *ROOT.glob("src/**/*.py"),
+        *ROOT.glob("src/**/*.html"),
+        ROOT / "CITATION.cff",
+    ]
     named = set()
     for path in texts:
         for line in re.findall(r"pip install ([^`\n#]*)", path.read_text(encoding="utf-8")):
@@ -91,30 +99,3 @@ def test_install_lines_are_the_one_of_the_messages() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) < 6144
-
-
-@pytest.mark.slow
-def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    write_shop(tmp_path)
-    monkeypatch.chdir(tmp_path)
-
-    exec(code, {})  # noqa: S102 - the repository's own text
-
-    lines = capsys.readouterr().out.splitlines()
-    assert "@10" in "".join(lines)
-    assert all("session" in line for line in lines[-5:])
-
-
-@pytest.mark.slow
-def test_the_python_of_the_guide_runs(tmp_path, monkeypatch) -> None:
-    codes = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.S)
-    assert len(codes) == 3
-    write_shop(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-
-    for code in codes:
-        exec(code, names)  # noqa: S102 - the repository's own text
-
-    assert len(names["answers"]) == names["events"].tail(20)["session_id"].nunique()

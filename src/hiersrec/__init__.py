@@ -8,7 +8,7 @@
     run.recommend([["a", "b"]], k=20, explain=True)
 
 Every name is imported when it is first used, so `import hiersrec` is light. The command line calls these functions,
-with the same arguments. docs/architecture.md has the folders of the package.
+with the same arguments. docs/develop/files.md has the folders of the package.
 """
 
 from importlib import import_module

@@ -206,7 +206,7 @@ def _refuse_lack(kind: str, plugin: Plugin, names: set[str], required: Sequence[
         needs = " or ".join(", ".join(needed) for needed in required)
         raise BadPlugin(
             f"The module '{plugin.module}' of {plugin.origin} can't be one of {kind}: it lacks "
-            f"{', '.join(least)}. A member of {kind} defines {needs}; see docs/plugins.md."
+            f"{', '.join(least)}. A member of {kind} defines {needs}; see docs/do/plugins.md."
         )
 
 

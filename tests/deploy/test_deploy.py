@@ -81,7 +81,7 @@ def test_the_dashboard_asks_for_metrics_that_there_are_and_shows_all() -> None:
 
 
 def test_the_manual_describes_every_metric() -> None:
-    text = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/do/operate.md").read_text(encoding="utf-8")
     kinds = re.findall(r"^# TYPE (hiersrec_\w+) \w+", Metrics().text().decode(), re.MULTILINE)
 
     assert [name for name in kinds if not name.endswith("_created") and name not in text] == []

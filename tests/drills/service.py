@@ -34,7 +34,7 @@ from tests.http.processes import Service, started, until
 
 KEY = "a-key-of-the-drill"
 HEAD_LIMIT, UNREAD_LIMIT, STOP_LIMIT = 13.0, 35.0, 14.0
-"""Seconds by which late clients are cut off, and the service has stopped; see docs/serving.md."""
+"""Seconds by which late clients are cut off, and the service has stopped; see docs/do/operate.md."""
 FULL = {"fuzz": 5_000, "slow head": 200, "deaf client": 50, "mixed load": 5_000, "SIGHUP": 30, "SIGTERM": 20}
 """Tries of a full run."""
 MOST_GROWTH = 20 << 20

@@ -31,7 +31,8 @@ def test_other_words_pass(text: str) -> None:
 def test_the_command_names_file_and_line_and_reads_no_log(tmp_path: Path) -> None:
     (tmp_path / "src/part").mkdir(parents=True)
     (tmp_path / "src/part/code.py").write_text('"""Fine."""\n\nraise ValueError("done anew")\n', encoding="utf-8")
-    (tmp_path / "RESULTS.md").write_text("the rival\n", encoding="utf-8")
+    (tmp_path / "docs/log").mkdir(parents=True)
+    (tmp_path / "docs/log/2026-11-23.md").write_text("the rival\n", encoding="utf-8")
 
     done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
 

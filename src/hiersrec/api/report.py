@@ -19,7 +19,7 @@ class Report(Result):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Name -> value, such as "mrr@20", "category_1/hits@20", "prefixes"; see docs/evaluation.md."""
+        """Name -> value, such as "mrr@20", "category_1/hits@20", "prefixes"; see docs/lookup/metrics.md."""
         values: dict[str, float] = self.document["metrics"]
         return values
 
@@ -36,7 +36,7 @@ class Report(Result):
 
     @property
     def calibration(self) -> dict[str, Any]:
-        """Task ("item", "category_1") -> "ece", "accuracy", "confidence", "prefixes", "bins"; see docs/evaluation.md.
+        """Task ("item", "category_1") -> "ece", "accuracy", "confidence", "prefixes", "bins"; see docs/do/evaluate.md.
 
         Empty for baselines whose scores are not logits.
         """

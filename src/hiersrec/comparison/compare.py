@@ -52,7 +52,7 @@ def compare(
     options: ComparisonOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Compare evaluated runs; returns the document, ready for JSON (see docs/comparison.md).
+    """Compare evaluated runs; returns the document, ready for JSON (see docs/do/compare.md).
 
     Runs that differ only in their seed form a group; the first group is ours. `progress` gets (resamples done, all).
     Raises BadFolder for a run that is missing or not evaluated, BadInput for runs or metrics that can't be compared,

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Settings of the operator; of the limits of connections and requests there are none, see docs/serving.md."""
+    """Settings of the operator; of the limits of connections and requests there are none, see docs/do/operate.md."""
 
     queue: int = 256
     """Most waiting requests; the next gets 503."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 METRICS = {"mrr@20": "MRR@20", "hits@20": "HITS@20", "recall@20": "Recall@20", "any_hit@20": "Any hit@20"}
-"""Metric -> heading. The paper's Recall@20 is most likely "any hit" (docs/evaluation.md), so tables have both."""
+"""Metric -> heading. The paper's Recall@20 is most likely "any hit" (docs/lookup/metrics.md), so tables have both."""
 NAMES = {
     "narm": "NARM",
     "stamp": "STAMP",

@@ -6,7 +6,7 @@ system zeroes page by page. Keeping them makes training on a 43 K catalogue 1.3 
 
 oneDNN, which multiplies in bf16, compiles a kernel of half a megabyte per shape and keeps the last 1,024. Batches of
 sessions keep having new shapes, so most kernels are never used again, but they fragment the heap between the large
-blocks of the steps. A step needs some twenty (docs/model.md has what it saves).
+blocks of the steps. A step needs some twenty (docs/do/large-catalogues.md has what it saves).
 """
 
 import ctypes

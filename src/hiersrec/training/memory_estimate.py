@@ -1,7 +1,7 @@
 """The memory that a training will need, from one step on tensors that have shapes but no data.
 
 The model's own code runs, so every recipe is counted as it is written. What the count can't see are the measured
-constants below; docs/model.md has the measurements.
+constants below; docs/do/large-catalogues.md has the measurements.
 """
 
 import weakref
@@ -75,7 +75,7 @@ class MemoryEstimate:
 def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     """What training `recipe` needs on this processor, not on a GPU. Raises BadRecipe if the model can't be built.
 
-    About right for a Transformer, too much for other encoders (docs/model.md has measurements), and for
+    About right for a Transformer, too much for other encoders (docs/do/large-catalogues.md has measurements), and for
     positions = "all", whose steps are counted as with "last".
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))

@@ -32,7 +32,7 @@ A member that uses `rank` is also reported with the target before and after all 
 since it can be computed from `rank` there; all others of a prefix have a column of each k, `recall@20`. One of all
 lists has no values of prefixes: neither slices, nor columns, nor an interval in `compare`.
 
-Reported names are `name@k` and `task/name@k`. docs/evaluation.md has the formulas of all members.
+Reported names are `name@k` and `task/name@k`. docs/lookup/metrics.md has the formulas of all members.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Any hit: 1 if at least one distinct future item is among the first k, else 0.
 
-Our reading of the paper's Recall@20, whose values exceed its HITS@20 (docs/evaluation.md).
+Our reading of the paper's Recall@20, whose values exceed its HITS@20 (docs/lookup/metrics.md).
 """
 
 import numpy as np

@@ -35,7 +35,7 @@ from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32
 
 HALF_LIFE = 0.06
-"""Share of the sessions. Chosen on Diginetica (RESULTS.md, 2026-11-28), where 0.03 to 0.12 do nearly as well."""
+"""Share of the sessions. Chosen on Diginetica (docs/log/2026-11-28.md), where 0.03 to 0.12 do nearly as well."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ The embedding is scikit-network's GSVD: singular vectors of the graph's adjacenc
 square root of both degrees, so that rare items count as much as frequent ones. A randomised solver with few iterations
 is used on purpose: each of the exact first vectors belongs to a small part of such a graph that is hardly connected to
 the rest (on Diginetica, half of them to fewer than 300 of 43,053 items), and says nothing about all other items.
-docs/implicit.md has measurements of both.
+docs/do/implicit.md has measurements of both.
 """
 
 from typing import Any
