@@ -107,7 +107,10 @@ MISTAKES = [
     ),
     ('[baseline]\nname = "popularity"\nk = 3\n', "[baseline] popularity has no key 'k'."),
     # wrong types and values out of range
-    (f'{ITEM}[training]\nepochs = "3"\n', "[training] epochs: Input should be a valid integer, got '3'."),
+    (
+        f'{ITEM}[training]\nepochs = "3"\n',
+        "[training] epochs: Input should be a valid integer or Input should be 'auto', got '3'.",
+    ),
     (f"{ITEM}[training]\nepochs = 2.5\n", "[training] epochs: Input should be a valid integer"),
     (
         f"{ITEM}[training]\nseed = {2**63}\n",
@@ -115,7 +118,10 @@ MISTAKES = [
     ),
     (f"{ITEM}[training]\nseed = true\n", "[training] seed: Input should be a valid integer, got True."),
     (f"{ITEM}[training]\nepochs = 2020-01-01\n", "[training] epochs: Input should be a valid integer"),
-    (f"{ITEM}[training]\nepochs = 0\n", "[training] epochs: Input should be greater than or equal to 1, got 0."),
+    (
+        f"{ITEM}[training]\nepochs = 0\n",
+        "[training] epochs: Input should be greater than or equal to 1 or Input should be 'auto', got 0.",
+    ),
     (f"{ITEM}[training]\nlearning_rate = 0.0\n", "[training] learning_rate: Input should be greater than 0, got 0.0."),
     (f"{ITEM}[training]\nlearning_rate = inf\n", "[training]: every number must be finite"),
     (f"{ITEM}injection_weight = nan\n", "[[tasks]] item: every number must be finite"),
@@ -245,8 +251,11 @@ BAD_OVERRIDES = [
     ("training.epochs", "--set needs KEY=VALUE, such as training.epochs=3, got 'training.epochs'."),
     ("training.epoch=3", "[training] has no key 'epoch'. Did you mean 'epochs'?"),
     ("trainin.epochs=3", "mine.toml has no key 'trainin'. Did you mean 'training'?"),
-    ("training.epochs=three", "[training] epochs: Input should be a valid integer, got 'three'."),
-    ("training.epochs=", "[training] epochs: Input should be a valid integer, got ''."),
+    (
+        "training.epochs=three",
+        "[training] epochs: Input should be a valid integer or Input should be 'auto', got 'three'.",
+    ),
+    ("training.epochs=", "[training] epochs: Input should be a valid integer or Input should be 'auto', got ''."),
     ("=3", "mine.toml has no key ''."),
     ("training=3", "[training] must be a table of settings, got 3."),
     ("training.epochs.now=3", "--set training.epochs.now=3: training.epochs.now is no place of a recipe"),

@@ -49,7 +49,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("tasks", "item"): {
         **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "softmax": "sampled", "negatives": 4},
     },
-    ("score_terms", "repeats"): {"repeats": True},
+    ("score_terms", "repeats"): {"repeats": True, "repeats_offset": 0.5},
     ("score_terms", "trend"): {"trend": 0.5},
     ("soft_targets", "smoothing"): {"smoothing": 0.5},
     ("soft_targets", "teachers"): {},
@@ -154,6 +154,8 @@ def test_a_setting_of_the_model_changes_it(place, field) -> None:
         base = changed(base, place, "negatives", 4)
     if field == "negatives":
         base = changed(base, place, "softmax", "sampled")
+    if field == "repeats_offset":
+        base = changed(base, place, "repeats", True)
 
     before, after = effects(base), effects(changed(base, place, field, OTHERS[place][field]))
 

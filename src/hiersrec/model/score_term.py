@@ -24,7 +24,7 @@ same positions.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -53,6 +53,14 @@ class PositionTerm(nn.Module, ABC):
 
         states: (B, T, D) of the encoder. Returns (B, P, T) float32; values outside the prefix are not read.
         """
+
+    def finish(self, measure: Callable[[], float] | None) -> str | None:
+        """Set what is not trained, when training is over; returns a line for people, if there is something to say.
+
+        measure: MRR@20 of the model, with the term as it is then, on validation sessions; None where there are none.
+        """
+        del measure
+        return None
 
 
 class SparseScores(NamedTuple):

@@ -37,6 +37,7 @@ from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import ProcessGroup, single_process
 from hiersrec.training.epochs import with_epochs
 from hiersrec.training.examples import examples_of
+from hiersrec.training.finish_terms import finish_terms
 from hiersrec.training.fit_tree import fit_tree
 from hiersrec.training.memory_estimate import check_memory
 from hiersrec.training.progress import ProgressReporter, SilentReporter
@@ -192,14 +193,16 @@ def _train_by_gradient(
 def _write_weights(
     model: Trainable, data: TrainingData, config: Training, place: RunFolder, reporter: ProgressReporter
 ) -> None:
-    """Those of the best epoch, and of a tree head that is fitted to what they predict."""
+    """Those of the best epoch, with what is set or fitted after it."""
     with new_file(place.folder / WEIGHTS) as path:
         checkpoint.copy_best(place.state, path)
-        if isinstance(model, HierarchicalModel) and model.tree_head is not None:
+        if isinstance(model, HierarchicalModel) and (model.position_terms or model.tree_head is not None):
             safetensors.torch.load_model(model, path)
-            sessions, device = data.train.newest(config.newest_share), next(model.parameters()).device
-            examples = examples_of(sessions, model.max_length, config.positions == "all", device)
-            fit_tree(model, examples, config.batch_size, config.seed, reporter)
+            finish_terms(model, data, config.refit, reporter)
+            if model.tree_head is not None:  # last, as it learns from the scores
+                sessions, device = data.train.newest(config.newest_share), next(model.parameters()).device
+                examples = examples_of(sessions, model.max_length, config.positions == "all", device)
+                fit_tree(model, examples, config.batch_size, config.seed, reporter)
             safetensors.torch.save_model(model, str(path))
 
 

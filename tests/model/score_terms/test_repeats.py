@@ -15,7 +15,8 @@ LENGTHS = [4, 7, 1, 6]
 def made() -> Repeats:
     """One whose weights all matter."""
     torch.manual_seed(3)
-    found = Repeats(D, max_length=10)
+    found = Repeats(D, max_length=10, offset="fit").eval()
+    found.get_buffer("offset").fill_(0.7)
     with torch.no_grad():
         for one in found.parameters():
             one.normal_()
@@ -35,7 +36,7 @@ def by_hand(made: Repeats, items: list[int], states: Tensor, final: Tensor) -> d
     found: dict[int, float] = {}
     for at, item in enumerate(items):
         hidden = torch.relu(made.state(states[at]) + made.final(final))
-        value = made.place[len(items) - 1 - at] + made.out(hidden)[0]
+        value = made.place[len(items) - 1 - at] + made.out(hidden)[0] + 0.7
         found[item] = found.get(item, 0.0) + value.item()
     return found
 
@@ -123,7 +124,7 @@ def test_in_the_precision_of_training_they_are_near_and_float32(made) -> None:
 def test_a_new_one_hardly_changes_a_score() -> None:
     items, states, mask, finals = given()
 
-    assert sparse(Repeats(D, 10), items, states, mask, finals[:, 0]).values.abs().max() < 0.2
+    assert sparse(Repeats(D, 10, "fit"), items, states, mask, finals[:, 0]).values.abs().max() < 0.2
 
 
 def test_threads_do_not_change_the_gradient(made) -> None:
@@ -138,3 +139,46 @@ def test_threads_do_not_change_the_gradient(made) -> None:
     finally:
         torch.set_num_threads(before)
     assert found[0] == found[1] == found[2]
+
+
+def test_training_does_not_know_the_offset(made) -> None:
+    _, states, mask, finals = given()
+    with_it = position_values([made], states, mask, finals[:, 0])[0]
+    without = position_values([made.train()], states, mask, finals[:, 0])[0]
+    torch.testing.assert_close(with_it - without, 0.7 * mask[:, None].float())
+
+
+@pytest.mark.parametrize(
+    ("metric", "offset"),
+    [
+        (lambda offset: 0.2 - (offset - 1.4) ** 2 / 100, 1.5),
+        (lambda offset: 0.2 - (offset + 1.0) ** 2 / 100, -1.0),
+        (lambda offset: 0.2 - abs(offset), 0.0),
+        (lambda offset: 0.2 + offset / 2000, 0.0),  # a step gains less than chance may
+        (lambda offset: 0.2 + offset / 10, 3.0),  # the greatest that is tried
+    ],
+)
+def test_the_offset_climbs_while_it_gains(made, metric, offset) -> None:
+    line = made.finish(lambda: metric(made.get_buffer("offset").item()))
+    assert made.get_buffer("offset").item() == offset
+    assert (line is not None) == (offset != 0)
+    assert line is None or f"tasks.item.repeats_offset={offset:.1f}" in line
+
+
+def test_an_offset_that_is_given_is_not_measured() -> None:
+    given = Repeats(D, max_length=10, offset=1.25)
+    assert given.finish(pytest.fail) is None
+    assert given.get_buffer("offset").item() == 1.25
+
+
+def test_without_validation_sessions_there_is_none() -> None:
+    term = Repeats(D, max_length=10, offset="fit")
+    assert term.finish(None) is None
+    assert term.get_buffer("offset").item() == 0
+
+
+def test_weights_of_older_runs_have_no_offset(made) -> None:
+    older = {name: value for name, value in made.state_dict().items() if name != "offset"}
+    term = Repeats(D, max_length=10, offset="fit")
+    term.load_state_dict(older)
+    assert term.get_buffer("offset").item() == 0
