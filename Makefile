@@ -19,7 +19,7 @@ COVERED := model retrieval evaluation store
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup browser fmt check test test-quick drills coverage demo docs reproduce-small dist clean
+.PHONY: help setup packages browser fmt check test test-quick drills coverage demo docs reproduce-small dist clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,11 +29,17 @@ setup: $(STAMP)  ## make .venv with the command hiersrec in it (again only when 
 # The stamp is written last, so a setup that broke off is done again.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit("hiersrec needs Python 3.11 or newer; $(PYTHON) is " + v + ". Name a newer one: make setup PYTHON=python3.12")'
+	@$(MAKE) --no-print-directory -j2 packages browser
+	@touch $@
+
+# A module is compiled when it is first imported: tests import a fifth of them. PySpark comes as a source only, and its
+# wheel is used once, so it is not compressed.
+packages:
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV)
 	$(RUN) pip install $(PIP_ARGS) --quiet -c constraints.txt pip
-	$(RUN) pip install $(PIP_ARGS) -c constraints.txt --build-constraint constraints.txt --group dev -e '.[train,serve,export]'
-	@$(MAKE) --no-print-directory browser
-	@touch $@
+	@printf '[bdist_wheel]\ncompression = stored\n' >$(VENV)/wheels.cfg
+	DIST_EXTRA_CONFIG="$(CURDIR)/$(VENV)/wheels.cfg" $(RUN) pip install $(PIP_ARGS) --no-compile -c constraints.txt \
+		--build-constraint constraints.txt --group dev -e '.[train,serve,export]'
 
 # The page is tested in a real browser; Playwright drives the system's own, so none is downloaded.
 browser:

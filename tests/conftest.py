@@ -2,8 +2,10 @@
 
 One thread each: tests are small, sums keep their order, and there is a process for each core already. Threads that wait
 sleep, where a test asks for two. Compiled modules are kept, whatever the machine says, as tests start many processes.
+What is imported and collected stays, so the garbage collector is told not to look through it again and again.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -17,10 +19,22 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("COLUMNS", None)  # of the terminal, which processes of pytest-xdist are given too
 sys.dont_write_bytecode = False
+gc.disable()  # until all tests are collected
 
 # Nothing is timed: an example may take long where the processor has other work.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with the marker `spark` come first, and so in one process: others take over from the end of its list."""
+    items.sort(key=lambda item: item.get_closest_marker("spark") is None)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 import hiersrec
 from hiersrec.batch import blocks
 from tests.batch.conftest import toy_sessions
-from tests.preparation.test_engines import SCATTERED, SHORT_LIVED
+from tests.preparation.test_engines import SUBMIT_ARGS
 
 HEAVY = ("torch", "ibis", "duckdb", "pandas", "scipy", "pyspark", "hiersrec.preparation.engines")
 
@@ -26,13 +26,13 @@ def test_what_tasks_and_processes_import_is_light() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:unclosed .*socket:ResourceWarning")  # PySpark leaves those of an ended thread open
 def test_rows_are_those_of_one_machine(toy_bundle, tmp_path, monkeypatch) -> None:
     if not shutil.which("java"):
         pytest.skip("there is no Java on this machine, which Spark needs")
     monkeypatch.setattr(blocks, "BLOCK", 9)
-    settings = [SHORT_LIVED, *(f"{name}={value}" for name, value in SCATTERED.items())]
-    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", " ".join([*(f"--conf {one}" for one in settings), "pyspark-shell"]))
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", SUBMIT_ARGS)
     events = [
         {"session_id": number, "item_id": item, "timestamp": 1_600_000_000 + place}
         for number, session in enumerate(toy_sessions(60))

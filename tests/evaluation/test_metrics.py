@@ -6,7 +6,7 @@ from math import log2
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hiersrec import registry
@@ -84,6 +84,7 @@ def test_every_metric_has_a_mean_by_hand_and_a_doctest(name) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 30))
+@example(150, 7)  # numpy adds eight numbers in another order than seven
 def test_every_metric_keeps_the_contract(name, seed, k) -> None:
     metric, results = metrics.load(name), random_results(seed)
     values = metrics.values(metric, results, k)
@@ -99,7 +100,8 @@ def test_every_metric_keeps_the_contract(name, seed, k) -> None:
     assert not metrics.values(metric, nothing, k).any(), "a miss counts"
     cut = Results(results.rank, results.future, results.is_future[:, :k])
     assert np.array_equal(metrics.values(metric, cut, k), values), "looks beyond k"
-    assert name == "precision" or (values <= metrics.values(metric, results, k + 1)).all()
+    longer = metrics.values(metric, results, k + 1)
+    assert name == "precision" or (values <= longer * (1 + 1e-12)).all()
 
 
 @settings(max_examples=30, deadline=None)

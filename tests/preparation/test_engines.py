@@ -2,6 +2,7 @@
 
 import gc
 import random
+import shlex
 import shutil
 import signal
 import socket
@@ -30,7 +31,7 @@ from tests.preparation.tables import Rows, events, items, write
 from tests.preparation.test_formats import json_lines, separated
 from tests.shop import write_shop
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
 SCATTERED = {
     "spark.sql.shuffle.partitions": "3",
@@ -41,8 +42,20 @@ SCATTERED = {
 }
 """Rows of small tables are scattered over several tasks and files, as those of large ones are. Plans are interpreted:
 compiling one takes longer than so few rows; the test of the command line compiles."""
-SHORT_LIVED = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"
-"""A Java that compiles little, as it does so little."""
+SHORT_LIVED = (
+    "spark.driver.extraJavaOptions="
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+)
+"""A Java that compiles little, as it does so little, collects without threads, and trusts the classes of Spark."""
+
+
+def submit_args(*settings: str) -> str:
+    """The variable PYSPARK_SUBMIT_ARGS, which Java is started by."""
+    return shlex.join([*(word for setting in settings for word in ("--conf", setting)), "pyspark-shell"])
+
+
+SUBMIT_ARGS = submit_args(SHORT_LIVED, *(f"{name}={value}" for name, value in SCATTERED.items()))
+"""Of a Java for many tests: a process keeps its first one, and the marker `spark` makes them follow one another."""
 
 NO_JAVA = "there is no Java on this machine, which Spark needs"
 
@@ -56,10 +69,9 @@ def spark(tmp_path_factory):
     """A Spark that is there before `prepare` comes, so that Java starts once."""
     if not shutil.which("java"):
         pytest.skip(NO_JAVA)
-    settings = [SHORT_LIVED, *(f"{name}={value}" for name, value in SCATTERED.items())]
     interrupt = signal.getsignal(signal.SIGINT)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_SUBMIT_ARGS", " ".join([*(f"--conf {setting}" for setting in settings), "pyspark-shell"]))
+        patch.setenv("PYSPARK_SUBMIT_ARGS", SUBMIT_ARGS)
         with spark_session.open_session("local[1]", tmp_path_factory.mktemp("spark"), silent) as session:
             assert session.conf.get("spark.sql.shuffle.partitions") == "3"
             yield session
@@ -150,7 +162,7 @@ def test_a_shop_of_odd_ids_and_ties(tmp_path, rule):
 def test_wikispeedia_by_the_command_line(tmp_path, monkeypatch):
     if not shutil.which("java"):
         pytest.skip(NO_JAVA)
-    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", f"--conf {SHORT_LIVED} pyspark-shell")
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", submit_args(SHORT_LIVED))
     words = ["prepare", "--dataset", "wikispeedia", "--out", tmp_path / "spark", "--engine", "local-spark", "--json"]
 
     made = run_process(*words)

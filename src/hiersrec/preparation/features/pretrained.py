@@ -86,7 +86,7 @@ def _load(folder: str) -> Any:
         from transformers.utils.logging import disable_progress_bar
     except ImportError as error:
         raise MissingExtra("sentence-transformers", "text") from error
-    disable_progress_bar()  # type: ignore[no-untyped-call]  # it would draw one while it reads the weights
+    disable_progress_bar()  # it would draw one while it reads the weights
     try:
         return SentenceTransformer(folder, local_files_only=True, model_kwargs={"use_safetensors": True})
     except Exception as error:  # JSON, tokenizer and weights each raise their own errors
