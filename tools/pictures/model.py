@@ -50,7 +50,7 @@ def _inputs(y: float) -> list[str]:
         svg.text(MIDDLE, y + 21, "each item of the session: one vector", "bold", "middle"),
     ]
     for x, (name, of) in zip((LEFT + 4, MIDDLE, RIGHT - 4), INPUTS, strict=True):
-        parts += [svg.box(x - SIDE / 2 + 2, y + 30, SIDE - 4, 41, "open")]
+        parts += [svg.box(x - SIDE / 2 + 2, y + 30, SIDE - 4, 41, "inset")]
         parts += [svg.text(x, y + 47, name, "small", "middle"), svg.text(x, y + 64, of, "small soft", "middle")]
     return parts
 

@@ -46,7 +46,7 @@ def lines(x: float, y: float, words: Sequence[str], kind: str = "small soft", an
 
 
 def box(x: float, y: float, width: float, height: float, kind: str = "card") -> str:
-    """A rounded rectangle; kind: card, key (what matters most) or open (a dashed edge)."""
+    """A rounded rectangle; kind: card, inset (in a card), key (what matters most) or open (a dashed edge)."""
     size = f'width="{number(width)}" height="{number(height)}"'
     return f'<rect x="{number(x)}" y="{number(y)}" {size} rx="5" class="box {kind}"/>'
 
@@ -132,6 +132,7 @@ def _colours(scheme: int) -> list[str]:
         f"text {{ fill: {ink['ink']} }} text.soft {{ fill: {ink['soft']} }}",
         f".line, .box {{ stroke: {ink['edge']} }} .key.box {{ stroke: {ink['first']} }} .open {{ fill: none }}",
         *(f".{name}:not(.line) {{ fill: {ink[name]} }}" for name in ("ground", "edge", "card", "key")),
+        f".inset {{ fill: {ink['ground']} }}",
         *(
             f".fill.{name}, text.{name} {{ fill: {ink[name]} }} .line.{name} {{ stroke: {ink[name]} }}"
             for name in SERIES
