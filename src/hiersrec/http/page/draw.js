@@ -1,6 +1,8 @@
 // Answers -> elements. Titles and names are set as text only, never as HTML.
 
-import { endingOf, hueOf, isShared, pathOf, percent, popularityOf, signed, sourceOf, titleOf } from "./words.js";
+import {
+  capital, endingOf, hueOf, isShared, pathOf, percent, popularityOf, signed, sourceOf, titleOf,
+} from "./words.js";
 
 const PULLS = 3; // categories named with an item
 
@@ -158,8 +160,8 @@ const distinct = (reasons) => reasons.filter(({ source, value }) => value !== 0 
 
 // Largest sums of negative and of positive score parts over all items: the scale of the stacked bars.
 function rangeOf(items) {
-  const sums = (sign) =>
-    rankedOf(items).map(({ reasons }) => distinct(reasons ?? []).reduce((sum, { value }) => sum + Math.max(0, sign * value), 0));
+  const parts = rankedOf(items).map(({ reasons }) => distinct(reasons ?? []));
+  const sums = (sign) => parts.map((part) => part.reduce((sum, { value }) => sum + Math.max(0, sign * value), 0));
   return { low: Math.max(0, ...sums(-1)), high: Math.max(0, ...sums(1)) };
 }
 
@@ -205,7 +207,7 @@ function reasonLine(reason) {
   const line = element("tr");
   const through = reason.strongest.map((pull) => `${pull.name} ${signed(pull.value)} (${percent(pull.probability)})`);
   if (through.length > 0 && Math.abs(reason.rest) >= 0.005) through.push(`all others ${signed(reason.rest)}`);
-  const source = element("th", sourceOf(reason.source));
+  const source = element("th", capital(sourceOf(reason.source)));
   source.scope = "row";
   if (!isShared(reason.source)) source.dataset.hue = hueOf(reason.source);
   line.append(source, element("td", signed(reason.value)), element("td", through.join(", ")));

@@ -1,0 +1,161 @@
+"""An example for each request of the API, with its answer: what the service says on the embedded dataset.
+
+Lists are shortened to what shows their form. Parameters have the values of the request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Example:
+    """One request and its answer. parameters: of path and query; body: None for a request without one."""
+
+    answer: Any
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+
+
+VERSION = "ec94cde9c2fe"
+BEATLES = {"item_id": 4040, "title": "The Beatles"}
+WAR = {"item_id": 4542, "title": "World War II"}
+MUSIC = ["Music", "Music: Performers and composers", None]
+BRITISH = ["History", "British History"]
+REASONS = [
+    {"source": "session", "value": 5.529, "strongest": [], "rest": 5.529},
+    {
+        "source": "category_1",
+        "value": 1.28,
+        "strongest": [
+            {"name": "History", "probability": 0.297, "value": 0.38},
+            {"name": "Geography", "probability": 0.451, "value": 0.299},
+        ],
+        "rest": 0.601,
+    },
+    {"source": "average_item", "value": -1.442, "strongest": [], "rest": -1.442},
+]
+LISTED = {
+    "rank": 1,
+    "item_id": 4297,
+    "title": "United States",
+    "score": 5.367,
+    "category_path": ["Geography", "North American Geography", None],
+    "reasons": REASONS,
+    "source": "session",
+}
+GUESSES = [
+    [
+        {"task": "category_1", "name": "Geography", "path": ["Geography"], "probability": 0.451},
+        {"task": "category_1", "name": "History", "path": ["History"], "probability": 0.297},
+    ]
+]
+ORIGIN = {"catalog_size": 4126, "model_version": VERSION, "milliseconds": 3.279}
+
+
+def _list(session: list[dict[str, Any]], unknown: list[Any], **more: Any) -> dict[str, Any]:
+    return {
+        "session": session,
+        "unknown_ids": unknown,
+        "fallback": None,
+        "guesses": [],
+        "coherent": True,
+        "candidates": 2117,
+        "items": [{**LISTED, "reasons": None}],
+        **more,
+    }
+
+
+def _facts(item: dict[str, Any], path: list[str | None], count: int) -> dict[str, Any]:
+    return {**item, "category_path": path, "train_count": count}
+
+
+STOCK = {
+    "list": "unavailable",
+    "ids": 2,
+    "known": 1,
+    "unknown": 1,
+    "listed": 4125,
+    "catalog_size": 4126,
+    "set_at": "2026-11-30T09:00:00+00:00",
+}
+
+EXAMPLES: Mapping[tuple[str, str], Example] = {
+    ("post", "/v1/recommend"): Example(
+        {**_list([BEATLES, WAR], [], guesses=GUESSES, items=[LISTED]), **ORIGIN},
+        body={
+            "session": [4040, 4542],
+            "k": 1,
+            "explain": True,
+            "candidates": {"policy": "category", "top": 4},
+        },
+    ),
+    ("post", "/v1/recommend/batch"): Example(
+        {"answers": [_list([BEATLES, WAR], []), _list([WAR], ["nobody"])], **ORIGIN},
+        body={"sessions": [[4040, 4542], [4542, "nobody"]], "k": 1, "exclude_seen": True},
+    ),
+    ("get", "/v1/items"): Example(
+        {
+            "items": [
+                _facts({"item_id": 2832, "title": "Moon"}, ["Science", "Physics", "Space Astronomy"], 441),
+                _facts({"item_id": 2833, "title": "Moon landing"}, ["Science", "Physics", "Space transport"], 42),
+            ]
+        },
+        {"query": "moon", "limit": 2},
+    ),
+    ("get", "/v1/items/{item_id}"): Example(_facts(BEATLES, MUSIC, 232), {"item_id": "4040"}),
+    ("get", "/v1/items/{item_id}/similar"): Example(
+        {
+            "item": _facts(BEATLES, MUSIC, 232),
+            "items": [
+                {
+                    "rank": 1,
+                    "item_id": 2076,
+                    "title": "I Want to Hold Your Hand",
+                    "category_path": ["Music", "Musical Recordings and compositions", None],
+                    "similarity": 0.711,
+                }
+            ],
+            "model_version": VERSION,
+        },
+        {"item_id": "4040", "k": 1},
+    ),
+    ("get", "/v1/categories"): Example(
+        {
+            "levels": 3,
+            "categories": [
+                {"level": 1, "path": ["Art"], "items": 34},
+                {"level": 1, "path": ["Business Studies"], "items": 81},
+            ],
+        },
+        {"level": 1},
+    ),
+    ("get", "/v1/categories/{path}"): Example(
+        {
+            "level": 2,
+            "path": BRITISH,
+            "children": [{"level": 3, "path": [*BRITISH, "British History Post 1900"], "items": 15}],
+            "total": 142,
+            "items": [_facts(WAR, [*BRITISH, "British History Post 1900"], 1622)],
+        },
+        {"path": "History/British History", "limit": 1},
+    ),
+    ("get", "/v1/model"): Example(
+        {
+            "model_version": VERSION,
+            "recipe": "best",
+            "dataset": "wikispeedia",
+            "catalog_size": 4126,
+            "max_length": 50,
+            "tasks": ["category_1", "category_2", "category_3", "path"],
+            "candidates": {"policy": "category", "top": 4, "share": None, "mass": None},
+            "explains": True,
+        }
+    ),
+    ("get", "/healthz"): Example({"status": "ok"}),
+    ("get", "/readyz"): Example({"status": "ready", "waiting": 0, "queue": 256, "last_reload": None}),
+    ("get", "/metrics"): Example('hiersrec_requests_total{endpoint="/v1/recommend",status="200"} 12.0\n'),
+    ("get", "/v1/availability"): Example(STOCK),
+    ("put", "/v1/availability"): Example(STOCK, body={"unavailable": [4040, "sku-3"]}),
+}
+ERROR = {"error": "The catalogue has no item 'nobody'. Find one with /v1/items?query=."}
