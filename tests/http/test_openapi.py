@@ -1,6 +1,8 @@
 """The OpenAPI document: complete, with an example for each request that has the form of what the service does."""
 
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from hiersrec.http import records, schemas, setting_availability
+from hiersrec.http.api_docs import curl, example_answer
 from hiersrec.http.app import make_app
 from hiersrec.http.availability import Availability
 from hiersrec.http.examples import EXAMPLES
@@ -67,6 +70,29 @@ def test_every_request_has_an_example_of_its_schema(document) -> None:
         assert [one["example"] for one in content.values()] == [example.answer]
         if endpoint != ("get", "/metrics"):
             TypeAdapter(kind_of(content)).validate_python(example.answer)
+
+
+def test_an_example_reads_as_its_answer_and_its_request_as_a_command(document) -> None:
+    for endpoint, operation in operations(document).items():
+        text, answer = example_answer(operation), EXAMPLES[endpoint].answer
+        assert (text if isinstance(answer, str) else json.loads(text)) == answer
+        assert max(map(len, text.splitlines())) < 120
+    assert '"session": [\n    {"item_id": 4040, "title": "The Beatles"},' in example_answer(
+        operations(document)["post", "/v1/recommend"]
+    )
+    command = curl("get", "/v1/categories/{path}", operations(document)["get", "/v1/categories/{path}"])
+    assert command == "curl -s 'localhost:8000/v1/categories/History/British%20History?limit=1'"
+    command = curl("put", "/v1/availability", operations(document)["put", "/v1/availability"])
+    assert shlex.split(command)[-1] == '{"unavailable": [4040, "sku-3"]}'
+
+
+def test_the_reasons_of_the_example_sum_to_its_score() -> None:
+    [item] = EXAMPLES["post", "/v1/recommend"].answer["items"]
+
+    assert sum(reason["value"] for reason in item["reasons"]) == pytest.approx(item["score"], abs=0.002)
+    for reason in item["reasons"]:
+        parts = [pull["value"] for pull in reason["strongest"]]
+        assert sum(parts) + reason["rest"] == pytest.approx(reason["value"], abs=0.002)
 
 
 def form(document: Any) -> Any:

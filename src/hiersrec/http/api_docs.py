@@ -1,11 +1,16 @@
 """/docs: the OpenAPI document as one plain page, without scripts and without requests to other servers."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote, urlencode
 
+FLAT = re.compile(r"([\[{])([^\[\]{}]+)([\]}])")
+"""A list or object in JSON without others inside, where no text has a bracket."""
+WIDTH = 90
+"""Most characters of such a one in a line."""
 HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <title>hiersrec: HTTP interface</title>
@@ -71,7 +76,12 @@ def example_answer(operation: Mapping[str, Any]) -> str:
     """The example of an answer, as text."""
     [content] = operation["responses"]["200"]["content"].values()
     answer = content["example"]
-    return answer if isinstance(answer, str) else json.dumps(answer, indent=2)
+    return answer if isinstance(answer, str) else FLAT.sub(_in_one_line, json.dumps(answer, indent=2))
+
+
+def _in_one_line(flat: re.Match[str]) -> str:
+    line = flat[1] + " ".join(flat[2].split()) + flat[3]
+    return line if len(line) <= WIDTH else flat[0]
 
 
 def _endpoint(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """An example for each request of the API, with its answer: what the service says on the embedded dataset.
 
-Lists are shortened to what shows their form. Parameters have the values of the request.
+Numbers are rounded; of the categories only the likeliest and the largest parts are left, and no part of a score that is 0.
 """
 
 from collections.abc import Mapping
@@ -22,16 +22,39 @@ BEATLES = {"item_id": 4040, "title": "The Beatles"}
 WAR = {"item_id": 4542, "title": "World War II"}
 MUSIC = ["Music", "Music: Performers and composers", None]
 BRITISH = ["History", "British History"]
+
+
+def _pulls(*pulls: tuple[str, float, float]) -> list[dict[str, Any]]:
+    return [{"name": name, "probability": probability, "value": value} for name, probability, value in pulls]
+
+
 REASONS = [
     {"source": "session", "value": 5.529, "strongest": [], "rest": 5.529},
     {
         "source": "category_1",
         "value": 1.28,
-        "strongest": [
-            {"name": "History", "probability": 0.297, "value": 0.38},
-            {"name": "Geography", "probability": 0.451, "value": 0.299},
-        ],
-        "rest": 0.601,
+        "strongest": _pulls(("History", 0.297, 0.38), ("Geography", 0.451, 0.299), ("People", 0.132, 0.162)),
+        "rest": 0.439,
+    },
+    {
+        "source": "category_2",
+        "value": 1.39,
+        "strongest": _pulls(
+            ("World War II", 0.116, 0.125),
+            ("Political People", 0.112, 0.112),
+            ("Military History and War", 0.063, 0.104),
+        ),
+        "rest": 1.049,
+    },
+    {
+        "source": "category_3",
+        "value": 1.38,
+        "strongest": _pulls(
+            ("European Countries", 0.144, 0.358),
+            ("British History Post 1900", 0.045, 0.351),
+            ("Asian Countries", 0.039, 0.145),
+        ),
+        "rest": 0.526,
     },
     {"source": "average_item", "value": -1.442, "strongest": [], "rest": -1.442},
 ]
@@ -39,7 +62,7 @@ LISTED = {
     "rank": 1,
     "item_id": 4297,
     "title": "United States",
-    "score": 5.367,
+    "score": 8.137,
     "category_path": ["Geography", "North American Geography", None],
     "reasons": REASONS,
     "source": "session",
@@ -53,15 +76,15 @@ GUESSES = [
 ORIGIN = {"catalog_size": 4126, "model_version": VERSION, "milliseconds": 3.279}
 
 
-def _list(session: list[dict[str, Any]], unknown: list[Any], **more: Any) -> dict[str, Any]:
+def _list(session: list[dict[str, Any]], unknown: list[Any], item: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "session": session,
         "unknown_ids": unknown,
         "fallback": None,
         "guesses": [],
         "coherent": True,
-        "candidates": 2117,
-        "items": [{**LISTED, "reasons": None}],
+        "candidates": 2116,
+        "items": [item],
         **more,
     }
 
@@ -82,7 +105,7 @@ STOCK = {
 
 EXAMPLES: Mapping[tuple[str, str], Example] = {
     ("post", "/v1/recommend"): Example(
-        {**_list([BEATLES, WAR], [], guesses=GUESSES, items=[LISTED]), **ORIGIN},
+        {**_list([BEATLES, WAR], [], LISTED, guesses=GUESSES, candidates=2117), **ORIGIN},
         body={
             "session": [4040, 4542],
             "k": 1,
@@ -91,7 +114,13 @@ EXAMPLES: Mapping[tuple[str, str], Example] = {
         },
     ),
     ("post", "/v1/recommend/batch"): Example(
-        {"answers": [_list([BEATLES, WAR], []), _list([WAR], ["nobody"])], **ORIGIN},
+        {
+            "answers": [
+                _list([BEATLES, WAR], [], {**LISTED, "reasons": None}),
+                _list([WAR], ["nobody"], {**LISTED, "reasons": None, "score": 8.366}),
+            ],
+            **ORIGIN,
+        },
         body={"sessions": [[4040, 4542], [4542, "nobody"]], "k": 1, "exclude_seen": True},
     ),
     ("get", "/v1/items"): Example(
