@@ -1,6 +1,6 @@
 """An example for each request of the API, with its answer: what the service says on the embedded dataset.
 
-Numbers are rounded; of the categories only the likeliest and the largest parts are left, and no part of a score that is 0.
+Numbers are rounded, lists are shortened, and parts of a score that are 0 are left out.
 """
 
 from collections.abc import Mapping
@@ -100,7 +100,7 @@ STOCK = {
     "unknown": 1,
     "listed": 4125,
     "catalog_size": 4126,
-    "set_at": "2026-11-30T09:00:00+00:00",
+    "set_at": "2026-11-30T09:00:00.000+00:00",
 }
 
 EXAMPLES: Mapping[tuple[str, str], Example] = {
