@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import re
 import logging
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
