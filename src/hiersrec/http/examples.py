@@ -1,4 +1,4 @@
-"""An example for each request of the API, with its answer: what the service says on the embedded dataset.
+"""An example for each request of the API, with its answer: what the service of the demo says.
 
 Numbers are rounded, lists are shortened, and parts of a score that are 0 are left out.
 """
@@ -17,7 +17,7 @@ class Example:
     body: Any = None
 
 
-VERSION = "ec94cde9c2fe"
+VERSION = "d938fc28ba46"
 BEATLES = {"item_id": 4040, "title": "The Beatles"}
 WAR = {"item_id": 4542, "title": "World War II"}
 MUSIC = ["Music", "Music: Performers and composers", None]
@@ -29,51 +29,60 @@ def _pulls(*pulls: tuple[str, float, float]) -> list[dict[str, Any]]:
 
 
 REASONS = [
-    {"source": "session", "value": 5.529, "strongest": [], "rest": 5.529},
+    {"source": "session", "value": 8.209, "strongest": [], "rest": 8.209},
     {
         "source": "category_1",
-        "value": 1.28,
-        "strongest": _pulls(("History", 0.297, 0.38), ("Geography", 0.451, 0.299), ("People", 0.132, 0.162)),
-        "rest": 0.439,
+        "value": 0.286,
+        "strongest": _pulls(("History", 0.433, 0.145), ("Geography", 0.412, 0.051), ("People", 0.088, 0.035)),
+        "rest": 0.056,
     },
     {
         "source": "category_2",
-        "value": 1.39,
+        "value": 0.709,
         "strongest": _pulls(
-            ("World War II", 0.116, 0.125),
-            ("Political People", 0.112, 0.112),
-            ("Military History and War", 0.063, 0.104),
+            ("Military History and War", 0.107, 0.338),
+            ("European Geography", 0.179, 0.151),
+            ("British History", 0.038, -0.068),
         ),
-        "rest": 1.049,
+        "rest": 0.288,
     },
     {
         "source": "category_3",
-        "value": 1.38,
+        "value": 0.412,
         "strongest": _pulls(
-            ("European Countries", 0.144, 0.358),
-            ("British History Post 1900", 0.045, 0.351),
-            ("Asian Countries", 0.039, 0.145),
+            ("European Countries", 0.167, 0.184),
+            ("British History Post 1900", 0.035, 0.085),
+            ("Asian Countries", 0.061, 0.08),
         ),
-        "rest": 0.526,
+        "rest": 0.063,
     },
-    {"source": "average_item", "value": -1.442, "strongest": [], "rest": -1.442},
+    {"source": "average_item", "value": -1.785, "strongest": [], "rest": -1.785},
 ]
 LISTED = {
     "rank": 1,
+    "item_id": 3815,
+    "title": "Soviet Union",
+    "score": 7.831,
+    "category_path": ["History", "Recent History", None],
+    "reasons": REASONS,
+    "source": "session",
+}
+LISTED_TOO = {
+    "rank": 1,
     "item_id": 4297,
     "title": "United States",
-    "score": 8.137,
+    "score": 8.467,
     "category_path": ["Geography", "North American Geography", None],
-    "reasons": REASONS,
+    "reasons": None,
     "source": "session",
 }
 GUESSES = [
     [
-        {"task": "category_1", "name": "Geography", "path": ["Geography"], "probability": 0.451},
-        {"task": "category_1", "name": "History", "path": ["History"], "probability": 0.297},
+        {"task": "category_1", "name": "History", "path": ["History"], "probability": 0.433},
+        {"task": "category_1", "name": "Geography", "path": ["Geography"], "probability": 0.412},
     ]
 ]
-ORIGIN = {"catalog_size": 4126, "model_version": VERSION, "milliseconds": 3.279}
+ORIGIN = {"catalog_size": 4126, "model_version": VERSION, "milliseconds": 11.194}
 
 
 def _list(session: list[dict[str, Any]], unknown: list[Any], item: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -117,7 +126,7 @@ EXAMPLES: Mapping[tuple[str, str], Example] = {
         {
             "answers": [
                 _list([BEATLES, WAR], [], {**LISTED, "reasons": None}),
-                _list([WAR], ["nobody"], {**LISTED, "reasons": None, "score": 8.366}),
+                _list([WAR], ["nobody"], LISTED_TOO),
             ],
             **ORIGIN,
         },
@@ -139,10 +148,10 @@ EXAMPLES: Mapping[tuple[str, str], Example] = {
             "items": [
                 {
                     "rank": 1,
-                    "item_id": 2076,
-                    "title": "I Want to Hold Your Hand",
-                    "category_path": ["Music", "Musical Recordings and compositions", None],
-                    "similarity": 0.711,
+                    "item_id": 3176,
+                    "title": "Paul McCartney",
+                    "category_path": ["People", "People: Performers and composers", None],
+                    "similarity": 0.768,
                 }
             ],
             "model_version": VERSION,
