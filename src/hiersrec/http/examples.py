@@ -1,4 +1,4 @@
-"""An example for each request of the API, with its answer: what the service of the demo says.
+"""An example for each request of the API, with its answer: what the service of the demo said on 2026-11-30.
 
 Numbers are rounded, lists are shortened, and parts of a score that are 0 are left out.
 """
