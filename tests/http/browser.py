@@ -84,7 +84,7 @@ def shared(address: str, *ids: str) -> str:
 
 def settled(page: Page) -> None:
     """Wait until the answers to the last change are on the page."""
-    expect(page.locator("#all-items > li").first).to_be_visible()
+    expect(page.locator("#items > li").first).to_be_visible()
     expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
 
 
@@ -105,3 +105,26 @@ def contrast(page: Page, part: str) -> float:
     )
     low, high = sorted(map(luminance, colours))
     return (high + 0.05) / (low + 0.05)
+
+
+def broken_words(page: Page) -> list[str]:
+    """Words of visible texts of which a line ends inside, in the order of the page."""
+    broken: list[str] = page.evaluate(
+        """() => {
+          const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          const broken = [];
+          while (texts.nextNode()) {
+            const node = texts.currentNode;
+            if (!node.parentElement.checkVisibility() || node.parentElement.closest(".unseen, .skip")) continue;
+            for (const word of node.data.matchAll(/\\S+/g)) {
+              const range = document.createRange();
+              range.setStart(node, word.index);
+              range.setEnd(node, word.index + word[0].length);
+              const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
+              if (lines.size > 1) broken.push(word[0]);
+            }
+          }
+          return broken;
+        }"""
+    )
+    return broken

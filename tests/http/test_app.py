@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -433,8 +434,10 @@ def test_the_page_has_types_and_tags(client) -> None:
 def test_the_manual_names_every_endpoint_and_field(client) -> None:
     text = client.get("/docs").text
 
-    for word in ("/v1/recommend", "/v1/items/{item_id}", "per_category", "milliseconds", "/metrics"):
+    for word in ("/v1/recommend", "/v1/items/{item_id}", "per_category", "milliseconds", "/metrics", "probability"):
         assert word in text
+    assert text.count("curl -s") == sum(map(len, client.get("/openapi.json").json()["paths"].values()))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(re.findall(r'id="([^"]+)"', text))
     assert "<script" not in text
 
 

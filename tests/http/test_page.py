@@ -22,7 +22,7 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
-from tests.http.browser import chromium, contrast, serving, settled, shared, visit
+from tests.http.browser import broken_words, chromium, contrast, serving, settled, shared, visit
 from tests.toy import NUM_ITEMS, write_toy
 
 pytestmark = pytest.mark.slow
@@ -85,8 +85,17 @@ def chips(page: Page) -> Locator:
     return page.locator("#session > li > span")
 
 
-def titles(page: Page, which: str) -> list[str]:
-    return page.locator(f"#{which}-items .title").all_inner_texts()
+def titles(page: Page) -> list[str]:
+    return page.locator("#items .title").all_inner_texts()
+
+
+def compared(page: Page, which: str, part: str = ".name") -> list[str]:
+    return page.locator(f"#{which}-items {part}").all_inner_texts()
+
+
+def open_comparison(page: Page) -> None:
+    page.get_by_text("Compare with candidates only").click()
+    settled(page)
 
 
 def bars(page: Page) -> list[float]:
@@ -104,11 +113,15 @@ def test_search_click_and_see_what_comes_next(page, address, recommender) -> Non
     page.get_by_role("option", name="Apples no 2").click()
 
     expect(chips(page)).to_have_text(["Apples no 2"])
-    expect(page.locator("#all-title")).to_have_text("Full ranking")
+    expect(page.locator("#list-title")).to_have_text("Recommended items")
     settled(page)
     [answer] = recommender.recommend([["a2"]], K, candidates=ALL)
-    assert titles(page, "all") == [item.title for item in answer.items]
-    assert page.locator("#all-items .score").all_inner_texts() == [f"{item.score:.2f}" for item in answer.items]
+    assert titles(page) == [item.title for item in answer.items]
+    assert page.locator("#items .score").all_inner_texts() == [f"{item.score:.2f}" for item in answer.items]
+    assert page.locator("#items .path").all_inner_texts() == [
+        " / ".join(filter(None, item.category_path)) for item in answer.items
+    ]
+    open_comparison(page)
     assert re.fullmatch(rf"Scored {NUM_ITEMS} of {NUM_ITEMS} items in [\d.]+ ms\.", page.inner_text("#all-scored"))
     assert page.url == shared(address, "a2")
     assert recommender.model_version is not None
@@ -120,7 +133,7 @@ def test_every_click_moves_the_bars(page, address, recommender) -> None:
     settled(page)
     before = bars(page)
 
-    second = page.locator("#all-items .title").nth(1)
+    second = page.locator("#items .title").nth(1)
     name = second.inner_text()
     second.click()
 
@@ -145,14 +158,14 @@ def test_reasons_add_up_and_say_which_category_pulled(page, address, recommender
     assert best.reasons is not None
     parts = [reason for reason in best.reasons if reason.value]
 
-    row = page.locator("#all-items > li").first
+    row = page.locator("#items > li").first
     row.locator("summary").click()
 
     adds = [float(text.replace(MINUS, "-")) for text in row.locator("tbody td:nth-child(2)").all_inner_texts()]
     assert adds == pytest.approx([reason.value for reason in parts], abs=0.006)
     assert sum(adds) == pytest.approx(best.score, abs=0.03)
     pulls = sorted((pull for reason in parts for pull in reason.strongest), key=lambda pull: -abs(pull.value))[:3]
-    expect(row.locator(".pulls > li")).to_have_text(
+    expect(row.locator(".pulls > .pull")).to_have_text(
         [f"{pull.name} {pull.value:+.2f}".replace(" -", f" {MINUS}") for pull in pulls]
     )
     assert parts[-1].source == "average_item", "which all items share, so that it is in the table and not in the bar"
@@ -184,6 +197,8 @@ def test_a_coherent_tree_is_one_list_of_paths(page, address) -> None:
 def test_candidates_beside_the_full_ranking(page, address, recommender) -> None:
     page.goto(shared(address, "a2"))
     settled(page)
+    expect(page.locator("#few-items")).to_be_hidden()
+    open_comparison(page)
     for top in (1, 2):
         page.locator("#top").fill(str(top))
         [full], [few] = (
@@ -195,8 +210,8 @@ def test_candidates_beside_the_full_ranking(page, address, recommender) -> None:
         ids = {item.item_id for item in few.items}
         both = [item.item_id in ids for item in full.items]
         assert page.inner_text("#same") == f"{sum(both)} of {K} the same"
-        assert titles(page, "few") == [item.title for item in few.items]
-        marks = page.locator("#all-items .mark").all_inner_texts()
+        assert compared(page, "few") == [item.title for item in few.items]
+        marks = compared(page, "all", ".mark")
         assert marks == ["in both" if shared else "only here" for shared in both]
     assert few.candidates == NUM_ITEMS  # both departments
 
@@ -212,13 +227,15 @@ def test_a_list_that_popular_items_fill_says_so(page, address) -> None:
 
     page.route("**/v1/recommend", shorten)
     page.goto(shared(address, "a2"))
+    settled(page)
+    open_comparison(page)
     page.locator("#top").fill("1")
     expect(page.locator("#few-scored")).to_contain_text(
         "There are few, so popular items of the likely categories fill the list."
     )
     last = page.locator("#few-items > li").last
     expect(last.locator(".mark")).to_have_text("popular in its category: 1,234 training events")
-    expect(last.locator(".pull, .score:not(:empty)")).to_have_count(0)
+    assert last.inner_text().endswith("popular in its category: 1,234 training events"), "and no score"
 
 
 def test_the_keyboard_alone(page, address) -> None:
@@ -245,13 +262,13 @@ def test_the_keyboard_alone(page, address) -> None:
     expect(options).to_have_count(0)
     expect(search).to_have_value("apples")
 
-    first = page.locator("#all-items .title").first
+    first = page.locator("#items .title").first
     first.focus()
     name = first.inner_text()
     page.keyboard.press("Enter")
     expect(chips(page)).to_have_text([second, name])
     settled(page)
-    expect(page.locator("#all-items .title").first).to_be_focused()
+    expect(page.locator("#items .title").first).to_be_focused()
 
     page.get_by_role("button", name=f"Remove {second}", exact=True).focus()
     page.keyboard.press("Enter")
@@ -259,6 +276,8 @@ def test_the_keyboard_alone(page, address) -> None:
     settled(page)
     expect(page.get_by_role("button", name=f"Remove {name}", exact=True)).to_be_focused()
 
+    page.locator("#compare > summary").focus()
+    page.keyboard.press("Enter")
     slider = page.get_by_role("slider")
     slider.focus()
     page.keyboard.press("Home")
@@ -271,7 +290,7 @@ def test_the_keyboard_alone(page, address) -> None:
 def test_back_forward_and_clear(page, address) -> None:
     page.goto(shared(address, "a2"))
     settled(page)
-    page.locator("#all-items .title").first.click()
+    page.locator("#items .title").first.click()
     expect(chips(page)).to_have_count(2)
     page.go_back()
     expect(chips(page)).to_have_text(["Apples no 2"])
@@ -279,7 +298,7 @@ def test_back_forward_and_clear(page, address) -> None:
     expect(chips(page)).to_have_count(2)
     page.get_by_role("button", name="Clear").click()
     expect(chips(page)).to_have_count(0)
-    expect(page.locator("#all-title")).to_have_text("Popular items")
+    expect(page.locator("#list-title")).to_have_text("Popular items")
     assert page.url == f"{address}/"
 
 
@@ -302,6 +321,35 @@ def test_ignored_items_are_named(page, address) -> None:
     expect(page.locator("#notes")).to_contain_text("not in the catalogue: zzz")
 
 
+def test_an_item_is_found_by_its_id(page, address) -> None:
+    page.goto(address)
+    settled(page)
+    options = page.get_by_role("option")
+    page.get_by_role("combobox").press_sequentially("a2")
+    expect(options).to_have_count(1)
+    expect(options.locator("span")).to_have_text(["Apples no 2", "item id a2"])
+    page.keyboard.press("Enter")
+    expect(chips(page)).to_have_text(["Apples no 2"])
+    assert page.url == shared(address, "a2")
+
+    page.get_by_role("combobox").press_sequentially("apples no 2")
+    expect(options.first.locator("span")).to_have_text(["Apples no 2", "Food / Apples"])
+
+
+def test_an_id_that_is_also_a_word_of_titles_comes_first_and_once(page, address) -> None:
+    def answer(route: Route) -> None:
+        facts = {"category_path": ["Food"], "train_count": 1}
+        route.fulfill(
+            json={"items": [{"item_id": one, "title": f"Route {one}", **facts} for one in ("b1", "a2", "c3")]}
+        )
+
+    page.route("**/v1/items?*", answer)
+    page.goto(address)
+    settled(page)
+    page.get_by_role("combobox").fill("a2")
+    expect(page.get_by_role("option").locator("span:first-child")).to_have_text(["Apples no 2", "Route b1", "Route c3"])
+
+
 def test_titles_and_names_are_text(page, address) -> None:
     page.goto(shared(address, "d3", "e1", "<b>x"))
     settled(page)
@@ -320,13 +368,74 @@ def test_a_narrow_phone_in_light_and_dark(browser, address, scheme) -> None:
     ) as page:
         page.goto(shared(address, "d3", "a2", "x" * 80))
         settled(page)
-        page.locator("#all-items summary").first.click()
+        page.locator("#items summary").first.click()
+        page.locator("#compare > summary").click()
+        settled(page)
+        expect(page.locator("#all-items .mark").first).to_be_visible()
         page.get_by_role("combobox").press_sequentially("no")
         expect(page.get_by_role("option").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
         assert page.evaluate("getComputedStyle(document.querySelector('.bar')).transitionDuration") == "0s"
-        for part in ("body", ".card h2", ".quiet", ".title", "#session .ignored", "#clear", ".mark", "summary"):
+        for part in ("body", ".card h2", ".quiet", ".title", "#session .ignored", "#clear", "#all-items .mark"):
             assert contrast(page, part) >= 4.5, part
+        for part in ("summary", ".legend li", ".pull", "#more", "#compare > summary", "#matches span + span"):
+            assert contrast(page, part) >= 4.5, part
+
+
+def test_a_legend_says_what_the_colours_are(page, address, recommender) -> None:
+    def colours(within: str) -> set[str]:
+        return set(page.locator(f"{within}[data-hue]").evaluate_all("all => all.map(one => one.dataset.hue)"))
+
+    page.goto(address)
+    settled(page)
+    expect(page.locator("#colours")).to_be_hidden()
+    page.goto(shared(address, "a2"))
+    settled(page)
+    [answer] = recommender.recommend([["a2"]], K, explain=True, candidates=ALL)
+    sources = {reason.source for item in answer.items for reason in item.reasons or () if reason.value}
+    names = {source.replace("category_", "level ") for source in sources - {"average_item"}}
+    entries = page.locator("#legend li").all_inner_texts()
+    assert set(", ".join(entries).split(", ")) == names
+    assert colours("#legend li") == colours("#items .parts span") >= colours("#items .pull")
+    paint = "all => all.map(one => getComputedStyle(one, '::before').backgroundColor)"
+    assert len(set(page.locator("#legend li").evaluate_all(paint))) == len(entries) > 1
+
+
+def test_on_a_phone_the_page_is_under_four_screens_and_no_word_is_broken(browser, address) -> None:
+    def lengthen(route: Route) -> None:
+        answer = route.fetch().json()
+        for item in answer["items"]:
+            item["title"] = "Constitutional history of Liechtenstein"
+            item["category_path"] = ["Geography", "European Geography", "European Countries"]
+            for reason in item["reasons"] or ():
+                for pull in reason["strongest"]:
+                    pull["name"] = "Electromagnetism and thermodynamics"
+        route.fulfill(json=answer)
+
+    with visit(browser, address, viewport={"width": 390, "height": 844}) as page:
+        page.route("**/v1/recommend", lengthen)
+        page.goto(shared(address, "a2", "b6", "c1"))
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollHeight") < 4 * 844
+        order = [page.locator(part).bounding_box() for part in ("#list", "#guesses", "#compare")]
+        tops = [box["y"] for box in order if box is not None]
+        assert len(tops) == 3
+        assert tops == sorted(tops), "the list comes first"
+        assert broken_words(page) == []
+
+        more = page.get_by_role("button", name="Show all 20 items")
+        rows = page.locator("#items > li")
+        expect(rows.last).to_be_hidden()
+        more.click()
+        expect(rows.last).to_be_visible()
+        expect(more).to_be_hidden()
+        expect(rows.nth(10).locator(".title")).to_be_focused()
+        rows.first.locator("summary").click()
+        open_comparison(page)
+        assert broken_words(page) == []
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert broken_words(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_a_key_is_asked_for_and_kept_for_the_tab(browser, bundle) -> None:
@@ -353,7 +462,7 @@ def test_errors_are_said_and_go_away(browser, address) -> None:
         page.goto(shared(address, "a2"))
         settled(page)
         page.route("**/v1/recommend", lambda route: route.fulfill(status=503, json={"error": "Too many wait."}))
-        page.locator("#all-items .title").first.click()
+        page.locator("#items .title").first.click()
         expect(page.get_by_role("alert")).to_have_text("Too many wait.")
         page.unroute("**/v1/recommend")
         page.route("**/v1/recommend", lambda route: route.abort())
@@ -381,10 +490,10 @@ def test_an_answer_that_comes_late_is_dropped(page, address) -> None:
     expect(page.locator("#results")).to_have_attribute("aria-busy", "true")
     page.goto(shared(address, "b6", "c1"))
     settled(page)
-    before = titles(page, "all")
+    before = titles(page)
     held[0].continue_()
     page.wait_for_timeout(200)
-    assert titles(page, "all") == before
+    assert titles(page) == before
     expect(chips(page)).to_have_text(["Bread no 6", "Cheese no 1"])
 
 
@@ -396,10 +505,10 @@ def test_a_model_without_categories_or_reasons(page, address, recommender) -> No
     page.route("**/v1/model", plain)
     page.goto(shared(address, "a2"))
     settled(page)
-    assert titles(page, "all") == [item.title for item in recommender.recommend([["a2"]], K, candidates=ALL)[0].items]
-    for part in ("#guesses", "#compare", "#few"):
+    assert titles(page) == [item.title for item in recommender.recommend([["a2"]], K, candidates=ALL)[0].items]
+    for part in ("#guesses", "#compare", "#few-items", "#colours"):
         expect(page.locator(part)).to_be_hidden()
-    expect(page.locator(".parts, .pulls, details")).to_have_count(0)
+    expect(page.locator(".parts, .pulls, #items details")).to_have_count(0)
 
 
 def test_behind_the_path_of_a_proxy(browser, bundle) -> None:

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 from typing import Any, cast
 
+from hiersrec.http.api_docs import curl, example_answer
 from hiersrec.http.app import make_app
 from hiersrec.http.holder import Holder
 from hiersrec.http.metrics import Metrics
@@ -20,7 +21,7 @@ def document() -> dict[str, Any]:
 
 
 def http_api() -> str:
-    """Endpoints first, then the fields of all bodies and answers."""
+    """Endpoints with an example of each first, then the fields of all bodies and answers."""
     described = document()
     parts = ["## Endpoints\n"]
     for path, methods in described["paths"].items():
@@ -43,18 +44,12 @@ def _endpoint(method: str, path: str, endpoint: dict[str, Any]) -> list[str]:
     parts += [table(("parameter", "in", "type", "meaning"), rows)] * bool(rows)
     body = endpoint.get("requestBody", {}).get("content", {}).get("application/json", {})
     parts += [f"Body: {_type(body['schema'])}\n"] if body else []
-    parts += [f"Example:\n\n```json\n{json.dumps(example, indent=2)}\n```\n" for example in _examples(body)]
+    parts += [f"```bash\n{curl(method, path, endpoint)}\n```\n", f"```json\n{example_answer(endpoint)}\n```\n"]
     answers = []
     for status, answer in endpoint["responses"].items():
         schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
         answers.append((status, answer.get("description", ""), _type(schema) if schema else ""))
     return [*parts, table(("status", "", "body"), answers)]
-
-
-def _examples(body: dict[str, Any]) -> list[Any]:
-    if "example" in body:
-        return [body["example"]]
-    return [one["value"] for one in body.get("examples", {}).values()]
 
 
 def _fields(name: str, schema: dict[str, Any]) -> list[str]:

@@ -6,8 +6,7 @@ request; running ones keep theirs.
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,10 +20,11 @@ from hiersrec.http.errors import Problem, answer_with
 from hiersrec.http.holder import Holder
 from hiersrec.http.log_lines import log_request
 from hiersrec.http.looking_up import add_look_ups
+from hiersrec.http.openapi import completed
 from hiersrec.http.operating import add_operating
 from hiersrec.http.recommending import add_recommending, make_batcher
 from hiersrec.http.security import Guard
-from hiersrec.http.setting_availability import Stocked, add_availability
+from hiersrec.http.setting_availability import add_availability
 from hiersrec.http.settings import ServiceSettings
 from hiersrec.http.watching import REQUEST_ID, Watch
 
@@ -69,21 +69,8 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
     add_operating(app, holder, batcher, settings)
     if holder.availability is not None:
         add_availability(app, holder, holder.availability)
-    app.openapi = with_bodies(app.openapi)  # type: ignore[method-assign]
+    app.openapi = completed(app.openapi)  # type: ignore[method-assign]
     return app
-
-
-def with_bodies(openapi: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """The OpenAPI document with the schemas of the bodies, which FastAPI does not parse."""
-
-    def extended_document() -> dict[str, Any]:
-        document = openapi()
-        for kind in (schemas.One, schemas.Many, Stocked):
-            schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"] |= {**schema.pop("$defs", {}), kind.__name__: schema}
-        return document
-
-    return extended_document
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -10,17 +10,10 @@ from fastapi import FastAPI, Query, Request, Response
 from hiersrec.http import schemas
 from hiersrec.http.errors import Problem, responses
 from hiersrec.http.holder import Holder
+from hiersrec.http.records import Categories, CategoryItems, ItemFacts, ModelFacts, SearchResult, SimilarResult
 from hiersrec.http.responses import written
-from hiersrec.http.schemas import (
-    Categories,
-    CategoryItems,
-    ItemFacts,
-    ModelFacts,
-    SearchResult,
-    SimilarResult,
-)
 
-Limit = Annotated[int, Query(ge=1, le=100)]
+Limit = Annotated[int, Query(ge=1, le=100, description="Most items of the answer.")]
 Result = TypeVar("Result")
 AT_ONCE = 2
 """Most look-ups at a time, so that they leave the processor to recommendations."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from hiersrec.errors import BadFolder, BadInput
+from hiersrec.http.records import CategoryFacts, CategoryItems, ItemFacts, ModelFacts, SimilarItem, SimilarResult
 from hiersrec.http.responses import is_large, safe
-from hiersrec.http.schemas import CategoryFacts, CategoryItems, ItemFacts, ModelFacts, SimilarItem, SimilarResult
 from hiersrec.retrieval.ranking import ListRequest
 from hiersrec.serving.bundle import open_bundle
 from hiersrec.serving.filters import items_under

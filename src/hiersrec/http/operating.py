@@ -1,7 +1,7 @@
 """The endpoints for those who operate the service, and the page and its manual."""
 
 from fastapi import FastAPI, Request, Response
-from starlette.responses import RedirectResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 
 from hiersrec.http.api_docs import manual
 from hiersrec.http.batching import Batcher
@@ -10,8 +10,8 @@ from hiersrec.http.holder import Holder
 from hiersrec.http.metrics import CONTENT_TYPE
 from hiersrec.http.query import ListQuery
 from hiersrec.http.recommending import Written
+from hiersrec.http.records import Health, Readiness
 from hiersrec.http.responses import written
-from hiersrec.http.schemas import Readiness
 from hiersrec.http.settings import ServiceSettings
 from hiersrec.http.static_files import Files
 
@@ -22,10 +22,10 @@ def add_operating(
     """Add the endpoints; the page's files are read here."""
     files = Files()
 
-    @app.get("/healthz")
+    @app.get("/healthz", responses={200: {"model": Health}})
     async def healthz() -> Response:
         """Whether the process is alive."""
-        return written({"status": "ok"})
+        return written(Health("ok"))
 
     @app.get("/readyz", responses={200: {"model": Readiness}, **responses(503)})
     async def readyz() -> Response:
@@ -34,7 +34,7 @@ def add_operating(
             raise Problem(503, "The server is stopping.")
         return written(Readiness("ready", batcher.waiting, settings.queue, holder.last_reload))
 
-    @app.get("/metrics", responses={200: {"content": {"text/plain": {}}}, **responses(401)})
+    @app.get("/metrics", response_class=PlainTextResponse, responses=responses(401))
     async def numbers() -> Response:
         """Metrics for Prometheus."""
         return Response(holder.metrics.text(), media_type=CONTENT_TYPE)

@@ -11,8 +11,9 @@ from hiersrec.http.errors import responses
 from hiersrec.http.holder import Holder
 from hiersrec.http.model import Model
 from hiersrec.http.query import ListQuery
+from hiersrec.http.records import Answer, Answers
 from hiersrec.http.responses import encoded, extended, response, safe
-from hiersrec.http.schemas import Answer, Answers, Many, One, RequestOptions, documented_body, read
+from hiersrec.http.schemas import Many, One, RequestOptions, documented_body, read
 from hiersrec.http.work import check_work, work_of
 from hiersrec.types import ExternalId
 

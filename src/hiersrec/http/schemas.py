@@ -1,21 +1,17 @@
-"""Request bodies: fields, types and limits, read within bounded memory; and the fields of responses.
+"""Request bodies: fields, types and limits, read within bounded memory.
 
-Bodies are strict pydantic models that refuse unknown fields. Responses are written as JSON from dataclasses; those here
-add what only the service knows, and document the API.
+Bodies are strict pydantic models that refuse unknown fields.
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from hiersrec.http.errors import Problem, busy
-from hiersrec.serving.answers import Recommendations
-from hiersrec.types import ExternalId
 
 MOST_BYTES = 1 << 20
 """Limit of a body."""
@@ -107,125 +103,6 @@ class Many(RequestOptions):
     sessions: Annotated[list[Ids], Field(max_length=MOST_SESSIONS)] = Field(
         description="Lists of item ids; their number times k is at most 20,000, with explain 8,000."
     )
-
-
-@dataclass(frozen=True)
-class Answer(Recommendations):
-    """The answer to one session, with facts about the model."""
-
-    catalog_size: int
-    """Items that the model knows."""
-    model_version: str | None
-    milliseconds: float
-    """Time inside the server, from the complete request to the response."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The answers to several sessions, in their order."""
-
-    answers: list[Recommendations]
-    catalog_size: int
-    model_version: str | None
-    milliseconds: float
-
-
-@dataclass(frozen=True)
-class ItemFacts:
-    """Facts of an item in the catalogue."""
-
-    item_id: ExternalId
-    title: str | None
-    category_path: list[str | None]
-    train_count: int
-    """Interactions in the training sessions."""
-
-
-@dataclass(frozen=True)
-class SimilarItem:
-    """A similar item: rank 1 is the most similar."""
-
-    rank: int
-    item_id: ExternalId
-    title: str | None
-    category_path: list[str | None]
-    similarity: float
-    """Cosine of the vectors that the model compares with a session."""
-
-
-@dataclass(frozen=True)
-class SimilarResult:
-    """The items most similar to one, best first."""
-
-    item: ItemFacts
-    items: list[SimilarItem]
-    model_version: str | None
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """Items found by their titles, best first."""
-
-    items: list[ItemFacts]
-
-
-@dataclass(frozen=True)
-class CategoryFacts:
-    """One category: its level (from 1), the names from level 1 down to it, and how many items it has."""
-
-    level: int
-    path: list[str | None]
-    items: int
-
-
-@dataclass(frozen=True)
-class Categories:
-    """The categories of all levels, or of the requested one."""
-
-    levels: int
-    categories: list[CategoryFacts]
-
-
-@dataclass(frozen=True)
-class CategoryItems:
-    """One category: the categories below it, and its items, most popular first."""
-
-    level: int
-    path: list[str | None]
-    children: list[CategoryFacts]
-    total: int
-    """Number of all items of the category."""
-    items: list[ItemFacts]
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """Whether a worker should get requests, and how busy it is."""
-
-    status: str
-    waiting: int
-    """Requests whose computation has not begun."""
-    queue: int
-    """Most of them."""
-    last_reload: str | None
-    """"ok" or "failed"; null before the first."""
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """The current model."""
-
-    model_version: str | None
-    recipe: str | None
-    dataset: str | None
-    catalog_size: int
-    max_length: int
-    """Number of newest session items that it uses."""
-    tasks: list[str]
-    """What it predicts in addition to items."""
-    candidates: dict[str, Any]
-    """Which items are ranked by default."""
-    explains: bool
 
 
 Body = TypeVar("Body", bound=RequestBody)

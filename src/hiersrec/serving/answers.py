@@ -102,7 +102,7 @@ class Recommendations:
     """Ids that the catalogue doesn't have, in their order; they are ignored."""
     fallback: str | None
     """Source of the last item, if not the session: "popular_in_category", where too few candidates were left,
-    or "popular", where categories had no more or no id is known. See retrieval/fallback.py."""
+    or "popular", where categories had no more or no id is known."""
     guesses: list[list[Guess]]
     """The likeliest classes of each auxiliary task; empty unless reasons were requested."""
     coherent: bool

@@ -1,7 +1,7 @@
 // The page: the session is in the address (#session=ID&session=ID); each change of it sends new requests.
 
 import { KeyRequired, ask, keepKey } from "./api.js";
-import { areIndependent, blocksOf, drawGuesses, drawItems, drawSession, rangeOf } from "./draw.js";
+import { areIndependent, blocksOf, drawGuesses, drawItems, drawLegend, drawRanks, drawSession } from "./draw.js";
 import { makeSearch } from "./search.js";
 import { fallbackOf, notesOf, scoredOf, titleOf } from "./words.js";
 
@@ -61,18 +61,16 @@ async function refresh() {
   if (model === null) return start(); // the facts of the model could not be loaded before
   const current = (latest += 1);
   const ids = sessionOf();
-  const top = Number(byId("top").value);
   drawChips(ids);
   byId("results").setAttribute("aria-busy", "true");
   try {
-    // One after the other, so that neither time includes waiting for the other.
-    const all = await rank(ids, { policy: "all" });
-    if (current !== latest) return;
-    const few = hasCategories() ? await rank(ids, { policy: "category", top }) : null;
+    const best = await rank(ids, { policy: "all" }, model.explains);
     if (current !== latest) return;
     byId("error").hidden = true;
     byId("key-form").hidden = true;
-    draw(ids, all, few);
+    draw(ids, best);
+    const same = isComparing() ? await compare(ids, current) : "";
+    if (current === latest) tell(ids, best, same);
   } catch (error) {
     if (current === latest) fail(error);
   } finally {
@@ -80,47 +78,54 @@ async function refresh() {
   }
 }
 
-// The list with its reasons, and the time of only the ranking, from the same request without reasons.
-async function rank(session, candidates) {
-  const body = { session, k: K, candidates };
-  const answer = await ask("v1/recommend", { ...body, explain: model.explains });
-  const { milliseconds } = await ask("v1/recommend", { ...body, explain: false });
-  return { ...answer, milliseconds };
-}
+const rank = (session, candidates, explain) => ask("v1/recommend", { session, k: K, candidates, explain });
 
 const hasCategories = () => model.tasks.some((task) => task.startsWith("category_"));
 
-const idsOf = (answer) => new Set(answer.items.map((item) => String(item.item_id)));
+const isComparing = () => byId("compare").open && !byId("compare").hidden;
 
-function draw(ids, all, few) {
-  for (const item of [...all.session, ...all.items]) titles.set(String(item.item_id), titleOf(item));
-  drawChips(ids, all);
+function draw(ids, best) {
+  for (const item of [...best.session, ...best.items]) titles.set(String(item.item_id), titleOf(item));
+  drawChips(ids, best);
   byId("notes").replaceChildren(
-    ...notesOf(all, ids.length, model.max_length).map((note) => {
+    ...notesOf(best, ids.length, model.max_length).map((note) => {
       const line = document.createElement("li");
       line.textContent = note;
       return line;
     }),
   );
-  byId("guesses").hidden = all.guesses.length === 0;
-  byId("independent").hidden = all.session.length === 0 || !areIndependent(all);
-  drawGuesses(byId("levels"), blocksOf(all));
+  byId("guesses").hidden = best.guesses.length === 0;
+  byId("independent").hidden = best.session.length === 0 || !areIndependent(best);
+  drawGuesses(byId("levels"), blocksOf(best));
 
-  const range = rangeOf([...all.items, ...(few?.items ?? [])]);
-  const known = all.session.length > 0;
-  byId("all-title").textContent = known ? "Full ranking" : "Popular items";
-  byId("all-scored").textContent = known ? scoredOf(all) : "";
-  const both = few !== null && known;
-  byId("compare").hidden = byId("few").hidden = !both;
-  drawItems(byId("all-items"), all.items, both ? idsOf(few) : null, range, add);
-  if (both) {
-    drawItems(byId("few-items"), few.items, idsOf(all), range, add);
-    byId("few-scored").textContent = scoredOf(few) + fallbackOf(few);
-    const kept = all.items.filter((item) => idsOf(few).has(String(item.item_id))).length;
-    byId("same").textContent = `${kept} of ${all.items.length} the same`;
-  }
-  const first = all.items.length > 0 ? ` First recommendation: ${titleOf(all.items[0])}.` : "";
-  const same = both ? ` ${byId("same").textContent} with candidates only.` : "";
+  const known = best.session.length > 0;
+  byId("list-title").textContent = known ? "Recommended items" : "Popular items";
+  byId("colours").hidden = !drawLegend(byId("legend"), best.items);
+  drawItems(byId("items"), best.items, add);
+  byId("more").textContent = `Show all ${best.items.length} items`;
+  byId("compare").hidden = !(hasCategories() && known);
+}
+
+// Fills the comparison, and returns how much is the same. Both lists come without reasons, one after the other, so that
+// their times are those of ranking and neither includes waiting for the other.
+async function compare(ids, current) {
+  const all = await rank(ids, { policy: "all" }, false);
+  if (current !== latest) return "";
+  const few = await rank(ids, { policy: "category", top: Number(byId("top").value) }, false);
+  if (current !== latest) return "";
+  const [allIds, fewIds] = [all, few].map(({ items }) => new Set(items.map((item) => String(item.item_id))));
+  drawRanks(byId("all-items"), all.items, fewIds);
+  drawRanks(byId("few-items"), few.items, allIds);
+  byId("all-scored").textContent = scoredOf(all);
+  byId("few-scored").textContent = scoredOf(few) + fallbackOf(few);
+  const kept = [...allIds].filter((id) => fewIds.has(id)).length;
+  byId("same").textContent = `${kept} of ${all.items.length} the same`;
+  return ` ${byId("same").textContent} with candidates only.`;
+}
+
+// What a screen reader says after a change.
+function tell(ids, best, same) {
+  const first = best.items.length > 0 ? ` First item: ${titleOf(best.items[0])}.` : "";
   byId("status").textContent = `${ids.length} in the session.${first}${same}`;
 }
 
@@ -147,6 +152,11 @@ byId("clear").addEventListener("click", () => {
   setSession([]);
   byId("search").focus();
 });
+byId("more").addEventListener("click", () => {
+  const shown = [...byId("items").children].filter((row) => row.offsetParent !== null).length;
+  byId("items").classList.remove("short");
+  byId("items").children[shown]?.querySelector(".title").focus();
+});
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   keepKey(byId("key").value);
@@ -158,6 +168,9 @@ byId("top").addEventListener("input", () => {
   byId("top-value").textContent = byId("top").value;
   clearTimeout(timer);
   timer = setTimeout(refresh, DELAY);
+});
+byId("compare").addEventListener("toggle", () => {
+  if (isComparing()) refresh();
 });
 addEventListener("popstate", refresh);
 start();

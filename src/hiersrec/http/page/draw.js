@@ -1,8 +1,10 @@
 // Answers -> elements. Titles and names are set as text only, never as HTML.
 
-import { endingOf, hueOf, isShared, pathOf, percent, popularityOf, signed, sourceOf, titleOf } from "./words.js";
+import {
+  capital, endingOf, hueOf, isShared, pathOf, percent, popularityOf, signed, sourceOf, titleOf,
+} from "./words.js";
 
-const PULLS = 3; // categories named below an item
+const PULLS = 3; // categories named with an item
 
 const copyOf = (name) => document.getElementById(`${name}-template`).content.firstElementChild.cloneNode(true);
 
@@ -58,11 +60,15 @@ export function drawGuesses(list, tasks) {
   tasks.forEach(({ source, guesses }, index) => {
     if (index === list.children.length) {
       const block = element("div", "", "level");
-      block.append(element("h3"), element("ol"));
+      block.append(element("h3"), element("ul", "", "legend"), element("ol"));
       list.append(block);
     }
-    const [heading, rows] = list.children[index].children;
+    const [heading, legend, rows] = list.children[index].children;
     heading.textContent = sourceOf(source);
+    const levels = guesses.map((guess) => guess.task);
+    const several = new Set(levels).size > 1;
+    fillLegend(legend, several ? levels : []);
+    legend.setAttribute("aria-label", "Colours of the bars");
     rows.setAttribute("aria-label", `Likeliest: ${sourceOf(source)}`);
     while (rows.children.length > guesses.length) rows.lastElementChild.remove();
     while (rows.children.length < guesses.length) rows.append(copyOf("guess"));
@@ -80,16 +86,39 @@ function drawGuess(row, guess) {
   bar.style.width = percent(guess.probability);
 }
 
-// others: Set of the ids in the other list, or null if there is none; add(id, title) is called on a click.
-// The focus stays on the same row.
-export function drawItems(list, items, others, range, add) {
-  const focused = [...list.children].findIndex((row) => row.querySelector(".title") === document.activeElement);
-  const open = new Set([...list.querySelectorAll("details[open]")].map((details) => details.closest("li").dataset.id));
-  list.replaceChildren(...items.map((item) => itemRow(item, others, range, open, add)));
-  if (focused >= 0) list.children[Math.min(focused, items.length - 1)]?.querySelector(".title").focus();
+// The names of sources by their colour, in the order of the colours.
+function fillLegend(list, sources) {
+  const names = [...new Set(sources)].sort();
+  const hues = [...new Set(names.map(hueOf))].sort((a, b) => a - b);
+  list.replaceChildren(
+    ...hues.map((hue) => {
+      const line = element("li", names.filter((name) => hueOf(name) === hue).map(sourceOf).join(", "));
+      line.dataset.hue = hue;
+      return line;
+    }),
+  );
 }
 
-function itemRow(item, others, range, open, add) {
+// Returns whether there are colours to explain.
+export function drawLegend(list, items) {
+  fillLegend(list, rankedOf(items).flatMap((item) => distinct(item.reasons ?? []).map(({ source }) => source)));
+  return list.children.length > 0;
+}
+
+// add(id, title) is called on a click. The focus stays on the same row.
+export function drawItems(list, items, add) {
+  const rows = [...list.children];
+  const focused = document.activeElement.closest(".title, summary");
+  const index = rows.findIndex((row) => row.contains(focused));
+  const open = new Set(rows.filter((row) => row.querySelector("details[open]")).map((row) => row.dataset.id));
+  const range = rangeOf(items);
+  list.replaceChildren(...items.map((item) => itemRow(item, range, open, add)));
+  if (index < 0) return;
+  const row = list.children[Math.min(index, items.length - 1)];
+  row?.querySelector(focused.matches("summary") ? "summary" : ".title")?.focus();
+}
+
+function itemRow(item, range, open, add) {
   const row = copyOf("item");
   const id = String(item.item_id);
   row.dataset.id = id;
@@ -99,52 +128,56 @@ function itemRow(item, others, range, open, add) {
   title.textContent = titleOf(item);
   title.title = "Add to the session";
   title.addEventListener("click", () => add(id, titleOf(item)));
-  drawMark(row, item, others);
-  const pull = row.querySelector(".pull");
   const ranked = item.source === "session";
-  if (ranked) row.querySelector(".score").textContent = item.score.toFixed(2);
-  if (ranked && item.reasons !== null) drawReasons(pull, item.reasons, range, open.has(id));
-  else pull.remove();
+  row.querySelector(ranked ? ".score" : ".mark").textContent = ranked ? item.score.toFixed(2) : popularityOf(item);
+  const why = row.querySelector(".why");
+  if (ranked && item.reasons !== null) drawReasons(why, item.reasons, range, open.has(id));
+  else why.remove();
   return row;
 }
 
-function drawMark(row, item, others) {
-  const mark = row.querySelector(".mark");
-  if (item.source !== "session") {
-    mark.textContent = popularityOf(item);
-  } else if (others !== null) {
-    const both = others.has(String(item.item_id));
-    mark.textContent = both ? "in both" : "only here";
-    mark.classList.toggle("only", !both);
-  }
+// A list to compare: ranks and titles. others: the ids in the other list.
+export function drawRanks(list, items, others) {
+  list.replaceChildren(
+    ...items.map((item) => {
+      const row = copyOf("rank");
+      row.querySelector(".rank").textContent = item.rank;
+      row.querySelector(".name").textContent = titleOf(item);
+      const both = others.has(String(item.item_id));
+      const mark = row.querySelector(".mark");
+      if (item.source !== "session") mark.textContent = popularityOf(item);
+      else mark.textContent = both ? "in both" : "only here";
+      mark.classList.toggle("only", !both);
+      return row;
+    }),
+  );
 }
+
+const rankedOf = (items) => items.filter((item) => item.source === "session");
 
 // What a bar shows: the parts that tell items apart.
 const distinct = (reasons) => reasons.filter(({ source, value }) => value !== 0 && !isShared(source));
 
 // Largest sums of negative and of positive score parts over all items: the scale of the stacked bars.
-export function rangeOf(items) {
-  const ranked = items.filter((item) => item.source === "session");
-  const sums = (sign) =>
-    ranked.map(({ reasons }) => distinct(reasons ?? []).reduce((sum, { value }) => sum + Math.max(0, sign * value), 0));
+function rangeOf(items) {
+  const parts = rankedOf(items).map(({ reasons }) => distinct(reasons ?? []));
+  const sums = (sign) => parts.map((part) => part.reduce((sum, { value }) => sum + Math.max(0, sign * value), 0));
   return { low: Math.max(0, ...sums(-1)), high: Math.max(0, ...sums(1)) };
 }
 
-function drawReasons(box, reasons, range, open) {
+function drawReasons(why, reasons, range, open) {
   const parts = reasons.filter((reason) => reason.value !== 0);
-  drawParts(box.querySelector(".parts"), distinct(reasons), range);
+  drawParts(why.querySelector(".parts"), distinct(reasons), range);
   const pulls = parts.flatMap(({ strongest, source }) => strongest.map((pull) => ({ ...pull, source })));
   pulls.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-  box.querySelector(".pulls").replaceChildren(
-    ...pulls.slice(0, PULLS).map((pull) => {
-      const line = element("li", `${pull.name} ${signed(pull.value)}`);
-      line.dataset.hue = hueOf(pull.source);
-      return line;
-    }),
-  );
-  if (pulls.length === 0) box.querySelector(".pulls").remove();
-  box.querySelector("details").open = open;
-  box.querySelector("tbody").replaceChildren(...parts.map(reasonLine));
+  const named = pulls.slice(0, PULLS).map((pull) => {
+    const part = element("span", `${pull.name} ${signed(pull.value)}`, "pull");
+    part.dataset.hue = hueOf(pull.source);
+    return part;
+  });
+  why.querySelector(".pulls").append(...(named.length > 0 ? named : ["The parts of this score"]));
+  why.open = open;
+  why.querySelector("tbody").replaceChildren(...parts.map(reasonLine));
 }
 
 // A stacked bar: positive parts to the right of zero, negative ones to its left.
@@ -174,8 +207,9 @@ function reasonLine(reason) {
   const line = element("tr");
   const through = reason.strongest.map((pull) => `${pull.name} ${signed(pull.value)} (${percent(pull.probability)})`);
   if (through.length > 0 && Math.abs(reason.rest) >= 0.005) through.push(`all others ${signed(reason.rest)}`);
-  const source = element("th", sourceOf(reason.source));
+  const source = element("th", capital(sourceOf(reason.source)));
   source.scope = "row";
+  if (!isShared(reason.source)) source.dataset.hue = hueOf(reason.source);
   line.append(source, element("td", signed(reason.value)), element("td", through.join(", ")));
   return line;
 }

@@ -1,9 +1,17 @@
 // The search field: a combobox with a list below it (WAI-ARIA, list autocomplete with manual selection).
 
 import { ask } from "./api.js";
+import { pathOf, titleOf } from "./words.js";
 
 const WAIT = 150; // milliseconds without a keystroke before a request
 const LIMIT = 20;
+
+// The item of an id, in a list, empty if there is none: a list of only this item, as /v1/items/ID answers what is no id
+// with an error, which the browser would write to its console at each keystroke.
+async function withId(id) {
+  const { items } = await ask("v1/recommend", { session: [], k: 1, allow: [id] });
+  return items;
+}
 
 // choose(id, title) is called with the chosen item, failed(error) if a request fails.
 export function makeSearch(field, list, choose, failed) {
@@ -54,12 +62,12 @@ export function makeSearch(field, list, choose, failed) {
     return line;
   }
 
-  function show(items, words) {
+  function show(items, id, words) {
     const lines = items.map((item, index) => {
-      const path = item.category_path.filter((name) => name !== null).join(" / ");
-      return option(index, item.item_id, item.title ?? String(item.item_id), path || "no category");
+      const about = item.item_id === id ? `item id ${id}` : pathOf(item.category_path);
+      return option(index, item.item_id, titleOf(item), about);
     });
-    if (lines.length === 0) lines.push(option(0, words, words, "No title has these words. Use it as an item id"));
+    if (lines.length === 0) lines.push(option(0, words, words, "No title or id matches. Use it as an item id"));
     list.replaceChildren(...lines);
     list.hidden = false;
     field.setAttribute("aria-expanded", "true");
@@ -71,8 +79,10 @@ export function makeSearch(field, list, choose, failed) {
     if (words === "") return close();
     const current = (latest += 1);
     try {
-      const { items } = await ask(`v1/items?${new URLSearchParams({ query: words, limit: LIMIT })}`);
-      if (current === latest) show(items, words);
+      const found = ask(`v1/items?${new URLSearchParams({ query: words, limit: LIMIT })}`);
+      const [{ items }, same] = await Promise.all([found, withId(words)]);
+      const others = items.filter((item) => item.item_id !== same[0]?.item_id);
+      if (current === latest) show([...same, ...others], same[0]?.item_id, words);
     } catch (error) {
       if (current === latest) failed(error);
     }

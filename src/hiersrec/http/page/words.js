@@ -25,6 +25,8 @@ export function sourceOf(source) {
   return source.replace(/^column_/, "").replaceAll("_", " ");
 }
 
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 // The part that all items of a list share, which says nothing about one of them.
 export const isShared = (source) => source === "average_item";
 
