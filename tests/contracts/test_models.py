@@ -4,7 +4,6 @@ from tests.contracts.models import distinct_recipes, first_names, trained_recipe
 from tests.contracts.scorers import members
 
 SHARED = {
-    "diginetica/best": "any/best",
     "diginetica/cotrec": "any/cotrec",
     "diginetica/csrm": "any/csrm",
     "diginetica/gru4rec": "any/gru4rec",
