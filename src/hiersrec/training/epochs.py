@@ -1,7 +1,7 @@
 """`epochs = "auto"`: the number of epochs follows from the number of training prefixes.
 
 The learning rate falls to zero over all epochs, so their number decides how a training goes even where it stops early.
-A shop of a tenth of the size reads its sessions several times as often; RESULTS.md has the measurements.
+Shops of a tenth of the size read their sessions several times as often; docs/log/2026-11-30.md has measurements.
 """
 
 from dataclasses import replace
