@@ -146,7 +146,7 @@ def test_the_command_prepares_the_tables(tmp_path) -> None:
     assert words[:5] == ["hiersrec", "prepare", str(events), "--items", str(items_file)]
     assert words[5:] == [
         *("--item-id", "sku", "--category-columns", "category_1,category_2", "--gap", "60"),
-        *("--split", checked.to_dict()["split"], "--out", "data"),
+        *("--split", checked.to_dict()["split"], "--out", "data/shop"),
     ]
     prepared = hr.prepare(
         events,

@@ -132,7 +132,7 @@ def test_trends_need_an_order_of_time_and_are_for_what_comes_next() -> None:
     assert line.endswith("set tasks.item.trend=0.")
     assert advice(recipe("tasks.item.trend=0.1"), timed) == advice(recipe(), untimed) == []
     [line] = advice(recipe("tasks.item.trend=0.1"), same_time)
-    assert "lower the metrics on validation sessions as old as" in line
+    assert "so trends, which are for later sessions, lower their metrics" in line
     assert advice(recipe("tasks.item.trend=0.1", "training.refit=true"), same_time) == advice(recipe(), same_time) == []
 
 

@@ -139,7 +139,7 @@ def _command(events: GivenTable, items: GivenTable | None, options: dict[str, An
         words += ["--items", str(items) if isinstance(items, str | Path) else "ITEMS"]
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}", ",".join(value) if isinstance(value, tuple) else str(value)]
-    return shlex.join([*words, "--split", split, "--out", "data"])
+    return shlex.join([*words, "--split", split, "--out", "data/shop"])
 
 
 def _advice(facts: dict[str, Any]) -> Iterator[str]:

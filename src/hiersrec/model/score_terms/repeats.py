@@ -105,7 +105,7 @@ class Repeats(PositionTerm):
             if best > without:
                 return (
                     f"items of the session get {offset.item():+.1f}: MRR@20 of the newest validation sessions is "
-                    f"{best:.4f}, {without:.4f} without. A refit has none: give it tasks.item.repeats_offset="
+                    f"{best:.4f}, {without:.4f} without. For a later refit add --set tasks.item.repeats_offset="
                     f"{offset.item():.1f}"
                 )
         return None

@@ -61,13 +61,13 @@ def advice(config: Config, data: TrainingData, refit: bool) -> Iterator[str]:
     """Where trends may do harm, or seem to."""
     if config.trend and not data.timed:
         yield (
-            "these sessions have no times, so trends take the order of session ids for the order of time. If it is "
-            "not, set tasks.item.trend=0."
+            "these sessions have no times, so trends take the order of session ids for the order of time. If session "
+            "ids are in another order, set tasks.item.trend=0."
         )
     if config.trend and not data.latest and not refit:
         yield (
-            "trends are for what comes next, and lower the metrics on validation sessions as old as the training "
-            "sessions, as these are. Where there are times, --validation latest of prepare measures their effect."
+            "the validation sessions are as old as the training sessions, so trends, which are for later sessions, "
+            "lower their metrics. Where there are times, prepare --validation latest measures what trends give."
         )
 
 
