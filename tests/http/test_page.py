@@ -164,9 +164,12 @@ def test_reasons_add_up_and_say_which_category_pulled(page, address, recommender
     adds = [float(text.replace(MINUS, "-")) for text in row.locator("tbody td:nth-child(2)").all_inner_texts()]
     assert adds == pytest.approx([reason.value for reason in parts], abs=0.006)
     assert sum(adds) == pytest.approx(best.score, abs=0.03)
-    pulls = sorted((pull for reason in parts for pull in reason.strongest), key=lambda pull: -abs(pull.value))[:3]
+    pulls = [(pull.name, pull.value) for reason in parts for pull in reason.strongest]
+    whole = [reason for reason in parts if not reason.strongest and reason.source not in ("session", "average_item")]
+    pulls += [(reason.source, reason.value) for reason in whole]
+    named = sorted((pull for pull in pulls if abs(pull[1]) >= 0.005), key=lambda pull: -abs(pull[1]))[:3]
     expect(row.locator(".pulls > .pull")).to_have_text(
-        [f"{pull.name} {pull.value:+.2f}".replace(" -", f" {MINUS}") for pull in pulls]
+        [f"{name} {value:+.2f}".replace(" -", f" {MINUS}") for name, value in named]
     )
     assert parts[-1].source == "average_item", "which all items share, so that it is in the table and not in the bar"
     assert row.locator("tbody th").all_inner_texts()[-1] == "Average item"

@@ -4,7 +4,7 @@ import {
   capital, endingOf, hueOf, isShared, pathOf, percent, popularityOf, signed, sourceOf, titleOf,
 } from "./words.js";
 
-const PULLS = 3; // categories named with an item
+const PULLS = 3; // categories, and other parts than the session itself, named with an item
 
 const copyOf = (name) => document.getElementById(`${name}-template`).content.firstElementChild.cloneNode(true);
 
@@ -169,8 +169,10 @@ function drawReasons(why, reasons, range, open) {
   const parts = reasons.filter((reason) => reason.value !== 0);
   drawParts(why.querySelector(".parts"), distinct(reasons), range);
   const pulls = parts.flatMap(({ strongest, source }) => strongest.map((pull) => ({ ...pull, source })));
+  const whole = distinct(reasons).filter(({ source, strongest }) => source !== "session" && strongest.length === 0);
+  pulls.push(...whole.map(({ source, value }) => ({ name: sourceOf(source), value, source })));
   pulls.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-  const named = pulls.slice(0, PULLS).map((pull) => {
+  const named = pulls.filter(({ value }) => Math.abs(value) >= 0.005).slice(0, PULLS).map((pull) => {
     const part = element("span", `${pull.name} ${signed(pull.value)}`, "pull");
     part.dataset.hue = hueOf(pull.source);
     return part;
