@@ -42,14 +42,14 @@ def test_prefixes_are_the_events_that_have_one_before_them(dataset):
 
 def test_a_number_stays(dataset):
     given = recipe("training.epochs=7")
-    assert with_epochs(given, dataset.training()) is given
+    assert with_epochs(given, dataset) is given
 
 
 def test_the_share_that_is_trained_on_decides(dataset, monkeypatch):
     data = dataset.training()
     monkeypatch.setattr("hiersrec.training.epochs.PREFIXES", prefixes_of(data, 1.0) * 4)
-    assert with_epochs(recipe("training.epochs=auto"), data).training.epochs == 4
-    share = with_epochs(recipe("training.epochs=auto", "training.newest_share=0.5"), data).training.epochs
+    assert with_epochs(recipe("training.epochs=auto"), dataset).training.epochs == 4
+    share = with_epochs(recipe("training.epochs=auto", "training.newest_share=0.5"), dataset).training.epochs
     assert share == round(prefixes_of(data, 1.0) * 4 / prefixes_of(data, 0.5)) > 4
 
 

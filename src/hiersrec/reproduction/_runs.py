@@ -29,7 +29,7 @@ from hiersrec.training.progress import progress_stage
 def recipe_of(bench: Bench, name: str, seed: int = 0) -> Recipe:
     """The dataset's recipe of that name, with the seed and within the budget."""
     path = find_recipe(name, bench.dataset.name)
-    recipe = with_epochs(read_recipe(path), bench.dataset.training())
+    recipe = with_epochs(read_recipe(path), bench.dataset)
     if recipe.training is None:
         return recipe
     limited = {key: min(limit, getattr(recipe.training, key)) for key, limit in BUDGETS[bench.budget].items()}

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from hiersrec.config import Recipe
-from hiersrec.store.dataset import TrainingData
+from hiersrec.store.dataset import Dataset, TrainingData
 
 PREFIXES = 2_000_000
 """Prefixes that all epochs together read, where that gives no fewer than FEWEST epochs and no more than MOST."""
@@ -21,12 +21,13 @@ def epochs_for(prefixes: int) -> int:
     return min(MOST, max(FEWEST, round(PREFIXES / max(1, prefixes))))
 
 
-def with_epochs(recipe: Recipe, data: TrainingData) -> Recipe:
+def with_epochs(recipe: Recipe, dataset: Dataset) -> Recipe:
     """The recipe, with a number of epochs in place of "auto"."""
     config = recipe.training
     if config is None or config.epochs != "auto":
         return recipe
-    return replace(recipe, training=replace(config, epochs=epochs_for(prefixes_of(data, config.newest_share))))
+    prefixes = prefixes_of(dataset.training(), config.newest_share)
+    return replace(recipe, training=replace(config, epochs=epochs_for(prefixes)))
 
 
 def prefixes_of(data: TrainingData, newest_share: float) -> int:

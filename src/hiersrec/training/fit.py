@@ -89,9 +89,7 @@ def train(
             transfer.check_not_replaced(init_from, out, "the run to start from")
         for teacher in () if recipe.training is None else recipe.training.teachers:
             transfer.check_not_replaced(Path(teacher), out, "one of the teachers")
-    recipe, given = with_epochs(recipe, dataset.training()), recipe
-    if recipe is not given and recipe.training is not None:
-        reporter.say(f'train: epochs = "auto": at most {recipe.training.epochs}, by the number of training prefixes')
+    recipe, given = with_epochs(recipe, dataset), recipe
     with run_folder(dataset, out, recipe, processes, resume=resume, overwrite=overwrite) as place:
         if place.is_finished:
             reporter.say(f"train: {out} is finished already")
@@ -99,6 +97,9 @@ def train(
             assert isinstance(recipe, BaselineRecipe), "our own recipes have [training]"
             _train_by_counting(dataset, recipe, place, reporter, callbacks)
         else:
+            if recipe is not given:
+                number = recipe.training.epochs
+                reporter.say(f'train: epochs = "auto": at most {number}, by the number of training prefixes')
             _train_by_gradient(dataset, recipe, recipe.training, place, reporter, processes, init_from, callbacks)
     if processes.first and not place.is_finished:
         reporter.say(f"train: wrote {out}")
