@@ -118,6 +118,13 @@ def make_newer(folder: Path, version: str) -> None:
     aside.rename(folder)
 
 
+def spoil(file: Path) -> None:
+    """Put another file in its place: the server maps the one that was there, and cutting that short would kill it."""
+    other = file.with_name("spoilt")
+    other.write_bytes(b"spoilt")
+    other.replace(file)
+
+
 class Stream:
     """Clients that ask without a pause, each on one connection, until told to stop."""
 
@@ -156,7 +163,7 @@ def test_a_newer_bundle_takes_over_without_a_dropped_request_and_a_bad_one_does_
             make_newer(served, "newer0000000")
             server.process.send_signal(signal.SIGHUP)
             until(lambda: server.version() == "newer0000000")
-            (served / "vectors.npy").write_bytes(b"spoilt")
+            spoil(served / "vectors.npy")
             server.process.send_signal(signal.SIGHUP)
             until(lambda: server.numbers().get('hiersrec_reloads_total{result="failed"}', 0) == 1)
             assert server.version() == "newer0000000"
