@@ -167,9 +167,10 @@ function rangeOf(items) {
 
 function drawReasons(why, reasons, range, open) {
   const parts = reasons.filter((reason) => reason.value !== 0);
-  drawParts(why.querySelector(".parts"), distinct(reasons), range);
+  const shown = distinct(reasons);
+  drawParts(why.querySelector(".parts"), shown, range);
   const pulls = parts.flatMap(({ strongest, source }) => strongest.map((pull) => ({ ...pull, source })));
-  const whole = distinct(reasons).filter(({ source, strongest }) => source !== "session" && strongest.length === 0);
+  const whole = shown.filter(({ source, strongest }) => source !== "session" && strongest.length === 0);
   pulls.push(...whole.map(({ source, value }) => ({ name: sourceOf(source), value, source })));
   pulls.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const named = pulls.filter(({ value }) => Math.abs(value) >= 0.005).slice(0, PULLS).map((pull) => {

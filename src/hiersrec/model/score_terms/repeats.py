@@ -87,12 +87,9 @@ class Repeats(PositionTerm):
 
     def finish(self, measure: Callable[[], float] | None) -> str | None:
         offset = self.get_buffer("offset")
-        if self.chosen != "fit":
-            offset.fill_(self.chosen)
+        offset.fill_(0.0 if self.chosen == "fit" else self.chosen)  # a warm start brought the older run's
+        if self.chosen != "fit" or measure is None:
             return None
-        if measure is None:
-            return None
-        offset.zero_()
         without = best = measure()
         for step in (STEP, -STEP):
             while abs(offset.item() + step) <= MOST:
