@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/epoch_floor.py [--data data/diginetica] [--set KEY=VALUE] [--share 0.05]
 
-The floor is the FLOPs of the forward and backward passes over the rate of bf16 matrix products, measured in the same
-run before and after the epoch at the shape of the item softmax. FLOPs are counted by torch's FlopCounterMode on steps
-of the real loop: all products, those of our own loss function and of padding among them. The epoch is the real loop's,
-from its first step to its last, without the validation; its parts are timed during it, on the processor.
+The floor is the FLOPs of the forward and backward passes over the rate of matrix products in the dtype that the
+training uses (bf16 where the processor has it), measured in the same run before and after the epoch at the shape of the
+item softmax. FLOPs are counted by torch's FlopCounterMode on steps of the real loop: all products, those of our own
+loss function and of padding among them. The epoch is the real loop's, from its first step to its last, without the
+validation; its parts are timed during it, on the processor.
 
 --share takes the newest share of the sessions, for a quick look.
 """
@@ -28,8 +29,10 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils import flop_counter
 from torch.utils.flop_counter import FlopCounterMode
 
+from hiersrec.model import inputs
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.trainable import Trainable
+from hiersrec.training import precision
 
 COUNTED = 50
 """Steps on which FLOPs are counted: batches of random lengths, so that their mean stands for the epoch."""
@@ -104,9 +107,9 @@ def timing(parts: Parts) -> Iterator[None]:
             hook.remove()
 
 
-def rate(items: int, width: int, batch: int) -> float:
-    """Median FLOP/s of a bf16 product (batch, width) x (width, items)."""
-    left, right = torch.randn(batch, width).bfloat16(), torch.randn(items, width).bfloat16()
+def rate(items: int, width: int, batch: int, dtype: torch.dtype) -> float:
+    """Median FLOP/s of a product (batch, width) x (width, items)."""
+    left, right = torch.randn(batch, width).to(dtype), torch.randn(items, width).to(dtype)
     left @ right.T
     taken = []
     for _ in range(15):
@@ -135,7 +138,7 @@ def main() -> None:
     """Count, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data/diginetica"), help="a dataset folder")
-    parser.add_argument("--recipe", default="hiersrec", help="a recipe of ours that fits every dataset")
+    parser.add_argument("--recipe", default="best", help="a recipe of ours that fits every dataset")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of it")
     parser.add_argument("--share", type=float, default=1.0, help="newest share of the sessions")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -149,7 +152,9 @@ def main() -> None:
     with counter() as flops:
         train(recipe, data, counted)
     per_example = flops.get_total_flops() / counted.examples
-    shape = (data.catalog.num_items, 128, recipe.training.batch_size)
+    dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
+    width = inputs.config_of(recipe).item_width
+    shape = (data.catalog.num_items, width, recipe.training.batch_size, dtype)
     rates = [rate(*shape)]
     clock, parts = Clock(0, ALL, ALL), Parts()
     started: list[float] = []
@@ -177,7 +182,8 @@ def main() -> None:
         "settings": overrides,
         "examples": clock.examples,
         "flops_per_example": per_example,
-        "bf16_flops_per_s": rates,
+        "dtype": str(dtype).removeprefix("torch."),
+        "flops_per_s": rates,
         "seconds": seconds,
         "floor_seconds": floor,
         "ratio": seconds / floor,
@@ -186,7 +192,8 @@ def main() -> None:
     print(found["machine"], found["versions"])
     speed = f"{clock.examples / seconds:,.0f} examples/s, {per_example / 1e6:,.0f} MFLOP an example"
     print(f"{clock.examples:,} examples in {seconds:.1f} s: {speed}")
-    print(f"floor {floor:.1f} s at {' and '.join(f'{one / 1e9:,.0f}' for one in rates)} GFLOP/s before and after")
+    speeds = " and ".join(f"{one / 1e9:,.0f}" for one in rates)
+    print(f"floor {floor:.1f} s at {speeds} GFLOP/s before and after, {found['dtype']}")
     print(f"ratio {seconds / floor:.2f}\n")
     rows = [[name, f"{one:.1f}", f"{one / seconds:.1%}"] for name, one in parts.table(seconds).items()]
     show(["part", "seconds", "share"], rows)

@@ -20,18 +20,24 @@ class Enough(Exception):
 
 
 class Clock:
-    """Times the steps of a training after a warm-up. `tick` raises Enough after a number of steps or seconds."""
+    """Times the steps of a training after a warm-up. `tick` raises Enough after a number of steps or seconds.
+
+    A system that needs all these seconds for one step is left out: it is done after its second.
+    """
 
     def __init__(self, warm_up: int, steps: int, seconds: float) -> None:
         self.warm_up, self.steps, self.seconds = warm_up, steps, seconds
         self.ticks, self.examples, self.made = 0, 0, time.perf_counter()
-        self.first = self.begun = self.last = 0.0
+        self.first = self.begun = self.last = self.longest = 0.0
 
     def tick(self, examples: int) -> None:
         """A step on this number of examples (next items) is done."""
-        self.last = time.perf_counter()
+        before, self.last = self.last, time.perf_counter()
         self.ticks += 1
+        self.longest = max(self.longest, self.last - before if before else 0.0)
         self.first = self.first or self.last
+        if self.longest > self.seconds > 0:
+            raise Enough
         if self.ticks <= self.warm_up:
             self.begun = self.last
             return
@@ -40,7 +46,9 @@ class Clock:
             raise Enough
 
     def found(self) -> dict[str, Any]:
-        """What was measured."""
+        """What was measured, or {"failed": reason}."""
+        if self.longest > self.seconds > 0:
+            return {"failed": f"left out: a step took {self.longest:.0f} s"}
         assert self.examples, "a training has more steps than the warm-up"
         seconds = self.last - self.begun
         return {

@@ -157,11 +157,10 @@ class CosineHead(Head):
         return factor
 
     def vectors(self, items: Tensor | None = None) -> Tensor:
-        """Vectors v at length 1: (K, d_I) float32."""
-        vectors = self.id_vectors(items)
-        if self.mix is not None:
-            vectors = vectors + self.mix(self.content(items))
-        return unit(vectors)
+        """Vectors v at length 1: (K, d_I), in autocast's dtype where that is on."""
+        if self.mix is None:
+            return unit(self.id_vectors(items))
+        return unit(self.id_vectors(items), self.content(items), self.mix.weight)
 
     def linear_form(self, state: Tensor, vectors: Tensor) -> Tensor:
         """Vectors times W (K, D), times `scale` over the length of W state."""

@@ -135,25 +135,25 @@ class Inputs(nn.Module):
 
     def id_vectors(self, items: Tensor | None = None) -> Tensor:
         """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
-        # All rows are no gather: the gradient of a slice costs less.
-        vectors: Tensor
         if self.graph is not None:
             mixed = self._with_neighbours(self.graph)
-            vectors = mixed[1:] if items is None else functional.embedding(items, mixed)
-        else:
-            vectors = self.item_table.weight[1:] if items is None else self.item_table(items)
+            if items is None:
+                return mixed
+            # A sparse gradient: it would otherwise be an array of all items, mostly zeros.
+            rows = functional.embedding((items - 1).clamp(min=0), mixed, sparse=True)
+            return rows * (items > 0)[..., None]
+        # All rows are no gather: the gradient of a slice costs less.
+        vectors: Tensor = self.item_table.weight[1:] if items is None else self.item_table(items)
         if not (self.training and self._kept is not None):
             return vectors
         kept = self._kept[1:] if items is None else self._kept[items]
         return vectors * kept[..., None]  # not rescaled: an item has its E^I or, when it is new, none
 
     def _with_neighbours(self, graph: ItemGraph) -> Tensor:
-        """(N + 1, d_I): made once a step in training, from the last forward() on, and once for all in inference."""
+        """(N, d_I): made once a step in training, from the last forward() on, and once for all in inference."""
         if self._mixed is None or (torch.is_grad_enabled() and not self.training):
-            own = self.item_table.weight
-            kind = own.device.type
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else own.dtype
-            self._mixed = own + self.neighbour_share * graph(own.to(dtype)).to(own.dtype)
+            kept = self._kept if self.training else None
+            self._mixed = cast("Tensor", graph(self.item_table.weight, self.neighbour_share, kept))
         return self._mixed
 
     def train(self, mode: bool = True) -> Self:

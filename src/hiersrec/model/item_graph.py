@@ -1,21 +1,27 @@
-"""A graph of items: each item's vector becomes a sum over its neighbours', by share.
+"""A graph of items: to each item's vector is added a sum over its neighbours', by share.
+
+    mixed_i = kept_i (v_i + weight * sum_j share_ij v_j)
 
 A sum over neighbours is an embedding bag: each item is a bag of its neighbours, each with its share. On a processor
-that is six times faster than a product with a sparse matrix, and its gradient is another such sum, the other way.
+that is six times faster than a product with a sparse matrix, and its gradient is another such sum, the other way. Both
+are made for a block of items at a time (row_blocks.py).
 """
 
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hiersrec.model.row_blocks import blocks
 from hiersrec.types import Float32, Int32
 
 
 class ItemGraph(nn.Module):
-    """Vectors (rows, d) -> (rows, d): each row's sum over its neighbours, by share.
+    """Vectors (rows, d) of padding and items -> (rows - 1, d): each item's, and its sum over its neighbours.
 
     edges: (2, E) int32, a row and its neighbour, and shares: (E,) float32 of the neighbour in that row's sum; both are
     saved with the weights. None is a graph that is empty until it is loaded.
@@ -38,34 +44,84 @@ class ItemGraph(nn.Module):
         """Lay the edges out as bags of both directions, which are not saved."""
         for name, (of, other) in {"to": self.edges, "back": self.edges.flip(0)}.items():
             order = of.argsort(stable=True)
-            every = torch.arange(self.rows + 1, device=of.device, dtype=of.dtype)
+            every = torch.arange(1, self.rows + 1, device=of.device, dtype=of.dtype)
             starts = torch.searchsorted(of[order], every, out_int32=True)
             parts = {"items": other[order], "starts": starts, "shares": self.shares[order]}
             for part, value in parts.items():
                 self.register_buffer(f"{name}_{part}", value, persistent=False)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """In the precision of the vectors."""
-        bags = [self.get_buffer(f"{way}_{part}") for way in ("to", "back") for part in ("items", "starts", "shares")]
-        return cast("Tensor", _Sum.apply(vectors, *bags))  # type: ignore[no-untyped-call]
+    def forward(self, vectors: Tensor, weight: Tensor, kept: Tensor | None = None) -> Tensor:
+        """Vectors (rows, d), a weight () of the sums, and which rows are kept (rows,) bool -> (rows - 1, d).
+
+        Items that are not kept become zeros. The sums are made in autocast's dtype where that is on.
+        """
+        to, back = (Bags(*(self.get_buffer(f"{way}_{part}") for part in Bags._fields)) for way in ("to", "back"))
+        return cast("Tensor", _Mixed.apply(vectors, weight, kept, to, back))  # type: ignore[no-untyped-call]
 
 
-class _Sum(torch.autograd.Function):
+class Bags(NamedTuple):
+    """A bag for each item, of E items in all."""
+
+    items: Tensor
+    """(E,) int32 from 1, one bag after another."""
+    starts: Tensor
+    """(rows,) int32: where each item's bag begins, and where the last one ends."""
+    shares: Tensor
+    """(E,) float32."""
+
+    def sums(self, vectors: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """The sums of vectors (rows, d) over the bags of a block of items, in the dtype of the vectors."""
+        shares = self.shares.to(vectors.dtype)
+        for block in blocks(vectors[1:]):
+            starts = self.starts[block.start : block.stop + 1]
+            bag = slice(int(starts[0]), int(starts[-1]))
+            yield (
+                block,
+                functional.embedding_bag(
+                    self.items[bag],
+                    vectors,
+                    starts - bag.start,
+                    mode="sum",
+                    per_sample_weights=shares[bag],
+                    include_last_offset=True,
+                ),
+            )
+
+
+class _Mixed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, vectors: Tensor, *bags: Tensor) -> Tensor:
-        ctx.save_for_backward(*bags[3:])
-        return _bags(vectors, *bags[:3])
+    def forward(ctx: Any, vectors: Tensor, weight: Tensor, kept: Tensor | None, to: Bags, back: Bags) -> Tensor:
+        device = vectors.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else vectors.dtype
+        low = vectors.to(dtype)
+        ctx.save_for_backward(low, weight, kept)
+        ctx.back = back
+        own, mixed = vectors[1:], torch.empty_like(vectors[1:])
+        for block, total in to.sums(low):
+            torch.add(own[block], total.to(own.dtype).mul_(weight), out=mixed[block])
+            if kept is not None:
+                mixed[block].mul_(kept[1:][block, None])
+        return mixed
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return (_bags(outputs[0].contiguous(), *ctx.saved_tensors), *[None] * 6)
-
-
-def _bags(vectors: Tensor, items: Tensor, starts: Tensor, shares: Tensor) -> Tensor:
-    weights = shares.to(vectors.dtype)
-    return functional.embedding_bag(
-        items, vectors, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
-    )
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The sums are linear: <gradient, sums of v> is <sums the other way of the gradient, v>."""
+        low, weight, kept = ctx.saved_tensors
+        if gradient.is_sparse:  # where only the items of the sessions are read
+            gradient = gradient.to_dense()
+        of_vectors, masked = torch.empty_like(low, dtype=gradient.dtype), torch.empty_like(low)
+        of_vectors[0], masked[0] = 0, 0
+        own = of_vectors[1:]
+        for block in blocks(gradient):
+            torch.mul(gradient[block], 1 if kept is None else kept[1:][block, None], out=own[block])
+            masked[1:][block] = own[block]
+        of_weight = torch.zeros_like(weight)
+        for block, total in ctx.back.sums(masked):
+            exact = total.to(own.dtype)
+            of_weight += torch.dot(exact.flatten(), low[1:][block].to(own.dtype).flatten())
+            own[block] += exact.mul_(weight)
+        return of_vectors, of_weight, None, None, None
 
 
 def _arrange(graph: ItemGraph, _: object) -> None:

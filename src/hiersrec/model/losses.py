@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from hiersrec.model.loss_weights import Weight
 from hiersrec.model.score_term import SparseScores
@@ -24,6 +25,9 @@ items this one has 128 rows."""
 
 PART = 2**16
 """Classes whose gradient is added at a time, while it is in the cache."""
+
+WHOLE = 32
+"""Of a number of classes that this divides, a processor makes the logits 1.3 to 1.6 times as fast in bf16."""
 
 TINY = 1e-30
 """Probabilities below this are not read from the softmax, which may have rounded them to 0."""
@@ -74,17 +78,18 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         device = state.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-        left, right = state.to(dtype), weight.to(dtype)
-        shift = None if bias is None else bias.to(dtype)
+        left, right = state.to(dtype), _padded(weight.to(dtype), 0)
+        shift = None if bias is None else _padded(bias.to(dtype), -torch.inf)
         labelled = classes != UNLABELLED
         share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
         weighted = left * share[:, None].to(dtype)
         grad_state = torch.empty_like(left) if ctx.needs_input_grad[0] else None
-        grad_weight = torch.empty(right.shape, device=state.device) if ctx.needs_input_grad[1] else None
         grad_bias = torch.zeros(len(right), device=state.device) if bias is not None else None
         grad_sparse = torch.empty_like(sparse_values)
         loss = torch.zeros((), device=state.device)
         starts = range(0, len(left), size := max(1, BLOCK // (dtype.itemsize * len(right))))
+        of_parts = dtype if len(starts) <= 1 else torch.float32  # sums over blocks are exact
+        grad_weight = torch.empty_like(right, dtype=of_parts) if ctx.needs_input_grad[1] else None
         bounds = [0] * (len(starts) + 1)  # of the sparse scores of each block
         if len(sparse_values):
             edges = torch.tensor([*starts, len(left)], device=state.device)
@@ -95,6 +100,7 @@ class _CrossEntropy(torch.autograd.Function):
             # (R, C), logits until they are none
             probs = left[rows] @ right.T if shift is None else torch.addmm(shift, left[rows], right.T)
             changed, values = (sparse_index[0][block] - start, sparse_index[1][block]), sparse_values[block]
+            probs[:, len(weight) :] = -torch.inf
             probs[changed] += values.to(dtype)
             torch.softmax(probs, 1, out=probs)
             loss += (_surprise(probs, target, (left[rows], right, shift), (*changed, values)) * share[rows]).sum()
@@ -105,11 +111,18 @@ class _CrossEntropy(torch.autograd.Function):
                 torch.mm(probs, right, out=grad_state[rows])
             if grad_weight is not None:
                 for part, columns in zip(torch.split(grad_weight, PART), torch.split(probs, PART, 1), strict=True):
-                    (part.add_ if start else part.copy_)(columns.T @ weighted[rows])
+                    if len(starts) == 1:
+                        torch.mm(columns.T, weighted[rows], out=part)
+                    else:
+                        (part.add_ if start else part.copy_)(columns.T @ weighted[rows])
             if grad_bias is not None:
                 grad_bias += share[rows].to(dtype) @ probs
         if grad_state is not None:
             grad_state = grad_state.to(state.dtype).mul_(share[:, None])
+        if grad_weight is not None:
+            grad_weight = grad_weight[: len(weight)].to(weight.dtype)
+        if grad_bias is not None:
+            grad_bias = grad_bias[: len(weight)]
         ctx.gradients = (grad_state, grad_weight, grad_bias, grad_sparse)
         return loss
 
@@ -118,9 +131,19 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.gradients is None:
             raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be computed once.")
-        *gradients, grad_sparse = (None if grad is None else grad.mul_(factor) for grad in ctx.gradients)
+        *gradients, grad_sparse = ctx.gradients
         ctx.gradients = None
+        if factor.device.type != "cpu" or factor.item() != 1:  # as it mostly is: that of the item task
+            for gradient in (*gradients, grad_sparse):
+                if gradient is not None:
+                    gradient.mul_(factor)
         return (*gradients, None, None, grad_sparse)
+
+
+def _padded(values: Tensor, value: float) -> Tensor:
+    """Values of C classes, (C,) or (C, D), with some of `value` behind them where that is faster."""
+    more = -len(values) % WHOLE if values.dtype == torch.bfloat16 and values.device.type == "cpu" else 0
+    return functional.pad(values, (0, 0) * (values.dim() - 1) + (0, more), value=value) if more else values
 
 
 def _surprise(

@@ -61,7 +61,7 @@ def soft_loss(
     labelled, classes = targets.items > 0, (targets.items - 1).clamp(min=0)
     weight = expected.share * labelled.float() / divisor(labelled)  # (B,)
     # Not vectors[classes]: on several threads the gradient of indexing adds up in no fixed order.
-    difference = functional.embedding(classes, vectors.float()) - expected.vector  # (B, d)
+    difference = functional.embedding(classes, vectors, sparse=True).float() - expected.vector  # (B, d)
     loss = (weight * (query.float() * difference).sum(-1)).sum()
     if biases is not None:
         assert expected.bias is not None, "a head with biases expects one"

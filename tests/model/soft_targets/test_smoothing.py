@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from hiersrec.build import build_model
+from hiersrec.model import row_blocks
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.score_term import SparseScores
 from hiersrec.model.soft_target import soft_loss
@@ -71,7 +72,9 @@ def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     assert found.item() == pytest.approx(by_hand(share, scores.tolist(), even()), rel=1e-5)
 
 
-def test_its_gradient_is_that_of_soft_targets() -> None:
+@pytest.mark.parametrize("numbers", [row_blocks.NUMBERS, 3 * D, 1])
+def test_its_gradient_is_that_of_soft_targets(numbers, monkeypatch) -> None:
+    monkeypatch.setattr(row_blocks, "NUMBERS", numbers)
     query, vectors, biases = given(True)
     values = SPARSE.values.clone().requires_grad_()
     smoothed(0.3, query, vectors, biases, ITEMS, SPARSE._replace(values=values)).backward()

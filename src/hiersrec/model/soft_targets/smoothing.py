@@ -8,16 +8,18 @@ Bertinetto et al., Making Better Mistakes, CVPR 2020.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hiersrec.constraints import above, equals, requires
 from hiersrec.model.buffers import register_constant
+from hiersrec.model.row_blocks import blocks
 from hiersrec.model.score_term import SparseScores
 from hiersrec.model.soft_target import Expected
 from hiersrec.model.targets import Targets
@@ -73,12 +75,30 @@ class Smoothing(nn.Module):
         )
 
     def _means(self, vectors: Tensor, category: Tensor) -> Tensor:
-        """The mean of a category's rows of (N, d), for the categories (B,) -> (B, d)."""
+        """The mean of a category's rows of (N, d), for the categories (B,) -> (B, d) float32."""
         node, size = self.get_buffer("node"), self.get_buffer("size")
-        total = torch.zeros(len(size), vectors.shape[1], device=vectors.device).index_add(0, node, vectors.float())
+        total = cast("Tensor", _Totals.apply(vectors, node, len(size)))  # type: ignore[no-untyped-call]
         return functional.embedding(category, total / size[:, None])
 
     def _inside(self, sparse: SparseScores, category: Tensor) -> Tensor:
         """The even share of each sparse score's item if its example has the category of the item, else 0: (M,)."""
         node = self.get_buffer("node")[sparse.classes]
         return (category[sparse.rows] == node).float() / self.get_buffer("size")[node]
+
+
+class _Totals(torch.autograd.Function):
+    """Vectors (N, d), a group of each (N,) and the number of groups G -> their sums (G, d) float32."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, group: Tensor, groups: int) -> Tensor:
+        ctx.save_for_backward(group)
+        ctx.dtype = vectors.dtype
+        total = torch.zeros(groups, vectors.shape[1], device=vectors.device)
+        for block in blocks(vectors):
+            total.index_add_(0, group[block], vectors[block].float())
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return functional.embedding(ctx.saved_tensors[0], gradient.to(ctx.dtype)), None, None
