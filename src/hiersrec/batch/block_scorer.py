@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hiersrec.batch import formats
 from hiersrec.batch.blocks import SessionFacts, block_file
@@ -15,6 +14,7 @@ from hiersrec.batch.work_folder import WorkFolder
 from hiersrec.errors import BadFolder
 from hiersrec.retrieval.ranking import ListRequest
 from hiersrec.serving.recommender import Recommender
+from hiersrec.store.arrow import read_parquet
 from hiersrec.store.item_catalog import ItemCatalog
 
 
@@ -45,7 +45,7 @@ class BlockScorer:
 
     def score(self, number: int) -> Counter[str]:
         """Write the rows of a block; returns its counts."""
-        sessions = pq.read_table(block_file(self.work.sessions, number))
+        sessions = read_parquet(block_file(self.work.sessions, number))
         explain = "reasons" in self.columns.names
         rows, counts = score(self.recommender, self.request, explain, sessions, self.columns)
         self.work.write(number, rows, counts)

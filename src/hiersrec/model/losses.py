@@ -133,7 +133,7 @@ class _CrossEntropy(torch.autograd.Function):
             raise RuntimeError("The gradients of cross_entropy are scaled in place, so they can be computed once.")
         *gradients, grad_sparse = ctx.gradients
         ctx.gradients = None
-        if factor.device.type != "cpu" or factor.item() != 1:  # as it mostly is: that of the item task
+        if factor.device.type != "cpu" or factor.item() != 1:  # as the weight of the item task mostly is
             for gradient in (*gradients, grad_sparse):
                 if gradient is not None:
                     gradient.mul_(factor)

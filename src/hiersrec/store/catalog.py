@@ -23,9 +23,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from hiersrec.store.arrow import numbers, read_parquet, take
 from hiersrec.store.item_catalog import Level, stored_id
 from hiersrec.store.json_form import Form, file_name, read_json
 from hiersrec.store.labels import COLUMN, EVENT_TYPE, Labels, of_event_types, of_items
@@ -69,17 +68,18 @@ class Catalog:
     @classmethod
     def open(cls, folder: Path) -> "Catalog":
         """Read a catalogue folder; feature values stay on disk, memory-mapped."""
-        items = pq.read_table(folder / "items.parquet")
-        nodes = pq.read_table(folder / "categories.parquet")
+        items = read_parquet(folder / "items.parquet")
+        nodes = read_parquet(folder / "categories.parquet")
         depth = sum(name.startswith("node_") for name in items.column_names)
-        levels = [_level(nodes.filter(pc.equal(nodes["level"], level))) for level in range(1, depth + 1)]
+        of_level = numbers(nodes["level"])
+        levels = [_level(take(nodes, np.flatnonzero(of_level == level))) for level in range(1, depth + 1)]
         features = []
         for facts in read_features(folder):
             values = np.load(folder / "features" / f"{facts['name']}.npy", mmap_mode="r")
             features.append(Feature(**facts, values=values))
         event_types = {}
         if (folder / EVENT_TYPES).is_file():
-            types = pq.read_table(folder / EVENT_TYPES)
+            types = read_parquet(folder / EVENT_TYPES)
             event_types = dict(zip(types["name"].to_pylist(), types["train_count"].to_pylist(), strict=True))
         return cls(items, levels, features, event_types)
 
@@ -92,13 +92,13 @@ class Catalog:
         """(N + 1, L) int32: node of each item at each level; row 0 is zero."""
         table = np.zeros((self.num_items + 1, len(self.levels)), np.int32)
         for level in range(len(self.levels)):
-            table[1:, level] = self.items[f"node_{level + 1}"].to_numpy()
+            table[1:, level] = numbers(self.items[f"node_{level + 1}"])
         return table
 
     @cached_property
     def train_count(self) -> Int64:
         """(N + 1,) int64: interactions of each item in the training sessions; entry 0 is zero."""
-        return np.concatenate([[0], self.items["train_count"].to_numpy()]).astype(np.int64)
+        return np.concatenate([[0], numbers(self.items["train_count"])]).astype(np.int64)
 
     @cached_property
     def labels(self) -> dict[str, Labels]:
@@ -119,9 +119,9 @@ class Catalog:
 
     def _values_of(self, feature: Feature) -> list[str]:
         """The values of a categorical column, in the order of their codes from 1, as text."""
-        row_of = np.zeros(feature.vocabulary, np.int64)
+        row_of = np.zeros(feature.vocabulary, np.int32)
         row_of[feature.values[1:, 0]] = np.arange(self.num_items)  # any item that has the value
-        return [str(value) for value in self.items[feature.name].take(pa.array(row_of[1:])).to_pylist()]
+        return [str(value) for value in take(self.items[feature.name], row_of[1:]).to_pylist()]
 
     @cached_property
     def _internal(self) -> dict[ExternalId | None, int]:
@@ -134,12 +134,12 @@ class Catalog:
 
     def to_external(self, items: Int32) -> list[ExternalId]:
         """(K,) internal ids from 1 -> external ids as the user gave them."""
-        ids: list[ExternalId] = self.items["item_id"].take(pa.array(items - 1)).to_pylist()
+        ids: list[ExternalId] = take(self.items["item_id"], items - 1).to_pylist()
         return ids
 
     def column(self, name: str, items: Int32) -> list[Any] | None:
         """Values of a display column for internal ids, or None if the catalogue has no such column."""
-        return self.items[name].take(pa.array(items - 1)).to_pylist() if name in self.items.column_names else None
+        return take(self.items[name], items - 1).to_pylist() if name in self.items.column_names else None
 
     def path(self, item: int) -> list[str | None]:
         """Names of an item's categories, coarse to fine; None where a level is missing."""
@@ -158,5 +158,5 @@ def read_features(folder: Path) -> list[dict[str, Any]]:
 def _level(nodes: pa.Table) -> Level:
     nodes = nodes.sort_by("node")
     names = [None, *nodes["name"].to_pylist()]
-    parents = np.concatenate([[0], nodes["parent"].to_numpy()]).astype(np.int32)
+    parents = np.concatenate([[0], numbers(nodes["parent"])]).astype(np.int32)
     return Level(num_known=sum(name is not None for name in names), names=names, parents=parents)

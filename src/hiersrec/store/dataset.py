@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hiersrec import arguments
 from hiersrec.errors import BadFolder, BadInput, did_you_mean
 from hiersrec.frames import to_html
 from hiersrec.store import statistics
+from hiersrec.store.arrow import read_parquet
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.contents import check_contents, readable
 from hiersrec.store.folder import open_seal
@@ -105,7 +105,7 @@ class Dataset:
             )
         self._check("test")
         with readable(path, "dataset"):
-            return pq.read_table(path)
+            return read_parquet(path)
 
     def sessions(self, split: str) -> Sessions:
         """Sessions of "train", "valid" or "test".

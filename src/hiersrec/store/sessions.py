@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hiersrec.store.arrow import read_parquet
 from hiersrec.types import Int32, Int64
 
 if TYPE_CHECKING:  # serving imports this module, and its light install has no PyArrow
@@ -41,11 +42,9 @@ class Sessions:
     @classmethod
     def open(cls, folder: Path) -> "Sessions":
         """Memory-map the arrays of a split's folder."""
-        import pyarrow.parquet as pq
-
         items = np.load(folder / "items.npy", mmap_mode="r")
         offsets = np.load(folder / "offsets.npy", mmap_mode="r")
-        ids = pq.read_table(folder / "sessions.parquet", memory_map=True)["session_id"]
+        ids = read_parquet(folder / "sessions.parquet", memory_map=True)["session_id"]
         types = folder / EVENT_TYPE
         return cls(items, offsets, ids, np.load(types, mmap_mode="r") if types.is_file() else None)
 
