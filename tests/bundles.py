@@ -1,8 +1,15 @@
 """A small trained run of the toy shop, and bundles of it."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from hiersrec.export_run import export
+from hiersrec.model import exported as graphs
+from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.preparation.pipeline import prepare
 from hiersrec.preparation.settings import PrepareSettings, SplitSettings
 from hiersrec.preparation.source import Source
@@ -40,3 +47,19 @@ def exported(run: Path, out: Path, candidates: Candidates = ALL, slabs: str = "f
     """A bundle of a run."""
     export(run, out, lambda _: None, candidates=candidates, slabs=slabs, int8_encoder=int8)
     return out
+
+
+@contextmanager
+def known_graph(bundle: Path) -> Iterator[None]:
+    """Exports of the run that `bundle` is of copy its graph, which is the same each time and takes seconds to make.
+
+    An export compares the graph with the model, so that of another run is an error.
+    """
+
+    def copied(model: HierarchicalModel, path: Path) -> list[str]:
+        shutil.copyfile(bundle / "encoder.onnx", path)
+        return graphs.Exported(model).names
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graphs, "to_onnx", copied)
+        yield

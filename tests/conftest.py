@@ -2,7 +2,8 @@
 
 One thread each: tests are small, sums keep their order, and there is a process for each core already. Threads that wait
 sleep, where a test asks for two. Compiled modules are kept, whatever the machine says, as tests start many processes.
-What is imported and collected stays, so the garbage collector is told not to look through it again and again.
+What is imported and collected stays, so the garbage collector is told not to look through it again and again; and the
+small models of tests leave nothing large behind, so it looks less often than it does by itself.
 """
 
 import gc
@@ -34,7 +35,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    gc.set_threshold(50_000)
     gc.enable()
+
+
+@pytest.fixture
+def short_tree(monkeypatch) -> None:
+    """The tree head is fitted in few steps, which take longer than the rest of a toy training."""
+    monkeypatch.setattr("hiersrec.training.fit_tree.STEPS", 5)
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,6 @@ NOT_RUN = re.compile(r"<!-- not run: \S.* -->\n\Z")
 COMMAND = re.compile(r"^ {4}(?:\S+=\S+ )*(?:hiersrec [a-z]|pip |make |python3? |curl |docker |torchrun )", re.MULTILINE)
 
 SMALL = ("training.epochs=1", "inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4")
-WITHOUT_TREE = "tasks.category.tree=false"
-"""The head of the tree learns longer than the rest of so small a model; the reader's first run has it."""
 COUNTED = ("popularity", "cooccurrence")
 """Recipes that have no training to make smaller."""
 BEFORE = (
@@ -54,11 +52,12 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_tree")
 def test_all_blocks_run(tmp_path, monkeypatch) -> None:
     reader = write_files(tmp_path / "reader")
     monkeypatch.chdir(reader)
     for command in BEFORE:
-        follow(command, SMALL)
+        follow(command)
     shutil.copytree("runs/shop", "runs/may")
 
     for page in PAGES:
@@ -100,11 +99,11 @@ def run_commands(block: str) -> None:
     for line in block.replace("\\\n", " ").splitlines():
         for command in line.split(" && "):
             if shlex.join(shlex.split(command, comments=True)) not in BEFORE:
-                follow(command, (*SMALL, WITHOUT_TREE))
+                follow(command)
 
 
-def follow(command: str, settings: tuple[str, ...]) -> None:
-    """Run one command; a training with these settings too."""
+def follow(command: str) -> None:
+    """Run one command; a training with the small settings."""
     words = shlex.split(command, comments=True)
     if not words or tuple(words[:2]) in ELSEWHERE:
         return
@@ -116,7 +115,7 @@ def follow(command: str, settings: tuple[str, ...]) -> None:
     if out:
         remove(Path(out))
     if words[1] in ("train", "tune") and recipe not in COUNTED:
-        words += [word for setting in settings for word in ("--set", setting)]
+        words += [word for setting in SMALL for word in ("--set", setting)]
     if words[1] == "tune":
         words += ["--trials", "1"]
     result = run_here(*words[1:])

@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,15 +17,17 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.store.dataset import Dataset
 from hiersrec.writing import tables
 from hiersrec.writing.tables import Table
+from tests.bundles import known_graph
 from tests.shop import TINY, write_shop
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """The demo's own dataset and recipe, made small."""
-    folder = write_shop(tmp_path / "shop")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Iterator[tuple[Path, str]]:
+    """The demo's folder and what it shows, of a dataset and a recipe that were made small."""
+    out = tmp_path_factory.mktemp("demo")
+    folder = write_shop(out / "shop")
 
     def prepare_shop(dataset: str, **arguments: object) -> Dataset:
         assert dataset == "wikispeedia"
@@ -35,9 +39,12 @@ def shop(tmp_path, monkeypatch):
         return hiersrec.train(dataset, recipe, overrides=tiny if recipe == "best" else [], **arguments)
 
     tiny = [setting for setting in TINY if not setting.startswith("encoder.heads")] + ["training.epochs=1"]
-    monkeypatch.setattr(demonstration, "prepare", prepare_shop)
-    monkeypatch.setattr(demonstration, "train", train_tiny)
-    return tmp_path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demonstration, "prepare", prepare_shop)
+        patch.setattr(demonstration, "train", train_tiny)
+        patch.setattr("hiersrec.training.fit_tree.STEPS", 5)
+        assert not is_done(out / "demo")
+        yield out / "demo", shown(out / "demo")
 
 
 def shown(out) -> str:
@@ -47,28 +54,26 @@ def shown(out) -> str:
     return console.file.getvalue()
 
 
-def test_the_demo_shows_accuracy_explained_sessions_and_where_the_files_lie(shop) -> None:
-    text = shown(shop / "demo")
+def test_the_demo_shows_accuracy_explained_sessions_and_where_the_files_lie(made) -> None:
+    folder, text = made
 
     for recipe in RECIPES:
-        mrr = json.loads((shop / "demo" / "runs" / recipe / "metrics.json").read_text())["metrics"]["mrr@20"]
+        mrr = json.loads((folder / "runs" / recipe / "metrics.json").read_text())["metrics"]["mrr@20"]
         assert any(line.startswith(recipe) and f"{mrr:.2%}" in line for line in text.splitlines())
     assert text.count("Session: Thing ") == 3
     assert text.count("The reader clicked Thing ") == 3
     assert text.count("raised or lowered most by") == 3
-    assert str(shop / "demo" / "data") in text
+    assert str(folder / "data") in text
 
 
-def test_the_demo_twice_shows_the_same(shop) -> None:
-    first = shown(shop / "demo")
+def test_the_demo_twice_shows_the_same(made) -> None:
+    folder, text = made
 
-    assert shown(shop / "demo") == first
+    assert shown(folder) == text
 
 
-def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
-    list(demo(shop / "demo", progress=False))
-
-    walks = pick_sessions(Dataset.open(shop / "demo" / "data"))
+def test_sessions_are_picked_without_unseen_items_or_repeats(made) -> None:
+    walks = pick_sessions(Dataset.open(made[0] / "data"))
 
     assert len(walks) == 3
     for walk in walks:
@@ -77,15 +82,14 @@ def test_sessions_are_picked_without_unseen_items_or_repeats(shop) -> None:
         assert len(set(walk.tolist())) == len(walk)
 
 
-def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(shop) -> None:
-    assert not is_done(shop / "demo")
-    shown(shop / "demo")
-    assert is_done(shop / "demo")
+def test_the_demo_ends_in_a_bundle_that_answers_as_its_run_does(made) -> None:
+    folder, _ = made
+    assert is_done(folder)
 
-    for _ in range(2):  # a second one replaces the first
-        bundle = Recommender.load(bundle_of(shop / "demo", progress=False))
+    with known_graph(bundle_of(folder, progress=False)):
+        bundle = Recommender.load(bundle_of(folder, progress=False))  # a second one replaces the first
     assert bundle.candidates == Candidates(policy="category", top=TOP)
-    run = Recommender.load(shop / "demo" / "runs" / "best")
+    run = Recommender.load(folder / "runs" / "best")
     session = [run.catalog.to_external(run.catalog.to_internal(["i1", "i2"]))]
     [ours], [theirs] = bundle.recommend(session, k=3), run.recommend(session, k=3, candidates=bundle.candidates)
     assert [item.item_id for item in ours.items] == [item.item_id for item in theirs.items]

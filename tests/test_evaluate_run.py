@@ -122,6 +122,7 @@ def test_other_splits_have_no_new_items(monkeypatch, dataset, run) -> None:
     assert door.evaluate_run(run, split="valid")["metrics"]["unseen_targets"] == 0
 
 
+@pytest.mark.usefixtures("short_tree")
 def test_sessions_that_a_refit_was_trained_on_measure_and_choose_nothing(dataset, tmp_path) -> None:
     quick = ["inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1"]
     recipe = read_recipe(find_recipe("best", "shop"), [*quick, "training.refit=true"])

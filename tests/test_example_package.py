@@ -1,4 +1,4 @@
-"""The package in examples/ is installed, used, and taken away again; each step is a process of its own."""
+"""The package in examples/ is installed, used, and taken away again: in processes that have it, and in others."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Result
 from tests.toy import DEPARTMENTS
 
 pytestmark = pytest.mark.slow
@@ -49,6 +50,18 @@ def ok(*command: str | Path, site: Path | None = None) -> str:
     done = run(*command, site=site)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+COMMANDS = """
+import json, sys
+from tests.cli.conftest import run_here
+print(json.dumps([[done.code, done.out, done.err] for words in json.loads(sys.argv[1]) for done in [run_here(*words)]]))
+"""
+
+
+def commands(*lines: tuple[str | Path, ...], site: Path | None = None) -> list[Result]:
+    """`hiersrec ...`, one after another in one process, as the start of each takes seconds."""
+    return [Result(*each) for each in json.loads(ok("-c", COMMANDS, json.dumps(lines, default=str), site=site))]
 
 
 SETTINGS = (
@@ -134,36 +147,49 @@ def test_it_opens_again_and_the_bundle_answers_alike_without_the_package(site, f
             assert "popularity bonus" in sources
 
 
-@pytest.mark.parametrize("command", [("evaluate",), ("recommend", "--session", "a1"), ("export", "--out", "other")])
-def test_without_the_package_opening_says_what_to_install(folder, command) -> None:
-    verb, *options = command
-    done = run("-m", "hiersrec", verb, folder / "run", *options)
-
-    assert done.returncode == 2
-    assert "'decay' of encoders" in done.stderr
-    assert MISSING in " ".join(done.stderr.split())
-
-
-def test_a_warm_start(site, folder) -> None:
+@pytest.fixture(scope="session")
+def used(site, folder) -> list[Result]:
+    """A warm start, and a baseline's training, evaluation and export."""
     settings = [each for setting in SETTINGS for each in ("--set", setting)]
-    command = ("train", folder / "data", "--recipe", "decay", "--init-from", folder / "run", "--out", folder / "warm")
-    ok("-m", "hiersrec", *command, *settings, site=site)
+    warm = ("train", folder / "data", "--recipe", "decay", "--init-from", folder / "run", "--out", folder / "warm")
+    markov = folder / "markov"
+    return commands(
+        (*warm, *settings),
+        ("train", folder / "data", "--recipe", "markov", "--out", markov),
+        ("evaluate", markov, "--json", "--metrics", "first_place"),
+        ("export", markov, "--out", folder / "none"),
+        site=site,
+    )
 
+
+def test_a_warm_start(folder, used) -> None:
+    assert used[0].code == 0, used[0].err
     assert json.loads((folder / "warm" / "run.json").read_text())["plugins"] == RECORDS
 
 
-def test_its_baseline_trains_and_is_evaluated_and_has_no_export(site, folder) -> None:
-    out = folder / "markov"
-    ok("-m", "hiersrec", "train", folder / "data", "--recipe", "markov", "--out", out, site=site)
-    evaluated = json.loads(ok("-m", "hiersrec", "evaluate", out, "--json", "--metrics", "first_place", site=site))
-    export = run("-m", "hiersrec", "export", out, "--out", folder / "none", site=site)
-    closed = run("-m", "hiersrec", "evaluate", out)
+def test_its_baseline_trains_and_is_evaluated_and_has_no_export(used) -> None:
+    _, trained, evaluated, export = used
 
-    assert evaluated["metrics"]["mrr@20"] >= evaluated["metrics"]["first_place@20"] > 0.3
-    assert export.returncode == 2
-    assert "requires a recipe with [[tasks]], got the baseline 'markov'" in " ".join(export.stderr.split())
-    assert closed.returncode == 2
-    assert MISSING in " ".join(closed.stderr.split())
+    assert trained.code == evaluated.code == 0, trained.err + evaluated.err
+    metrics = json.loads(evaluated.out)["metrics"]
+    assert metrics["mrr@20"] >= metrics["first_place@20"] > 0.3
+    assert export.code == 2
+    assert "requires a recipe with [[tasks]], got the baseline 'markov'" in " ".join(export.err.split())
+
+
+@pytest.mark.usefixtures("used")
+def test_without_the_package_opening_says_what_to_install(folder) -> None:
+    *of_decay, of_markov = commands(
+        ("evaluate", folder / "run"),
+        ("recommend", folder / "run", "--session", "a1"),
+        ("export", folder / "run", "--out", "other"),
+        ("evaluate", folder / "markov"),
+    )
+
+    for done in (*of_decay, of_markov):
+        assert done.code == 2
+        assert MISSING in " ".join(done.err.split())
+    assert all("'decay' of encoders" in done.err for done in of_decay)
 
 
 def test_an_import_of_hiersrec_reads_no_metadata(site) -> None:

@@ -10,15 +10,17 @@ from typer.testing import CliRunner
 from hiersrec.cli.app import app
 from hiersrec.errors import BadInput
 from hiersrec.retrieval.candidates import Candidates
+from tests.bundles import known_graph
 
 pytestmark = pytest.mark.slow
 
 
-def test_export_then_recommend(toy_run, tmp_path) -> None:
+def test_export_then_recommend(toy_run, toy_bundle, tmp_path) -> None:
     out = tmp_path / "bundle"
-    done = CliRunner().invoke(
-        app, ["export", str(toy_run), "--out", str(out), "--share", "0.3", "--slabs", "int8", "--json"]
-    )
+    with known_graph(toy_bundle):
+        done = CliRunner().invoke(
+            app, ["export", str(toy_run), "--out", str(out), "--share", "0.3", "--slabs", "int8", "--json"]
+        )
 
     assert done.exit_code == 0
     document = json.loads(done.stdout)

@@ -47,6 +47,7 @@ def test_seed_is_the_seed_of_the_training(hiersrec, prepared, tmp_path) -> None:
     assert weights[0] != weights[2]
 
 
+@pytest.mark.usefixtures("short_tree")
 def test_teachers_are_settings_of_the_recipe(hiersrec, prepared, tmp_path) -> None:
     quick = sets("inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1")
     teachers = [tmp_path / "a", tmp_path / "ü"]
@@ -60,6 +61,7 @@ def test_teachers_are_settings_of_the_recipe(hiersrec, prepared, tmp_path) -> No
     assert written["training"]["teachers"] == [str(teacher) for teacher in teachers]
 
 
+@pytest.mark.usefixtures("short_tree")
 def test_without_a_name_the_recipe_is_the_best(hiersrec, prepared, tmp_path) -> None:
     quick = sets("inputs.item_width=8", "inputs.category_width=4", "inputs.metadata_width=4", "training.epochs=1")
 

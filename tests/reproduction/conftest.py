@@ -45,6 +45,7 @@ def everything(shop, tmp_path_factory) -> tuple[Bench, dict[str, Output]]:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BUDGETS, "small", {"epochs": 1})
+        patch.setattr("hiersrec.training.fit_tree.STEPS", 5)
         outputs = {name: output for name, output, _ in reproduce(bench, members("all"))}
     assert list(outputs) == registry.names("reproduction")
     return bench, outputs

@@ -17,15 +17,16 @@ from hiersrec.serving.recommender import Recommender
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import OWN, open_seal, seal
 from hiersrec.types import Batch
-from tests.bundles import exported
+from tests.bundles import exported, known_graph
 from tests.toy import walks
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def folder(toy_run, tmp_path_factory) -> Path:
-    return exported(toy_run, tmp_path_factory.mktemp("bundle") / "bundle", slabs="int8")
+def folder(toy_run, toy_bundle, tmp_path_factory) -> Path:
+    with known_graph(toy_bundle):
+        return exported(toy_run, tmp_path_factory.mktemp("bundle") / "bundle", slabs="int8")
 
 
 @pytest.fixture(scope="module")
