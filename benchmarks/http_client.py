@@ -79,8 +79,9 @@ class Load:
     own: float = 0.0
     """The same of this process."""
     answers: int = 0
-    """Answers in that time, of which there were `length` seconds."""
+    """Answers in that time."""
     length: float = 0.0
+    """Seconds of it."""
 
     def send(self) -> None:
         """Give what is due to connections that are free."""
