@@ -3,7 +3,7 @@
 One consumer takes the oldest request, adds waiting ones with the same options, and computes them. It never sleeps to
 collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
 
-What is quick is computed by the event loop itself, which has little to do meanwhile; all else by one thread, so that the
+What is quick is computed by the event loop itself, which has little to do meanwhile; all else by one thread, while the
 loop goes on.
 
 A request of more work than a turn holds is computed in slices, one turn each, and requests that are short take every
@@ -43,6 +43,8 @@ class _Job(Generic[Options, Result]):
     work: Sequence[int]
     gone: Callable[[], bool]
     future: "asyncio.Future[list[Result]]"
+    limit: float
+    """When it fails if it is still waiting, by the clock of the event loop."""
     compute: Compute[Result] | None = None
     """Of a long request that has had its first turn."""
     results: list[Result] = field(default_factory=list)
@@ -64,10 +66,10 @@ class _Job(Generic[Options, Result]):
 class Batcher(Generic[Options, Result]):
     """Calls begin(options), then what it returns with sessions -> one result per session.
 
-    A request is computed by what one call of `begin` returned. is_quick(sessions, work): whether so many sessions that
-    are so much work together are computed in the event loop, not in the thread. queue: most waiting requests. timeout:
-    seconds after which a waiting request fails; one whose computation has begun is finished. The reports get the number
-    of sessions that are computed together, and of requests that are left waiting.
+    A request is computed by what one call of `begin` returned. is_quick(sessions, work): whether this number of
+    sessions, which are this much work together, is computed in the event loop, not in the thread. queue: most waiting
+    requests. timeout: seconds after which a waiting request fails; one whose computation has begun is finished. The
+    reports get the number of sessions that are computed together, and of requests that are left waiting.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Batcher(Generic[Options, Result]):
         self._current: _Job[Options, Result] | None = None  # the long request whose turns have begun
         self._long_is_next = False
         self._arrival = asyncio.Event()
+        self._is_looking = False  # whether a timer runs for requests that wait too long
 
     @property
     def waiting(self) -> int:
@@ -107,22 +110,35 @@ class Batcher(Generic[Options, Result]):
         if self.waiting >= self._limit:
             raise busy(f"Too many requests are waiting ({self._limit}). Try again in a second.")
         loop = asyncio.get_running_loop()
-        job = _Job[Options, Result](sessions, options, work, gone, loop.create_future())
+        job = _Job[Options, Result](sessions, options, work, gone, loop.create_future(), loop.time() + self._timeout)
         queue = self._long if job.is_long else self._short
         queue.append(job)
         self._arrival.set()
-        limit = loop.call_later(self._timeout, self._give_up, queue, job)
-        try:
-            return await job.future
-        finally:
-            limit.cancel()
+        if not self._is_looking:
+            self._look_at(job.limit)
+        return await job.future
 
-    def _give_up(self, queue: deque[_Job[Options, Result]], job: _Job[Options, Result]) -> None:
-        """Fail a request that is still waiting at its time limit."""
-        if job in queue and not job.future.done():
-            queue.remove(job)
-            text = f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
-            job.future.set_exception(busy(f"{text} Try again in a second."))
+    def _look_at(self, when: float) -> None:
+        self._is_looking = True
+        asyncio.get_running_loop().call_at(when, self._give_up)
+
+    def _give_up(self) -> None:
+        """Fail the requests that are still waiting at their time limit, and look again at the next one's.
+
+        All have the same limit, so one timer is enough: one for each would be set and cancelled thousands of times.
+        """
+        self._is_looking = False
+        now = asyncio.get_running_loop().time()
+        for queue in (self._short, self._long):
+            while queue and (queue[0].future.done() or queue[0].limit <= now):
+                job = queue.popleft()
+                if not job.future.done():
+                    text = (
+                        f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
+                    )
+                    job.future.set_exception(busy(f"{text} Try again in a second."))
+        if limits := [queue[0].limit for queue in (self._short, self._long) if queue]:
+            self._look_at(min(limits))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

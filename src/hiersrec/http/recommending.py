@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from hiersrec.http.arrived import has_left
 from hiersrec.http.batching import Batcher, Sessions
 from hiersrec.http.errors import responses
 from hiersrec.http.holder import Holder
-from hiersrec.http.leaving import has_left
 from hiersrec.http.model import Model
 from hiersrec.http.query import ListQuery
 from hiersrec.http.records import Answer, Answers

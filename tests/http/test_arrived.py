@@ -1,10 +1,10 @@
-"""Asking a server whether a client has left costs it no message, and leaves nothing behind."""
+"""Asking a server what has arrived costs no message, and leaves nothing behind."""
 
 import asyncio
 
 from starlette.requests import Request
 
-from hiersrec.http.leaving import has_left
+from hiersrec.http.arrived import arrived, has_left
 
 
 def test_it_is_what_starlette_finds_out() -> None:
@@ -22,9 +22,11 @@ def test_it_is_what_starlette_finds_out() -> None:
         waiting = asyncio.create_task(receive())
         await asyncio.sleep(0)
         assert has_left(receive) is False
+        assert arrived(receive) is None
         event.set()
         assert (await waiting)["type"] == "http.request"  # woken, though somebody asked meanwhile
         assert await both() == (False, False)
+        assert arrived(receive) == {"type": "http.request"}
         left = True
         assert await both() == (True, True)
 
