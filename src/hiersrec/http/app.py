@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from hiersrec import __version__
 from hiersrec.errors import BadInput, HiersrecError
 from hiersrec.http import schemas
+from hiersrec.http.direct import Direct
 from hiersrec.http.errors import Problem, answer_with
 from hiersrec.http.holder import Holder
 from hiersrec.http.log_lines import log_request
@@ -52,6 +53,7 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
         redirect_slashes=False,
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
+    app.add_middleware(Direct, routes=add_recommending(app, holder, batcher), answer_to=_answer_to)
     app.add_middleware(Guard, keys=lambda: holder.keys, hosts=settings.hosts, root_path=settings.root_path)
     log = log_request if settings.log_format == "json" else None
     app.add_middleware(Watch, report=holder.metrics.request, log=log, root_path=settings.root_path)
@@ -64,7 +66,6 @@ def make_app(holder: Holder, settings: ServiceSettings) -> FastAPI:
             expose_headers=[REQUEST_ID.decode()],
         )
     _add_errors(app)
-    add_recommending(app, holder, batcher)
     add_look_ups(app, holder)
     add_operating(app, holder, batcher, settings)
     if holder.availability is not None:
@@ -77,14 +78,9 @@ def _add_errors(app: FastAPI) -> None:
     """Answer every error in one form: a single message."""
 
     @app.exception_handler(Problem)
-    async def of_ours(_: Request, problem: Problem) -> Response:
-        return answer_with(problem)
-
     @app.exception_handler(HiersrecError)
-    async def of_the_library(_: Request, error: HiersrecError) -> Response:
-        if not isinstance(error, BadInput):
-            LOG.error("%s", error)
-        return answer_with(Problem(400 if isinstance(error, BadInput) else 500, str(error)))
+    async def of_ours(_: Request, error: Exception) -> Response:
+        return _answer_to(error)
 
     @app.exception_handler(RequestValidationError)
     async def of_parameters(_: Request, error: RequestValidationError) -> Response:
@@ -95,3 +91,14 @@ def _add_errors(app: FastAPI) -> None:
     async def of_routing(request: Request, error: HTTPException) -> Response:
         message = f"{error.detail}: {request.method} {request.url.path[: schemas.SHOWN]}. See /docs."
         return answer_with(Problem(error.status_code, message, error.headers))
+
+
+def _answer_to(error: Exception) -> Response:
+    """The response to an exception of ours; any other is raised again."""
+    if isinstance(error, Problem):
+        return answer_with(error)
+    if not isinstance(error, HiersrecError):
+        raise error
+    if not isinstance(error, BadInput):
+        LOG.error("%s", error)
+    return answer_with(Problem(400 if isinstance(error, BadInput) else 500, str(error)))

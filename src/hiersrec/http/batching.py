@@ -1,7 +1,10 @@
 """Dynamic batching: waiting requests are computed together, and an idle server computes one at once.
 
-One consumer takes the oldest request, adds waiting ones with the same options, and has one thread compute them. It
-never sleeps to collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
+One consumer takes the oldest request, adds waiting ones with the same options, and computes them. It never sleeps to
+collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
+
+What is quick is computed by the event loop itself, which has little to do meanwhile; all else by one thread, while the
+loop goes on.
 
 A request of more work than a turn holds is computed in slices, one turn each, and requests that are short take every
 other turn. So a short one waits for a slice at most, however much others ask for at once.
@@ -10,7 +13,7 @@ other turn. So a short one waits for a slice at most, however much others ask fo
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -38,8 +41,10 @@ class _Job(Generic[Options, Result]):
     sessions: Sessions
     options: Options
     work: Sequence[int]
-    gone: Callable[[], Awaitable[bool]]
+    gone: Callable[[], bool]
     future: "asyncio.Future[list[Result]]"
+    limit: float
+    """When it fails if it is still waiting, by the clock of the event loop."""
     compute: Compute[Result] | None = None
     """Of a long request that has had its first turn."""
     results: list[Result] = field(default_factory=list)
@@ -59,22 +64,25 @@ class _Job(Generic[Options, Result]):
 
 
 class Batcher(Generic[Options, Result]):
-    """Calls begin(options), then what it returns with sessions -> one result per session; in a thread of its own.
+    """Calls begin(options), then what it returns with sessions -> one result per session.
 
-    A request is computed by what one call of `begin` returned. queue: most waiting requests. timeout: seconds after
-    which a waiting request fails; one whose computation has begun is finished. The reports get the number of sessions
-    that are computed together, and of requests that are left waiting.
+    A request is computed by what one call of `begin` returned. is_quick(sessions, work): whether this number of
+    sessions, which are this much work together, is computed in the event loop, not in the thread. queue: most waiting
+    requests. timeout: seconds after which a waiting request fails; one whose computation has begun is finished. The
+    reports get the number of sessions that are computed together, and of requests that are left waiting.
     """
 
     def __init__(
         self,
         begin: Callable[[Options], Compute[Result]],
+        is_quick: Callable[[int, int], bool],
         queue: int,
         timeout: float,
         report_batch: Callable[[int], None],
         report_queue: Callable[[int], None],
     ) -> None:
         self._begin = begin
+        self._is_quick = is_quick
         self._limit = queue
         self._timeout = timeout
         self._report_batch = report_batch
@@ -84,6 +92,7 @@ class Batcher(Generic[Options, Result]):
         self._current: _Job[Options, Result] | None = None  # the long request whose turns have begun
         self._long_is_next = False
         self._arrival = asyncio.Event()
+        self._is_looking = False  # whether a timer runs for requests that wait too long
 
     @property
     def waiting(self) -> int:
@@ -91,7 +100,7 @@ class Batcher(Generic[Options, Result]):
         return len(self._short) + len(self._long)
 
     async def ask(
-        self, sessions: Sessions, options: Options, work: Sequence[int], gone: Callable[[], Awaitable[bool]]
+        self, sessions: Sessions, options: Options, work: Sequence[int], gone: Callable[[], bool]
     ) -> list[Result]:
         """The results of a request, whose sessions are so much `work` each.
 
@@ -101,22 +110,35 @@ class Batcher(Generic[Options, Result]):
         if self.waiting >= self._limit:
             raise busy(f"Too many requests are waiting ({self._limit}). Try again in a second.")
         loop = asyncio.get_running_loop()
-        job = _Job[Options, Result](sessions, options, work, gone, loop.create_future())
+        job = _Job[Options, Result](sessions, options, work, gone, loop.create_future(), loop.time() + self._timeout)
         queue = self._long if job.is_long else self._short
         queue.append(job)
         self._arrival.set()
-        limit = loop.call_later(self._timeout, self._give_up, queue, job)
-        try:
-            return await job.future
-        finally:
-            limit.cancel()
+        if not self._is_looking:
+            self._look_at(job.limit)
+        return await job.future
 
-    def _give_up(self, queue: deque[_Job[Options, Result]], job: _Job[Options, Result]) -> None:
-        """Fail a request that is still waiting at its time limit."""
-        if job in queue and not job.future.done():
-            queue.remove(job)
-            text = f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
-            job.future.set_exception(busy(f"{text} Try again in a second."))
+    def _look_at(self, when: float) -> None:
+        self._is_looking = True
+        asyncio.get_running_loop().call_at(when, self._give_up)
+
+    def _give_up(self) -> None:
+        """Fail the requests that are still waiting at their time limit, and look again at the next one's.
+
+        All have the same limit, so one timer is enough: one for each would be set and cancelled thousands of times.
+        """
+        self._is_looking = False
+        now = asyncio.get_running_loop().time()
+        for queue in (self._short, self._long):
+            while queue and (queue[0].future.done() or queue[0].limit <= now):
+                job = queue.popleft()
+                if not job.future.done():
+                    text = (
+                        f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
+                    )
+                    job.future.set_exception(busy(f"{text} Try again in a second."))
+        if limits := [queue[0].limit for queue in (self._short, self._long) if queue]:
+            self._look_at(min(limits))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -144,7 +166,7 @@ class Batcher(Generic[Options, Result]):
             self._long_is_next = True
             jobs = self._take()
             # A client that found the server idle has hardly left: no need to check.
-            connected = jobs if idle else [job for job in jobs if await self._is_connected(job)]
+            connected = jobs if idle else [job for job in jobs if self._is_connected(job)]
             if connected:
                 await self._answer(thread, connected)
 
@@ -165,8 +187,8 @@ class Batcher(Generic[Options, Result]):
         self._report_queue(self.waiting)
         return taken
 
-    async def _is_connected(self, job: _Job[Options, Result]) -> bool:
-        if await job.gone() and not job.future.done():
+    def _is_connected(self, job: _Job[Options, Result]) -> bool:
+        if job.gone() and not job.future.done():
             job.future.set_exception(Problem(499, "The client has left."))
         return not job.future.done()
 
@@ -176,8 +198,12 @@ class Batcher(Generic[Options, Result]):
         self._report_batch(len(sessions))
         begin, options = self._begin, jobs[0].options
         try:
-            loop = asyncio.get_running_loop()
-            results = list(await loop.run_in_executor(thread, lambda: begin(options)(sessions)))
+            is_quick = self._is_quick(len(sessions), sum(sum(job.work) for job in jobs))
+            if is_quick:
+                results = list(begin(options)(sessions))
+            else:
+                loop = asyncio.get_running_loop()
+                results = list(await loop.run_in_executor(thread, lambda: begin(options)(sessions)))
         except Exception as error:
             if len(jobs) > 1:  # compute each on its own to find the one that fails
                 for job in jobs:
@@ -189,6 +215,8 @@ class Batcher(Generic[Options, Result]):
             own, results = results[: len(job.sessions)], results[len(job.sessions) :]
             if not job.future.done():
                 job.future.set_result(own)
+        if is_quick:
+            await asyncio.sleep(0)  # answers are sent before the next batch
 
     async def _take_turn(self, thread: ThreadPoolExecutor) -> None:
         """Compute the next slice of the oldest long request."""
@@ -196,7 +224,7 @@ class Batcher(Generic[Options, Result]):
         if job is None:
             job = self._current = self._long.popleft()
             self._report_queue(self.waiting)
-        if not await self._is_connected(job):
+        if not self._is_connected(job):
             self._current = None
             return
         loop = asyncio.get_running_loop()

@@ -5,13 +5,13 @@ is imported); the worker that gets a request adds up all of them.
 """
 
 import os
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from hiersrec.serving.answers import Recommendations
+from hiersrec.serving.listed import Listed
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -39,13 +39,18 @@ class Metrics:
         self._connections = gauge("hiersrec_connections", "Open connections.")
         self._refused = counter("hiersrec_refused_connections", "Connections that were refused or cut off.", ["reason"])
         self._model = gauge("hiersrec_model_workers", "Workers with this version of the model.", ["version"])
+        self._of_request = cache(self._counters)  # looking up by labels takes longer than counting
         self._reloads = counter("hiersrec_reloads", "Bundles opened while running.", ["result"])
 
-    def request(self, endpoint: str, status: int, seconds: float) -> None:
-        self._seconds.labels(endpoint).observe(seconds)
-        self._requests.labels(endpoint, str(status)).inc()
+    def _counters(self, endpoint: str, status: int) -> tuple[Callable[[float], None], Callable[[], None]]:
+        return self._seconds.labels(endpoint).observe, self._requests.labels(endpoint, str(status)).inc
 
-    def answers(self, answers: Iterable[Recommendations]) -> None:
+    def request(self, endpoint: str, status: int, seconds: float) -> None:
+        observe, count = self._of_request(endpoint, status)
+        observe(seconds)
+        count()
+
+    def answers(self, answers: Iterable[Listed]) -> None:
         """Count candidates, unknown ids and fallbacks."""
         for answer in answers:
             self._ranked.observe(answer.candidates)

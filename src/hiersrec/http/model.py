@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hiersrec.errors import BadFolder, BadInput
+from hiersrec.http.answer_json import AnswerWriter
 from hiersrec.http.records import CategoryFacts, CategoryItems, ItemFacts, ModelFacts, SimilarItem, SimilarResult
 from hiersrec.http.responses import is_large, safe
 from hiersrec.retrieval.ranking import ListRequest
@@ -81,6 +82,11 @@ class Model:
         """Whether ids are written as text in JSON, because one of them is a number that JavaScript can't hold."""
         ends = np.array([1, self.recommender.catalog_size], np.int32)  # items are numbered in the order of their ids
         return any(map(is_large, self.recommender.catalog.to_external(ends)))
+
+    @cached_property
+    def written(self) -> AnswerWriter:
+        """Writes answers as JSON."""
+        return AnswerWriter(self.recommender.catalog, self.ids_as_text)
 
     def item(self, item_id: ExternalId) -> ItemFacts | None:
         """One item, None if the catalogue doesn't have it."""

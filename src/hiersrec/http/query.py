@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from hiersrec.errors import BadInput
 from hiersrec.http.schemas import RequestOptions
 from hiersrec.retrieval.candidates import Candidates
-from hiersrec.serving.answers import Recommendations
 from hiersrec.serving.boosts import offsets_of
 from hiersrec.serving.filters import list_request
+from hiersrec.serving.listed import Listed
 from hiersrec.serving.recommender import Recommender
 from hiersrec.types import Bool, ExternalId
 
@@ -58,8 +58,8 @@ class ListQuery:
 
     def begin(
         self, recommender: Recommender, available: Bool | None = None
-    ) -> Callable[[Sequence[Sequence[ExternalId]]], list[Recommendations]]:
-        """Read the options once -> a function from sessions to their answers, to be called for some at a time.
+    ) -> Callable[[Sequence[Sequence[ExternalId]]], list[Listed]]:
+        """Read the options once -> a function from sessions to their lists, to be called for some at a time.
 
         available: (N + 1,) whether each item may be listed, whatever the options say; None for all.
         Both raise BadInput as Recommender.recommend does.
@@ -78,4 +78,4 @@ class ListQuery:
             diversity=self.diversity,
         )
         request = replace(request, available=available)
-        return lambda sessions: recommender.answer(sessions, request, self.explain) if sessions else []
+        return lambda sessions: recommender.lists(sessions, request, self.explain) if sessions else []

@@ -5,20 +5,27 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import APIRoute
 
+from hiersrec.http.arrived import has_left
 from hiersrec.http.batching import Batcher, Sessions
 from hiersrec.http.errors import responses
 from hiersrec.http.holder import Holder
 from hiersrec.http.model import Model
 from hiersrec.http.query import ListQuery
 from hiersrec.http.records import Answer, Answers
-from hiersrec.http.responses import encoded, extended, response, safe
+from hiersrec.http.responses import extended, response
 from hiersrec.http.schemas import Many, One, RequestOptions, documented_body, read
 from hiersrec.http.work import check_work, work_of
 from hiersrec.types import ExternalId
 
 Written = tuple[Model, bytes]
 """The answer to a session as JSON, and the model that gave it."""
+
+QUICK_WORK = 4_000
+"""Most work, in the unit of `work.work_of`, that is computed in the event loop: 32 sessions with lists of 20."""
+QUICK_SCORES = 2**21
+"""Most scores of items in it, where all are ranked: some 10 milliseconds."""
 
 
 def make_batcher(holder: Holder, queue: int, timeout: float) -> Batcher[ListQuery, Written]:
@@ -30,25 +37,28 @@ def make_batcher(holder: Holder, queue: int, timeout: float) -> Batcher[ListQuer
         recommend = query.begin(model.recommender, None if stock is None else stock.flags)
 
         def compute(sessions: Sessions) -> list[Written]:
-            answers = recommend(sessions)
-            holder.metrics.answers(answers)
+            lists = recommend(sessions)
+            holder.metrics.answers(lists)
             # Written here and one by one, so that neither the event loop nor another thread waits for many.
-            return [(model, encoded(safe(answer, model.ids_as_text))) for answer in answers]
+            return [(model, model.written(listed)) for listed in lists]
 
         return compute
 
-    return Batcher(begin, queue, timeout, holder.metrics.batch, holder.metrics.queue)
+    def is_quick(sessions: int, work: int) -> bool:
+        return work <= QUICK_WORK and sessions * holder.model.recommender.catalog_size <= QUICK_SCORES
+
+    return Batcher(begin, is_quick, queue, timeout, holder.metrics.batch, holder.metrics.queue)
 
 
-def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, Written]) -> None:
-    """Add the endpoints."""
+def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, Written]) -> list[APIRoute]:
+    """Add the endpoints -> their routes."""
     refusals = responses(400, 401, 408, 413, 422, 503)
 
     async def ask(
         request: Request, sessions: Sequence[Sequence[ExternalId]], options: RequestOptions
     ) -> tuple[Model, list[bytes]]:
         work = work_of(options, list(map(len, sessions)), holder.model.recommender.catalog_size)
-        results = await batcher.ask(sessions, ListQuery.from_body(options), work, request.is_disconnected)
+        results = await batcher.ask(sessions, ListQuery.from_body(options), work, lambda: has_left(request.receive))
         return results[0][0] if results else holder.model, [body for _, body in results]
 
     @app.post("/v1/recommend", responses={200: {"model": Answer}, **refusals}, openapi_extra=documented_body(One))
@@ -69,6 +79,9 @@ def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, W
         check_work(body)
         model, answers = await ask(request, body.sessions, body)
         return response(extended(b'{"answers":[%b]}' % b",".join(answers), _origin(model, start)))
+
+    endpoints = (recommend, recommend_batch)
+    return [route for route in app.routes if isinstance(route, APIRoute) and route.endpoint in endpoints]
 
 
 def _origin(model: Model, start: float) -> dict[str, Any]:

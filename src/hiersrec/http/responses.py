@@ -13,10 +13,17 @@ LARGEST = 2**53 - 1
 """The largest whole number that every reader of JSON keeps."""
 
 
-def encoded(document: Any) -> bytes:
+_ENCODER = json.JSONEncoder(default=vars, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def text_of(document: Any) -> str:
     """Dataclasses, dicts and lists as JSON, written without copies."""
-    text = json.dumps(document, default=vars, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")
+    return _ENCODER.encode(document)
+
+
+def encoded(document: Any) -> bytes:
+    """The same as bytes."""
+    return text_of(document).encode("utf-8", "replace")
 
 
 def response(body: bytes) -> Response:

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Message, Receive
 
+from hiersrec.http.arrived import arrived
 from hiersrec.http.errors import Problem, busy
 
 MOST_BYTES = 1 << 20
@@ -106,6 +108,7 @@ class Many(RequestOptions):
 
 
 Body = TypeVar("Body", bound=RequestBody)
+Content = TypeVar("Content", bytes, bytearray)
 
 
 def documented_body(kind: type[RequestBody]) -> dict[str, Any]:
@@ -128,24 +131,44 @@ _held = 0
 
 async def _bytes(request: Request, most_bytes: int) -> bytes:
     """The body, read up to the limits, which also apply without a Content-Length."""
+    message = arrived(request.receive)
+    if message is not None and message["type"] == "http.request" and not message.get("more_body", False):
+        whole: bytes = message.get("body", b"")
+        return _checked(whole, most_bytes)  # most bodies come with the head, and need no clock
+    try:
+        async with asyncio.timeout(MOST_SECONDS):
+            return await _collected(request.receive, message, most_bytes)
+    except TimeoutError:
+        raise Problem(408, f"The body did not arrive within {MOST_SECONDS} seconds.", {"Connection": "close"}) from None
+
+
+async def _collected(receive: Receive, message: Message | None, most_bytes: int) -> bytes:
+    """The body from its first message, if that has arrived, on."""
     global _held
     content = bytearray()
     try:
-        async with asyncio.timeout(MOST_SECONDS):
-            async for part in request.stream():
-                content += part
-                _held += len(part)
-                if len(content) > most_bytes:
-                    raise Problem(413, f"The body is larger than {most_bytes:,} bytes. Send less at once.")
-                if _held > MOST_HELD:
-                    raise busy("Too many bodies are arriving at once. Try again in a second.")
-    except TimeoutError:
-        raise Problem(408, f"The body did not arrive within {MOST_SECONDS} seconds.", {"Connection": "close"}) from None
-    except ClientDisconnect:
-        raise Problem(499, "The client has left.") from None
+        while True:
+            if message is None:
+                message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(499, "The client has left.")
+            part = message.get("body", b"")
+            content += part
+            _held += len(part)
+            _checked(content, most_bytes)
+            if _held > MOST_HELD:
+                raise busy("Too many bodies are arriving at once. Try again in a second.")
+            if not message.get("more_body", False):
+                return bytes(content)
+            message = None
     finally:
         _held -= len(content)
-    return bytes(content)
+
+
+def _checked(content: Content, most_bytes: int) -> Content:
+    if len(content) > most_bytes:
+        raise Problem(413, f"The body is larger than {most_bytes:,} bytes. Send less at once.")
+    return content
 
 
 def _problem(error: ValidationError) -> Problem:

@@ -49,8 +49,10 @@ def filled_tasks(tasks: Mapping[str, Float32], catalog: ItemCatalog, known: Int6
     """
     whole = {}
     for task, answer in tasks.items():
-        counts = catalog.labels[task].train_count
-        whole[task] = filled(task, answer, np.log(np.maximum(counts, NONE)) if task == PATH else counts, known, size)
+        counts: Int64 | Float64 = catalog.labels[task].train_count
+        if task == PATH and len(known) < size:
+            counts = np.log(np.maximum(counts, NONE))
+        whole[task] = filled(task, answer, counts, known, size)
     if PATH in whole:
         whole |= level_scores(catalog.levels, whole[PATH])
     return whole

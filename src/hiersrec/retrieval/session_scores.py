@@ -34,6 +34,10 @@ def session_scores(batch: Batch, values: Iterable[Float32]) -> list[SessionScore
         return [NOTHING] * len(batch)
     scores = []
     for items, line, length in zip(batch.items, total, batch.lengths.tolist(), strict=True):
-        distinct, index = np.unique(items[:length], return_inverse=True)
-        scores.append(SessionScores(distinct, np.bincount(index, line[:length], len(distinct)).astype(np.float32)))
+        sums: dict[int, float] = {}  # sessions are short: arrays would take several times as long
+        for item, value in zip(items[:length].tolist(), line[:length].tolist(), strict=True):
+            sums[item] = sums.get(item, 0.0) + value
+        distinct = sorted(sums)
+        own = np.array(distinct, np.int32), np.array([sums[item] for item in distinct], np.float32)
+        scores.append(SessionScores(*own))
     return scores

@@ -67,4 +67,6 @@ def _session(graph: Path, threads: int) -> Any:
 
 def _with_padding(logits: Float32) -> Float32:
     """(B, C) -> (B, C + 1) whose column 0, padding, is minus infinity."""
-    return np.concatenate([np.full((len(logits), 1), -np.inf, np.float32), logits], axis=1)
+    padded = np.empty((len(logits), logits.shape[1] + 1), np.float32)
+    padded[:, 0], padded[:, 1:] = -np.inf, logits
+    return padded

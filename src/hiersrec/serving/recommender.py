@@ -22,6 +22,7 @@ from hiersrec.serving.boosts import offsets_of
 from hiersrec.serving.explain import chances_of, coherent, guesses, reasons
 from hiersrec.serving.filters import list_request
 from hiersrec.serving.item_records import ids_and_titles, item_records
+from hiersrec.serving.listed import Listed
 from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.folder import SEALS, put_back
@@ -234,41 +235,49 @@ class Recommender:
         self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool
     ) -> list[Recommendations]:
         """`recommend` with options that `list_request` has read, for callers that answer a request in several steps."""
-        internal = [self.catalog.to_internal(list(session)) for session in sessions]
+        return [listed.records(self.catalog) for listed in self.lists(sessions, request, explain)]
+
+    def lists(self, sessions: Sequence[Sequence[ExternalId]], request: ListRequest, explain: bool) -> list[Listed]:
+        """The same before what the catalogue knows of the items is looked up."""
+        internal = [self.catalog.to_internal(list(session)).tolist() for session in sessions]
         # Seen items must be left out even where the model no longer looks at them.
         width = max(map(len, internal)) if request.exclude_seen else self.max_length
-        batch = whole_sessions([items.tolist() for items in internal], max(1, width))
+        batch = whole_sessions(internal, max(1, width))
         ranked = self.ranker.rank(batch, request)
-        answers = []
+        lists = []
         for row, (session, items) in enumerate(zip(sessions, internal, strict=True)):
-            unknown = [given for given, item in zip(session, items, strict=True) if item == 0]
+            unknown = [given for given, item in zip(session, items, strict=True) if item == 0] if 0 in items else []
             unknown_ids = [given if isinstance(given, str) else int(given) for given in unknown]  # no numbers of numpy
             seen = batch.items[row, : batch.lengths[row]]
-            answers.append(self._answer_one(seen, unknown_ids, ranked, row, request, explain))
-        return answers
+            lists.append(self._list_one(seen, unknown_ids, ranked, row, request, explain))
+        return lists
 
-    def _answer_one(
+    def _list_one(
         self, seen: Int32, unknown_ids: list[ExternalId], ranked: Ranked, row: int, request: ListRequest, explain: bool
-    ) -> Recommendations:
+    ) -> Listed:
         """The answer to the session in a row of `ranked`, whose known items are `seen`."""
         session = seen[-self.max_length :]
-        items, scores, sources, fallback = self.popularity.whole_list(ranked, row, seen, request)
+        items, exact, sources, fallback = self.popularity.whole_list(ranked, row, seen, request)
+        scores: list[float] = exact.tolist()
         explained: list[list[Reason]] | None = None
         chances: dict[str, Float64] = {}
         if explain:
             tasks = {task: of_task[row] for task, of_task in ranked.tasks.items()}
             chances = chances_of(self.catalog, tasks, are_counts=not len(seen))
             count = len(ranked.items[row])
-            explained = self._reasons(session, chances, items[:count], scores[:count].tolist(), request.offsets)
-            explained += _popular(scores[count:].tolist())
-        return Recommendations(
-            session=[SeenItem(*pair) for pair in ids_and_titles(self.catalog, session)],
+            explained = self._reasons(session, chances, items[:count], scores[:count], request.offsets)
+            explained += _popular(scores[count:])
+        return Listed(
+            session=session,
             unknown_ids=unknown_ids,
             fallback=fallback,
             guesses=[guesses(self.catalog, task, chance) for task, chance in chances.items()],
             coherent=coherent(self.catalog, chances),
             candidates=int(ranked.ranked[row]),
-            items=item_records(self.catalog, items, scores.tolist(), sources, explained),
+            items=items,
+            scores=scores,
+            sources=sources,
+            reasons=explained,
         )
 
     def _reasons(

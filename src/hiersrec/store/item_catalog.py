@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,14 @@ class Level:
     def num_nodes(self) -> int:
         """Known and unknown nodes, without padding."""
         return len(self.names) - 1
+
+    @cached_property
+    def families(self) -> tuple[Int64, Int32, Int64]:
+        """Nodes (n,) sorted by parent, the parents (p,) that have any, ascending, and where each one's begin."""
+        order = np.argsort(self.parents[1:], kind="stable") + 1
+        parents = self.parents[order]
+        starts = np.flatnonzero(np.diff(parents, prepend=-1))
+        return order, parents[starts], starts
 
 
 class ItemCatalog(Protocol):

@@ -68,11 +68,9 @@ def node_probs(levels: Sequence[Level], path_probs: Float64) -> list[Float64]:
     """Probabilities of paths (B, P + 1) -> those of all nodes of each level, unknown ones too: (B, nodes + 1) each."""
     by_level = [path_probs]
     for level in reversed(levels[1:]):
-        order = np.argsort(level.parents[1:], kind="stable") + 1
-        parents = level.parents[order]
-        starts = np.flatnonzero(np.diff(parents, prepend=-1))
-        coarser = np.zeros((len(path_probs), parents.max() + 1))
-        coarser[:, parents[starts]] = np.add.reduceat(by_level[0][:, order], starts, axis=1)
+        order, parents, starts = level.families
+        coarser = np.zeros((len(path_probs), parents[-1] + 1))
+        coarser[:, parents] = np.add.reduceat(by_level[0][:, order], starts, axis=1)
         by_level.insert(0, coarser)
     return by_level
 
