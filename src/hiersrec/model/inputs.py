@@ -138,8 +138,11 @@ class Inputs(nn.Module):
         # All rows are no gather: the gradient of a slice costs less.
         vectors: Tensor
         if self.graph is not None:
-            mixed = self._with_neighbours(self.graph)
-            vectors = mixed[1:] if items is None else functional.embedding(items, mixed)
+            if items is not None and self.training and self.item_table.sparse:
+                vectors = self._rows_with_neighbours(self.graph, items)
+            else:
+                mixed = self._with_neighbours(self.graph)
+                vectors = mixed[1:] if items is None else functional.embedding(items, mixed)
         else:
             vectors = self.item_table.weight[1:] if items is None else self.item_table(items)
         if not (self.training and self._kept is not None):
@@ -151,10 +154,17 @@ class Inputs(nn.Module):
         """(N + 1, d_I): made once a step in training, from the last forward() on, and once for all in inference."""
         if self._mixed is None or (torch.is_grad_enabled() and not self.training):
             own = self.item_table.weight
-            kind = own.device.type
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else own.dtype
-            self._mixed = own + self.neighbour_share * graph(own.to(dtype)).to(own.dtype)
+            self._mixed = own + self.neighbour_share * graph(own.to(_products(own))).to(own.dtype)
         return self._mixed
+
+    def _rows_with_neighbours(self, graph: ItemGraph, items: Tensor) -> Tensor:
+        """Rows of `_with_neighbours` for items (...), reading only those rows and their neighbours': (..., d_I)."""
+        rows, places = torch.unique(items, return_inverse=True)
+        part = graph.part(rows)
+        # Each row once, so that few gradients have to be added up. Row 0 is padding, whose gradient is zero: no encoder
+        # reads it.
+        needed = functional.embedding(part.needed, self.item_table.weight, sparse=True)  # (R, d_I)
+        return functional.embedding(places, part.mixed(needed, self.neighbour_share, _products(needed)))
 
     def train(self, mode: bool = True) -> Self:
         """Weights may have changed since the last time."""
@@ -184,6 +194,12 @@ class Inputs(nn.Module):
             values = self.get_buffer(f"tokens_{column}")[rows]  # (..., W)
             parts.append(_mean(table.weight, values) if isinstance(table, nn.Embedding) else table(values))
         return torch.cat(parts, -1)
+
+
+def _products(vectors: Tensor) -> torch.dtype:
+    """The precision of matrix products with them."""
+    kind = vectors.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else vectors.dtype
 
 
 def _table(rows: int, width: int) -> nn.Embedding:

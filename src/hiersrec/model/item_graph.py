@@ -4,11 +4,12 @@ A sum over neighbours is an embedding bag: each item is a bag of its neighbours,
 that is six times faster than a product with a sparse matrix, and its gradient is another such sum, the other way.
 """
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hiersrec.types import Float32, Int32
@@ -48,6 +49,60 @@ class ItemGraph(nn.Module):
         """In the precision of the vectors."""
         bags = [self.get_buffer(f"{way}_{part}") for way in ("to", "back") for part in ("items", "starts", "shares")]
         return cast("Tensor", _Sum.apply(vectors, *bags))  # type: ignore[no-untyped-call]
+
+    def part(self, rows: Tensor) -> "Part":
+        """What rows (K,), each there once, need of the graph: their neighbours, and no other edge is looked at."""
+        items, starts, shares = (self.get_buffer(f"to_{part}") for part in ("items", "starts", "shares"))
+        first, end = starts[rows].long(), starts[rows + 1].long()
+        ends = (end - first).cumsum(0)
+        of = torch.arange(len(rows), device=rows.device).repeat_interleave(end - first)  # (E,)
+        edges = torch.arange(len(of), device=rows.device) + (end - ends)[of]
+        needed, places = torch.unique(torch.cat([rows, items[edges].long()]), return_inverse=True)  # (R,), (K + E,)
+        own, other = places[: len(rows)], places[len(rows) :]
+        order = other.argsort(stable=True)
+        back_starts = torch.searchsorted(other[order], torch.arange(len(needed) + 1, device=rows.device))
+        to = (other, functional.pad(ends, (1, 0)), shares[edges])
+        return Part(needed, own, to, (of[order], back_starts, shares[edges][order]))
+
+
+class Part(NamedTuple):
+    """Of a graph, K rows and their neighbours."""
+
+    needed: Tensor
+    """(R,) int64: the K rows and all of their neighbours, ascending, each once."""
+    own: Tensor
+    """(K,) int64: where the K are among the R."""
+    to: tuple[Tensor, ...]
+    """Bags of the neighbours of the K, among the R: items, starts and shares."""
+    back: tuple[Tensor, ...]
+    """Bags of those of the K that each of the R is a neighbour of."""
+
+    def mixed(self, vectors: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """Of the R vectors (R, d) -> each of the K and `weight` times its sum over its neighbours: (K, d).
+
+        The sums are made in `dtype`.
+        """
+        bags = (*self.to, *self.back)
+        return cast("Tensor", _Mix.apply(vectors, weight, dtype, self.own, *bags))  # type: ignore[no-untyped-call]
+
+
+class _Mix(torch.autograd.Function):
+    """By hand, since R is many times K: autograd would add two gradients of R rows, one of them mostly zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, weight: Tensor, dtype: torch.dtype, own: Tensor, *bags: Tensor) -> Tensor:
+        near = _bags(vectors.to(dtype), *bags[:3]).to(vectors.dtype)  # (K, d)
+        ctx.save_for_backward(near, weight, own, *bags[3:])
+        ctx.dtype = dtype
+        return vectors.index_select(0, own) + weight * near
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        near, weight, own, *back = ctx.saved_tensors
+        of_vectors = _bags((outputs[0] * weight).to(ctx.dtype), *back).to(near.dtype)
+        of_vectors.index_add_(0, own, outputs[0])
+        return (of_vectors, (outputs[0] * near).sum(), None, None, *[None] * 6)
 
 
 class _Sum(torch.autograd.Function):
