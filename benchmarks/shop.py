@@ -145,7 +145,8 @@ def write_dataset(shop: Shop, sessions: int, out: Path) -> None:
         written = Written(known, [1.0] * len(known), [], [], 0, 0)
         document = {
             "name": "shop",
-            "settings": {"generator": "benchmarks/shop.py", "seed": shop.seed},
+            "columns": {"events": {name: name for name in ("session_id", "item_id", "timestamp")}},
+            "settings": {"generator": "benchmarks/shop.py", "seed": shop.seed, "split": {"valid": "latest"}},
             "filters": [],
             "split": {"rule": "generated", **split},
             "statistics": {**statistics(split, shop.items, written, 0, 0), "event_types": {}, "agreement": []},

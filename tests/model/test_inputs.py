@@ -321,3 +321,40 @@ def test_an_item_without_its_id_has_no_neighbours_either() -> None:
     np.testing.assert_allclose(
         inputs.id_vectors(torch.tensor([1, 2])).detach(), mixed_by_hand(inputs)[[1, 2]], rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("items", [[[1, 2, 0], [5, 1, 4]], [[12]], [[3, 3]]], ids=["some", "one", "twice"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rows_that_are_read_have_the_neighbours_and_gradients_of_the_whole_table(items, dtype) -> None:
+    """For a softmax that reads some rows only; of what no row needs there is no gradient."""
+    found = []
+    for sparse in (False, True):
+        inputs = with_neighbours(item_width=6)
+        if sparse:
+            inputs.use_sparse_gradients()
+        weights = torch.randn(2, len(items), len(items[0]), 6, generator=torch.Generator().manual_seed(1))
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            read = inputs(torch.tensor(items))
+            again = inputs.id_vectors(torch.tensor(items).flip(1))
+        (read * weights[0] + again * weights[1]).sum().backward()
+        gradient = inputs.item_table.weight.grad
+        assert gradient.is_sparse == sparse
+        found.append((read.detach(), again.detach(), inputs.neighbour_share.grad, gradient.to_dense()[1:]))
+    edges, _ = nearest(N, NEAR, 2)
+    needed = {item for row in items for item in row}
+    needed |= {int(other) for item, other in edges.T if int(item) in needed}
+
+    assert set(gradient.coalesce().indices()[0].tolist()) == needed
+    assert inputs._mixed is None, "the whole table was not mixed"
+    close = {"rtol": 1e-5, "atol": 1e-6} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.02}
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, **close)
+
+
+def test_rows_that_are_read_are_those_of_inference() -> None:
+    inputs = with_neighbours()
+    inputs.use_sparse_gradients()
+    items = torch.arange(1, N + 1)
+    trained = inputs.id_vectors(items)
+
+    torch.testing.assert_close(trained, inputs.eval().id_vectors())

@@ -135,15 +135,20 @@ class Inputs(nn.Module):
 
     def id_vectors(self, items: Tensor | None = None) -> Tensor:
         """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
-        if self.graph is not None:
+        if self.graph is not None and not (items is not None and self.training and self.item_table.sparse):
             mixed = self._with_neighbours(self.graph)
             if items is None:
                 return mixed
             # A sparse gradient: it would otherwise be an array of all items, mostly zeros.
             rows = functional.embedding((items - 1).clamp(min=0), mixed, sparse=True)
             return rows * (items > 0)[..., None]
-        # All rows are no gather: the gradient of a slice costs less.
-        vectors: Tensor = self.item_table.weight[1:] if items is None else self.item_table(items)
+        vectors: Tensor
+        if items is None:
+            vectors = self.item_table.weight[1:]  # no gather: the gradient of a slice costs less
+        elif self.graph is None:
+            vectors = self.item_table(items)
+        else:
+            vectors = self._rows_with_neighbours(self.graph, items)
         if not (self.training and self._kept is not None):
             return vectors
         kept = self._kept[1:] if items is None else self._kept[items]
@@ -155,6 +160,15 @@ class Inputs(nn.Module):
             kept = self._kept if self.training else None
             self._mixed = cast("Tensor", graph(self.item_table.weight, self.neighbour_share, kept))
         return self._mixed
+
+    def _rows_with_neighbours(self, graph: ItemGraph, items: Tensor) -> Tensor:
+        """Rows of `_with_neighbours` for items (...), reading only those rows and their neighbours': (..., d_I)."""
+        rows, places = torch.unique(items, return_inverse=True)
+        part = graph.part(rows)
+        # Each row once, so that few gradients have to be added up. Row 0 is padding, whose gradient is zero: no encoder
+        # reads it.
+        needed = functional.embedding(part.needed, self.item_table.weight, sparse=True)  # (R, d_I)
+        return functional.embedding(places, part.mixed(needed, self.neighbour_share, _products(needed)))
 
     def train(self, mode: bool = True) -> Self:
         """Weights may have changed since the last time."""
@@ -184,6 +198,12 @@ class Inputs(nn.Module):
             values = self.get_buffer(f"tokens_{column}")[rows]  # (..., W)
             parts.append(_mean(table.weight, values) if isinstance(table, nn.Embedding) else table(values))
         return torch.cat(parts, -1)
+
+
+def _products(vectors: Tensor) -> torch.dtype:
+    """The precision of matrix products with them."""
+    kind = vectors.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else vectors.dtype
 
 
 def _table(rows: int, width: int) -> nn.Embedding:

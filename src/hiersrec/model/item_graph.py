@@ -58,6 +58,20 @@ class ItemGraph(nn.Module):
         to, back = (Bags(*(self.get_buffer(f"{way}_{part}") for part in Bags._fields)) for way in ("to", "back"))
         return cast("Tensor", _Mixed.apply(vectors, weight, kept, to, back))  # type: ignore[no-untyped-call]
 
+    def part(self, rows: Tensor) -> "Part":
+        """What rows (K,) from 0, padding, each there once, need of the graph; no other edge is looked at."""
+        items, starts, shares = (self.get_buffer(f"to_{part}") for part in ("items", "starts", "shares"))
+        first, end = starts[(rows - 1).clamp(min=0)].long(), starts[rows].long()
+        ends = (end - first).cumsum(0)
+        of = torch.arange(len(rows), device=rows.device).repeat_interleave(end - first)  # (E,)
+        edges = torch.arange(len(of), device=rows.device) + (end - ends)[of]
+        needed, places = torch.unique(torch.cat([rows, items[edges].long()]), return_inverse=True)  # (R,), (K + E,)
+        own, other = places[: len(rows)], places[len(rows) :]
+        order = other.argsort(stable=True)
+        back_starts = torch.searchsorted(other[order], torch.arange(len(needed) + 1, device=rows.device))
+        to = (other, functional.pad(ends, (1, 0)), shares[edges])
+        return Part(needed, own, to, (of[order], back_starts, shares[edges][order]))
+
 
 class Bags(NamedTuple):
     """A bag for each item, of E items in all."""
@@ -71,21 +85,31 @@ class Bags(NamedTuple):
 
     def sums(self, vectors: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """The sums of vectors (rows, d) over the bags of a block of items, in the dtype of the vectors."""
-        shares = self.shares.to(vectors.dtype)
         for block in blocks(vectors[1:]):
             starts = self.starts[block.start : block.stop + 1]
             bag = slice(int(starts[0]), int(starts[-1]))
-            yield (
-                block,
-                functional.embedding_bag(
-                    self.items[bag],
-                    vectors,
-                    starts - bag.start,
-                    mode="sum",
-                    per_sample_weights=shares[bag],
-                    include_last_offset=True,
-                ),
-            )
+            yield block, _sums(vectors, self.items[bag], starts - bag.start, self.shares[bag])
+
+
+class Part(NamedTuple):
+    """Of a graph, K rows and their neighbours."""
+
+    needed: Tensor
+    """(R,) int64: the K rows and all of their neighbours, ascending, each once."""
+    own: Tensor
+    """(K,) int64: where the K are among the R."""
+    to: tuple[Tensor, ...]
+    """Bags of the neighbours of the K, among the R: items, starts and shares."""
+    back: tuple[Tensor, ...]
+    """Bags of those of the K that each of the R is a neighbour of."""
+
+    def mixed(self, vectors: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """Of the R vectors (R, d) -> each of the K and `weight` times its sum over its neighbours: (K, d).
+
+        The sums are made in `dtype`.
+        """
+        bags = (*self.to, *self.back)
+        return cast("Tensor", _MixedPart.apply(vectors, weight, dtype, self.own, *bags))  # type: ignore[no-untyped-call]
 
 
 class _Mixed(torch.autograd.Function):
@@ -122,6 +146,33 @@ class _Mixed(torch.autograd.Function):
             of_weight += torch.dot(exact.flatten(), low[1:][block].to(own.dtype).flatten())
             own[block] += exact.mul_(weight)
         return of_vectors, of_weight, None, None, None
+
+
+class _MixedPart(torch.autograd.Function):
+    """By hand, since R is many times K: autograd would add two gradients of R rows, one of them mostly zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, weight: Tensor, dtype: torch.dtype, own: Tensor, *bags: Tensor) -> Tensor:
+        near = _sums(vectors.to(dtype), *bags[:3]).to(vectors.dtype)  # (K, d)
+        ctx.save_for_backward(near, weight, own, *bags[3:])
+        ctx.dtype = dtype
+        return vectors.index_select(0, own) + weight * near
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        near, weight, own, *back = ctx.saved_tensors
+        of_vectors = _sums((outputs[0] * weight).to(ctx.dtype), *back).to(near.dtype)
+        of_vectors.index_add_(0, own, outputs[0])
+        return (of_vectors, (outputs[0] * near).sum(), None, None, *[None] * 6)
+
+
+def _sums(vectors: Tensor, items: Tensor, starts: Tensor, shares: Tensor) -> Tensor:
+    """Of vectors (R, d), sums over bags of E items by share -> (K, d); starts: (K + 1,)."""
+    weights = shares.to(vectors.dtype)
+    return functional.embedding_bag(
+        items, vectors, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )
 
 
 def _arrange(graph: ItemGraph, _: object) -> None:

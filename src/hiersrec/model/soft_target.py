@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
-from torch.nn import functional
 
 from hiersrec.model.losses import divisor
 from hiersrec.model.score_term import SparseScores
@@ -45,6 +44,14 @@ class SoftTarget(Protocol):
     ) -> Expected | None:
         """For vectors (N, d), biases (N,) or None, and M sparse scores; None if it has nothing to say of this batch."""
 
+    def draw(self, targets: Targets) -> Tensor:
+        """For a softmax whose steps read some items only: those that `estimate` needs, (K,) from 1."""
+
+    def estimate(
+        self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
+    ) -> Expected | None:
+        """The same from vectors (K, d) and biases (K,) or None of the items that were drawn; right on average."""
+
 
 def soft_loss(
     expected: Expected,
@@ -56,17 +63,16 @@ def soft_loss(
 ) -> Tensor:
     """Mean over the examples with a label of share * (s_y - what is expected of s) -> scalar float32.
 
-    Queries (B, d), vectors (N, d), biases (N,) or None; M sparse scores that some logits have in addition.
+    Queries (B, d), vectors (B, d) and biases (B,) or None of the targets; M sparse scores that some logits have in
+    addition.
     """
     labelled, classes = targets.items > 0, (targets.items - 1).clamp(min=0)
     weight = expected.share * labelled.float() / divisor(labelled)  # (B,)
-    # Not vectors[classes]: on several threads the gradient of indexing adds up in no fixed order.
-    difference = functional.embedding(classes, vectors, sparse=True).float() - expected.vector  # (B, d)
+    difference = vectors.float() - expected.vector  # (B, d)
     loss = (weight * (query.float() * difference).sum(-1)).sum()
     if biases is not None:
         assert expected.bias is not None, "a head with biases expects one"
-        target_bias = functional.embedding(classes, biases.float()[:, None])[:, 0]
-        loss = loss + (weight * (target_bias - expected.bias)).sum()
+        loss = loss + (weight * (biases.float() - expected.bias)).sum()
     if sparse is not None:
         assert expected.of_sparse is not None, "sparse scores expect some of each"
         part = (classes[sparse.rows] == sparse.classes).float() - expected.of_sparse

@@ -81,6 +81,7 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
     with _counting() as count:
+        count.neighbours = inputs.config_of(recipe).neighbours
         model, optimizer, weights = _at_rest(recipe, data, count)
         at_rest = count.live
         step = count.peak_of(lambda: _step(model, optimizer, recipe, data, dtype))
@@ -180,13 +181,20 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
+        self.neighbours = 0
         self.storages: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         if func is torch.ops.aten._local_scalar_dense.default:
             return 0  # a tensor's value as a number, such as whether a mask is all true: there is padding
-        result = func(*args, **(kwargs or {}))
+        # Shapes that depend on data: as if no item of a step came twice, and each had all of its neighbours.
+        if func is torch.ops.aten._unique2.default:
+            result: Any = (args[0].flatten(), torch.empty_like(args[0]), args[0].new_empty(0))
+        elif func is torch.ops.aten.repeat_interleave.Tensor:
+            result = args[0].new_empty(len(args[0]) * self.neighbours)
+        else:
+            result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor) and leaf.layout == torch.strided:  # of sparse ones, their values are counted
                 self._add(leaf.untyped_storage())

@@ -35,7 +35,13 @@ def smoothed(
 ) -> Tensor:
     """What smoothing adds to the loss."""
     expected = Smoothing(share, torch.tensor(NODES).numpy())(Targets(items), vectors, biases, sparse)
-    return soft_loss(expected, Targets(items), query, vectors, biases, sparse)
+    return soft_loss(expected, Targets(items), query, *target_rows(vectors, biases, items), sparse)
+
+
+def target_rows(vectors: Tensor, biases: Tensor | None, items: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Vectors and biases of what followed."""
+    classes = (items - 1).clamp(min=0)
+    return vectors[classes], None if biases is None else biases[classes]
 
 
 def even() -> list[list[float]]:
@@ -113,12 +119,47 @@ def test_two_threads_add_up_as_one_does() -> None:
         query, vectors = torch.randn(4000, 32), torch.randn(3000, 32).requires_grad_()
         items = torch.randint(1, 3001, (4000,))
         expected = Smoothing(0.1, torch.randint(0, 40, (3000,)).numpy())(Targets(items), vectors, None, None)
-        soft_loss(expected, Targets(items), query, vectors, None, None).backward()
+        target_vectors = torch.nn.functional.embedding(items - 1, vectors)
+        soft_loss(expected, Targets(items), query, target_vectors, None, None).backward()
         found.append(vectors.grad)
     torch.set_num_threads(before)
 
     assert torch.equal(found[1], found[2])
     torch.testing.assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_estimates_are_right_on_average(biased) -> None:
+    """Of vectors, biases and sparse scores, whose part is exact; items come from the category of what followed."""
+    _, vectors, biases = given(biased)
+    smoothing, targets = Smoothing(0.3, torch.tensor(NODES).numpy()), Targets(ITEMS)
+    expected = smoothing(targets, vectors, biases, SPARSE)
+    torch.manual_seed(3)
+    found = []
+    for _ in range(3000):
+        drawn = smoothing.draw(targets)
+        assert all(NODES[one - 1] == NODES[max(0, item - 1)] for one, item in zip(drawn, ITEMS, strict=True))
+        rows = target_rows(vectors, biases, drawn)
+        found.append(smoothing.estimate(targets, *rows, SPARSE))
+
+    assert found[0].share == expected.share
+    assert torch.equal(found[0].of_sparse, expected.of_sparse)
+    mean = torch.stack([one.vector for one in found]).mean(0)
+    torch.testing.assert_close(mean, expected.vector, rtol=0, atol=0.1)
+    if biased:
+        mean = torch.stack([one.bias for one in found]).mean(0)
+        torch.testing.assert_close(mean, expected.bias, rtol=0, atol=0.1)
+    else:
+        assert found[0].bias is None
+
+
+def test_examples_of_one_category_share_what_they_drew() -> None:
+    _, vectors, _ = given(False)
+    smoothing, targets = Smoothing(0.3, torch.tensor(NODES).numpy()), Targets(torch.tensor([1, 2, 3]))
+
+    found = smoothing.estimate(targets, vectors[[0, 3, 5]], None, None).vector
+
+    torch.testing.assert_close(found, torch.stack([(vectors[0] + vectors[3]) / 2] * 2 + [vectors[5]]))
 
 
 def test_it_spreads_over_the_finest_categories() -> None:

@@ -9,7 +9,7 @@ from hiersrec.model.score_term import SparseScores
 from hiersrec.model.soft_target import soft_loss
 from hiersrec.model.soft_targets.teachers import Distillation
 from hiersrec.model.targets import Targets, Taught
-from tests.model.soft_targets.test_smoothing import ITEMS, SPARSE, B, N, by_hand, even, given, smoothed
+from tests.model.soft_targets.test_smoothing import ITEMS, SPARSE, B, N, by_hand, even, given, smoothed, target_rows
 from tests.model.world import batch, model, recipe, tensors
 
 
@@ -25,7 +25,7 @@ def distilled(
     targets = Targets(items, taught=taught)
     expected = Distillation()(targets, vectors, biases, sparse)
     assert expected is not None
-    return soft_loss(expected, targets, query, vectors, biases, sparse)
+    return soft_loss(expected, targets, query, *target_rows(vectors, biases, items), sparse)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 1.0])

@@ -11,6 +11,10 @@ from torch.nn import functional
 from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Config as InputsConfig
 from hiersrec.model.inputs import Inputs
+from hiersrec.model.score_term import SparseScores
+from hiersrec.model.soft_target import soft_loss
+from hiersrec.model.soft_targets.smoothing import Config as SmoothingConfig
+from hiersrec.model.soft_targets.smoothing import Smoothing
 from hiersrec.model.softmax import sampled
 from hiersrec.model.softmax.sampled import Sample, Sampled
 from hiersrec.model.targets import Targets
@@ -21,10 +25,12 @@ WIDTH = 11
 TARGETS = torch.tensor([1, 12, 7, 7, 3])
 
 
-def made(negatives: int = 6, head: str = "cosine", seed: int = 0) -> Head:
+def made(negatives: int = 6, head: str = "cosine", seed: int = 0, smoothing: float = 0.0) -> Head:
     torch.manual_seed(seed)
     inputs = Inputs(InputsConfig(item_width=3, category_width=4, metadata_width=4), catalog())
-    return build(Config(head=head, softmax="sampled", negatives=negatives), catalog(), WIDTH, inputs)
+    soft_targets = {"smoothing": SmoothingConfig(smoothing=smoothing)}
+    config = Config(head=head, softmax="sampled", negatives=negatives, soft_targets=soft_targets)
+    return build(config, catalog(), WIDTH, inputs)
 
 
 def softmax_of(head: Head) -> Sampled:
@@ -217,6 +223,76 @@ def test_what_is_scored_is_what_the_full_softmax_would_score() -> None:
 
     assert torch.equal(task(state), full(state))
     assert list(task.state_dict()) == ["project.weight"]
+
+
+# Of four examples: the first has item 4 and its own target, the third none, the fourth two of which one is the target.
+SPARSE = SparseScores(
+    torch.tensor([0, 0, 1, 3, 3, 4]), torch.tensor([3, 0, 5, 6, 1, 8]), torch.tensor([1.5, -0.5, 2.0, 0.7, 3.0, -1.0])
+)
+
+
+@pytest.mark.parametrize("head", ["linear", "cosine"])
+def test_where_every_item_is_drawn_items_of_the_session_are_in_the_full_softmax(head) -> None:
+    task, state = made(4000, head), states()
+    values = SPARSE.values.clone().requires_grad_()
+    sparse = SPARSE._replace(values=values)
+    leaves = [state, values, *task.parameters()]
+    expected = functional.cross_entropy(sparse.added_to(task(state)), TARGETS - 1)
+
+    found = task.loss(state, Targets(TARGETS), sparse)
+
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    for one, other in zip(torch.autograd.grad(found, leaves), torch.autograd.grad(expected, leaves), strict=True):
+        torch.testing.assert_close(one.to_dense(), other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["linear", "cosine"])
+@pytest.mark.parametrize("rows", [2, 64])
+def test_items_of_the_session_are_compared_with_as_they_are(monkeypatch, head, rows) -> None:
+    """Against the plain formula: they count once, drawn or not, and without a correction."""
+    monkeypatch.setattr(sampled, "ROWS", rows)
+    task, state = made(12, head), states()
+    sample = fixed(monkeypatch, task)
+    values = SPARSE.values.clone().requires_grad_()
+    scores, each = SPARSE._replace(values=values).added_to(task(state)), []
+    for row, target in enumerate(TARGETS.tolist()):
+        exact = {target, *(SPARSE.classes[SPARSE.rows == row] + 1).tolist()}
+        terms = [scores[row, item - 1] for item in exact]
+        for item, correction in zip(sample.items.tolist(), sample.corrections, strict=True):
+            if item not in exact and correction > -torch.inf:
+                terms.append(scores[row, item - 1] + correction)
+        each.append(torch.stack(terms).logsumexp(0) - scores[row, target - 1])
+    expected, leaves = torch.stack(each).mean(), [state, values, *task.parameters()]
+
+    found = task.loss(state, Targets(TARGETS), SPARSE._replace(values=values))
+
+    torch.testing.assert_close(found, expected)
+    for one, other in zip(torch.autograd.grad(found, leaves), torch.autograd.grad(expected, leaves), strict=True):
+        torch.testing.assert_close(one.to_dense(), other, rtol=1e-4, atol=1e-6)
+
+
+def test_smoothing_is_right_on_average_and_the_rest_of_the_loss_is_not_touched(monkeypatch) -> None:
+    """With one sample, so that only the draws of smoothing differ: the mean of many is the exact soft target."""
+    plain, task = made(12), made(12, smoothing=0.5)
+    sample = fixed(monkeypatch, plain)
+    monkeypatch.setattr(softmax_of(task), "draw", lambda: sample)
+    [smoothing] = [each for each in softmax_of(task).soft_targets if isinstance(each, Smoothing)]
+    state = states()
+    target_rows = task.vectors(TARGETS)
+    expected = plain.loss(state, Targets(TARGETS), SPARSE) + soft_loss(
+        smoothing(Targets(TARGETS), task.vectors(), None, SPARSE),
+        *(Targets(TARGETS), task.query(state), target_rows, None, SPARSE),
+    )
+    [gradient] = torch.autograd.grad(expected, state)
+    total, slope, rounds = 0.0, torch.zeros_like(state), 600
+    torch.manual_seed(5)
+    for _ in range(rounds):
+        loss = task.loss(state, Targets(TARGETS), SPARSE)
+        total += loss.item() / rounds
+        slope += torch.autograd.grad(loss, state)[0] / rounds
+
+    assert total == pytest.approx(expected.item(), abs=0.1)
+    torch.testing.assert_close(slope, gradient, rtol=0, atol=0.05)
 
 
 def test_second_derivatives_are_refused() -> None:

@@ -19,7 +19,6 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hiersrec.constraints import equals, requires
 from hiersrec.model.score_term import PositionTerm
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Sessions
@@ -41,15 +40,6 @@ class Config:
     repeats_offset: Annotated[float, Ge(-10), Le(10)] | Literal["fit"] = "fit"
     """What is added to that after training, in logits: a number, or "fit", which chooses it on validation sessions and
     is 0 in a refit, which has none."""
-
-
-CONSTRAINTS = (
-    requires(
-        equals("tasks.item.repeats", True),
-        equals("tasks.item.softmax", "full"),
-        "the loss of the others scores drawn items only",
-    ),
-)
 
 
 def build(config: Config, catalog: Catalog, width: int, max_length: int, train: Sessions | None) -> "Repeats | None":

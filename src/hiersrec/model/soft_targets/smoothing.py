@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from hiersrec.constraints import above, equals, requires
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.row_blocks import blocks
 from hiersrec.model.score_term import SparseScores
@@ -33,15 +32,6 @@ class Config:
 
     smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of the target that goes, evenly, to the items of its finest category (model/soft_targets/smoothing.py)."""
-
-
-CONSTRAINTS = (
-    requires(
-        above("tasks.item.smoothing", 0),
-        equals("tasks.item.softmax", "full"),
-        "the loss of the others scores drawn items only",
-    ),
-)
 
 
 def build(config: Config, catalog: Catalog) -> "Smoothing | None":
@@ -61,18 +51,45 @@ class Smoothing(nn.Module):
         super().__init__()
         self.share = share
         register_constant(self, "node", torch.from_numpy(nodes))
-        register_constant(self, "size", torch.from_numpy(np.bincount(nodes).clip(1)))
+        size = np.bincount(nodes)
+        register_constant(self, "size", torch.from_numpy(size.clip(1)))
+        register_constant(self, "shelf", torch.from_numpy(np.argsort(nodes, kind="stable")))  # items by category
+        register_constant(self, "start", torch.from_numpy(np.cumsum(size) - size))
 
     def forward(
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
     ) -> Expected:
-        category = self.get_buffer("node")[(targets.items - 1).clamp(min=0)]  # (B,)
+        category = self._category(targets)
         return Expected(
             share=self.share,
             vector=self._means(vectors, category),
             bias=None if biases is None else self._means(biases[:, None], category)[:, 0],
             of_sparse=None if sparse is None else self._inside(sparse, category),
         )
+
+    def draw(self, targets: Targets) -> Tensor:
+        """One item an example, evenly from its category: (B,)."""
+        category = self._category(targets)
+        start, size = self.get_buffer("start")[category], self.get_buffer("size")[category]
+        place = (torch.rand(len(size), device=size.device) * size).long().minimum(size - 1)
+        return self.get_buffer("shelf")[start + place] + 1
+
+    def estimate(
+        self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
+    ) -> Expected:
+        """Examples of one category share what they drew: the mean of several draws varies less than one of them."""
+        category = self._category(targets)
+        present, group = torch.unique(category, return_inverse=True)
+        return Expected(
+            share=self.share,
+            vector=_group_means(vectors, group, len(present)),
+            bias=None if biases is None else _group_means(biases[:, None], group, len(present))[:, 0],
+            of_sparse=None if sparse is None else self._inside(sparse, category),
+        )
+
+    def _category(self, targets: Targets) -> Tensor:
+        """Of what followed: (B,)."""
+        return self.get_buffer("node")[(targets.items - 1).clamp(min=0)]
 
     def _means(self, vectors: Tensor, category: Tensor) -> Tensor:
         """The mean of a category's rows of (N, d), for the categories (B,) -> (B, d) float32."""
@@ -102,3 +119,10 @@ class _Totals(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return functional.embedding(ctx.saved_tensors[0], gradient.to(ctx.dtype)), None, None
+
+
+def _group_means(vectors: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Mean of the rows (B, d) of each example's group (B,), from 0 -> (B, d)."""
+    total = torch.zeros(groups, vectors.shape[1], device=vectors.device).index_add(0, group, vectors.float())
+    count = torch.zeros(groups, device=vectors.device).index_add(0, group, torch.ones(len(group), device=group.device))
+    return functional.embedding(group, total / count[:, None])

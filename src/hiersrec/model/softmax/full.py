@@ -3,22 +3,20 @@
 from collections.abc import Iterable
 
 from torch import Tensor, nn
+from torch.nn import functional
 
-from hiersrec import registry
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.score_term import SparseScores
 from hiersrec.model.soft_target import soft_loss
 from hiersrec.model.targets import Targets
-from hiersrec.model.tasks.item import SOFT_TARGETS, Config
+from hiersrec.model.tasks.item import Config, soft_targets
 from hiersrec.store.catalog import Catalog
 
 
 def build(config: Config, catalog: Catalog) -> "Full":
     """With the soft targets that the settings turn on."""
-    members = {name: registry.load(SOFT_TARGETS, name) for name in config.soft_targets}
-    made = (member.build(config.soft_targets[name], catalog) for name, member in members.items())
-    return Full(module for module in made if module is not None)
+    return Full(soft_targets(config, catalog))
 
 
 class Full(nn.Module):
@@ -37,5 +35,10 @@ class Full(nn.Module):
         for soft_target in self.soft_targets:
             expected = soft_target(targets, vectors, biases, sparse)
             if expected is not None:
-                loss = loss + soft_loss(expected, targets, query, vectors, biases, sparse)
+                classes = (targets.items - 1).clamp(min=0)
+                # Not vectors[classes]: on several threads the gradient of indexing adds up in no fixed order. It is
+                # sparse, as it would otherwise be an array of all items, mostly zeros.
+                target_vectors = functional.embedding(classes, vectors, sparse=True)
+                target_biases = None if biases is None else functional.embedding(classes, biases[:, None])[:, 0]
+                loss = loss + soft_loss(expected, targets, query, target_vectors, target_biases, sparse)
         return loss

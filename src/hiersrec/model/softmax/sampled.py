@@ -14,22 +14,35 @@ has this gradient, with 1 - P(p) and P(j | not p) estimated by that sum; as in t
 is derived. Items are drawn with replacement in proportion to (training events + 1)^0.75: 0.75 as in word2vec (Mikolov
 et al. 2013), + 1 since an item that nobody clicked is a negative too. One that comes up again counts once, so
 e_j = 1 - (1 - q_j)^K, the chance to come up in K draws; the more draws, the closer this is to the full softmax itself.
+
+Score terms of positions make items of the session likely, a fifth of all next items of a shop, and no sample that is
+drawn for the whole batch would have them. They are few and known, so, like the target, they are no draw either: with S,
+the target and the items that such a term adds to,
+
+    sum of exp(s_j) over all j = sum over S of exp(s_j), computed  +  sum over the others, estimated
+
+and a drawn item that is in S does not count. This is a stratified estimate: right on average, as each part is, and it
+varies less, as the larger part does not vary at all. Soft targets are estimated from draws of their own
+(soft_target.py). What item terms add after training is no part of any loss.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from hiersrec.constraints import equals, excludes, is_set, requires
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
 from hiersrec.model.score_term import SparseScores
+from hiersrec.model.soft_target import SoftTarget, soft_loss
 from hiersrec.model.targets import Targets
-from hiersrec.model.tasks.item import Config
+from hiersrec.model.tasks.item import Config, soft_targets
 from hiersrec.store.catalog import Catalog
 from hiersrec.types import Int64
 
@@ -39,7 +52,6 @@ ROWS = 64
 
 SAMPLED, UNREAD = equals("tasks.item.softmax", "sampled"), "its steps leave most rows of the item table unread"
 CONSTRAINTS = (
-    requires(SAMPLED, equals("inputs.neighbours", 0), UNREAD),
     requires(SAMPLED, equals("training.weight_decay", 0), UNREAD),
     excludes(
         SAMPLED,
@@ -52,16 +64,44 @@ CONSTRAINTS = (
 
 def build(config: Config, catalog: Catalog) -> "Sampled":
     """It has no weights."""
-    return Sampled(catalog.train_count, config.negatives)
+    return Sampled(catalog.train_count, config.negatives, soft_targets(config, catalog))
 
 
 class Sample(NamedTuple):
-    """K drawn items; one that came up more than once counts in one place only."""
+    """K drawn items, ascending; one that came up more than once counts in one place only, the first."""
 
     items: Tensor
     """(K,) int64, from 1."""
     corrections: Tensor
     """(K,) float32: -log e_j, minus infinity where j does not count."""
+
+    def places(self, rows: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Where items (M,) of rows (M,) count: the rows, ascending, places, and whether the item is drawn at all."""
+        order = rows.argsort(stable=True)
+        rows, items = rows[order], items[order]
+        place = torch.searchsorted(self.items, items).clamp(max=len(self.items) - 1)
+        return rows, place, self.items[place] == items
+
+
+class Rows(NamedTuple):
+    """What the head has of some items."""
+
+    vectors: Tensor
+    """(K, d)."""
+    biases: Tensor | None
+    """(K,)."""
+
+    def take(self, places: Tensor) -> "Rows":
+        """Those at some places (M,)."""
+        # Not vectors[places]: on several threads the gradient of indexing adds up in no fixed order.
+        vectors = functional.embedding(places, self.vectors)
+        biases = None if self.biases is None else functional.embedding(places, self.biases[:, None])[:, 0]
+        return Rows(vectors, biases)
+
+    def scores(self, queries: Tensor) -> Tensor:
+        """Of each, by a query of its own (K, d): (K,) float32."""
+        scores = (queries.float() * self.vectors.float()).sum(-1)
+        return scores if self.biases is None else scores + self.biases
 
 
 class Sampled(nn.Module):
@@ -69,9 +109,10 @@ class Sampled(nn.Module):
 
     partial = True
 
-    def __init__(self, counts: Int64, negatives: int) -> None:
+    def __init__(self, counts: Int64, negatives: int, soft_targets: Iterable[nn.Module]) -> None:
         super().__init__()
         self.negatives = negatives
+        self.soft_targets = nn.ModuleList(soft_targets)
         weight = (counts[1:] + 1.0) ** POWER
         end = np.cumsum(weight)
         # (1 - q)^K goes by its logarithm, which must stay a number in a catalogue of one item.
@@ -81,16 +122,31 @@ class Sampled(nn.Module):
 
     def loss(self, head: Head, state: Tensor, targets: Targets, sparse: SparseScores | None) -> Tensor:
         """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32."""
-        assert sparse is None, "score terms of positions exclude this softmax"
-        assert targets.taught is None, "so do teachers"
-        labelled, items = targets.items > 0, targets.items.clamp(min=1)
-        sample, query = self.draw(), head.query(state)
-        right = (query.float() * head.vectors(items).float()).sum(-1)  # (B,)
-        if (bias := head.biases(items)) is not None:
-            right = right + bias
-        loss = _Loss.apply(  # type: ignore[no-untyped-call]
-            query, head.vectors(sample.items), head.biases(sample.items), right, (items, labelled), sample
-        )
+        soft = [cast("SoftTarget", module) for module in self.soft_targets]
+        sample, draws = self.draw(), [each.draw(targets) for each in soft]
+        items = targets.items.clamp(min=1)
+        own = items[:0] if sparse is None else sparse.classes + 1
+        known, places = torch.unique(torch.cat([items, own]), return_inverse=True)
+        known_rows, drawn, *others = _read(head, [known, sample.items, *draws])
+        query, target = head.query(state), known_rows.take(places[: len(items)])
+
+        right = exact = target.scores(query)  # (B,): s_p, and the logarithm of the sum over S
+        rows = torch.arange(len(items), device=items.device)
+        if sparse is not None:
+            scores = known_rows.take(places[len(items) :]).scores(functional.embedding(sparse.rows, query))
+            is_target = items[sparse.rows] == own  # (M,)
+            right = right.index_add(0, sparse.rows, sparse.values * is_target)
+            exact = _log_sum(right, sparse.rows, (scores + sparse.values).masked_fill(is_target, -torch.inf))
+            rows = torch.cat([rows, sparse.rows])
+        labelled = targets.items > 0
+        share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
+        in_both = sample.places(rows, torch.cat([items, own]))
+        loss = _LogSum.apply(query, *drawn, exact, sample.corrections, in_both, share)  # type: ignore[no-untyped-call]
+        loss = loss - (share * right).sum()
+        for each, its_rows in zip(soft, others, strict=True):
+            expected = each.estimate(targets, *its_rows, sparse)
+            if expected is not None:
+                loss = loss + soft_loss(expected, targets, query, *target, sparse)
         return cast("Tensor", loss)
 
     def draw(self) -> Sample:
@@ -103,11 +159,27 @@ class Sampled(nn.Module):
         return Sample(drawn + 1, torch.where(counts, -torch.log(expected), -torch.inf).float())
 
 
-class _Loss(torch.autograd.Function):
-    """Queries (B, d), the sample's vectors (K, d) and biases (K,) or None, scores (B,) of the right items -> loss.
+def _read(head: Head, groups: list[Tensor]) -> list[Rows]:
+    """The rows of several groups of items (K,), read together: each reading has gradients that have to be added up."""
+    items, sizes = torch.cat(groups), [len(group) for group in groups]
+    vectors, biases = torch.split(head.vectors(items), sizes), head.biases(items)
+    if biases is None:
+        return [Rows(each, None) for each in vectors]
+    return [Rows(*each) for each in zip(vectors, torch.split(biases, sizes), strict=True)]
 
-    rows: the right items (B,), and which of them count (B,).
-    As in model/losses.py, logits are made for a few rows at a time and gradients come straight from the probabilities.
+
+def _log_sum(scores: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+    """log(exp(score) + sum of the exp of others (M,) in the score's row): (B,)."""
+    top = scores.detach().scatter_reduce(0, rows, others.detach(), "amax")
+    return top + (scores - top).exp().index_add(0, rows, (others - top[rows]).exp()).log()
+
+
+class _LogSum(torch.autograd.Function):
+    """sum over B of share * log(exp(exact) + sum over the sample of exp(score + correction)) -> scalar.
+
+    Queries (B, d), the sample's vectors (K, d) and biases (K,) or None, exact (B,), corrections (K,), rows and places
+    in the sample and whether they are left out, each (M,), and shares (B,). As in model/losses.py, logits are made for
+    a few rows at a time and gradients come straight from the probabilities.
     """
 
     @staticmethod
@@ -116,45 +188,46 @@ class _Loss(torch.autograd.Function):
         query: Tensor,
         vectors: Tensor,
         bias: Tensor | None,
-        right: Tensor,
-        rows: tuple[Tensor, Tensor],
-        sample: Sample,
+        exact: Tensor,
+        corrections: Tensor,
+        left_out: tuple[Tensor, Tensor, Tensor],
+        share: Tensor,
     ) -> Tensor:
         device = query.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
         left, columns = query.to(dtype), vectors.to(dtype)
-        shift = sample.corrections if bias is None else sample.corrections + bias
-        items, labelled = rows
-        share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
+        shift = corrections if bias is None else corrections + bias
         residual = torch.empty(len(left), len(columns), dtype=dtype, device=query.device)  # d loss / d logits
-        wrong = torch.empty_like(right)  # 1 - P(p), times the share
+        of_exact = torch.empty_like(exact)
         loss = torch.zeros((), device=query.device)
-        for start in range(0, len(left), ROWS):
+        starts = range(0, len(left), ROWS)
+        edges = torch.tensor([*starts, len(left)], device=query.device)
+        bounds = torch.searchsorted(left_out[0], edges).tolist()
+        for start, first, end in zip(starts, bounds[:-1], bounds[1:], strict=True):
             block = slice(start, start + ROWS)
             logits = (left[block] @ columns.T).float()  # (R, K)
             logits += shift
-            logits.masked_fill_(items[block, None] == sample.items, -torch.inf)
-            top = torch.maximum(logits.amax(1), right[block])  # (R,)
-            total = logits.sub_(top[:, None]).exp_().sum(1)
-            whole = total + (right[block] - top).exp()
-            loss += ((whole.log() + top - right[block]) * share[block]).sum()
-            wrong[block] = total / whole * share[block]
+            place = (left_out[0][first:end] - start, left_out[1][first:end])
+            logits[place] = logits[place].masked_fill(left_out[2][first:end], -torch.inf)
+            top = torch.maximum(logits.amax(1), exact[block])  # (R,)
+            computed = (exact[block] - top).exp()
+            whole = logits.sub_(top[:, None]).exp_().sum(1) + computed
+            loss += ((whole.log() + top) * share[block]).sum()
+            of_exact[block] = computed / whole * share[block]
             residual[block] = logits.mul_((share[block] / whole)[:, None])
-        ctx.save_for_backward(residual, left, columns, wrong)
-        ctx.dtypes = (query.dtype, vectors.dtype, None if bias is None else bias.dtype, right.dtype)
+        ctx.save_for_backward(residual, left, columns, of_exact)
+        ctx.dtypes = (query.dtype, vectors.dtype, None if bias is None else bias.dtype, exact.dtype)
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, factor: Tensor) -> tuple[Tensor | None, ...]:
-        residual, left, columns, wrong = ctx.saved_tensors
-        query_dtype, vectors_dtype, bias_dtype, right_dtype = ctx.dtypes
-        bias = None if bias_dtype is None else residual.sum(0, dtype=torch.float32).to(bias_dtype) * factor
+        residual, left, columns, of_exact = ctx.saved_tensors
+        query_dtype, vectors_dtype, bias_dtype, exact_dtype = ctx.dtypes
         return (
             (residual @ columns).to(query_dtype) * factor,
             (residual.T @ left).to(vectors_dtype) * factor,
-            bias,
-            -wrong.to(right_dtype) * factor,
-            None,
-            None,
+            None if bias_dtype is None else residual.sum(0, dtype=torch.float32).to(bias_dtype) * factor,
+            of_exact.to(exact_dtype) * factor,
+            *[None] * 3,
         )

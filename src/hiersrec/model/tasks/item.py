@@ -84,6 +84,13 @@ def members(config: Config, catalog: Catalog) -> dict[str, Config]:
     return {"item": config}
 
 
+def soft_targets(config: Config, catalog: Catalog) -> list[nn.Module]:
+    """SoftTargets that the settings turn on."""
+    members = {name: registry.load(SOFT_TARGETS, name) for name in config.soft_targets}
+    made = [member.build(config.soft_targets[name], catalog) for name, member in members.items()]
+    return [module for module in made if module is not None]
+
+
 def build(config: Config, catalog: Catalog, width: int, inputs: Inputs) -> Head:
     """The head and the softmax that the recipe names.
 
