@@ -32,7 +32,7 @@ def measure(data: Path, softmax: str, clock: Clock) -> dict[str, Any]:
     from hiersrec.config import ModelRecipe
     from hiersrec.training.memory_estimate import estimate_memory
 
-    recipe, opened_data = opened(data, "hiersrec", [f"tasks.item.softmax={softmax}"])
+    recipe, opened_data = opened(data, "best", [f"tasks.item.softmax={softmax}"])
     assert isinstance(recipe, ModelRecipe)
     counted = estimate_memory(recipe, opened_data)
     need = counted.total - max(counted.step, counted.validation) + counted.step  # there is no validation here
