@@ -289,8 +289,8 @@ def test_all_that_flows_into_an_item_learns() -> None:
 
 def test_neighbours_are_mixed_once_a_step_and_once_for_all_in_inference(monkeypatch) -> None:
     inputs, calls = with_neighbours(), []
-    forward = ItemGraph.forward
-    monkeypatch.setattr(ItemGraph, "forward", lambda graph, *rest: calls.append(1) or forward(graph, *rest))
+    mixed = ItemGraph.mixed
+    monkeypatch.setattr(ItemGraph, "mixed", lambda graph, *rest: calls.append(1) or mixed(graph, *rest))
 
     inputs(torch.tensor([[1, 2]]))
     inputs.id_vectors()

@@ -39,7 +39,7 @@ def test_vectors_and_gradients_are_those_of_a_matrix(kept) -> None:
     given, upstream = leaves(), torch.randn(ROWS - 1, WIDTH)
     expected = by_matrix(*given, kept)
 
-    found = ItemGraph(ROWS, (EDGES, SHARES))(*given, kept)
+    found = ItemGraph(ROWS, (EDGES, SHARES)).mixed(*given, kept)
 
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(
@@ -52,7 +52,7 @@ def test_a_sparse_gradient_is_the_same() -> None:
     graph = ItemGraph(ROWS, (EDGES, SHARES))
 
     found, expected = (
-        torch.autograd.grad(torch.nn.functional.embedding(items, graph(*given), sparse=sparse).sum(), given)
+        torch.autograd.grad(torch.nn.functional.embedding(items, graph.mixed(*given), sparse=sparse).sum(), given)
         for sparse in (True, False)
     )
 
@@ -62,11 +62,11 @@ def test_a_sparse_gradient_is_the_same() -> None:
 def test_in_bf16_it_is_near() -> None:
     given, upstream = leaves(), torch.randn(ROWS - 1, WIDTH)
     graph = ItemGraph(ROWS, (EDGES, SHARES))
-    exact = torch.autograd.grad(graph(*given), given, upstream)
+    exact = torch.autograd.grad(graph.mixed(*given), given, upstream)
 
     with torch.autocast("cpu", torch.bfloat16):
-        found = graph(*given)
+        found = graph.mixed(*given)
 
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, graph(*given), rtol=0, atol=0.02)
+    torch.testing.assert_close(found, graph.mixed(*given), rtol=0, atol=0.02)
     torch.testing.assert_close(torch.autograd.grad(found, given, upstream), exact, rtol=0, atol=0.05)

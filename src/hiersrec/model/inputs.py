@@ -135,7 +135,8 @@ class Inputs(nn.Module):
 
     def id_vectors(self, items: Tensor | None = None) -> Tensor:
         """E^I of items (...), or of all N: (..., d_I). In training, zeros for those that the last forward() drew."""
-        if self.graph is not None and not (items is not None and self.training and self.item_table.sparse):
+        reads_rows = items is not None and self.item_table.sparse and torch.is_grad_enabled()
+        if self.graph is not None and not reads_rows:
             mixed = self._with_neighbours(self.graph)
             if items is None:
                 return mixed
@@ -158,7 +159,7 @@ class Inputs(nn.Module):
         """(N, d_I): made once a step in training, from the last forward() on, and once for all in inference."""
         if self._mixed is None or (torch.is_grad_enabled() and not self.training):
             kept = self._kept if self.training else None
-            self._mixed = cast("Tensor", graph(self.item_table.weight, self.neighbour_share, kept))
+            self._mixed = graph.mixed(self.item_table.weight, self.neighbour_share, kept)
         return self._mixed
 
     def _rows_with_neighbours(self, graph: ItemGraph, items: Tensor) -> Tensor:

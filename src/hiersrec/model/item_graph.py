@@ -8,7 +8,7 @@ are made for a block of items at a time (row_blocks.py).
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from hiersrec.types import Float32, Int32
 
 
 class ItemGraph(nn.Module):
-    """Vectors (rows, d) of padding and items -> (rows - 1, d): each item's, and its sum over its neighbours.
+    """Sums over the neighbours of each row, by share, of vectors (rows, d).
 
     edges: (2, E) int32, a row and its neighbour, and shares: (E,) float32 of the neighbour in that row's sum; both are
     saved with the weights. None is a graph that is empty until it is loaded.
@@ -50,12 +50,19 @@ class ItemGraph(nn.Module):
             for part, value in parts.items():
                 self.register_buffer(f"{name}_{part}", value, persistent=False)
 
-    def forward(self, vectors: Tensor, weight: Tensor, kept: Tensor | None = None) -> Tensor:
+    def _bags(self, way: Literal["to", "back"]) -> "Bags":
+        return Bags(*(self.get_buffer(f"{way}_{part}") for part in Bags._fields))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """The sums only, in the dtype of the vectors: (rows, d) -> (rows, d)."""
+        return cast("Tensor", _Sum.apply(vectors, self._bags("to"), self._bags("back")))  # type: ignore[no-untyped-call]
+
+    def mixed(self, vectors: Tensor, weight: Tensor, kept: Tensor | None = None) -> Tensor:
         """Vectors (rows, d), a weight () of the sums, and which rows are kept (rows,) bool -> (rows - 1, d).
 
-        Items that are not kept become zeros. The sums are made in autocast's dtype where that is on.
+        Row 0 is padding: it has no neighbours and is none. Items that are not kept become zeros. The sums are made in autocast's dtype where that is on.
         """
-        to, back = (Bags(*(self.get_buffer(f"{way}_{part}") for part in Bags._fields)) for way in ("to", "back"))
+        to, back = self._bags("to"), self._bags("back")
         return cast("Tensor", _Mixed.apply(vectors, weight, kept, to, back))  # type: ignore[no-untyped-call]
 
     def part(self, rows: Tensor) -> "Part":
@@ -74,7 +81,7 @@ class ItemGraph(nn.Module):
 
 
 class Bags(NamedTuple):
-    """A bag for each item, of E items in all."""
+    """A bag for each row, of E rows in all."""
 
     items: Tensor
     """(E,) int32 from 1, one bag after another."""
@@ -89,6 +96,10 @@ class Bags(NamedTuple):
             starts = self.starts[block.start : block.stop + 1]
             bag = slice(int(starts[0]), int(starts[-1]))
             yield block, _sums(vectors, self.items[bag], starts - bag.start, self.shares[bag])
+
+    def whole(self, vectors: Tensor) -> Tensor:
+        """The sums of all rows at once: (rows, d)."""
+        return _sums(vectors, self.items, functional.pad(self.starts, (1, 0)), self.shares)
 
 
 class Part(NamedTuple):
@@ -110,6 +121,17 @@ class Part(NamedTuple):
         """
         bags = (*self.to, *self.back)
         return cast("Tensor", _MixedPart.apply(vectors, weight, dtype, self.own, *bags))  # type: ignore[no-untyped-call]
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, to: Bags, back: Bags) -> Tensor:
+        ctx.back = back
+        return to.whole(vectors)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        return (ctx.back.whole(outputs[0].contiguous()), None, None)
 
 
 class _Mixed(torch.autograd.Function):

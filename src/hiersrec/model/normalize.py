@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from hiersrec.model.row_blocks import blocks
 
@@ -20,7 +21,12 @@ def unit(vectors: Tensor, other: Tensor | None = None, mix: Tensor | None = None
 
     The product with A is made in autocast's dtype too. Second derivatives are not defined.
     """
-    return cast("Tensor", _Unit.apply(vectors, other, mix))  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled():
+        return cast("Tensor", _Unit.apply(vectors, other, mix))  # type: ignore[no-untyped-call]
+    if other is not None and mix is not None:
+        vectors = vectors + functional.linear(other, mix)
+    units: Tensor = vectors / vectors.float().norm(dim=-1, keepdim=True).clamp(min=SHORTEST)  # an export has no blocks
+    return units
 
 
 class _Unit(torch.autograd.Function):
