@@ -60,7 +60,8 @@ class ItemGraph(nn.Module):
     def mixed(self, vectors: Tensor, weight: Tensor, kept: Tensor | None = None) -> Tensor:
         """Vectors (rows, d), a weight () of the sums, and which rows are kept (rows,) bool -> (rows - 1, d).
 
-        Row 0 is padding: it has no neighbours and is none. Items that are not kept become zeros. The sums are made in autocast's dtype where that is on.
+        Row 0 is padding: it has no neighbours and is none. Items that are not kept become zeros. The sums are made in
+        autocast's dtype where that is on.
         """
         to, back = self._bags("to"), self._bags("back")
         return cast("Tensor", _Mixed.apply(vectors, weight, kept, to, back))  # type: ignore[no-untyped-call]
