@@ -73,7 +73,8 @@ class Parts:
         for name in ("inputs", "encoder", "pooling"):
             part: nn.Module = getattr(model, name)
             part.forward = self.around(name, part.forward)
-        for name, task in model.tasks.items():
+        for name in model.loss_weights:  # all tasks but a tree head, which is fitted later
+            task = model.tasks[name]
             task.loss = self.around(f"loss of {name}", task.loss)
 
     def table(self, total: float) -> dict[str, float]:

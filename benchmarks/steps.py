@@ -43,7 +43,8 @@ class Stopwatch(SilentReporter):
 
 def opened(folder: Path, recipe: str, overrides: Sequence[str]) -> tuple[Recipe, TrainingData]:
     """A recipe of the package that fits every dataset, changed as `--set` changes it, and a dataset folder's data."""
-    return read_recipe(find_recipe(recipe, "any"), overrides), Dataset.open(folder).training()
+    one_epoch = [*overrides, "training.epochs=1"]  # its steps are timed, no more
+    return read_recipe(find_recipe(recipe, "any"), one_epoch), Dataset.open(folder).training()
 
 
 def train(recipe: Recipe, data: TrainingData, clock: Clock, prepare: Callable[[Trainable], None] | None = None) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from hiersrec.http import recommending
 from hiersrec.http.holder import Holder
 from tests.http import world
 
@@ -16,9 +15,3 @@ def holder(tmp_path) -> Holder:
 def client(holder):
     with world.client(holder) as client:
         yield client
-
-
-@pytest.fixture
-def in_thread(monkeypatch) -> None:
-    """Nothing is quick, so that the event loop goes on while a scorer waits."""
-    monkeypatch.setattr(recommending, "QUICK_WORK", 0)

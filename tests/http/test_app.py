@@ -333,7 +333,6 @@ class Held(Explained):
         return super().score(batch)
 
 
-@pytest.mark.usefixtures("in_thread")
 def test_a_request_behind_a_long_one_is_told_to_come_again_at_its_time_limit(tmp_path) -> None:
     scorer = Held()
     holder = Holder(world.model(tmp_path / "catalog", scorer))

@@ -16,27 +16,17 @@ class Slow:
         self.gate = threading.Event()
         self.begun = threading.Event()
         self.calls: list[tuple[list[int], str]] = []
-        self.threads: list[int] = []
 
     def begin(self, options):
         return lambda sessions: self.compute(sessions, options)
 
     def compute(self, sessions, options):
         self.calls.append(([session[0] for session in sessions], options))
-        self.threads.append(threading.get_ident())
         self.begun.set()
         assert self.gate.wait(10)
         if options == "bad" and [13] in sessions:
             raise ValueError("13")
         return [2 * session[0] for session in sessions]
-
-
-def _never(sessions: int, work: int) -> bool:
-    return sessions < 0 > work
-
-
-def _always(sessions: int, work: int) -> bool:
-    return not _never(sessions, work)
 
 
 def _here() -> bool:
@@ -47,12 +37,12 @@ def _left() -> bool:
     return True
 
 
-def _drill(scenario, queue: int = 100, timeout: float = 60, is_quick=_never) -> tuple[Slow, list[int], list[int]]:
+def _drill(scenario, queue: int = 100, timeout: float = 60) -> tuple[Slow, list[int], list[int]]:
     """Run scenario(batcher, slow, ask); ask(number, options) is a task whose request is in the queue."""
     slow, sizes, lengths = Slow(), [], []
 
     async def run() -> None:
-        batcher = Batcher(slow.begin, is_quick, queue, timeout, sizes.append, lengths.append)
+        batcher = Batcher(slow.begin, queue, timeout, sizes.append, lengths.append)
 
         async def ask(number, options="", gone=_here, work=10):
             numbers = number if isinstance(number, list) else [number]
@@ -204,50 +194,3 @@ def test_an_error_is_its_request_s_own_and_the_next_are_answered() -> None:
         assert await (await ask(14, "bad")) == [28]
 
     _drill(scenario)
-
-
-def test_what_is_quick_is_computed_by_the_event_loop_together_and_in_order() -> None:
-    async def scenario(slow, ask):
-        slow.gate.set()
-        tasks = [await ask(number, work=work) for number, work in [(1, 10), (2, 10), (3, 10), ([4, 5], 20)]]
-        assert [await task for task in tasks] == [[2], [4], [6], [8, 10]]
-        assert await (await ask(6, work=71)) == [12]
-
-    here = threading.get_ident()
-    slow, sizes, lengths = _drill(scenario, is_quick=lambda sessions, work: sessions <= 5 and work <= 70)
-
-    together = [call for call, _ in slow.calls]
-    assert [number for call in together for number in call] == [1, 2, 3, 4, 5, 6]
-    assert slow.threads[-1] != here
-    assert set(slow.threads[:-1]) == {here}
-    assert (sum(sizes), lengths[-1]) == (6, 0)
-
-
-def test_answers_of_a_quick_batch_are_given_before_the_next_one_is_computed() -> None:
-    slow, given = Slow(), []
-    slow.gate.set()
-
-    async def run() -> None:
-        batcher = Batcher(slow.begin, _always, 100, 60, lambda _: None, lambda _: None)
-
-        async def note(number, options):
-            await batcher.ask([[number]], options, [10], _here)
-            given.append((number, len(slow.calls)))
-
-        async with batcher.running():
-            await asyncio.gather(note(1, "a"), note(2, "b"), note(3, "c"))
-
-    asyncio.run(asyncio.wait_for(run(), 10))
-
-    assert given == [(1, 1), (2, 2), (3, 3)]
-
-
-def test_an_error_of_a_quick_batch_is_its_request_s_own() -> None:
-    async def scenario(slow, ask):
-        slow.gate.set()
-        good, bad, other = await ask(12, "bad"), await ask(13, "bad"), await ask(15, "bad")
-        assert [await good, await other] == [[24], [30]]
-        with pytest.raises(ValueError, match="13"):
-            await bad
-
-    _drill(scenario, is_quick=_always)

@@ -215,7 +215,6 @@ def test_answers_that_nobody_takes_are_held_up_to_a_limit(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("in_thread")
 def test_what_is_computed_for_too_long_after_the_signal_to_stop_is_told_so(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(worker, "DRAIN", 0.2)
     scorer = Held()
@@ -236,7 +235,6 @@ def test_what_is_computed_for_too_long_after_the_signal_to_stop_is_told_so(tmp_p
     assert "Traceback" not in caplog.text
 
 
-@pytest.mark.usefixtures("in_thread")
 def test_a_full_worker_drops_who_has_been_idle_longest_but_nobody_who_waits_for_an_answer(
     tmp_path, monkeypatch
 ) -> None:

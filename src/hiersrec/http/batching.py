@@ -1,10 +1,7 @@
 """Dynamic batching: waiting requests are computed together, and an idle server computes one at once.
 
-One consumer takes the oldest request, adds waiting ones with the same options, and computes them. It never sleeps to
-collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
-
-What is quick is computed by the event loop itself, which has little to do meanwhile; all else by one thread, while the
-loop goes on.
+One consumer takes the oldest request, adds waiting ones with the same options, and has one thread compute them. It
+never sleeps to collect more: requests that arrive meanwhile form the next batch. So batches grow with the load.
 
 A request of more work than a turn holds is computed in slices, one turn each, and requests that are short take every
 other turn. So a short one waits for a slice at most, however much others ask for at once.
@@ -64,25 +61,22 @@ class _Job(Generic[Options, Result]):
 
 
 class Batcher(Generic[Options, Result]):
-    """Calls begin(options), then what it returns with sessions -> one result per session.
+    """Calls begin(options), then what it returns with sessions -> one result per session; in a thread of its own.
 
-    A request is computed by what one call of `begin` returned. is_quick(sessions, work): whether this number of
-    sessions, which are this much work together, is computed in the event loop, not in the thread. queue: most waiting
-    requests. timeout: seconds after which a waiting request fails; one whose computation has begun is finished. The
-    reports get the number of sessions that are computed together, and of requests that are left waiting.
+    A request is computed by what one call of `begin` returned. queue: most waiting requests. timeout: seconds after
+    which a waiting request fails; one whose computation has begun is finished. The reports get the number of sessions
+    that are computed together, and of requests that are left waiting.
     """
 
     def __init__(
         self,
         begin: Callable[[Options], Compute[Result]],
-        is_quick: Callable[[int, int], bool],
         queue: int,
         timeout: float,
         report_batch: Callable[[int], None],
         report_queue: Callable[[int], None],
     ) -> None:
         self._begin = begin
-        self._is_quick = is_quick
         self._limit = queue
         self._timeout = timeout
         self._report_batch = report_batch
@@ -198,12 +192,8 @@ class Batcher(Generic[Options, Result]):
         self._report_batch(len(sessions))
         begin, options = self._begin, jobs[0].options
         try:
-            is_quick = self._is_quick(len(sessions), sum(sum(job.work) for job in jobs))
-            if is_quick:
-                results = list(begin(options)(sessions))
-            else:
-                loop = asyncio.get_running_loop()
-                results = list(await loop.run_in_executor(thread, lambda: begin(options)(sessions)))
+            loop = asyncio.get_running_loop()
+            results = list(await loop.run_in_executor(thread, lambda: begin(options)(sessions)))
         except Exception as error:
             if len(jobs) > 1:  # compute each on its own to find the one that fails
                 for job in jobs:
@@ -215,8 +205,6 @@ class Batcher(Generic[Options, Result]):
             own, results = results[: len(job.sessions)], results[len(job.sessions) :]
             if not job.future.done():
                 job.future.set_result(own)
-        if is_quick:
-            await asyncio.sleep(0)  # answers are sent before the next batch
 
     async def _take_turn(self, thread: ThreadPoolExecutor) -> None:
         """Compute the next slice of the oldest long request."""

@@ -22,11 +22,6 @@ from hiersrec.types import ExternalId
 Written = tuple[Model, bytes]
 """The answer to a session as JSON, and the model that gave it."""
 
-QUICK_WORK = 4_000
-"""Most work, in the unit of `work.work_of`, that is computed in the event loop: 32 sessions with lists of 20."""
-QUICK_SCORES = 2**21
-"""Most scores of items in it, where all are ranked: some 10 milliseconds."""
-
 
 def make_batcher(holder: Holder, queue: int, timeout: float) -> Batcher[ListQuery, Written]:
     """A batcher whose requests are each answered by one model: the holder's when the computation begins."""
@@ -44,10 +39,7 @@ def make_batcher(holder: Holder, queue: int, timeout: float) -> Batcher[ListQuer
 
         return compute
 
-    def is_quick(sessions: int, work: int) -> bool:
-        return work <= QUICK_WORK and sessions * holder.model.recommender.catalog_size <= QUICK_SCORES
-
-    return Batcher(begin, is_quick, queue, timeout, holder.metrics.batch, holder.metrics.queue)
+    return Batcher(begin, queue, timeout, holder.metrics.batch, holder.metrics.queue)
 
 
 def add_recommending(app: FastAPI, holder: Holder, batcher: Batcher[ListQuery, Written]) -> list[APIRoute]:
