@@ -25,7 +25,8 @@ def unit(vectors: Tensor, other: Tensor | None = None, mix: Tensor | None = None
         return cast("Tensor", _Unit.apply(vectors, other, mix))  # type: ignore[no-untyped-call]
     if other is not None and mix is not None:
         vectors = vectors + functional.linear(other, mix)
-    units: Tensor = vectors / vectors.float().norm(dim=-1, keepdim=True).clamp(min=SHORTEST)  # an export has no blocks
+    inverse = vectors.float().norm(dim=-1, keepdim=True).clamp(min=SHORTEST).reciprocal()
+    units: Tensor = vectors * inverse  # in one piece: an export knows no blocks
     return units
 
 
