@@ -37,16 +37,15 @@ def hiersrec(data: Path, clock: Clock, recipe: str, *overrides: str) -> None:
     """A recipe of ours. Imports stand in functions, since every system has a Python of its own."""
     from steps import timed
 
-    batch = round(SESSIONS * _examples(data))
     encoder = (f"encoder.layers={BLOCKS}", f"encoder.heads={HEADS}", f"encoder.max_length={LENGTH}")
-    timed(data, recipe, (*encoder, f"training.batch_size={batch}", *overrides), clock)
+    timed(data, recipe, (*encoder, f"training.batch_size={_batch(data)}", *overrides), clock)
 
 
 def best(data: Path, clock: Clock) -> None:
     """The default recipe with its own settings, at the same number of prefixes a batch."""
     from steps import timed
 
-    timed(data, "best", (f"training.batch_size={round(SESSIONS * _examples(data))}",), clock)
+    timed(data, "best", (f"training.batch_size={_batch(data)}",), clock)
 
 
 def rectools(data: Path, clock: Clock, precision: str) -> None:
@@ -102,7 +101,7 @@ def recbole(data: Path, clock: Clock, amp: bool) -> None:
         columns = {"USER_ID_FIELD": "session_id", "ITEM_ID_FIELD": "item_id", "TIME_FIELD": "timestamp"}
         settings = {
             **{"hidden_dropout_prob": DROPOUT, "attn_dropout_prob": DROPOUT, "MAX_ITEM_LIST_LENGTH": LENGTH},
-            **{"loss_type": "CE", "train_neg_sample_args": None, "train_batch_size": round(SESSIONS * _examples(data))},
+            **{"loss_type": "CE", "train_neg_sample_args": None, "train_batch_size": _batch(data)},
             **{"data_path": folder, "load_col": {"inter": list(columns.values())}, "use_gpu": False, "enable_amp": amp},
         }
         config = Config(model="SASRec", dataset="shop", config_dict={**shape, **columns, **settings})
@@ -119,7 +118,7 @@ OURS: dict[str, Callable[[Path, Clock], None]] = {
     "hiersrec sasrec, all positions": lambda data, clock: hiersrec(
         data, clock, "sasrec", f"inputs.item_width={WIDTH}", "training.positions=all"
     ),
-    "hiersrec best": lambda data, clock: best(data, clock),
+    "hiersrec best": best,
     "hiersrec hiersrec": lambda data, clock: hiersrec(
         data, clock, "hiersrec", f"inputs.item_width={WIDTH - 64}", "inputs.category_width=64"
     ),
@@ -141,9 +140,9 @@ def _events(data: Path) -> tuple[Any, Any, Any]:
     return items.astype(np.int64), sessions, np.arange(len(items)) - np.repeat(offsets[:-1], lengths)
 
 
-def _examples(data: Path) -> float:
-    """Mean examples of a training session."""
-    return float(np.mean(np.diff(np.load(data / "train" / "offsets.npy")) - 1))
+def _batch(data: Path) -> int:
+    """Prefixes of as many sessions as a batch has, on average."""
+    return round(SESSIONS * float(np.mean(np.diff(np.load(data / "train" / "offsets.npy")) - 1)))
 
 
 def _has_bf16() -> bool:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hiersrec.model.autocast import product_dtype
+
 ROWS = 64
 """Sessions whose scores of all items are handled together, so that they stay in the cache."""
 PICKS = 10
@@ -86,8 +88,7 @@ class _Adversarial(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor, vectors: Tensor, classes: Tensor, epsilon: float) -> Tensor:
-        device = vectors.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else vectors.dtype
+        dtype = product_dtype(vectors, vectors.dtype)
         states, table = [first.to(dtype), second.to(dtype)], vectors.to(dtype)
         probs = [_softmax(state, table) for state in states]
         pairs = zip(probs, states, strict=True)

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hiersrec.model.autocast import product_dtype
+
 LINES = 64
 """Rows of attention scores at a time: 6 MB at 43 K items in bf16, so that they stay in the last-level cache."""
 
@@ -117,13 +119,12 @@ class _CrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, lines: Tensor, items: Tensor, log_counts: Tensor, nodes: Tensor, classes: Tensor) -> Tensor:
-        device = lines.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+        dtype = product_dtype(lines)
         left, right, log_counts = lines.to(dtype), items.to(dtype), log_counts.to(dtype)
         loss = torch.zeros((), device=lines.device)
         of_lines = torch.empty(lines.shape, device=lines.device)
         of_items = torch.zeros(right.T.shape, device=lines.device)  # (D, N): products are faster in this layout
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(lines.device.type, enabled=False):
             for pack in _packs(nodes):
                 index = torch.cat([chunk.lines for chunk in pack])
                 residual = torch.empty(len(index), len(right), dtype=dtype, device=lines.device)

@@ -169,7 +169,7 @@ class Inputs(nn.Module):
         # Each row once, so that few gradients have to be added up. Row 0 is padding, whose gradient is zero: no encoder
         # reads it.
         needed = functional.embedding(part.needed, self.item_table.weight, sparse=True)  # (R, d_I)
-        return functional.embedding(places, part.mixed(needed, self.neighbour_share, _products(needed)))
+        return functional.embedding(places, part.mixed(needed, self.neighbour_share))
 
     def train(self, mode: bool = True) -> Self:
         """Weights may have changed since the last time."""
@@ -199,12 +199,6 @@ class Inputs(nn.Module):
             values = self.get_buffer(f"tokens_{column}")[rows]  # (..., W)
             parts.append(_mean(table.weight, values) if isinstance(table, nn.Embedding) else table(values))
         return torch.cat(parts, -1)
-
-
-def _products(vectors: Tensor) -> torch.dtype:
-    """The precision of matrix products with them."""
-    kind = vectors.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else vectors.dtype
 
 
 def _table(rows: int, width: int) -> nn.Embedding:

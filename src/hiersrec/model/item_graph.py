@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hiersrec.model.autocast import product_dtype
 from hiersrec.model.row_blocks import blocks
 from hiersrec.types import Float32, Int32
 
@@ -68,7 +69,7 @@ class ItemGraph(nn.Module):
 
     def part(self, rows: Tensor) -> "Part":
         """What rows (K,) from 0, padding, each there once, need of the graph; no other edge is looked at."""
-        items, starts, shares = (self.get_buffer(f"to_{part}") for part in ("items", "starts", "shares"))
+        items, starts, shares = self._bags("to")
         first, end = starts[(rows - 1).clamp(min=0)].long(), starts[rows].long()
         ends = (end - first).cumsum(0)
         of = torch.arange(len(rows), device=rows.device).repeat_interleave(end - first)  # (E,)
@@ -115,13 +116,13 @@ class Part(NamedTuple):
     back: tuple[Tensor, ...]
     """Bags of those of the K that each of the R is a neighbour of."""
 
-    def mixed(self, vectors: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+    def mixed(self, vectors: Tensor, weight: Tensor) -> Tensor:
         """Of the R vectors (R, d) -> each of the K and `weight` times its sum over its neighbours: (K, d).
 
-        The sums are made in `dtype`.
+        The sums are made in autocast's dtype where that is on.
         """
         bags = (*self.to, *self.back)
-        return cast("Tensor", _MixedPart.apply(vectors, weight, dtype, self.own, *bags))  # type: ignore[no-untyped-call]
+        return cast("Tensor", _MixedPart.apply(vectors, weight, self.own, *bags))  # type: ignore[no-untyped-call]
 
 
 class _Sum(torch.autograd.Function):
@@ -138,9 +139,7 @@ class _Sum(torch.autograd.Function):
 class _Mixed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, weight: Tensor, kept: Tensor | None, to: Bags, back: Bags) -> Tensor:
-        device = vectors.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else vectors.dtype
-        low = vectors.to(dtype)
+        low = vectors.to(product_dtype(vectors, vectors.dtype))
         ctx.save_for_backward(low, weight, kept)
         ctx.back = back
         own, mixed = vectors[1:], torch.empty_like(vectors[1:])
@@ -175,10 +174,10 @@ class _MixedPart(torch.autograd.Function):
     """By hand, since R is many times K: autograd would add two gradients of R rows, one of them mostly zeros."""
 
     @staticmethod
-    def forward(ctx: Any, vectors: Tensor, weight: Tensor, dtype: torch.dtype, own: Tensor, *bags: Tensor) -> Tensor:
-        near = _sums(vectors.to(dtype), *bags[:3]).to(vectors.dtype)  # (K, d)
+    def forward(ctx: Any, vectors: Tensor, weight: Tensor, own: Tensor, *bags: Tensor) -> Tensor:
+        ctx.dtype = product_dtype(vectors, vectors.dtype)  # autocast is off in a backward pass
+        near = _sums(vectors.to(ctx.dtype), *bags[:3]).to(vectors.dtype)  # (K, d)
         ctx.save_for_backward(near, weight, own, *bags[3:])
-        ctx.dtype = dtype
         return vectors.index_select(0, own) + weight * near
 
     @staticmethod
@@ -187,7 +186,7 @@ class _MixedPart(torch.autograd.Function):
         near, weight, own, *back = ctx.saved_tensors
         of_vectors = _sums((outputs[0] * weight).to(ctx.dtype), *back).to(near.dtype)
         of_vectors.index_add_(0, own, outputs[0])
-        return (of_vectors, (outputs[0] * near).sum(), None, None, *[None] * 6)
+        return (of_vectors, (outputs[0] * near).sum(), None, *[None] * 6)
 
 
 def _sums(vectors: Tensor, items: Tensor, starts: Tensor, shares: Tensor) -> Tensor:

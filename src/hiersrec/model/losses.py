@@ -13,6 +13,7 @@ from torch import Tensor, distributed
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hiersrec.model.autocast import product_dtype
 from hiersrec.model.loss_weights import Weight
 from hiersrec.model.score_term import SparseScores
 
@@ -76,10 +77,9 @@ class _CrossEntropy(torch.autograd.Function):
         sparse_index: tuple[Tensor, Tensor],
         sparse_values: Tensor,
     ) -> Tensor:
-        device = state.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-        left, right = state.to(dtype), _padded(weight.to(dtype), 0)
-        shift = None if bias is None else _padded(bias.to(dtype), -torch.inf)
+        dtype = product_dtype(state)
+        left, right = state.to(dtype), _padded(weight.to(dtype))
+        shift = None if bias is None else _padded(bias.to(dtype))
         labelled = classes != UNLABELLED
         share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
         weighted = left * share[:, None].to(dtype)
@@ -100,7 +100,7 @@ class _CrossEntropy(torch.autograd.Function):
             # (R, C), logits until they are none
             probs = left[rows] @ right.T if shift is None else torch.addmm(shift, left[rows], right.T)
             changed, values = (sparse_index[0][block] - start, sparse_index[1][block]), sparse_values[block]
-            probs[:, len(weight) :] = -torch.inf
+            probs[:, len(weight) :] = -torch.inf  # what is padded
             probs[changed] += values.to(dtype)
             torch.softmax(probs, 1, out=probs)
             loss += (_surprise(probs, target, (left[rows], right, shift), (*changed, values)) * share[rows]).sum()
@@ -140,10 +140,10 @@ class _CrossEntropy(torch.autograd.Function):
         return (*gradients, None, None, grad_sparse)
 
 
-def _padded(values: Tensor, value: float) -> Tensor:
-    """Values of C classes, (C,) or (C, D), with some of `value` behind them where that is faster."""
+def _padded(values: Tensor) -> Tensor:
+    """Values of C classes, (C,) or (C, D), with zeros behind them where that is faster."""
     more = -len(values) % WHOLE if values.dtype == torch.bfloat16 and values.device.type == "cpu" else 0
-    return functional.pad(values, (0, 0) * (values.dim() - 1) + (0, more), value=value) if more else values
+    return functional.pad(values, (0, 0) * (values.dim() - 1) + (0, more)) if more else values
 
 
 def _surprise(

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hiersrec.model.autocast import product_dtype
 from hiersrec.model.row_blocks import blocks
 
 SHORTEST = 1e-12
@@ -33,18 +34,17 @@ def unit(vectors: Tensor, other: Tensor | None = None, mix: Tensor | None = None
 class _Unit(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, other: Tensor | None, mix: Tensor | None) -> Tensor:
-        kind = vectors.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        dtype = product_dtype(vectors)
         units = torch.empty_like(vectors, dtype=dtype)
         inverse = torch.empty(len(vectors), 1, device=vectors.device)  # 1 / |v|
-        low = (None, None) if other is None or mix is None else (other.to(dtype), mix.to(dtype))
+        low_other, low_mix = (None, None) if other is None or mix is None else (other.to(dtype), mix.to(dtype))
         for block in blocks(vectors):
             part = vectors[block].float()
-            if low[0] is not None and low[1] is not None:
-                part = (low[0][block] @ low[1].T).float().add_(part)
+            if low_other is not None and low_mix is not None:
+                part = (low_other[block] @ low_mix.T).float().add_(part)
             torch.reciprocal(part.norm(dim=-1, keepdim=True).clamp_(min=SHORTEST), out=inverse[block])
-            units[block] = part.mul_(inverse[block]) if low[0] is not None else part * inverse[block]
-        ctx.save_for_backward(units, inverse, *low)
+            units[block] = part * inverse[block]
+        ctx.save_for_backward(units, inverse, low_other, low_mix)
         ctx.dtypes = [None if tensor is None else tensor.dtype for tensor in (vectors, other, mix)]
         return units
 

@@ -94,7 +94,7 @@ class Smoothing(nn.Module):
     def _means(self, vectors: Tensor, category: Tensor) -> Tensor:
         """The mean of a category's rows of (N, d), for the categories (B,) -> (B, d) float32."""
         node, size = self.get_buffer("node"), self.get_buffer("size")
-        total = cast("Tensor", _Totals.apply(vectors, node, len(size)))  # type: ignore[no-untyped-call]
+        total = _totals(vectors, node, len(size))
         return functional.embedding(category, total / size[:, None])
 
     def _inside(self, sparse: SparseScores, category: Tensor) -> Tensor:
@@ -103,9 +103,12 @@ class Smoothing(nn.Module):
         return (category[sparse.rows] == node).float() / self.get_buffer("size")[node]
 
 
-class _Totals(torch.autograd.Function):
-    """Vectors (N, d), a group of each (N,) and the number of groups G -> their sums (G, d) float32."""
+def _totals(vectors: Tensor, group: Tensor, groups: int) -> Tensor:
+    """Vectors (N, d), a group of each (N,) from 0 and the number of groups G -> their sums (G, d) float32."""
+    return cast("Tensor", _Totals.apply(vectors, group, groups))  # type: ignore[no-untyped-call]
 
+
+class _Totals(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, group: Tensor, groups: int) -> Tensor:
         ctx.save_for_backward(group)
@@ -123,6 +126,6 @@ class _Totals(torch.autograd.Function):
 
 def _group_means(vectors: Tensor, group: Tensor, groups: int) -> Tensor:
     """Mean of the rows (B, d) of each example's group (B,), from 0 -> (B, d)."""
-    total = torch.zeros(groups, vectors.shape[1], device=vectors.device).index_add(0, group, vectors.float())
+    total = _totals(vectors, group, groups)
     count = torch.zeros(groups, device=vectors.device).index_add(0, group, torch.ones(len(group), device=group.device))
     return functional.embedding(group, total / count[:, None])

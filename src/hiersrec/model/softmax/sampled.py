@@ -36,6 +36,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from hiersrec.constraints import equals, excludes, is_set, requires
+from hiersrec.model.autocast import product_dtype
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
@@ -193,8 +194,7 @@ class _LogSum(torch.autograd.Function):
         left_out: tuple[Tensor, Tensor, Tensor],
         share: Tensor,
     ) -> Tensor:
-        device = query.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+        dtype = product_dtype(query)
         left, columns = query.to(dtype), vectors.to(dtype)
         shift = corrections if bias is None else corrections + bias
         residual = torch.empty(len(left), len(columns), dtype=dtype, device=query.device)  # d loss / d logits
