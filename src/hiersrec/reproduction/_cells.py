@@ -25,6 +25,7 @@ NAMES = {
     "single_task": "Single task",
     "multi_task": "Multi-task, no hierarchy",
     "hiersrec": "HierSRec",
+    "best": "HierSRec, default recipe",
 }
 """Recipe -> name in the literature."""
 HEADINGS = tuple(f"{heading} %" for heading in METRICS.values())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hiersrec.build import RECIPE
 from hiersrec.reproduction._bench import BUDGET_NOTES, Bench
-from hiersrec.reproduction._runs import evaluated, folder_of, recipe_of, seeds_of
+from hiersrec.reproduction._runs import evaluated, folder_of, seeds_of
 from hiersrec.store.folder import open_seal
 from hiersrec.writing import figures, tables
 from hiersrec.writing.origin import origin, short
@@ -34,17 +34,11 @@ def with_runs(bench: Bench, recipes: Sequence[str], output: Output) -> Output:
     """The output with notes about its runs below the table; a picture says only if the budget was small."""
     if not recipes:
         return output
-    shares = {name: newest_share(bench, name) for name in recipes}
-    notes = [
-        f"{name.capitalize()} was trained on the newest {share:.0%} of the training sessions."
-        for name, share in shares.items()
-        if share < 1
-    ]
     budget = f"Budget {bench.budget}: {BUDGET_NOTES[bench.budget]}"
-    notes.append(f"{budget}. Seeds of trained recipes: {', '.join(map(str, range(bench.seeds)))}.")
+    note = f"{budget}. Seeds of trained recipes: {', '.join(map(str, range(bench.seeds)))}."
     if output.figure is not None and bench.budget != "full":  # pictures travel without their tables
         output.figure.suptitle(f"{output.figure.get_suptitle()}\n{budget}", fontsize=11)
-    return replace(output, table=replace(output.table, notes=(*output.table.notes, *notes)))
+    return replace(output, table=replace(output.table, notes=(*output.table.notes, note)))
 
 
 def write(bench: Bench, name: str, recipes: Sequence[str], output: Output) -> list[Path]:
@@ -102,12 +96,6 @@ def _notes(bench: Bench, name: str, document: dict[str, Any]) -> list[str]:
         f'Written {document["made"]} by "{bench.command}" with {versions}, on {machine}.',
         f"{name}.json has every setting.",
     ]
-
-
-def newest_share(bench: Bench, name: str) -> float:
-    """Share of the training sessions that a recipe uses, the newest ones."""
-    training = recipe_of(bench, name).training
-    return 1.0 if training is None else training.newest_share
 
 
 def _hardware() -> dict[str, str]:
