@@ -127,6 +127,26 @@ def test_callbacks_change_nothing(dataset, whole, tmp_path) -> None:
     assert weights[0] == weights[1]
 
 
+class Ending(Callback):
+    def on_epoch(self, epoch: int, metrics: dict[str, float]) -> bool:
+        return epoch == 1 and "valid/mrr@20" in metrics
+
+
+def test_a_callback_may_end_the_training_after_an_epoch(dataset, whole, tmp_path) -> None:
+    after = Recorder()
+
+    train(dataset, recipe(), tmp_path / "run", SilentReporter(), callbacks=[Ending(), after])
+
+    steps = whole.run.steps_per_epoch
+    assert after.events == [
+        event
+        for event in whole.events
+        if event not in {("epoch", 2)} and event[-1] not in range(steps + 1, 2 * steps + 1)
+    ]
+    assert after.metrics["end",] == {"best/epoch": 1, "best/valid/mrr@20": after.metrics["epoch", 1]["valid/mrr@20"]}
+    assert len((tmp_path / "run" / "history.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
 @pytest.mark.parametrize("stop_at", [("start",), ("step", 1), ("step", 4), ("epoch", 1), ("epoch", 2)])
 @pytest.mark.parametrize("save_every", [-1.0, 60.0])
 def test_a_resumed_training_starts_after_its_checkpoint_and_reports_equal_losses(

@@ -268,7 +268,7 @@ def test_it_tells_of_all_trials_and_of_the_end_of_the_space(dataset, recipe, tmp
 
 def test_it_tells_what_takes_no_part(dataset, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
-        study.trial, "run", lambda *_: Outcome(valid={"mrr@20": 0.5, "hits@20": 0.5}, epochs=1, seconds=1)
+        study.trial, "run", lambda *_: Outcome(valid={"mrr@20": 0.5, "hits@20": 0.5}, epochs=1, seconds=1, curve=[0.5])
     )
     reporter = Listening()
 

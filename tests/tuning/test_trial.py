@@ -8,9 +8,10 @@ from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
+from hiersrec.tuning.pruning import median_after
 from hiersrec.tuning.trial import run, slim
 from tests.model.world import TINY
-from tests.training.test_loop import Stop, Stopping
+from tests.training.test_loop import Listening, Stop, Stopping
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,53 @@ def test_a_training_that_was_killed_goes_on(dataset, tmp_path, step) -> None:
     assert (outcome.valid, outcome.epochs) == (alone.valid, alone.epochs)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "alone")]
     assert weights[0] == weights[1]
+
+
+def test_a_training_that_is_behind_ends_with_its_best_epoch(dataset, tmp_path) -> None:
+    """Four earlier trials are too few, and the third epoch of five that are far ahead decides nothing."""
+    alone = run(dataset, MODEL, tmp_path / "alone", SilentReporter())
+    few, ahead_later = [[1.0, 1.0, 1.0]] * 4, [[0.0, 1.0]] * 5
+    said = Listening()
+
+    whole = run(dataset, MODEL, tmp_path / "few", SilentReporter(), earlier=few)
+    ended = run(dataset, MODEL, tmp_path / "ended", said, earlier=ahead_later)
+
+    assert (whole.curve, whole.epochs) == (alone.curve, 3)
+    assert ended.curve == alone.curve[:2]
+    assert (ended.epochs, ended.valid["mrr@20"]) == (2, max(alone.curve[:2]))
+    assert open_run(tmp_path / "ended").recipe == MODEL
+    assert any("after epoch 2 is below 1.0000, the median of the earlier trials" in line for line in said.said)
+
+
+def test_a_training_that_was_ended_and_killed_ends_again(dataset, tmp_path, monkeypatch) -> None:
+    """The kill comes between the last checkpoint and the finished run folder."""
+    behind = [[1.0]] * 5
+    with monkeypatch.context() as patch:
+        patch.setattr("hiersrec.training.fit._finish", stop)
+        with pytest.raises(Stop):
+            run(dataset, MODEL, tmp_path / "run", SilentReporter(), earlier=behind)
+
+    outcome = run(dataset, MODEL, tmp_path / "run", SilentReporter(), earlier=behind)
+
+    assert outcome.epochs == 1
+
+
+def stop(*_: object, **__: object) -> None:
+    raise Stop
+
+
+@pytest.mark.parametrize(
+    ("epoch", "earlier", "median"),
+    [
+        (1, [[0.1], [0.5], [0.2], [0.4], [0.3]], 0.3),
+        (1, [[0.1], [0.5], [0.2], [0.4]], None),
+        (2, [[0.1, 0.6], [0.5], [0.2, 0.2], [0.4, 0.4], [0.3, 0.5], [0.3, 0.3]], 0.4),
+        (3, [[0.1, 0.6]] * 9, None),
+        (1, [[]] * 9, None),
+    ],
+)
+def test_the_median_is_of_the_trials_that_had_the_epoch(epoch, earlier, median) -> None:
+    assert median_after(epoch, earlier) == median
 
 
 def test_a_run_that_was_sealed_before_the_kill_is_only_read(dataset, tmp_path) -> None:

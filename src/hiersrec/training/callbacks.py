@@ -1,7 +1,7 @@
 """Callbacks: a training reports its start, steps, epochs and end as numbers. Trackers are callbacks, see loggers/.
 
-A callback gets no model and no data, so it can't change what is trained. An error that it raises ends the training,
-which can be resumed.
+A callback gets no model and no data, so it can't change what is trained, but it may end the training after an epoch. An
+error that it raises ends it as well, unfinished: it can be resumed.
 """
 
 from collections.abc import Sequence
@@ -56,8 +56,11 @@ class Callback:
     def on_step(self, step: int, metrics: dict[str, float]) -> None:
         """After each step, from 1 over all epochs: "loss/item" of the batch, "learning_rate", "examples_per_s"."""
 
-    def on_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
-        """After each epoch, from 1: "loss/item" (mean), "valid/mrr@20", "valid/category_1/mrr@20", "train_s"."""
+    def on_epoch(self, epoch: int, metrics: dict[str, float]) -> bool | None:
+        """After each epoch, from 1: "loss/item" (mean), "valid/mrr@20", "valid/category_1/mrr@20", "train_s".
+
+        True ends the training here: the run is finished with its best epoch so far.
+        """
 
     def on_end(self, metrics: dict[str, float]) -> None:
         """Once the run folder is complete: "best/epoch", "best/valid/mrr@20". Not after an error or Ctrl-C."""
@@ -85,9 +88,10 @@ class CallbackGroup:
         for callback in self.callbacks:
             callback.on_step(step, dict(metrics))
 
-    def epoch(self, epoch: int, metrics: dict[str, float]) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch(epoch, dict(metrics))
+    def epoch(self, epoch: int, metrics: dict[str, float]) -> bool:
+        """Whether any of them ends the training."""
+        answers = [callback.on_epoch(epoch, dict(metrics)) for callback in self.callbacks]  # each hears of it
+        return any(answers)
 
     def end(self, metrics: dict[str, float]) -> None:
         for callback in self.callbacks:

@@ -34,7 +34,7 @@ CPU, GPU = "random", "random_cuda"
 
 PROGRESS: Form = {
     **{"epoch": int, "step": int, "steps?": int, "best": float, "best_epoch": int, "seconds": float},
-    **{"dtype?": str, "examples": int, "totals": {}, "history": [{"epoch": int}]},
+    **{"dtype?": str, "is_ended?": bool, "examples": int, "totals": {}, "history": [{"epoch": int}]},
 }
 """Of a checkpoint's Progress."""
 
@@ -54,6 +54,8 @@ class Progress:
     seconds: float = 0.0
     dtype: str = ""
     """Of matrix products; chosen at the start, and kept when the training is resumed on another machine."""
+    is_ended: bool = False
+    """Whether a callback ended the training."""
     examples: int = 0
     totals: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -100,10 +100,15 @@ def fit(
     steps_per_epoch = math.ceil(len(examples) / config.batch_size)
     with processes.synchronized():
         callbacks.start(steps_per_epoch=steps_per_epoch, epoch=progress.epoch, step=progress.steps)
-    while progress.epoch < config.total_epochs and progress.epoch - progress.best_epoch < config.patience:
+    while not _is_over(progress, config):
         _epoch(setup, progress)
         _finish_epoch(setup, progress, data)
     return progress
+
+
+def _is_over(progress: Progress, config: Training) -> bool:
+    waited = progress.epoch - progress.best_epoch
+    return progress.is_ended or progress.epoch >= config.total_epochs or waited >= config.patience
 
 
 def _epoch(setup: TrainingSetup, progress: Progress) -> None:
@@ -222,9 +227,9 @@ def _finish_epoch(setup: TrainingSetup, progress: Progress, data: TrainingData) 
         checkpoint.save_best(setup.folder, setup.model, setup.processes)
     # Before the checkpoint: after a kill in between the epoch is reported again, and trackers drop what came after the
     # last checkpoint. The other way round it would never be reported.
-    if setup.callbacks:
-        metrics = flat_metrics({name: value for name, value in record.items() if name != "epoch"})
-        setup.callbacks.epoch(progress.epoch, metrics)
+    metrics = flat_metrics({name: value for name, value in record.items() if name != "epoch"})
+    is_ended = setup.callbacks.epoch(progress.epoch, metrics)
+    progress.is_ended = setup.processes.gather_texts(str(is_ended))[0] == str(True)  # only the first has callbacks
     checkpoint.save(setup.folder, progress, setup.model, setup.optimizer, setup.processes)
 
 

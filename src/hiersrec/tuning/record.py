@@ -26,6 +26,8 @@ class Trial:
     """Metrics of the validation sessions, once finished."""
     epochs: int = 0
     seconds: float = 0.0
+    curve: list[float] = field(default_factory=list)
+    """What the search optimises, after each epoch, where epochs are validated with it."""
     reason: str = ""
     """Why it failed."""
 

@@ -93,10 +93,10 @@ def _continue(
     """All trials of the search in `out`, earlier ones included. Raises BadRecipe if every one failed."""
     goal = record.goal_of(study)
 
-    def measure(new: Trial) -> Outcome:
+    def measure(new: Trial, earlier: Sequence[Trial]) -> Outcome:
         chosen = with_settings(out / RECIPE, new.settings)
         prefixed = Prefixed(reporter, f"trial {new.number}/{trials}")
-        return trial.run(dataset, chosen, _folder(out, new), prefixed, goal)
+        return trial.run(dataset, chosen, _folder(out, new), prefixed, goal, [one.curve for one in earlier])
 
     def save(done: list[Trial]) -> None:
         _save(out, study, done)
@@ -114,7 +114,7 @@ def _search(
     space: Space,
     trials: list[Trial],
     goal: Goal,
-    measure: Callable[[Trial], Outcome],
+    measure: Callable[[Trial, Sequence[Trial]], Outcome],
     save: Callable[[list[Trial]], None],
     reporter: ProgressReporter,
     total: int,
@@ -139,15 +139,15 @@ def _search(
             trials = [*trials, Trial(number=len(trials) + 1, state="running", settings=settings, versions=versions)]
             save(trials)
         reporter.say(f"tune: trial {trials[-1].number} of {total}: {settings_line(trials[-1].settings)}")
-        trials = [*trials[:-1], _ended(trials[-1], measure)]
+        trials = [*trials[:-1], _ended(trials[-1], trials[:-1], measure)]
         save(trials)
         reporter.say(_news(trials, total, goal))
     return trials
 
 
-def _ended(running: Trial, measure: Callable[[Trial], Outcome]) -> Trial:
+def _ended(running: Trial, earlier: Sequence[Trial], measure: Callable[[Trial, Sequence[Trial]], Outcome]) -> Trial:
     try:
-        outcome = measure(running)
+        outcome = measure(running, earlier)
     except BadFolder:
         raise  # not the fault of the settings
     except HiersrecError as error:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hiersrec.training.fit import train
 from hiersrec.training.progress import ProgressReporter, progress_stage
 from hiersrec.training.unfinished import STATE, is_begun, is_sealed
 from hiersrec.tuning.goal import OF_EPOCHS, Goal
+from hiersrec.tuning.pruning import Curve, Pruner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,30 +29,42 @@ class Outcome:
     """Epochs trained; 0 for a baseline without [training]."""
     seconds: float
     """Time of training and validation, including the parts before a stop."""
+    curve: list[float]
+    """What the search optimises, after each epoch; empty where epochs are not validated with it."""
 
 
-def run(dataset: Dataset, recipe: Recipe, out: Path, reporter: ProgressReporter, goal: Goal | None = None) -> Outcome:
+def run(
+    dataset: Dataset,
+    recipe: Recipe,
+    out: Path,
+    reporter: ProgressReporter,
+    goal: Goal | None = None,
+    earlier: Sequence[Curve] = (),
+) -> Outcome:
     """Train the recipe into the run folder `out`, or resume that, and evaluate it on the validation sessions.
 
-    A goal that the epochs were not validated with is measured on the best epoch. Raises what training/fit.train and
-    evaluation/evaluate.evaluate raise.
+    A goal that the epochs were not validated with is measured on the best epoch. earlier: the curves of other trials;
+    a trial that is behind them ends early (pruning.py). Raises what training/fit.train and evaluation/evaluate.evaluate
+    raise.
     """
     started, goal = time.monotonic(), goal or Goal()
+    is_of_epochs = goal.metric in OF_EPOCHS
     if not is_sealed(out):
-        train(dataset, recipe, out, reporter, resume=is_begun(out))
+        callbacks = [Pruner(goal.metric, earlier, reporter.say)] * is_of_epochs
+        train(dataset, recipe, out, reporter, resume=is_begun(out), callbacks=callbacks)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     if not history:
-        return Outcome(
-            valid=_evaluated(dataset.training(), out, reporter, goal), epochs=0, seconds=time.monotonic() - started
-        )
+        valid = _evaluated(dataset.training(), out, reporter, goal)
+        return Outcome(valid=valid, epochs=0, seconds=time.monotonic() - started, curve=[])
     best = max(history, key=lambda epoch: epoch["valid"][OF_EPOCHS[0]])  # ties: the first, as in training
     seconds = sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
     valid = {name: best["valid"][name] for name in OF_EPOCHS}
-    if goal.metric not in valid:
+    if not is_of_epochs:
         started = time.monotonic()
         valid |= {goal.metric: _evaluated(dataset.training(), out, reporter, goal)[goal.metric]}
         seconds += time.monotonic() - started
-    return Outcome(valid=valid, epochs=len(history), seconds=seconds)
+    curve = [epoch["valid"][goal.metric] for epoch in history] if is_of_epochs else []
+    return Outcome(valid=valid, epochs=len(history), seconds=seconds, curve=curve)
 
 
 def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter, goal: Goal) -> dict[str, float]:
