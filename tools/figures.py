@@ -5,8 +5,8 @@
 A page has a table between `<!-- figures: NAME -->` and `<!-- /figures -->`, and what made its tables (commands, seeds,
 versions, machines) between the same marks with the name "sources".
 
-The file has the digits of the log. A table with `percent = true` shows shares of four decimals, as the log writes accuracies,
-in percent: 0.7055 as 70.55. All other numbers, such as an ECE of 0.029, stay as they are.
+The file has the digits of the log. A table with `percent = true` shows shares of four decimals, as the log writes
+accuracies, in percent: 0.7055 as 70.55. All other numbers, such as an ECE of 0.029, stay as they are.
 """
 
 import os

@@ -96,7 +96,9 @@ def _outside(document: dict[str, Any]) -> tuple[str, ...]:
     unseen, prefixes = document["metrics"]["unseen_targets"], document["metrics"]["prefixes"]
     if not unseen:
         return ()
-    text = f"Next items that are not in the catalogue, {unseen:,} of {prefixes:,}, count as wrong here, for categories too"
+    text = (
+        f"Next items that are not in the catalogue, {unseen:,} of {prefixes:,}, count as wrong here, for categories too"
+    )
     return (f"{text}: a well calibrated model looks too sure by about their share.",)
 
 
@@ -126,7 +128,10 @@ def _slice(document: dict[str, Any], name: str, rows: Rows) -> Table:
     return Table(
         f"By {by(name)}",
         (*rows.headings[:2], *(rows.headings[column] for column in columns)),
-        tuple((label(name, row[0]), f"{row[1]:,}", *(text(row[column]) for column, text in texts.items())) for row in rows.rows),
+        tuple(
+            (label(name, row[0]), f"{row[1]:,}", *(text(row[column]) for column, text in texts.items()))
+            for row in rows.rows
+        ),
     )
 
 
