@@ -148,18 +148,31 @@ def to_frame(columns: Mapping[str, Sequence[Any]], library: str | None = None) -
     return make({name: list(values) for name, values in columns.items()})
 
 
-def to_html(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()) -> str:
-    """A table of formatted cells for notebooks: the first column left, the others right; at most MOST_ROWS rows."""
+def to_html(
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    notes: Iterable[str] = (),
+    marks: Mapping[tuple[int, int], str] | None = None,
+) -> str:
+    """A table of formatted cells for notebooks: the first column left, the others right; at most MOST_ROWS rows.
 
-    def line(cells: Sequence[str], tag: str) -> str:
+    marks: (row, column), from 0, of cells -> the tag around their text, such as "b".
+    """
+
+    def text(cell: str, mark: str | None) -> str:
+        return f"<{mark}>{html.escape(str(cell))}</{mark}>" if mark else html.escape(str(cell))
+
+    def line(cells: Sequence[str], tag: str, row: int = -1) -> str:
         aligned = (
-            f'<{tag} style="text-align:{"right" if number else "left"}">{html.escape(str(cell))}</{tag}>'
+            f'<{tag} style="text-align:{"right" if number else "left"}">{text(cell, (marks or {}).get((row, number)))}'
+            f"</{tag}>"
             for number, cell in enumerate(cells)
         )
         return f"<tr>{''.join(aligned)}</tr>"
 
     remaining = iter(rows)
-    body = "".join(line(row, "td") for row in islice(remaining, MOST_ROWS))
+    body = "".join(line(row, "td", number) for number, row in enumerate(islice(remaining, MOST_ROWS)))
     hidden = sum(1 for _ in remaining)
     below = [*notes, *([f"{hidden:,} more rows"] if hidden else [])]
     caption = f'<caption style="text-align:left;white-space:nowrap">{html.escape(title)}</caption>' if title else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from hiersrec.api import report_parts
 from hiersrec.api.report import Report
 from hiersrec.build import open_run
 from hiersrec.evaluate_run import evaluate_run
@@ -55,7 +56,7 @@ def test_tables_show_items_levels_and_slices(hiersrec, run) -> None:
         "category_2 ",
         "any_hit",
         "mrr@20",
-        "By prefix length",
+        "By number of known items in the session so far",
         "Calibration",
         "ECE",
     ):
@@ -69,9 +70,18 @@ def test_all_fits_on_one_screen(hiersrec, run, monkeypatch, flags) -> None:
 
     assert len(shown) <= 52
     assert max(map(len, shown)) <= 80
-    assert any(
-        "By target popularity and target category, and all else: --html FILE, or --json." in one for one in shown
-    )
+    rest = "By popularity of the next item in training and category of the next item, and all else: --html FILE, or"
+    assert f"{rest} --json." in " ".join(shown)
+
+
+SLICES = {
+    "cold_start": "what is new, in no training session",
+    "target_in_prefix": "whether the next item was in the session before",
+    "category_switch": "whether the next item leaves the category of the one before",
+    "prefix_length": "number of known items in the session so far",
+    "target_popularity": "popularity of the next item in training",
+    "target_category": "category of the next item",
+}
 
 
 def test_the_page_needs_nothing_else_and_has_everything(hiersrec, run, tmp_path) -> None:
@@ -85,8 +95,10 @@ def test_the_page_needs_nothing_else_and_has_everything(hiersrec, run, tmp_path)
     for name, value in document["metrics"].items():
         assert f">{name}<" in page
         assert f">{value:.6g}<" in page or f">{value:,}<" in page
-    for group in document["slices"]:
-        assert f"By {group.replace('_', ' ')}" in page
+    for title in SLICES.values():
+        assert page.count(f"<h2>By {title}</h2>") == 1
+        assert page.count(f'by {title}" src=') == 1
+    assert document["slices"].keys() == SLICES.keys()
     pictures = re.findall(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,([^"]+)"', page)
     assert len(pictures) == len(document["slices"]) + 1
     assert all(b64decode(picture).startswith(b"<?xml") for _, picture in pictures)
@@ -321,9 +333,44 @@ def test_several_k_are_columns_and_slices_have_the_greatest(run) -> None:
         ("mrr", f"{numbers['mrr@3']:.2%}", f"{numbers['mrr@5']:.2%}"),
         ("gini (lower is better)", f"{numbers['gini@3']:.2%}", f"{numbers['gini@5']:.2%}"),
     )
-    (by_length,) = [table for table in shown if table.title == "By prefix length"]
+    (by_length,) = [table for table in shown if table.title == "By number of known items in the session so far"]
     assert by_length.headings == ("slice", "prefixes", "mrr@5")
     assert list(Report(document).columns()) == ["task", "prefixes", "mrr@3", "mrr@5", "gini@3", "gini@5"]
+
+
+def test_slices_have_plain_names_in_tables_and_categories_their_own(run) -> None:
+    document = evaluate_run(run)
+    some = document["slices"]["prefix_length"][0]
+    for group, names in (
+        ("cold_start", ("target new", "session holds new items", "all known")),
+        ("category_switch", ("stays", "switches", "unknown")),
+        ("prefix_length", ("0", "1", "11+")),
+        ("target_category", ("0", "unknown", "target new")),
+    ):
+        document["slices"][group] = [some | {"slice": name} for name in names]
+
+    first = {name: [row[0] for row in table.rows] for name, table in report_parts.slices(document, all_of_them=True)}
+
+    assert first["cold_start"] == ["the next item", "only an earlier item", "nothing"]
+    assert first["category_switch"] == ["stays", "switches", "no known category"]
+    assert first["prefix_length"] == ["none", "1", "11+"]
+    assert first["target_category"] == ["0", "unknown", "target new"]
+
+
+def test_calibration_says_what_targets_outside_of_the_catalogue_do(run) -> None:
+    document = evaluate_run(run)
+    document["metrics"] |= {"unseen_targets": 1234, "prefixes": 20000}
+    note = (
+        "Next items that are not in the catalogue, 1,234 of 20,000, count as wrong here, for categories too: a well "
+        "calibrated model looks too sure by about their share."
+    )
+
+    *_, calibration = report_parts.levels(document)
+    document["metrics"]["unseen_targets"] = 0
+    *_, without = report_parts.levels(document)
+
+    assert calibration.title.startswith("Calibration")
+    assert (calibration.notes, without.notes) == ((note,), ())
 
 
 def test_new_items_are_one_sentence(run) -> None:

@@ -1,5 +1,9 @@
+import io
+
+from rich.console import Console
+
 from hiersrec.comparison import render
-from hiersrec.writing import figures
+from hiersrec.writing import figures, tables
 
 
 def system(name: str, mean: float, ahead: dict | None = None, runs: int = 1) -> dict:
@@ -44,6 +48,21 @@ def test_the_table_by_hand() -> None:
     assert table.title == "narm and its baselines on shop, test split"
     assert "10,000 resamples of whole sessions, seed 3" in table.notes[1]
     assert table.notes[2].endswith("over the baselines (2). hiersrec 1.2, commit 012345678-dirty.")
+
+
+def test_what_is_printed_by_hand() -> None:
+    stream = io.StringIO()
+
+    tables.show(Console(file=stream, width=110), [render.table(DOCUMENT)])
+
+    assert stream.getvalue().splitlines()[:6] == [
+        "narm and its baselines on shop, test split",
+        "system      metric  runs     mean   95 % interval  ours better by   95 % interval  p, sessions  p, seeds",
+        "narm        mrr@20     3   *20.00  [19.00, 21.00]",
+        "a_b         mrr@20     1  **25.00  [24.00, 26.00]           -5.00  [-5.00, -5.00]       1.0000",
+        "popularity  mrr@20     2     2.00    [1.00, 3.00]          +18.00  [18.00, 18.00]       0.0002   <0.0001",
+        "The best is marked **, the second best *.",
+    ]
 
 
 def test_equals_share_the_first_place() -> None:

@@ -26,6 +26,26 @@ def test_a_row_stands_in_one_line_of_its_entry(name, row) -> None:
     assert any(wanted <= numbers(line) for line in MODULE["entry_of"](FIGURES["sources"][row["source"]]).splitlines())
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("0.7055", "70.55"),
+        ("0.3402 / 0.4591", "34.02 / 45.91"),
+        ("0.0059 / 0.0271, another encoder", "0.59 / 2.71, another encoder"),
+        ("0.0907, 1.0000", "9.07, 100.00"),
+        ("`best` with `inputs.id_dropout=0`", "`best` with `inputs.id_dropout=0`"),
+        ("0.029 / 0.5 / 12.9 % / 3.1.0.1234", "0.029 / 0.5 / 12.9 % / 3.1.0.1234"),
+    ],
+)
+def test_shares_of_four_decimals_are_shown_in_percent(cell, shown) -> None:
+    assert MODULE["percent"](cell) == shown
+
+
+def test_accuracies_of_the_pages_have_one_unit() -> None:
+    for page in (*MODULE["PAGES"], ROOT / "README.md"):
+        assert re.findall(r"(?<![\w.])0\.\d{4}\b", page.read_text(encoding="utf-8")) == [], page.name
+
+
 @pytest.mark.parametrize("page", MODULE["PAGES"], ids=lambda page: page.name)
 def test_the_tables_of_a_page_are_those_of_the_file(page) -> None:
     text = page.read_text(encoding="utf-8")
@@ -43,7 +63,6 @@ def test_every_table_and_every_source_is_used() -> None:
 def test_the_readme_repeats_figures_of_the_results() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = readme.split("## Results")[1].split("\n## ")[0]
-    known = set().union(*(numbers(" ".join(row["cells"])) for _, row in ROWS))
-    shares = {f"{100 * float(number):.2f}" for number in known if re.fullmatch(r"0\.\d{4}", number)}
+    known = set().union(*(numbers(MODULE["percent"](" ".join(row["cells"]))) for _, row in ROWS))
 
-    assert set(re.findall(r"\d+\.\d\d", table)) <= known | shares
+    assert set(re.findall(r"\d+\.\d\d", table)) <= known

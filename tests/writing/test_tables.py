@@ -1,5 +1,6 @@
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -25,7 +26,7 @@ def test_markdown_by_hand() -> None:
         "| :-- | --: | --: |\n"
         "| ours | **19.0 \\[18, 20\\]** |  |\n"
         "| a\\|b\\_c | <ins>18.5</ins> | \\<0.01 |\n"
-        "\n- Values in %.\n"
+        "\n- The best is bold, the second best underlined.\n- Values in %.\n"
     )
 
     assert tables.markdown(TABLE) == expected
@@ -41,6 +42,7 @@ def test_latex_by_hand() -> None:
         "ours & \\textbf{19.0 {[}18, 20{]}} &  \\\\\n"
         "a$|$b\\_c & \\underline{18.5} & $<$0.01 \\\\\n"
         "\\bottomrule\n\\end{tabular}\n"
+        "\\par {\\footnotesize The best is bold, the second best underlined.}\n"
         "\\par {\\footnotesize Values in \\%.}\n"
         "\\end{table}\n"
     )
@@ -66,27 +68,39 @@ def test_a_line_feed_does_not_break_a_row() -> None:
     assert "| x y |" in tables.markdown(Table("", ("a",), (("x\ny",),)))
 
 
-def shown(**options) -> str:
+@pytest.mark.parametrize("options", [{}, {"force_terminal": True, "color_system": "standard"}])
+def test_a_terminal_marks_cells_with_signs_that_plain_text_keeps(options) -> None:
     stream = io.StringIO()
+
     Console(file=stream, width=60, markup=False, **options).print(tables.rich(TABLE))
-    return stream.getvalue()
 
-
-def test_a_terminal_shows_the_same_cells_right_of_the_first() -> None:
-    assert [line.rstrip() for line in shown().splitlines()] == [
+    lines = [line.rstrip() for line in re.sub("\x1b\\[[0-9;]*m", "", stream.getvalue()).splitlines()]
+    assert lines == [
         "Baselines & co_1",
-        "system         mrr@20      p",
-        "ours    19.0 [18, 20]",
-        "a|b_c            18.5  <0.01",
+        "system           mrr@20      p",
+        "ours    **19.0 [18, 20]",
+        "a|b_c             *18.5  <0.01",
+        "The best is marked **, the second best *.",
         "Values in %.",
     ]
 
 
-def test_a_terminal_shows_marks() -> None:
-    text = shown(force_terminal=True, color_system="standard")
+def test_html_marks_cells_with_tags() -> None:
+    text = tables.html(TABLE)
 
-    assert "\x1b[1m19.0 [18, 20]\x1b[0m" in text
-    assert "\x1b[4m18.5\x1b[0m" in text
+    assert ">ours</td>" in text
+    assert "><b>19.0 [18, 20]</b></td>" in text
+    assert "><u>18.5</u></td>" in text
+    assert text.endswith("<p>The best is bold, the second best underlined.</p><p>Values in %.</p>")
+
+
+def test_only_marks_that_a_table_has_are_explained() -> None:
+    plain, lone = Table("", ("a",), (("1",),)), Table("", ("a",), (("1",),), best=frozenset({(0, 0)}))
+
+    assert tables.rich(plain).notes == ()
+    assert tables.rich(lone).notes == ("The best is marked **.",)
+    assert "best" not in tables.markdown(plain)
+    assert "- The best is bold.\n" in tables.markdown(lone)
 
 
 def test_a_column_with_a_sentence_is_text_and_wraps() -> None:

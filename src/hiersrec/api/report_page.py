@@ -30,8 +30,8 @@ def pictures(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         metric = next((heading for heading in headings if heading.endswith(f"@{k}")), None)
         if metric:
             column = headings.index(metric)
-            bars = [(f"{row[0]} ({row[1]:,})", row[column]) for row in rows]
-            yield name, _image(figures.svg(slice_bars.picture(bars, metric)), f"{metric} by {name.replace('_', ' ')}")
+            bars = [(f"{report_parts.label(name, row[0])} ({row[1]:,})", row[column]) for row in rows]
+            yield name, _image(figures.svg(slice_bars.picture(bars, metric)), f"{metric} by {report_parts.by(name)}")
     if document.get("calibration"):
         yield "calibration", _image(figures.svg(reliability.picture(document)), "how often the likeliest is right")
 

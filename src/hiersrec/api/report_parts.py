@@ -10,6 +10,25 @@ from hiersrec.writing.tables import Table
 
 FIRST_SLICES = ("cold_start", "target_in_prefix", "category_switch", "prefix_length")
 """What a terminal shows; a page shows all."""
+GROUPS = {
+    "cold_start": "what is new, in no training session",
+    "target_in_prefix": "whether the next item was in the session before",
+    "category_switch": "whether the next item leaves the category of the one before",
+    "prefix_length": "number of known items in the session so far",
+    "target_popularity": "popularity of the next item in training",
+    "target_category": "category of the next item",
+}
+"""Group of slices in the document -> what it divides the prefixes by."""
+LABELS = {
+    "cold_start": {
+        "target new": "the next item",
+        "session holds new items": "only an earlier item",
+        "all known": "nothing",
+    },
+    "category_switch": {"unknown": "no known category"},
+    "prefix_length": {"0": "none"},
+}
+"""Slices whose names in the document say too little in a table. Names of categories are never changed."""
 COLUMNS = 4
 """Metrics of a slice, at the greatest k."""
 
@@ -68,7 +87,29 @@ def levels(document: dict[str, Any]) -> Iterator[Table]:
                 (task, f"{size:,}", share(right), share(told), f"{ece:.3f}")
                 for task, size, right, told, ece in calibrated
             ),
+            notes=_outside(document),
         )
+
+
+def _outside(document: dict[str, Any]) -> tuple[str, ...]:
+    """What calibration makes of targets that no scorer can list."""
+    unseen, prefixes = document["metrics"]["unseen_targets"], document["metrics"]["prefixes"]
+    if not unseen:
+        return ()
+    text = (
+        f"Next items that are not in the catalogue, {unseen:,} of {prefixes:,}, count as wrong here, for categories too"
+    )
+    return (f"{text}: a well calibrated model looks too sure by about their share.",)
+
+
+def by(group: str) -> str:
+    """What a group of slices divides the prefixes by."""
+    return GROUPS.get(group, group.replace("_", " "))
+
+
+def label(group: str, name: str) -> str:
+    """What a slice of the group is called in tables and pictures."""
+    return LABELS.get(group, {}).get(name, name)
 
 
 def slices(document: dict[str, Any], *, all_of_them: bool = False) -> Iterator[tuple[str, Table]]:
@@ -85,17 +126,20 @@ def _slice(document: dict[str, Any], name: str, rows: Rows) -> Table:
     columns = [column for column, heading in enumerate(rows.headings) if heading.endswith(f"@{k}")][:COLUMNS]
     texts = {column: about_in(document, rows.headings[column]).text for column in columns}
     return Table(
-        f"By {name.replace('_', ' ')}",
+        f"By {by(name)}",
         (*rows.headings[:2], *(rows.headings[column] for column in columns)),
-        tuple((row[0], f"{row[1]:,}", *(text(row[column]) for column, text in texts.items())) for row in rows.rows),
+        tuple(
+            (label(name, row[0]), f"{row[1]:,}", *(text(row[column]) for column, text in texts.items()))
+            for row in rows.rows
+        ),
     )
 
 
 def others(document: dict[str, Any]) -> str:
     """Where the rest is."""
     groups = [name for name in report_table.slice_rows(document) if name not in FIRST_SLICES]
-    named = f" By {' and '.join(group.replace('_', ' ') for group in groups)}, and all" if groups else " All"
-    return f"{named[1:]} else: --html FILE, or --json."
+    named = f"By {' and '.join(map(by, groups))}, and all" if groups else "All"
+    return f"{named} else: --html FILE, or --json."
 
 
 def chance(document: dict[str, Any]) -> str | None:

@@ -102,8 +102,8 @@ def _notes(document: dict[str, Any]) -> tuple[str, ...]:
     lower = [metric for metric in metrics if about_in(document, metric).better == "lower"]
     counts = f"{document['prefixes']:,} prefixes of {document['sessions']:,} sessions"
     return (
-        f"Values in %{exceptions}: means over {counts} and over the runs of a system. The best is bold, the second "
-        "best underlined." + (f" Of {', '.join(lower)} lower is better." if lower else ""),
+        f"Values in %{exceptions}: means over {counts} and over the runs of a system."
+        + (f" Of {', '.join(lower)} lower is better." if lower else ""),
         f"Intervals and p, sessions: {settings['bootstrap']:,} resamples of whole sessions, seed {settings['seed']}. "
         "p, seeds: Welch's one-tailed t-test over runs, where both systems have two or more and they differ.",
         f'Both p are one-sided ("ours is better") and corrected by Holm over the baselines ({baselines}). '

@@ -1,7 +1,8 @@
 """A table of formatted cells -> Markdown, LaTeX, HTML, the terminal; and its numbers as JSON.
 
-Cells come formatted; here they are only escaped and aligned, the first column left, the others right. The best cells
-are bold, the second best underlined.
+Cells come formatted; here they are only escaped and aligned, the first column left, the others right. Markdown, LaTeX
+and HTML show the best cells in bold and underline the second best; a terminal, whose text may end up in a file, writes
+signs before them. A note below the table says which.
 """
 
 import json
@@ -18,7 +19,7 @@ from rich.text import Text
 from hiersrec.errors import BadFolder
 from hiersrec.frames import to_html
 from hiersrec.store.folder import write_text
-from hiersrec.writing.terminal import TerminalTable, wrap
+from hiersrec.writing.terminal import TerminalTable, plain_rows, wrap
 
 MARKDOWN = str.maketrans({sign: f"\\{sign}" for sign in "\\|*_`<>[]"} | {"\n": " "})
 LATEX = str.maketrans(
@@ -33,13 +34,17 @@ LATEX = str.maketrans(
 COMMAND = "Next: "
 """Begins a text that holds a command to copy."""
 WORD = re.compile(r"[^\W\d_]{2,}")
+STYLED = ("is bold", "underlined")
+"""The best and the second best cells where text has styles."""
+PLAIN = ("is marked **", "*")
+"""And in plain text. The marks stand before numbers, which are aligned right."""
 
 
 @dataclass(frozen=True)
 class Table:
     """Formatted cells; every row has a cell for each heading.
 
-    best, second: (row, column), from 0, of the bold and the underlined cells. notes: sentences below the table.
+    best, second: (row, column), from 0, of the marked cells. notes: sentences below the table.
     """
 
     title: str
@@ -65,9 +70,9 @@ def markdown(table: Table) -> str:
 
     headings = [heading.translate(MARKDOWN) for heading in table.headings]
     # <ins>, since GitHub shows it underlined and drops <u>.
-    rows = _cells(table, MARKDOWN, "**{}**".format, "<ins>{}</ins>".format)
+    rows = _cells(table, lambda cell: cell.translate(MARKDOWN), "**{}**".format, "<ins>{}</ins>".format)
     lines = [line(headings), line([":--", *["--:"] * (len(headings) - 1)]), *map(line, rows)]
-    notes = "".join(f"- {note.translate(MARKDOWN)}\n" for note in table.notes)
+    notes = "".join(f"- {note.translate(MARKDOWN)}\n" for note in _notes(table, STYLED))
     return f"**{table.title.translate(MARKDOWN)}**\n\n" + "\n".join(lines) + "\n" + (f"\n{notes}" if notes else "")
 
 
@@ -77,7 +82,7 @@ def latex(table: Table) -> str:
     def line(cells: Sequence[str]) -> str:
         return f"{' & '.join(cells)} \\\\"
 
-    rows = _cells(table, LATEX, r"\textbf{{{}}}".format, r"\underline{{{}}}".format)
+    rows = _cells(table, lambda cell: cell.translate(LATEX), r"\textbf{{{}}}".format, r"\underline{{{}}}".format)
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -90,25 +95,24 @@ def latex(table: Table) -> str:
         *map(line, rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *(rf"\par {{\footnotesize {note.translate(LATEX)}}}" for note in table.notes),
+        *(rf"\par {{\footnotesize {note.translate(LATEX)}}}" for note in _notes(table, STYLED)),
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
 
 
 def html(table: Table) -> str:
-    """The table for a notebook."""
-    return to_html(table.title, table.headings, table.rows, table.notes)
+    """The table for a notebook or a page."""
+    tags = dict.fromkeys(table.best, "b") | dict.fromkeys(table.second, "u")
+    return to_html(table.title, table.headings, table.rows, _notes(table, STYLED), tags)
 
 
 def rich(table: Table) -> TerminalTable:
     """The table for a terminal. Columns with a sentence in a cell are text, aligned left; the others are numbers."""
-    rows = [
-        [Text(cell, _style(table, row, column)) for column, cell in enumerate(cells)]
-        for row, cells in enumerate(table.rows)
-    ]
+    rows = plain_rows(_cells(table, str, "**{}".format, "*{}".format))
     texts = {column for row in table.rows for column, cell in enumerate(row) if len(WORD.findall(cell)) > 2}
-    return TerminalTable(table.title, table.headings, rows, set(range(1, len(table.headings))) - texts, table.notes)
+    right = set(range(1, len(table.headings))) - texts
+    return TerminalTable(table.title, table.headings, rows, right, _notes(table, PLAIN))
 
 
 def show(console: Console, parts: Iterable[RenderableType | Table]) -> None:
@@ -153,15 +157,20 @@ def folder(out: Path) -> None:
 
 
 def _cells(
-    table: Table, escapes: dict[int, str], bold: Callable[[str], str], underlined: Callable[[str], str]
+    table: Table, escaped: Callable[[str], str], best: Callable[[str], str], second: Callable[[str], str]
 ) -> list[list[str]]:
     """Escaped cells, with the best and the second best marked."""
-    marks: dict[str, Callable[[str], str]] = {"bold": bold, "underline": underlined, "": str}
-    return [
-        [marks[_style(table, row, column)](cell.translate(escapes)) for column, cell in enumerate(cells)]
-        for row, cells in enumerate(table.rows)
-    ]
+
+    def cell(row: int, column: int) -> str:
+        text = escaped(table.rows[row][column])
+        return best(text) if (row, column) in table.best else second(text) if (row, column) in table.second else text
+
+    return [[cell(row, column) for column in range(len(table.headings))] for row in range(len(table.rows))]
 
 
-def _style(table: Table, row: int, column: int) -> str:
-    return "bold" if (row, column) in table.best else "underline" if (row, column) in table.second else ""
+def _notes(table: Table, marks: tuple[str, str]) -> tuple[str, ...]:
+    """The notes, and which mark is which where there are any."""
+    if not table.best:
+        return table.notes
+    second = f", the second best {marks[1]}" if table.second else ""
+    return (f"The best {marks[0]}{second}.", *table.notes)

@@ -64,8 +64,9 @@ export function makeSearch(field, list, choose, failed) {
 
   function show(items, id, words) {
     const lines = items.map((item, index) => {
-      const about = item.item_id === id ? `item id ${id}` : pathOf(item.category_path);
-      return option(index, item.item_id, titleOf(item), about);
+      const title = titleOf(item); // its id where it has none, which is said once
+      const isFoundById = item.item_id === id && title !== String(id);
+      return option(index, item.item_id, title, isFoundById ? `item id ${id}` : pathOf(item.category_path));
     });
     if (lines.length === 0) lines.push(option(0, words, words, "No title or id matches. Use it as an item id"));
     list.replaceChildren(...lines);

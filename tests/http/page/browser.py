@@ -18,6 +18,8 @@ COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 WAIT = 60_000
 """Milliseconds after which what doesn't show never will."""
 
+expect.set_options(timeout=WAIT)
+
 
 @contextlib.contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
