@@ -34,6 +34,8 @@ def test_prefixes_equal_their_slow_twin(lists: list[list[int]], last_only: bool,
     expected = slow_prefixes(lists, last_only)
 
     assert len(prefixes) == len(expected)
+    if not last_only:
+        assert np.repeat(np.arange(len(lists)), sessions.prefix_counts()).tolist() == [one for one, _, _ in expected]
     assert prefixes.session_of(rows).tolist() == [session for session, _, _ in expected]
     assert prefixes.lengths.tolist() == [len(known) for _, known, _ in expected]
     assert prefixes.targets(rows).tolist() == [target for _, _, target in expected]

@@ -102,6 +102,11 @@ class Sessions:
         """(E,) int64: index of each event's session."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
+    def prefix_counts(self) -> Int64:
+        """(S,) int64: prefixes of each session, one for each item that is not its first, whatever the split counts."""
+        counts: Int64 = np.maximum(np.diff(self.offsets) - 1, 0)
+        return counts
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -6,8 +6,6 @@ Shops of a tenth of the size read their sessions several times as often; docs/lo
 
 from dataclasses import replace
 
-import numpy as np
-
 from hiersrec.config import Recipe
 from hiersrec.store.dataset import Dataset, TrainingData
 
@@ -32,4 +30,4 @@ def with_epochs(recipe: Recipe, dataset: Dataset) -> Recipe:
 
 def prefixes_of(data: TrainingData, newest_share: float) -> int:
     """Prefixes that an epoch on the newest share of the training sessions reads."""
-    return int(np.maximum(np.diff(data.train.newest(newest_share).offsets) - 1, 0).sum())
+    return int(data.train.newest(newest_share).prefix_counts().sum())

@@ -77,26 +77,26 @@ def examples_of(sessions: Sessions, max_length: int, every: bool, device: torch.
     items = np.array(sessions.items)  # a copy: the sessions may be a read-only memory map
     assert (items > 0).all(), "the catalogue has every item of the training sessions"
     types = None if sessions.event_types is None else torch.from_numpy(np.array(sessions.event_types)).to(device)
-    starts, lengths = (_pieces if every else _prefixes)(np.asarray(sessions.offsets), max_length)
+    starts, lengths = (_pieces if every else _prefixes)(sessions, max_length)
     return Examples(torch.from_numpy(items).to(device), types, starts, lengths, every)
 
 
-def _prefixes(offsets: Int64, max_length: int) -> tuple[Int64, Int32]:
+def _prefixes(sessions: Sessions, max_length: int) -> tuple[Int64, Int32]:
     """Starts and lengths of every prefix, cut to its newest items."""
-    counts = np.maximum(np.diff(offsets) - 1, 0)  # prefixes of each session
-    first = np.repeat(offsets[:-1], counts)
+    counts = sessions.prefix_counts()
+    first = np.repeat(sessions.offsets[:-1], counts)
     ends = first + _numbers(counts) + 1
     starts = np.maximum(first, ends - max_length)
     return starts, (ends - starts).astype(np.int32)
 
 
-def _pieces(offsets: Int64, max_length: int) -> tuple[Int64, Int32]:
+def _pieces(sessions: Sessions, max_length: int) -> tuple[Int64, Int32]:
     """Starts and lengths of sessions without their last item, cut into pieces."""
-    whole = np.maximum(np.diff(offsets) - 1, 0)
+    whole = sessions.prefix_counts()  # items of a session without its last
     counts = -(-whole // max_length)  # pieces of each session
     before = _numbers(counts) * max_length  # items of the session before the piece
     lengths = np.minimum(np.repeat(whole, counts) - before, max_length)
-    return np.repeat(offsets[:-1], counts) + before, lengths.astype(np.int32)
+    return np.repeat(sessions.offsets[:-1], counts) + before, lengths.astype(np.int32)
 
 
 def _numbers(counts: Int64) -> Int64:

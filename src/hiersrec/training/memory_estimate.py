@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -169,7 +168,7 @@ def _validation(model: HierarchicalModel, data: TrainingData) -> list[Tensor]:
 
 def _longest(sessions: Sessions, size: int, max_length: int) -> tuple[Tensor, Tensor]:
     """Items (B, T) and lengths (B,) of the largest batch: B of `size` if there are that many, T of the longest."""
-    prefixes = np.maximum(np.diff(sessions.offsets) - 1, 0)  # of each session; the last one is its longest
+    prefixes = sessions.prefix_counts()  # the last one of a session is its longest
     longest = max(1, min(int(prefixes.max(initial=0)), max_length))
     size = max(1, min(size, int(prefixes.sum())))
     return torch.zeros(size, longest, dtype=torch.int64), torch.full((size,), longest)
