@@ -9,7 +9,7 @@ from hiersrec.http import answer_json
 from hiersrec.http.answer_json import AnswerWriter
 from hiersrec.http.responses import encoded, safe
 from hiersrec.retrieval.candidates import Candidates
-from hiersrec.serving.filters import list_request
+from hiersrec.serving.list_request import list_request
 from hiersrec.serving.listed import Listed
 from tests.http import world
 

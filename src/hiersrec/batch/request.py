@@ -9,8 +9,7 @@ from hiersrec.arguments import FLAG
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.retrieval.candidates import Candidates
 from hiersrec.retrieval.ranking import ListRequest
-from hiersrec.serving.boosts import offsets_of
-from hiersrec.serving.filters import list_request
+from hiersrec.serving.list_request import list_request
 from hiersrec.serving.recommender import Recommender
 from hiersrec.store.folder import SEALS, sha256
 from hiersrec.types import ExternalId
@@ -45,7 +44,8 @@ class BatchRequest:
             self.categories,
             self.per_category,
             self.exclude_seen,
-            offsets=offsets_of(recommender.catalog, self.boost, self.boost_categories),
+            boost=self.boost,
+            boost_categories=self.boost_categories,
             diversity=self.diversity,
         )
 

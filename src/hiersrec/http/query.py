@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from hiersrec.errors import BadInput
 from hiersrec.http.schemas import RequestOptions
 from hiersrec.retrieval.candidates import Candidates
-from hiersrec.serving.boosts import offsets_of
-from hiersrec.serving.filters import list_request
+from hiersrec.serving.list_request import list_request
 from hiersrec.serving.listed import Listed
 from hiersrec.serving.recommender import Recommender
 from hiersrec.types import Bool, ExternalId
@@ -74,7 +73,8 @@ class ListQuery:
             self.categories,
             self.per_category,
             self.exclude_seen,
-            offsets=offsets_of(recommender.catalog, dict(self.boost), dict(self.boost_categories)),
+            boost=dict(self.boost),
+            boost_categories=dict(self.boost_categories),
             diversity=self.diversity,
         )
         request = replace(request, available=available)

@@ -18,10 +18,9 @@ from hiersrec.retrieval.fallback import POPULAR, Popularity
 from hiersrec.retrieval.ranking import FullRanker, ListRequest, Ranked, Ranker
 from hiersrec.retrieval.similar import most_similar
 from hiersrec.serving.answers import BOOST, SIMILAR, Answers, Reason, Recommendations, SeenItem, SimilarItems
-from hiersrec.serving.boosts import offsets_of
 from hiersrec.serving.explain import chances_of, coherent, guesses, reasons
-from hiersrec.serving.filters import list_request
 from hiersrec.serving.item_records import ids_and_titles, item_records
+from hiersrec.serving.list_request import list_request
 from hiersrec.serving.listed import Listed
 from hiersrec.serving.session_frame import lists_of
 from hiersrec.store.batches import whole_sessions
@@ -173,7 +172,8 @@ class Recommender:
             categories,
             per_category,
             exclude_seen,
-            offsets=offsets_of(self.catalog, boost, boost_categories),
+            boost=boost,
+            boost_categories=boost_categories,
             diversity=diversity,
         )
         answers: list[Recommendations] = []
