@@ -76,13 +76,19 @@ class SearchResult:
 
 
 @dataclass(frozen=True)
-class CategoryFacts:
-    """One category, and how many items it has."""
+class Category:
+    """Where a category stands in the tree."""
 
     level: int
     """From 1, the coarsest."""
     path: list[str | None]
     """Names from level 1 down to it."""
+
+
+@dataclass(frozen=True)
+class CategoryFacts(Category):
+    """One category, and how many items it has."""
+
     items: int
     """Number of its items."""
 
@@ -97,13 +103,9 @@ class Categories:
 
 
 @dataclass(frozen=True)
-class CategoryItems:
+class CategoryItems(Category):
     """One category: the categories below it, and its items, most popular first."""
 
-    level: int
-    """From 1, the coarsest."""
-    path: list[str | None]
-    """Names from level 1 down to it."""
     children: list[CategoryFacts]
     """The categories directly below it."""
     total: int
