@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.item_catalog import known_nodes
 
 
 def write(folder: Path, item_ids: list[Any]) -> Path:
@@ -57,6 +58,11 @@ def test_known_nodes_come_before_unknown_ones(catalog: Catalog) -> None:
         names = level.names[1:]
         assert all(name is not None for name in names[: level.num_known])
         assert all(name is None for name in names[level.num_known :])
+
+
+def test_unknown_nodes_of_items_are_left_out(catalog: Catalog) -> None:
+    assert known_nodes(catalog).tolist() == [[0, 0], [2, 2], [2, 0], [1, 1]]
+    assert known_nodes(catalog, np.array([3, 2], np.int32)).tolist() == [[1, 1], [2, 0]]
 
 
 def test_item_tables_have_a_row_for_padding(catalog: Catalog) -> None:

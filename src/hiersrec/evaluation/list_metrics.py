@@ -15,6 +15,7 @@ from hiersrec.evaluation import metrics
 from hiersrec.evaluation.metrics import AllLists, ListsMetric, Results
 from hiersrec.evaluation.sharding import Share
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.item_catalog import known_nodes
 from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Float32, Float64, Int32, Int64, Scorer, VectorScorer
 
@@ -103,12 +104,6 @@ def history(prefixes: Prefixes, num_items: int) -> Float64:
     later = np.maximum(until[last] - until, 0.0)
     items = np.asarray(sessions.items)
     return np.bincount(items[items > 0], later[items > 0], minlength=num_items + 1).astype(np.float64)
-
-
-def known_nodes(catalog: Catalog) -> Int32:
-    """(N + 1, L) int32: category of each item at each level, 0 where it has none."""
-    known = np.array([level.num_known for level in catalog.levels], np.int32)
-    return np.where(catalog.item_nodes <= known, catalog.item_nodes, 0).astype(np.int32)
 
 
 def _vectors(scorer: Scorer) -> Float32:

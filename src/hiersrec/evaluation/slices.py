@@ -17,6 +17,7 @@ import numpy as np
 
 from hiersrec.evaluation.outcomes import Outcomes, means
 from hiersrec.store.catalog import Catalog
+from hiersrec.store.item_catalog import known_nodes
 from hiersrec.store.sessions import Prefixes
 from hiersrec.types import Bool, Int32, Int64
 
@@ -88,9 +89,7 @@ def _switches(prefixes: Prefixes, catalog: Catalog, target: Int64) -> Iterator[t
     The last item's finest category may be of any level; the target stays if it has the same category there. A target
     that lacks that level has left the category, and one without any category is unknown.
     """
-    is_known = np.zeros(catalog.item_nodes.shape, bool)  # (N + 1, L)
-    for number, level in enumerate(catalog.levels):
-        is_known[1:, number] = catalog.item_nodes[1:, number] <= level.num_known
+    is_known = known_nodes(catalog) > 0  # (N + 1, L)
     last = _last_known(prefixes)
     finest = len(catalog.levels) - 1 - is_known[last][:, ::-1].argmax(axis=1)
     stays: Bool = catalog.item_nodes[last, finest] == catalog.item_nodes[target, finest]

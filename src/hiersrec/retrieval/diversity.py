@@ -14,7 +14,7 @@ categories, or without one:
 
 import numpy as np
 
-from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.store.item_catalog import ItemCatalog, known_nodes
 from hiersrec.types import Float32, Float64, Int32, Int64
 
 POOL = 5
@@ -29,9 +29,7 @@ def pool_size(k: int) -> int:
 
 def known_paths(catalog: ItemCatalog, items: Int32) -> Int32:
     """(L, K) int32: category of items (K,) at each level, 0 where it is unknown."""
-    known = np.array([level.num_known for level in catalog.levels], np.int32)
-    nodes = catalog.item_nodes[items]
-    return np.where(nodes <= known, nodes, 0).astype(np.int32).T
+    return known_nodes(catalog, items).T
 
 
 def similarities(paths: Int32, item: int) -> Float64:

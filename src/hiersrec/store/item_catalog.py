@@ -76,6 +76,13 @@ class ItemCatalog(Protocol):
         """Names of an item's categories, coarse to fine; None where a level is missing."""
 
 
+def known_nodes(catalog: ItemCatalog, items: Int32 | slice = slice(None)) -> Int32:
+    """(K, L) int32: category of items (K,), of all and padding by default, at each level; 0 where it is unknown."""
+    known = np.array([level.num_known for level in catalog.levels], np.int32)
+    nodes = catalog.item_nodes[items]
+    return np.where(nodes <= known, nodes, 0).astype(np.int32)
+
+
 def stored_id(item_id: ExternalId, are_numbers: bool) -> ExternalId | None:
     """An id in the type in which the catalogue stores ids, integers or text; None where it can't be converted.
 
