@@ -50,6 +50,11 @@ class Batch:
     items: Int32
     lengths: Int32
 
+    @property
+    def is_item(self) -> Bool:
+        """(B, T) bool: whether a position is one of the session's, and no padding."""
+        return np.arange(self.items.shape[1]) < self.lengths[:, None]
+
     def __len__(self) -> int:
         return len(self.lengths)
 

@@ -41,7 +41,7 @@ class Cooccurrence:
     max_length: int
 
     def score(self, batch: Batch) -> Scores:
-        rows, positions = np.nonzero(np.arange(batch.items.shape[1]) < batch.lengths[:, None])
+        rows, positions = np.nonzero(batch.is_item)
         weights = (1 / (batch.lengths[rows] - positions)).astype(np.float32)
         shape = (len(batch), self.near.shape[0])
         sessions = sparse.csr_array((weights, (rows, batch.items[rows, positions])), shape=shape)

@@ -34,7 +34,7 @@ class SessionPopularity:
     max_length = HISTORY
 
     def score(self, batch: Batch) -> Scores:
-        rows, positions = np.nonzero(np.arange(batch.items.shape[1]) < batch.lengths[:, None])
+        rows, positions = np.nonzero(batch.is_item)
         items = np.tile(self._popularity, (len(batch), 1))
         np.add.at(items, (rows, batch.items[rows, positions]), self._popularity.max() + 1)
         items[:, 0] = -np.inf

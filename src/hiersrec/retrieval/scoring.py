@@ -36,7 +36,7 @@ def score(
         seen = newest(batch, np.arange(len(batch)), scorer.max_length)
         items[~candidate_items(candidates, catalog, scores.tasks, seen)] = -np.inf
     if exclude_seen:
-        is_item = np.arange(batch.items.shape[1]) < batch.lengths[:, None]  # (B, T)
+        is_item = batch.is_item
         items[np.nonzero(is_item)[0], batch.items[is_item]] = -np.inf
     return scores
 
