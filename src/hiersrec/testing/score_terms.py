@@ -16,7 +16,7 @@ from hiersrec.model.score_term import ItemTerm, PositionTerm
 from hiersrec.model.targets import Targets
 from hiersrec.store.sessions import Sessions
 from hiersrec.testing.catalogue import N, batch, catalog, lists, recipe, tensors
-from hiersrec.testing.checks import check_config, check_parameters
+from hiersrec.testing.checks import check_config, check_parameters, check_parameters_get_gradients
 
 FOLDER = "model.score_terms"
 Term = ItemTerm | PositionTerm
@@ -117,8 +117,7 @@ def training_reaches_its_weights(name: str, settings: dict[str, Any]) -> None:
     term = _term(model, name)
     loss, _ = model.loss(*tensors(batch(30, longest=8)), Targets(torch.arange(30) % N + 1))
     loss.backward()  # type: ignore[no-untyped-call]
-    asleep = [key for key, one in term.named_parameters() if one.grad is None or one.grad.abs().max() == 0]
-    assert asleep == [], f"no gradient reaches {', '.join(asleep)}"
+    check_parameters_get_gradients(term)
 
 
 def saved_and_loaded_scores_the_same(name: str, settings: dict[str, Any]) -> None:
