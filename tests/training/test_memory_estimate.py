@@ -18,7 +18,8 @@ from hiersrec.training.callbacks import CallbackGroup
 from hiersrec.training.checkpoint import Progress
 from hiersrec.training.distributed import single_process
 from hiersrec.training.examples import examples_of
-from hiersrec.training.memory_estimate import MemoryEstimate, check_memory, estimate_memory
+from hiersrec.training.fit_tree import lesson_count
+from hiersrec.training.memory_estimate import MemoryEstimate, check_memory, estimate_memory, largest_batch
 from hiersrec.training.optimizer import optimizers
 from hiersrec.training.progress import SilentReporter
 from tests.model import world
@@ -54,10 +55,11 @@ def toy(longest: int = 9, count: int = 40) -> TrainingData:
 def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     """Slow twin: bytes that torch's own allocator says were in use at the peak of the largest step, beyond those
     before it. The second step, since the first one makes the optimizer's moments."""
-    model = build_model(made, data.catalog).train()
-    examples = examples_of(data.train, model.max_length, False, torch.device("cpu"))
-    rows = np.argsort(-examples.lengths, kind="stable")[: made.training.batch_size]
-    assert examples.step(rows).items.shape == (made.training.batch_size, examples.lengths.max())
+    model = build_model(made, data.catalog, data.train).train()
+    examples = examples_of(data.train, model.max_length, made.training.positions == "all", torch.device("cpu"))
+    order = np.argsort(-examples.lengths, kind="stable")
+    size = next(n for n in range(1, len(order) + 1) if examples.count(order[:n]) >= made.training.batch_size)
+    rows = order[:size]
     rest = (examples, made.training, torch.float32, folder, SilentReporter(), single_process(), None, CallbackGroup())
     setup = loop.TrainingSetup(model, model.loss, optimizers(model, made.training), *rest)
     loop._step(setup, Progress(), rows, 0.0, False)
@@ -67,19 +69,73 @@ def real_step(made: ModelRecipe, data: TrainingData, folder) -> int:
     return int(np.cumsum([event.nbytes() for event in events if event.name() == "[memory]"]).max())
 
 
+SAMPLED = ("tasks.item.softmax=sampled", "tasks.item.negatives=512")
+
+
 @pytest.mark.parametrize(
-    "overrides",
+    ("name", "overrides", "within"),
     [
-        *([], ["encoder.name=stamp", "tasks.item.head=linear"]),
-        ["tasks.item.softmax=sampled", "tasks.item.negatives=512"],
+        ("hiersrec", [], 0.05),
+        ("hiersrec", ["encoder.name=stamp", "tasks.item.head=linear"], 0.05),
+        ("hiersrec", SAMPLED, 0.05),
+        # One pass over the sessions, neighbours, and items of the session. torch keeps one gradient of the encoder's
+        # input longer, at sizes at which that is a twelfth of all.
+        ("best", [], 0.12),
+        ("best", SAMPLED, 0.05),
     ],
 )
-def test_a_step_is_what_torch_itself_counts(tmp_path, overrides) -> None:
-    made, data = recipe("training.batch_size=256", *overrides), toy(count=200)
+def test_a_step_is_what_torch_itself_counts(tmp_path, name, overrides, within) -> None:
+    made, data = recipe("training.batch_size=256", *overrides, name=name), toy(count=200)
 
     expected = real_step(made, data, tmp_path)
 
-    assert estimate_memory(made, data).step / memory_estimate.HEAP == pytest.approx(expected, rel=0.05)
+    assert estimate_memory(made, data).step / memory_estimate.HEAP == pytest.approx(expected, rel=within)
+
+
+def test_the_largest_batches_by_hand() -> None:
+    """Sessions of 10, 5, 3, 3 and 1 items have 9 + 4 + 2 + 2 prefixes, and pieces of 4, 4, 1, 4, 2 and 2 items."""
+    split = Sessions.from_lists([[1] * length for length in (10, 5, 3, 3, 1)])
+
+    assert largest_batch(split, 9, 4, every=True).tolist() == [4, 4, 4]
+    assert largest_batch(split, 14, 4, every=True).tolist() == [4, 4, 4, 2]
+    assert largest_batch(split, 99, 4, every=True).tolist() == [4, 4, 4, 2, 2, 1]
+    assert largest_batch(split, 9, 4, every=False).tolist() == [4] * 9
+    assert largest_batch(split, 99, 4, every=False).tolist() == [4] * 17
+    assert largest_batch(Sessions.from_lists([[1]]), 9, 4, every=True).tolist() == [1], "a model needs some shape"
+
+
+def test_what_masks_hold_by_hand() -> None:
+    """Of sessions of 3 and 2 items: 5 positions; 6 + 3 items in their prefixes, and 5 in the last ones."""
+    rows = np.array([3, 2])
+
+    for every, items in ((True, 9), (False, 5)):
+        with memory_estimate._counting() as count:
+            given, lengths = count.batch(rows, every)
+            mask = given == 0
+            shapes = [mask.flatten().nonzero().shape, mask[:, None].nonzero().shape]
+        assert (tuple(given.shape), tuple(lengths.shape)) == ((2, 3), (2,))
+        assert [tuple(shape) for shape in shapes] == [(5, 1), (items, 3)]
+
+
+def test_a_step_reads_no_row_twice() -> None:
+    """Of 300 items that it looks up there are at most the 100 rows of the table."""
+    with memory_estimate._counting() as count:
+        count.rows = 100
+        few, many = (torch.unique(torch.zeros(size, dtype=torch.int64), return_inverse=True) for size in (30, 300))
+
+    assert [tuple(part.shape) for part in (*few, *many)] == [(30,), (30,), (100,), (300,)]
+
+
+def test_a_tree_head_by_hand() -> None:
+    """It learns from each prefix, and twice more with clicks exchanged where there are few: its state and its paths."""
+    made, data = recipe(name="best"), toy()
+    model = build_model(made, data.catalog)
+    assert model.tree_head is not None
+    one = 4 * model.inputs.width + 2 * model.tree_head.num_classes
+
+    assert estimate_memory(made, data).tree == 3 * (8 + 39 * 2) * one
+    assert estimate_memory(recipe("tasks.category.tree=false", name="best"), data).tree == 0
+    assert lesson_count(10**9, 384, 1000) == 303_660, "2^30 bytes hold them, of 3,536 each"
 
 
 def test_sessions_that_training_leaves_out_need_nothing(data) -> None:
@@ -197,8 +253,9 @@ def test_more_events_need_more(data) -> None:
 
 
 def test_a_step_and_a_validation_take_turns() -> None:
-    assert MemoryEstimate(process=1, data=2, weights=4, optimizer=8, step=16, validation=32).total == 47
-    assert MemoryEstimate(process=1, data=2, weights=4, optimizer=8, step=64, validation=32).document()["total"] == 79
+    parts = {"process": 1, "data": 2, "weights": 4, "optimizer": 8, "validation": 32, "tree": 128}
+    assert MemoryEstimate(**parts, step=16).total == 47 + 128
+    assert MemoryEstimate(**parts, step=64).document()["total"] == 79 + 128
 
 
 def test_only_what_may_be_large_is_counted_before_a_training(monkeypatch) -> None:

@@ -21,6 +21,7 @@ PARTS = {
     "optimizer": "gradients and moments of Adam",
     "step": "largest training batch",
     "validation": "or a validation batch, if larger",
+    "tree": "what the tree of categories learns from, after the last batch",
 }
 
 

@@ -77,7 +77,7 @@ def examples_of(sessions: Sessions, max_length: int, every: bool, device: torch.
     items = np.array(sessions.items)  # a copy: the sessions may be a read-only memory map
     assert (items > 0).all(), "the catalogue has every item of the training sessions"
     types = None if sessions.event_types is None else torch.from_numpy(np.array(sessions.event_types)).to(device)
-    starts, lengths = (_pieces if every else _prefixes)(sessions, max_length)
+    starts, lengths = (pieces if every else _prefixes)(sessions, max_length)
     return Examples(torch.from_numpy(items).to(device), types, starts, lengths, every)
 
 
@@ -90,8 +90,8 @@ def _prefixes(sessions: Sessions, max_length: int) -> tuple[Int64, Int32]:
     return starts, (ends - starts).astype(np.int32)
 
 
-def _pieces(sessions: Sessions, max_length: int) -> tuple[Int64, Int32]:
-    """Starts and lengths of sessions without their last item, cut into pieces."""
+def pieces(sessions: Sessions, max_length: int) -> tuple[Int64, Int32]:
+    """Starts and lengths (R,) of sessions without their last item, cut into pieces of at most `max_length` items."""
     whole = sessions.prefix_counts()  # items of a session without its last
     counts = -(-whole // max_length)  # pieces of each session
     before = _numbers(counts) * max_length  # items of the session before the piece

@@ -64,13 +64,23 @@ def fit_tree(
         head.requires_grad_(False)
 
 
+def lesson_count(prefixes: int, width: int, paths: int) -> int:
+    """How many prefixes a head of that many paths learns from, where a training has `prefixes`; width: D."""
+    most = max(1, MEMORY // lesson_size(width, paths))
+    return min(most, max(prefixes, min(ENOUGH, (1 + len(EXCHANGED)) * prefixes)))
+
+
+def lesson_size(width: int, paths: int) -> int:
+    """Bytes of a prefix in `Lessons`."""
+    return 4 * width + 2 * paths
+
+
 @torch.inference_mode()
 def _lessons(
     model: HierarchicalModel, head: TreeHead, examples: Examples, batch_size: int, seed: int, reporter: ProgressReporter
 ) -> Lessons:
     """Of random batches of the training, as many as fit into MEMORY; of few, with exchanged clicks too."""
-    most = max(1, MEMORY // (4 * model.inputs.width + 2 * head.num_classes))
-    total = min(most, max(len(examples), min(ENOUGH, (1 + len(EXCHANGED)) * len(examples))))
+    total = lesson_count(len(examples), model.inputs.width, head.num_classes)
     reporter.start("train: categories by item", total)
     random = torch.Generator().manual_seed(seed)
     device = next(head.parameters()).device

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -27,7 +28,10 @@ from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import precision
 from hiersrec.training.advice import memory_of_machine
+from hiersrec.training.examples import pieces
+from hiersrec.training.fit_tree import lesson_count, lesson_size
 from hiersrec.training.optimizer import MOMENTS, Optimizers, optimizers
+from hiersrec.types import Int64
 
 PROCESS = 410_000_000
 """Bytes of Python with torch, its optimizers and the rest, before any data."""
@@ -61,11 +65,13 @@ class MemoryEstimate:
     """Activations, softmax and gradients of the largest training batch."""
     validation: int
     """Scores of a validation batch."""
+    tree: int
+    """What a tree head learns from after the last step (training/fit_tree.py)."""
 
     @property
     def total(self) -> int:
-        """Peak of the process: steps and validation take turns."""
-        return self.process + self.data + self.weights + self.optimizer + max(self.step, self.validation)
+        """Peak of the process: steps and validation take turns; what comes after them finds no gap that is as large."""
+        return self.process + self.data + self.weights + self.optimizer + max(self.step, self.validation) + self.tree
 
     def document(self) -> dict[str, int]:
         return {"total": self.total, **asdict(self)}
@@ -74,17 +80,16 @@ class MemoryEstimate:
 def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
     """What training `recipe` needs on this processor, not on a GPU. Raises BadRecipe if the model can't be built.
 
-    About right for a Transformer, too much for other encoders (docs/do/large-catalogues.md has measurements), and for
-    positions = "all", whose steps are counted as with "last".
+    docs/do/large-catalogues.md has measurements.
     """
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     data = replace(data, train=data.train.newest(recipe.training.newest_share))
     with _counting() as count:
-        count.neighbours = inputs.config_of(recipe).neighbours
+        count.rows, count.neighbours = data.catalog.num_items + 1, inputs.config_of(recipe).neighbours
         model, optimizer, weights = _at_rest(recipe, data, count)
         at_rest = count.live
-        step = count.peak_of(lambda: _step(model, optimizer, recipe, data, dtype))
-        validation = count.peak_of(lambda: _validation(model, data))
+        step = count.peak_of(lambda: _step(model, optimizer, recipe, data, dtype, count))
+        validation = count.peak_of(lambda: _validation(model, data, count))
     edges = EDGE * inputs.config_of(recipe).neighbours * data.catalog.num_items
     return MemoryEstimate(
         process=PROCESS,
@@ -93,6 +98,7 @@ def estimate_memory(recipe: ModelRecipe, data: TrainingData) -> MemoryEstimate:
         optimizer=at_rest - weights,
         step=int(HEAP * step),
         validation=int(HEAP * validation),
+        tree=_tree(model, data.train),
     )
 
 
@@ -122,8 +128,6 @@ def check_memory(recipe: ModelRecipe, data: TrainingData, device: torch.device) 
 def _at_rest(recipe: ModelRecipe, data: TrainingData, count: "_Count") -> tuple[HierarchicalModel, Optimizers, int]:
     """Model and optimizer as between two steps, and the bytes of the weights."""
     model = build_model(recipe, data.catalog)
-    for name in model.position_terms:  # small, and their shapes depend on data: how many items come twice
-        delattr(model, name)
     _empty_buffers(model)
     weights = count.live
     optimizer = optimizers(model, recipe.training)
@@ -144,12 +148,20 @@ def _empty_buffers(model: HierarchicalModel) -> None:
 
 
 def _step(
-    model: HierarchicalModel, optimizer: Optimizers, recipe: ModelRecipe, data: TrainingData, dtype: torch.dtype
+    model: HierarchicalModel,
+    optimizer: Optimizers,
+    recipe: ModelRecipe,
+    data: TrainingData,
+    dtype: torch.dtype,
+    count: "_Count",
 ) -> None:
-    """What training/loop.py does with the batch of the longest prefixes."""
+    """What training/loop.py does with the largest batch."""
     model.train()
-    items, lengths = _longest(data.train, recipe.training.batch_size, model.max_length)
-    targets = Targets(torch.zeros_like(lengths), lengths if data.catalog.event_types else None)
+    every = recipe.training.positions == "all"
+    rows = largest_batch(data.train, recipe.training.batch_size, model.max_length, every)
+    items, lengths = count.batch(rows, every)
+    next_items = torch.zeros(int(rows.sum()) if every else len(rows), dtype=torch.int64)
+    targets = Targets(next_items, next_items if data.catalog.event_types else None, every)
     with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
         loss, _ = model.loss(items, lengths, targets)
     optimizer.zero_grad()
@@ -157,21 +169,37 @@ def _step(
     optimizer.step()
 
 
-def _validation(model: HierarchicalModel, data: TrainingData) -> list[Tensor]:
+def _validation(model: HierarchicalModel, data: TrainingData, count: "_Count") -> list[Tensor]:
     """What evaluation holds: a batch's logits, and padded copies of them and of the previous batch's."""
     model.eval()
     with torch.no_grad():
         size = at_once(EvaluationOptions(), data.catalog.num_items)
-        logits = model(*_longest(data.valid, size, model.max_length)).values()
+        rows = largest_batch(data.valid, size, model.max_length, every=False)
+        logits = model(*count.batch(rows, every=False)).values()
         return [torch.empty_like(scores) for _ in range(2) for scores in logits]
 
 
-def _longest(sessions: Sessions, size: int, max_length: int) -> tuple[Tensor, Tensor]:
-    """Items (B, T) and lengths (B,) of the largest batch: B of `size` if there are that many, T of the longest."""
+def largest_batch(sessions: Sessions, size: int, max_length: int, every: bool) -> Int64:
+    """Lengths (B,) int64 of the rows of a batch (training/examples.py) that has the longest of all.
+
+    Prefixes: `size` of them as long as the longest, fewer if there are not that many. With `every`, pieces of sessions,
+    longest first, until they have `size` items.
+    """
     prefixes = sessions.prefix_counts()  # the last one of a session is its longest
-    longest = max(1, min(int(prefixes.max(initial=0)), max_length))
-    size = max(1, min(size, int(prefixes.sum())))
-    return torch.zeros(size, longest, dtype=torch.int64), torch.full((size,), longest)
+    if not every:
+        longest = max(1, min(int(prefixes.max(initial=0)), max_length))
+        return np.full(max(1, min(size, int(prefixes.sum()))), longest)
+    lengths = np.sort(pieces(sessions, max_length)[1].astype(np.int64))[::-1]
+    rows = lengths[: np.searchsorted(np.cumsum(lengths), size) + 1]
+    return rows if len(rows) else np.ones(1, np.int64)
+
+
+def _tree(model: HierarchicalModel, sessions: Sessions) -> int:
+    """Bytes that a tree head learns from, 0 where the model has none."""
+    if (head := model.tree_head) is None:
+        return 0
+    shape = (model.inputs.width, head.num_classes)
+    return lesson_count(int(sessions.prefix_counts().sum()), *shape) * lesson_size(*shape)
 
 
 class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -180,16 +208,23 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.live = self.peak = 0
-        self.neighbours = 0
+        self.rows = self.neighbours = 0
+        """Of the table of items, and of an item in the graph."""
+        self.true: dict[int, int] = {}
+        """How much of a mask of one dimension, and of three, is true: positions of a batch, and items of prefixes."""
         self.storages: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
         if func is torch.ops.aten._local_scalar_dense.default:
             return 0  # a tensor's value as a number, such as whether a mask is all true: there is padding
-        # Shapes that depend on data: as if no item of a step came twice, and each had all of its neighbours.
+        # Shapes that depend on data: as if no item of a step came twice, as long as there are others, and each had all
+        # of its neighbours.
         if func is torch.ops.aten._unique2.default:
-            result: Any = (args[0].flatten(), torch.empty_like(args[0]), args[0].new_empty(0))
+            distinct = args[0].new_empty(min(args[0].numel(), self.rows))
+            result: Any = (distinct, torch.empty_like(args[0]), args[0].new_empty(0))
+        elif func is torch.ops.aten.nonzero.default:
+            result = args[0].new_empty((self.true[args[0].dim()], args[0].dim()), dtype=torch.int64)
         elif func is torch.ops.aten.repeat_interleave.Tensor:
             result = args[0].new_empty(len(args[0]) * self.neighbours)
         else:
@@ -198,6 +233,11 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(leaf, Tensor) and leaf.layout == torch.strided:  # of sparse ones, their values are counted
                 self._add(leaf.untyped_storage())
         return result
+
+    def batch(self, rows: Int64, every: bool) -> tuple[Tensor, Tensor]:
+        """Items (B, T) and lengths (B,) of a batch whose rows have these lengths (B,), and all that its masks hold."""
+        self.true = {1: int(rows.sum()), 3: int((rows * (rows + 1) // 2 if every else rows).sum())}
+        return torch.zeros(len(rows), int(rows.max()), dtype=torch.int64), torch.zeros(len(rows), dtype=torch.int64)
 
     def _add(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata  # views share it
