@@ -14,6 +14,11 @@ from tests.model.world import catalog, recipe
 
 SAMPLED = "tasks.item.softmax=sampled"
 REFUSED = {
+    "smoothing over drawn items": (
+        [SAMPLED, "tasks.item.smoothing=0.1"],
+        'tasks.item.smoothing = 0.1 requires tasks.item.softmax "full", since its means are of all items of a '
+        'category, and the loss of the others reads drawn items only; got "sampled".',
+    ),
     "teachers of drawn items": (
         [SAMPLED, 'training.teachers=["runs/a"]'],
         'training.teachers = ["runs/a"] requires tasks.item.softmax "full"',

@@ -9,10 +9,8 @@ difference of scores to the cross-entropy. That needs one vector an example, the
 scores again.
 
 A soft target is one file in soft_targets/, which has Config and CONSTRAINTS as a score term has (score_term.py), and
-build(config, catalog) -> a module that says what q expects, or None where the settings turn it off.
-
-The sampled softmax does not read all vectors, so a soft target also estimates what q expects, from items that it draws
-for the batch. One that can't requires the full softmax by its CONSTRAINTS, draws nothing and estimates nothing.
+build(config, catalog) -> a module that says what q expects, or None where the settings turn it off. As that needs the
+vectors of all items, its CONSTRAINTS require the full softmax.
 """
 
 from dataclasses import dataclass
@@ -46,20 +44,6 @@ class SoftTarget(Protocol):
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
     ) -> Expected | None:
         """For vectors (N, d), biases (N,) or None, and M sparse scores; None if it has nothing to say of this batch."""
-
-    def draw(self, targets: Targets) -> Tensor:
-        """Items (K,) int64, from 1, that `estimate` needs, for a softmax whose steps read some items only.
-
-        Drawn at random for this batch, from torch's random state; (0,) if it has nothing to say of the batch.
-        """
-
-    def estimate(
-        self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
-    ) -> Expected | None:
-        """The same from vectors (K, d) and biases (K,) or None of the items that were drawn.
-
-        Its mean over draws is what the call gives; `of_sparse` is exact, as it needs no vectors.
-        """
 
 
 def soft_loss(

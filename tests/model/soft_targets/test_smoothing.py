@@ -128,40 +128,6 @@ def test_two_threads_add_up_as_one_does() -> None:
     torch.testing.assert_close(found[0], found[1])
 
 
-@pytest.mark.parametrize("biased", [False, True])
-def test_estimates_are_right_on_average(biased) -> None:
-    """Of vectors, biases and sparse scores, whose part is exact; items come from the category of what followed."""
-    _, vectors, biases = given(biased)
-    smoothing, targets = Smoothing(0.3, torch.tensor(NODES).numpy()), Targets(ITEMS)
-    expected = smoothing(targets, vectors, biases, SPARSE)
-    torch.manual_seed(3)
-    found = []
-    for _ in range(3000):
-        drawn = smoothing.draw(targets)
-        assert all(NODES[one - 1] == NODES[max(0, item - 1)] for one, item in zip(drawn, ITEMS, strict=True))
-        rows = target_rows(vectors, biases, drawn)
-        found.append(smoothing.estimate(targets, *rows, SPARSE))
-
-    assert found[0].share == expected.share
-    assert torch.equal(found[0].of_sparse, expected.of_sparse)
-    mean = torch.stack([one.vector for one in found]).mean(0)
-    torch.testing.assert_close(mean, expected.vector, rtol=0, atol=0.1)
-    if biased:
-        mean = torch.stack([one.bias for one in found]).mean(0)
-        torch.testing.assert_close(mean, expected.bias, rtol=0, atol=0.1)
-    else:
-        assert found[0].bias is None
-
-
-def test_examples_of_one_category_share_what_they_drew() -> None:
-    _, vectors, _ = given(False)
-    smoothing, targets = Smoothing(0.3, torch.tensor(NODES).numpy()), Targets(torch.tensor([1, 2, 3]))
-
-    found = smoothing.estimate(targets, vectors[[0, 3, 5]], None, None).vector
-
-    torch.testing.assert_close(found, torch.stack([(vectors[0] + vectors[3]) / 2] * 2 + [vectors[5]]))
-
-
 def test_it_spreads_over_the_finest_categories() -> None:
     """World: items 9 and 10 share their finest category, 7 and 9 only the one above."""
     made = model(recipe("tasks.item.smoothing=0.5"))

@@ -12,9 +12,6 @@ from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Config as InputsConfig
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.score_term import SparseScores
-from hiersrec.model.soft_target import soft_loss
-from hiersrec.model.soft_targets.smoothing import Config as SmoothingConfig
-from hiersrec.model.soft_targets.smoothing import Smoothing
 from hiersrec.model.softmax import sampled
 from hiersrec.model.softmax.sampled import Sample, Sampled
 from hiersrec.model.targets import Targets
@@ -25,12 +22,10 @@ WIDTH = 11
 TARGETS = torch.tensor([1, 12, 7, 7, 3])
 
 
-def made(negatives: int = 6, head: str = "cosine", seed: int = 0, smoothing: float = 0.0) -> Head:
+def made(negatives: int = 6, head: str = "cosine", seed: int = 0) -> Head:
     torch.manual_seed(seed)
     inputs = Inputs(InputsConfig(item_width=3, category_width=4, metadata_width=4), catalog())
-    soft_targets = {"smoothing": SmoothingConfig(smoothing=smoothing)}
-    config = Config(head=head, softmax="sampled", negatives=negatives, soft_targets=soft_targets)
-    return build(config, catalog(), WIDTH, inputs)
+    return build(Config(head=head, softmax="sampled", negatives=negatives), catalog(), WIDTH, inputs)
 
 
 def softmax_of(head: Head) -> Sampled:
@@ -269,30 +264,6 @@ def test_items_of_the_session_are_compared_with_as_they_are(monkeypatch, head, r
     torch.testing.assert_close(found, expected)
     for one, other in zip(torch.autograd.grad(found, leaves), torch.autograd.grad(expected, leaves), strict=True):
         torch.testing.assert_close(one.to_dense(), other, rtol=1e-4, atol=1e-6)
-
-
-def test_smoothing_is_right_on_average_and_the_rest_of_the_loss_is_not_touched(monkeypatch) -> None:
-    """With one sample, so that only the draws of smoothing differ: the mean of many is the exact soft target."""
-    plain, task = made(12), made(12, smoothing=0.5)
-    sample = fixed(monkeypatch, plain)
-    monkeypatch.setattr(softmax_of(task), "draw", lambda: sample)
-    [smoothing] = [each for each in softmax_of(task).soft_targets if isinstance(each, Smoothing)]
-    state = states()
-    target_rows = task.vectors(TARGETS)
-    expected = plain.loss(state, Targets(TARGETS), SPARSE) + soft_loss(
-        smoothing(Targets(TARGETS), task.vectors(), None, SPARSE),
-        *(Targets(TARGETS), task.query(state), target_rows, None, SPARSE),
-    )
-    [gradient] = torch.autograd.grad(expected, state)
-    total, slope, rounds = 0.0, torch.zeros_like(state), 600
-    torch.manual_seed(5)
-    for _ in range(rounds):
-        loss = task.loss(state, Targets(TARGETS), SPARSE)
-        total += loss.item() / rounds
-        slope += torch.autograd.grad(loss, state)[0] / rounds
-
-    assert total == pytest.approx(expected.item(), abs=0.1)
-    torch.testing.assert_close(slope, gradient, rtol=0, atol=0.05)
 
 
 def test_second_derivatives_are_refused() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hiersrec.constraints import above, equals, requires
 from hiersrec.model.buffers import register_constant
 from hiersrec.model.row_blocks import blocks
 from hiersrec.model.score_term import SparseScores
@@ -32,6 +33,15 @@ class Config:
 
     smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
     """Share of the target that goes, evenly, to the items of its finest category (model/soft_targets/smoothing.py)."""
+
+
+CONSTRAINTS = (
+    requires(
+        above("tasks.item.smoothing", 0),
+        equals("tasks.item.softmax", "full"),
+        "its means are of all items of a category, and the loss of the others reads drawn items only",
+    ),
+)
 
 
 def build(config: Config, catalog: Catalog) -> "Smoothing | None":
@@ -53,8 +63,6 @@ class Smoothing(nn.Module):
         register_constant(self, "node", torch.from_numpy(nodes))
         size = np.bincount(nodes)
         register_constant(self, "size", torch.from_numpy(size.clip(1)))
-        register_constant(self, "shelf", torch.from_numpy(np.argsort(nodes, kind="stable")))  # items by category
-        register_constant(self, "start", torch.from_numpy(np.cumsum(size) - size))
 
     def forward(
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
@@ -64,26 +72,6 @@ class Smoothing(nn.Module):
             share=self.share,
             vector=self._means(vectors, category),
             bias=None if biases is None else self._means(biases[:, None], category)[:, 0],
-            of_sparse=None if sparse is None else self._inside(sparse, category),
-        )
-
-    def draw(self, targets: Targets) -> Tensor:
-        """One item an example, evenly from its category: (B,)."""
-        category = self._category(targets)
-        start, size = self.get_buffer("start")[category], self.get_buffer("size")[category]
-        place = (torch.rand(len(size), device=size.device) * size).long().minimum(size - 1)
-        return self.get_buffer("shelf")[start + place] + 1
-
-    def estimate(
-        self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
-    ) -> Expected:
-        """Examples of one category share what they drew: the mean of several draws varies less than one of them."""
-        category = self._category(targets)
-        present, group = torch.unique(category, return_inverse=True)
-        return Expected(
-            share=self.share,
-            vector=_group_means(vectors, group, len(present)),
-            bias=None if biases is None else _group_means(biases[:, None], group, len(present))[:, 0],
             of_sparse=None if sparse is None else self._inside(sparse, category),
         )
 
@@ -122,10 +110,3 @@ class _Totals(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         return functional.embedding(ctx.saved_tensors[0], gradient.to(ctx.dtype)), None, None
-
-
-def _group_means(vectors: Tensor, group: Tensor, groups: int) -> Tensor:
-    """Mean of the rows (B, d) of each example's group (B,), from 0 -> (B, d)."""
-    total = _totals(vectors, group, groups)
-    count = torch.zeros(groups, device=vectors.device).index_add(0, group, torch.ones(len(group), device=group.device))
-    return functional.embedding(group, total / count[:, None])

@@ -54,12 +54,3 @@ class Distillation(nn.Module):
             bias=None if biases is None else (probs @ biases.to(probs.dtype)).float(),
             of_sparse=None if sparse is None else probs[sparse.rows, sparse.classes].float(),
         )
-
-    def draw(self, targets: Targets) -> Tensor:
-        """Nothing: teachers require the full softmax."""
-        assert targets.taught is None
-        return targets.items[:0]
-
-    def estimate(self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None) -> None:
-        """Nothing."""
-        del targets, vectors, biases, sparse

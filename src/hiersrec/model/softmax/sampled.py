@@ -22,11 +22,9 @@ the target and the items that such a term adds to,
     sum of exp(s_j) over all j = sum over S of exp(s_j), computed  +  sum over the others, estimated
 
 and a drawn item that is in S does not count. This is a stratified estimate: right on average, as each part is, and it
-varies less, as the larger part does not vary at all. Soft targets are estimated from draws of their own
-(soft_target.py). What item terms add after training is no part of any loss.
+varies less, as the larger part does not vary at all. What item terms add after training is no part of any loss.
 """
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -41,9 +39,8 @@ from hiersrec.model.buffers import register_constant
 from hiersrec.model.heads import Head
 from hiersrec.model.losses import divisor
 from hiersrec.model.score_term import SparseScores
-from hiersrec.model.soft_target import SoftTarget, soft_loss
 from hiersrec.model.targets import Targets
-from hiersrec.model.tasks.item import Config, soft_targets
+from hiersrec.model.tasks.item import Config
 from hiersrec.store.catalog import Catalog
 from hiersrec.types import Int64
 
@@ -65,7 +62,7 @@ CONSTRAINTS = (
 
 def build(config: Config, catalog: Catalog) -> "Sampled":
     """It has no weights."""
-    return Sampled(catalog.train_count, config.negatives, soft_targets(config, catalog))
+    return Sampled(catalog.train_count, config.negatives)
 
 
 class Sample(NamedTuple):
@@ -110,10 +107,9 @@ class Sampled(nn.Module):
 
     partial = True
 
-    def __init__(self, counts: Int64, negatives: int, soft_targets: Iterable[nn.Module]) -> None:
+    def __init__(self, counts: Int64, negatives: int) -> None:
         super().__init__()
         self.negatives = negatives
-        self.soft_targets = nn.ModuleList(soft_targets)
         weight = (counts[1:] + 1.0) ** POWER
         end = np.cumsum(weight)
         # (1 - q)^K goes by its logarithm, which must stay a number in a catalogue of one item.
@@ -123,12 +119,11 @@ class Sampled(nn.Module):
 
     def loss(self, head: Head, state: Tensor, targets: Targets, sparse: SparseScores | None) -> Tensor:
         """The estimate above, mean over next items (B,) from 1, 0 where none is known -> scalar float32."""
-        soft = [cast("SoftTarget", module) for module in self.soft_targets]
-        sample, draws = self.draw(), [each.draw(targets) for each in soft]
+        sample = self.draw()
         items = targets.items.clamp(min=1)
         own = items[:0] if sparse is None else sparse.classes + 1
         known, places = torch.unique(torch.cat([items, own]), return_inverse=True)
-        known_rows, drawn, *others = _read(head, [known, sample.items, *draws])
+        known_rows, drawn = _read(head, [known, sample.items])
         query, target = head.query(state), known_rows.take(places[: len(items)])
 
         right = exact = target.scores(query)  # (B,): s_p, and the logarithm of the sum over S
@@ -143,12 +138,7 @@ class Sampled(nn.Module):
         share = labelled.float() / divisor(labelled)  # (B,), each example's weight in the mean
         in_both = sample.places(rows, torch.cat([items, own]))
         loss = _LogSum.apply(query, *drawn, exact, sample.corrections, in_both, share)  # type: ignore[no-untyped-call]
-        loss = loss - (share * right).sum()
-        for each, its_rows in zip(soft, others, strict=True):
-            expected = each.estimate(targets, *its_rows, sparse)
-            if expected is not None:
-                loss = loss + soft_loss(expected, targets, query, *target, sparse)
-        return cast("Tensor", loss)
+        return cast("Tensor", loss - (share * right).sum())
 
     def draw(self) -> Sample:
         """A sample, from torch's random state on the model's device."""
