@@ -21,7 +21,8 @@ from picture import lines
 from shop import Shop, write_dataset
 
 ITEMS, SESSIONS = (43_097, 200_000, 1_000_000, 5_000_000), 20_000
-SOFTMAXES = ("full", "sampled")
+RECIPES = {"full": "best", "sampled": "sampled"}
+"""Softmax -> the recipe that differs from the default one in that alone, and in what it requires."""
 WARM_UP = 3
 
 
@@ -32,7 +33,7 @@ def measure(data: Path, softmax: str, clock: Clock) -> dict[str, Any]:
     from hiersrec.config import ModelRecipe
     from hiersrec.training.memory_estimate import estimate_memory
 
-    recipe, opened_data = opened(data, "best", [f"tasks.item.softmax={softmax}"])
+    recipe, opened_data = opened(data, RECIPES[softmax], [])
     assert isinstance(recipe, ModelRecipe)
     counted = estimate_memory(recipe, opened_data)
     # There are steps only, no validation and no fit of the tree head.
@@ -54,7 +55,7 @@ def main() -> None:
     """Measure one here, or all in processes of their own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, nargs="+", default=ITEMS)
-    parser.add_argument("--softmaxes", nargs="+", default=SOFTMAXES, metavar="NAME")
+    parser.add_argument("--softmaxes", nargs="+", default=list(RECIPES), metavar="NAME")
     parser.add_argument("--steps", type=int, default=50, help="most steps of a measurement")
     parser.add_argument("--seconds", type=float, default=30, help="most seconds of a measurement, warm-up aside")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -81,8 +82,8 @@ def main() -> None:
     write_json(wanted.json, measured)
     if wanted.picture:
         done = [one for one in found if "failed" not in one]
-        time = {name: [(one["items"], 1e3 / one["examples_per_s"]) for one in _of(done, name)] for name in SOFTMAXES}
-        memory = {name: [(one["items"], one["bytes"] / 1e9) for one in _of(done, name)] for name in SOFTMAXES}
+        time = {name: [(one["items"], 1e3 / one["examples_per_s"]) for one in _of(done, name)] for name in RECIPES}
+        memory = {name: [(one["items"], one["bytes"] / 1e9) for one in _of(done, name)] for name in RECIPES}
         axes = {"ms an example": time, "peak memory, GB": memory}
         lines(wanted.picture, "growing-items", "items of the catalogue", axes)
 

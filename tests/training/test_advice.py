@@ -58,7 +58,7 @@ def test_a_large_catalogue_gets_a_line_on_what_costs_less() -> None:
     [line] = advice(recipe(), data(1_000_000))
 
     assert line.startswith("the full softmax over 1,000,000 items takes about 45 minutes of each epoch. Much less: ")
-    assert line.endswith("--set tasks.item.softmax=sampled, which compares with 8,192 of them a step.")
+    assert line.endswith("--recipe sampled, or --set tasks.item.softmax=sampled, with 8,192 drawn items a step.")
     assert "about 4.5 hours" in advice(recipe(), data(6_000_000))[0]
 
 

@@ -45,7 +45,7 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
         if seconds > SLOW:
             lines.append(
                 f"the full softmax over {num_items:,} items takes about {duration(seconds)} of each epoch. Much less: "
-                f"--set tasks.item.softmax=sampled, which compares with {item.negatives:,} of them a step."
+                f"--recipe sampled, or --set tasks.item.softmax=sampled, with {item.negatives:,} drawn items a step."
             )
     if item.softmax == "sampled" and item.negatives >= num_items:
         lines.append(
