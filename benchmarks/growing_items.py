@@ -22,7 +22,7 @@ from shop import Shop, write_dataset
 
 ITEMS, SESSIONS = (43_097, 200_000, 1_000_000, 5_000_000), 20_000
 RECIPES = {"full": "best", "sampled": "sampled"}
-"""Softmax -> the recipe that differs from the default one in that alone, and in what it requires."""
+"""Softmax -> the recipe that differs from the default one in that, and in what that requires."""
 WARM_UP = 3
 
 
