@@ -27,8 +27,8 @@ PATIENCE = 300
 
 
 @pytest.fixture(scope="module")
-def bundle(trained, prepared) -> Path:
-    out = prepared[0].parent / "bundle"
+def bundle(trained, prepared, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("served") / "bundle"  # of its own: a process may come back to this module
     export(trained[0], out, lambda _: None, data=prepared[0])
     return out
 

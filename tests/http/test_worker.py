@@ -148,12 +148,14 @@ def test_an_address_that_another_has_taken_meanwhile_is_said_in_one_sentence(tmp
 @pytest.mark.parametrize("unread", [b"", b'{"model": "1"}\n'])
 def test_a_worker_ends_with_its_supervisor_whether_or_not_that_has_read_all_reports(monkeypatch, unread) -> None:
     ours, theirs = socket.socketpair()
-    signals: list[tuple[int, int]] = []
-    monkeypatch.setattr(worker.os, "kill", lambda process, number: signals.append((process, number)))
+    done: list[object] = []
+    monkeypatch.setattr(worker.os, "kill", lambda process, number: done.append((process, number)))
+    monkeypatch.setattr(worker.time, "sleep", done.append)
+    monkeypatch.setattr(worker.os, "_exit", lambda code: done.append(f"exit {code}"))
     with theirs:
         theirs.send(unread)
         ours.close()  # as a kill does
 
         worker._end_with_supervisor(theirs)
 
-    assert signals == [(os.getpid(), signal.SIGTERM)]
+    assert done == [(os.getpid(), signal.SIGTERM), 10, "exit 1"], "and if the signal is lost, after some seconds"

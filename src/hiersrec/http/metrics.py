@@ -4,11 +4,14 @@ Several workers write their numbers to memory-mapped files of one folder (PROMET
 is imported); the worker that gets a request adds up all of them.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from pathlib import Path
+from typing import cast
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from hiersrec.serving.listed import Listed
@@ -87,5 +90,19 @@ class Metrics:
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        _Workers(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+class _Workers(MultiProcessCollector):
+    """Reads what every worker has written, but for a worker that is just making its file, which is empty then."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [file for file in Path(self._path).glob("*.db") if _has_content(file)]
+        return cast("Iterable[Metric]", self.merge(map(str, files)))  # type: ignore[no-untyped-call]
+
+
+def _has_content(file: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):  # of a worker that has just ended
+        return file.stat().st_size > 0
+    return False

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -168,6 +169,9 @@ def _end_with_supervisor(wire: socket.socket) -> None:
     with contextlib.suppress(ConnectionResetError):  # of a supervisor that was killed before it had read all reports
         wire.recv(1)  # nothing is ever sent: this returns when the other side is closed
     os.kill(os.getpid(), signal.SIGTERM)
+    # Python may lose what the handler raises: where it runs in a destructor, SystemExit is ignored.
+    time.sleep(DRAIN + 2 * LAST_RELOAD)
+    os._exit(1)
 
 
 if __name__ == "__main__":
