@@ -15,7 +15,7 @@ from hiersrec.store.item_catalog import Level
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import advice as module
 from hiersrec.training import precision
-from hiersrec.training.advice import SLOW, advice, softmax_seconds
+from hiersrec.training.advice import SLOW, advice, full_softmax_seconds
 
 PREFIXES = 700_000
 RATE = 2e11
@@ -64,8 +64,9 @@ def test_a_large_catalogue_gets_a_line_on_what_costs_less() -> None:
 
 def test_the_rule_is_the_time_of_an_epoch() -> None:
     """6 N d operations an example; only the sessions that training uses count, and a wider head costs more."""
-    assert softmax_seconds(data(1000), 1.0, 128, RATE) == pytest.approx(6 * 1000 * 128 * PREFIXES / RATE)
-    assert softmax_seconds(data(1000), 0.5, 128, RATE) == pytest.approx(6 * 1000 * 128 * PREFIXES / RATE / 2)
+    half = recipe("training.newest_share=0.5")
+    assert full_softmax_seconds(recipe(), data(1000)) == pytest.approx(6 * 1000 * 128 * PREFIXES / RATE)
+    assert full_softmax_seconds(half, data(1000)) == pytest.approx(6 * 1000 * 128 * PREFIXES / RATE / 2)
     limit = int(SLOW * RATE / (6 * 128 * PREFIXES))
 
     assert advice(recipe(), data(limit - 1)) == []

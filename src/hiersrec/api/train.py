@@ -43,8 +43,9 @@ def train(
 
     Args:
         dataset: A dataset, or its folder.
-        recipe: Name of a recipe (see `members("recipes")`), a .toml file, or a recipe. Default: "best"; with
-            `init_from` the recipe of that run, with `resume` the recipe of the stopped training.
+        recipe: Name of a recipe (see `members("recipes")`), a .toml file, or a recipe. Default: "best", or
+            "sampled" where its full softmax would take over an hour an epoch here; with `init_from` the recipe of that
+            run, with `resume` the recipe of the stopped training.
         out: The run folder to make. If left out, a temporary one that is removed with the returned object.
         overrides: Settings to change, such as {"training.epochs": 3, "tasks.item.head": "linear"}.
         init_from: A run, trained on older data, whose weights are the first ones.
@@ -64,7 +65,7 @@ def train(
     """
     with named_extras():
         from hiersrec.recipe_file import RUN_RECIPE
-        from hiersrec.training import fit
+        from hiersrec.training import default_recipe, fit
         from hiersrec.training.callbacks import Callback, loggers_of
         from hiersrec.training.distributed import process_group
         from hiersrec.training.unfinished import to_resume
@@ -95,10 +96,12 @@ def train(
                     raise BadFolder(f"{folder} lies in the dataset folder {opened.folder}. Choose another --out.")
                 if recipe is None and resume and (begun := to_resume(folder) / RUN_RECIPE).is_file():
                     recipe = begun
-                elif recipe is None:
-                    recipe = DEFAULT_RECIPE if start is None else origin_recipe(start)
-                chosen = recipe_of(recipe, changes, dataset=opened.name)
+                elif recipe is None and start is not None:
+                    recipe = origin_recipe(start)
+                chosen = recipe_of(recipe or DEFAULT_RECIPE, changes, dataset=opened.name)
                 trackers = loggers_of(logs, folder)
+            if recipe is None and default_recipe.is_too_slow(chosen, changes, opened.training(), processes, reporter):
+                chosen = recipe_of(default_recipe.LARGE_RECIPE, changes, dataset=opened.name)
             fit.train(
                 opened,
                 chosen,

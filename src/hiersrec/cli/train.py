@@ -17,8 +17,9 @@ def command(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help=f"Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: {DEFAULT_RECIPE}; with "
-            "--init-from the recipe of that run, with --resume the recipe of the stopped training."
+            help=f"Name of a recipe (see `hiersrec list recipes`), or a .toml file. Default: {DEFAULT_RECIPE}, or "
+            "sampled where that would take over an hour an epoch; with --init-from the recipe of that run, with "
+            "--resume the recipe of the stopped training."
         ),
     ] = None,
     set_: Annotated[

@@ -35,24 +35,19 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
     if not isinstance(recipe, ModelRecipe):
         return []
     item, num_items = config_of(recipe), data.catalog.num_items
-    settings = inputs.config_of(recipe)
-    content_width = settings.content_width(data.catalog)
-    width = int(settings.item_width + (content_width if item.head == "linear" else 0))
     lines = []
-    if item.softmax == "full" and not torch.cuda.is_available():
-        dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
-        seconds = softmax_seconds(data, recipe.training.newest_share, width, precision.rate(dtype))
-        if seconds > SLOW:
-            lines.append(
-                f"the full softmax over {num_items:,} items takes about {duration(seconds)} of each epoch. Much less: "
-                f"--recipe sampled, or --set tasks.item.softmax=sampled, with {item.negatives:,} drawn items a step."
-            )
+    if (seconds := full_softmax_seconds(recipe, data)) > SLOW:
+        lines.append(
+            f"the full softmax over {num_items:,} items takes about {duration(seconds)} of each epoch. Much less: "
+            f"--recipe sampled, or --set tasks.item.softmax=sampled, with {item.negatives:,} drawn items a step."
+        )
     if item.softmax == "sampled" and item.negatives >= num_items:
         lines.append(
             f"a step draws {item.negatives:,} items, and there are {num_items:,}: the full softmax costs less. Set "
             "tasks.item.softmax=full, or fewer tasks.item.negatives."
         )
-    if settings.id_dropout and not content_width:
+    settings = inputs.config_of(recipe)
+    if settings.id_dropout and not settings.content_width(data.catalog):
         lines.append(
             "ignoring [inputs] id_dropout: it drops the ids of items that have categories or metadata to be known by, "
             "and this training has neither."
@@ -60,7 +55,7 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
     for name, term_settings in item.score_terms.items():
         if hasattr(term := registry.load(SCORE_TERMS, name), "advice"):
             lines += term.advice(term_settings, data, recipe.training.refit)
-    needed = memory or 16 * num_items * width
+    needed = memory or 16 * num_items * _width(recipe, data)
     if needed > (available := memory_of_machine()):
         lines.append(
             f"this takes about {needed / 1e9:.0f} GB of memory, and the machine has {available / 1e9:.0f} GB. Lower "
@@ -69,9 +64,23 @@ def advice(recipe: Recipe, data: TrainingData, memory: int | None = None) -> lis
     return lines
 
 
-def softmax_seconds(data: TrainingData, newest_share: float, width: int, rate: float) -> float:
-    """Seconds of the full softmax in an epoch at `rate` operations a second, without encoder and tables."""
-    return 6 * data.catalog.num_items * width * prefixes_of(data, newest_share) / rate
+def full_softmax_seconds(recipe: ModelRecipe, data: TrainingData) -> float:
+    """Seconds of the full softmax in an epoch on this processor, without encoder and tables; 0 where it is none.
+
+    A GPU counts as none: there it is hundreds of times as fast.
+    """
+    if config_of(recipe).softmax != "full" or torch.cuda.is_available():
+        return 0.0
+    dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
+    products = data.catalog.num_items * _width(recipe, data) * prefixes_of(data, recipe.training.newest_share)
+    return 6 * products / precision.rate(dtype)
+
+
+def _width(recipe: ModelRecipe, data: TrainingData) -> int:
+    """Of the item vectors that the softmax multiplies."""
+    settings = inputs.config_of(recipe)
+    has_content = config_of(recipe).head == "linear"
+    return int(settings.item_width + (settings.content_width(data.catalog) if has_content else 0))
 
 
 def memory_of_machine() -> int:
