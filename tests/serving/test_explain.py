@@ -90,3 +90,21 @@ def test_a_reason_names_the_three_classes_that_move_the_score_most_either_way() 
     assert category.value == -0.25
     assert category.strongest == [Pull("B", 0.2, -4.0), Pull("D", 0.25, 2.0), Pull("E", 0.15, 1.0)]
     assert category.rest == 0.75
+
+
+@pytest.mark.parametrize("classes", [1, 2, 40])
+def test_the_classes_of_a_reason_are_the_first_of_a_stable_sort(classes) -> None:
+    names = [None, *map(str, range(classes))]
+    world = dataclasses.replace(catalog(), levels=[Level(classes, names, np.zeros(classes + 1, np.int32))])
+    added = np.random.default_rng(classes).integers(-2, 3, (30, classes)).astype(np.float32)  # many ties, and zeros
+    parts = [ScorePart("category_1", added.sum(axis=1), added)]
+
+    chance = np.linspace(0, 1, classes + 1)
+
+    found = reasons(world, {"category_1": chance}, parts)
+
+    for row, [reason] in zip(added, found, strict=True):
+        first = np.argsort(-np.abs(row), kind="stable")[:3]
+        assert reason.strongest == [Pull(names[c + 1], chance[c + 1], row[c]) for c in first]
+        assert reason.rest == reason.value - row[first].sum()
+    assert reasons(world, {}, [ScorePart("bias", np.zeros(0, np.float32), None)]) == []
