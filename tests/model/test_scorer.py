@@ -58,6 +58,7 @@ def test_twice_in_a_row_gives_the_same_numbers_even_in_training(scorer) -> None:
     first, second = scorer.score(batch(9)), scorer.score(batch(9))
 
     assert first.items.tobytes() == second.items.tobytes()
+    assert ModelScorer(scorer.model).score(batch(9)).items.tobytes() == first.items.tobytes()
     assert scorer.model.training, "the model's mode comes back"
 
 
@@ -161,6 +162,19 @@ def test_every_part_is_told_against_the_average_item(scorer) -> None:
 def test_it_is_an_explainer(scorer) -> None:
     assert isinstance(scorer, Explainer)
     assert scorer.max_length == 10
+
+
+def test_item_vectors_are_made_once(monkeypatch) -> None:
+    scorer, made = ModelScorer(model(VARIANTS["default"]())), []
+    vectors = scorer.model.item_vectors
+    monkeypatch.setattr(scorer.model, "item_vectors", lambda: made.append(1) or vectors())
+
+    for size in (1, 9):
+        scorer.score(batch(size))
+    scorer.explain(batch(1), np.array([1], np.int32))
+    scorer.item_vectors()
+
+    assert made == [1]
 
 
 def test_explain_takes_one_session() -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.normalize import SHORTEST, unit
+from hiersrec.model.products import products
 from hiersrec.model.score_term import SparseScores
 from hiersrec.model.targets import Targets
 
@@ -67,9 +68,9 @@ class Head(nn.Module, ABC):
         del state
         return vectors
 
-    def forward(self, state: Tensor) -> Tensor:
-        """(B, D) -> (B, N)."""
-        return functional.linear(self.query(state), self.vectors(), self.biases())
+    def forward(self, state: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """(B, D) -> (B, N). vectors: those of all items, where they are known."""
+        return products(self.query(state), self.vectors() if vectors is None else vectors, self.biases())
 
     def loss(self, state: Tensor, targets: Targets, sparse: SparseScores | None = None) -> Tensor:
         """Eq. 6 for the next items, or what the softmax has in its place -> scalar."""

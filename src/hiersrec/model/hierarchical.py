@@ -168,24 +168,26 @@ class HierarchicalModel(Trainable):
         """Logits (B, num_classes) of every task, by name, in the order of the recipe."""
         return self.scores(self.encode(items, lengths))
 
-    def scores(self, session: Session) -> dict[str, Tensor]:
-        """The logits of `forward` for encoded sessions."""
-        logits = self.predict(session)
+    def scores(self, session: Session, vectors: Tensor | None = None) -> dict[str, Tensor]:
+        """The logits of `forward` for encoded sessions. vectors: `item_vectors`, where they are known."""
+        logits = self.predict(session, vectors)
         if not self.training:
             for term in self.item_terms.values():
-                logits["item"] = logits["item"] + term()
+                logits["item"] += term()
         return logits
 
-    def predict(self, session: Session) -> dict[str, Tensor]:
+    def predict(self, session: Session, vectors: Tensor | None = None) -> dict[str, Tensor]:
         """The logits that are trained: those of `forward` without what item terms add after training."""
         logits: dict[str, Tensor] = {}
         for name in self.predicted:
-            logits[name] = self._logits(name, self.state(name, session.final, logits), session)
+            logits[name] = self._logits(name, self.state(name, session.final, logits), session, vectors)
         return logits
 
-    def _logits(self, name: str, state: Tensor, session: Session) -> Tensor:
-        logits = self.task(name)(state)
-        return logits if name != "item" or session.sparse is None else session.sparse.added_to(logits)
+    def _logits(self, name: str, state: Tensor, session: Session, vectors: Tensor | None = None) -> Tensor:
+        if name != "item":
+            return self.task(name)(state)
+        logits: Tensor = self._head(state, vectors)
+        return logits if session.sparse is None else session.sparse.add_to(logits)
 
     def state(self, name: str, session: Tensor, logits: Mapping[str, Tensor]) -> Tensor:
         """What a task reads: z_final (B, D) plus the projected predictions of the tasks it names -> (B, D)."""

@@ -73,10 +73,10 @@ class SparseScores(NamedTuple):
     values: Tensor
     """(M,) float32."""
 
-    def added_to(self, logits: Tensor) -> Tensor:
-        """Logits (B, N) with the numbers added, float32."""
-        index = (self.rows, self.classes)
-        return logits.float().index_put(index, logits[index].float() + self.values)
+    def add_to(self, logits: Tensor) -> Tensor:
+        """Add the numbers to logits (B, N) -> float32, in place where they are float32."""
+        logits, index = logits.float(), (self.rows, self.classes)
+        return logits.index_put_(index, logits[index] + self.values)
 
 
 def position_values(terms: Iterable[PositionTerm], states: Tensor, mask: Tensor, final: Tensor) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.scorer import TrainedScorer
+from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training.progress import ProgressReporter
 
@@ -13,7 +13,7 @@ SESSIONS = 2_000
 def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, reporter: ProgressReporter) -> None:
     """Let each position term set what is not trained. With `refit` validation sessions were trained on."""
     sessions = data.valid.newest(min(1.0, SESSIONS / max(1, len(data.valid))))
-    scorer = TrainedScorer(model.eval())
+    scorer = scorer_of(model.eval())
 
     def measure() -> float:
         return evaluate(scorer, data.catalog, sessions).metrics["mrr@20"]

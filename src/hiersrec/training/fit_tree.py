@@ -86,7 +86,7 @@ def _lessons(
     device = next(head.parameters()).device
     states = torch.empty(total, model.inputs.width, device=device)
     path_probs = torch.empty(total, head.num_classes, dtype=torch.float16, device=device)
-    count = 0
+    vectors, count = model.item_vectors(), 0
     for number, share in enumerate((0.0, *EXCHANGED)):
         if count >= total:
             break  # before the examples are shuffled once more
@@ -96,7 +96,7 @@ def _lessons(
             items, lengths, targets = examples.step(rows)
             session = model.encode(exchanged(items, share, random), lengths, targets.every)
             kept = min(len(session.final), total - count)
-            probs = model.scores(session)["item"][:kept].float().softmax(-1)
+            probs = model.scores(session, vectors)["item"][:kept].float().softmax(-1)
             states[count : count + kept] = session.final[:kept]
             path_probs[count : count + kept] = head.path_probs(probs)
             count += kept

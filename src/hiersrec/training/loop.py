@@ -16,7 +16,7 @@ import torch
 from hiersrec.config import Training
 from hiersrec.errors import HiersrecError
 from hiersrec.evaluation.evaluate import evaluate
-from hiersrec.model.scorer import TrainedScorer
+from hiersrec.model.scorer import scorer_of
 from hiersrec.model.targets import Targets
 from hiersrec.model.trainable import Trainable, parameter_count
 from hiersrec.store.dataset import TrainingData
@@ -237,7 +237,7 @@ def _validation(setup: TrainingSetup, data: TrainingData) -> dict[str, Any]:
     """Seconds, and metrics at 20 by name, for the record of an epoch."""
     start = time.monotonic()
     with progress_stage(setup.reporter, "train: validation") as report:
-        scorer = TrainedScorer(setup.model.eval())
+        scorer = scorer_of(setup.model.eval())
         metrics = evaluate(scorer, data.catalog, data.valid, progress=report, share=setup.processes).metrics
     at_20 = {name: value for name, value in metrics.items() if name.endswith("@20") and "within_" not in name}
     return {"valid_s": time.monotonic() - start, "valid": at_20}

@@ -103,11 +103,14 @@ def test_padding_adds_nothing(made) -> None:
 
 def test_sparse_scores_are_added_to_logits_in_their_places() -> None:
     logits = torch.arange(6.0).reshape(2, 3)
+    sparse = SparseScores(torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([10.0, -1.0]))
 
-    found = SparseScores(torch.tensor([0, 1]), torch.tensor([2, 0]), torch.tensor([10.0, -1.0])).added_to(logits)
+    in_bf16 = sparse.add_to(logits.bfloat16())
+    found = sparse.add_to(logits)
 
-    assert found.tolist() == [[0, 1, 12], [2, 4, 5]]
-    assert logits.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert found is logits
+    assert in_bf16.dtype == torch.float32
+    assert found.tolist() == in_bf16.tolist() == [[0, 1, 12], [2, 4, 5]]
 
 
 def test_in_the_precision_of_training_they_are_near_and_float32(made) -> None:

@@ -70,7 +70,7 @@ def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     query, vectors, biases = given(biased)
     scores = query @ vectors.T + (0 if biases is None else biases)
     if sparse is not None:
-        scores = sparse.added_to(scores)
+        scores = sparse.add_to(scores)
 
     plain = cross_entropy(query, vectors, biases, ITEMS - 1, sparse)
     found = plain + smoothed(share, query, vectors, biases, ITEMS, sparse)
@@ -88,7 +88,7 @@ def test_its_gradient_is_that_of_soft_targets(numbers, monkeypatch) -> None:
 
     for one in (query, vectors, biases, values):
         one.grad = None
-    scores = SPARSE._replace(values=values).added_to(query @ vectors.T + biases)
+    scores = SPARSE._replace(values=values).add_to(query @ vectors.T + biases)
     same = torch.tensor(NODES)[:, None] == torch.tensor(NODES)
     known = ITEMS > 0
     means = (scores[known][:, None] * same[ITEMS[known] - 1][:, None])[:, 0].sum(1) / same.sum(1)[ITEMS[known] - 1]

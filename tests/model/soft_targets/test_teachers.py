@@ -35,7 +35,7 @@ def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     query, vectors, biases = given(biased)
     scores = query @ vectors.T + (0 if biases is None else biases)
     if sparse is not None:
-        scores = sparse.added_to(scores)
+        scores = sparse.add_to(scores)
 
     plain = cross_entropy(query, vectors, biases, ITEMS - 1, sparse)
     found = plain + distilled(Taught(teacher(), share), query, vectors, biases, ITEMS, sparse)
@@ -52,7 +52,7 @@ def test_its_gradient_is_that_of_soft_targets() -> None:
 
     for one in (query, vectors, biases, values):
         one.grad = None
-    scores = sparse.added_to(query @ vectors.T + biases)
+    scores = sparse.add_to(query @ vectors.T + biases)
     known = ITEMS > 0
     means = (teacher() * scores).sum(1)[known]
     (0.3 * (scores[known, ITEMS[known] - 1] - means)).mean().backward()

@@ -232,7 +232,7 @@ def test_where_every_item_is_drawn_items_of_the_session_are_in_the_full_softmax(
     values = SPARSE.values.clone().requires_grad_()
     sparse = SPARSE._replace(values=values)
     leaves = [state, values, *task.parameters()]
-    expected = functional.cross_entropy(sparse.added_to(task(state)), TARGETS - 1)
+    expected = functional.cross_entropy(sparse.add_to(task(state)), TARGETS - 1)
 
     found = task.loss(state, Targets(TARGETS), sparse)
 
@@ -249,7 +249,7 @@ def test_items_of_the_session_are_compared_with_as_they_are(monkeypatch, head, r
     task, state = made(12, head), states()
     sample = fixed(monkeypatch, task)
     values = SPARSE.values.clone().requires_grad_()
-    scores, each = SPARSE._replace(values=values).added_to(task(state)), []
+    scores, each = SPARSE._replace(values=values).add_to(task(state)), []
     for row, target in enumerate(TARGETS.tolist()):
         exact = {target, *(SPARSE.classes[SPARSE.rows == row] + 1).tolist()}
         terms = [scores[row, item - 1] for item in exact]
