@@ -4,7 +4,7 @@ They predict at each step, without dropout, and the step takes that much longer.
 """
 
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,20 @@ class Teachers:
     def teach(self, step: Step, dtype: torch.dtype) -> Targets:
         """The targets of a step, with the mean of the teachers' probabilities in `dtype`."""
         with torch.no_grad():
-            total = reduce(Tensor.add_, (_probabilities(model, step) for model in self.models))  # (B, N)
+            known = zip(self.models, self._vectors, strict=True)
+            total = reduce(Tensor.add_, (_probabilities(model, vectors, step) for model, vectors in known))  # (B, N)
         return replace(step.targets, taught=Taught((total / len(self.models)).to(dtype), self.share))
 
+    @cached_property
+    def _vectors(self) -> tuple[Tensor, ...]:
+        """Of all items, by teacher: made at the first step, since they stay as they are."""
+        return tuple(model.item_vectors() for model in self.models)
 
-def _probabilities(model: HierarchicalModel, step: Step) -> Tensor:
+
+def _probabilities(model: HierarchicalModel, vectors: Tensor, step: Step) -> Tensor:
     """Of all items after each prefix of a step, without score terms added in inference only: (B, N) float32."""
     session = model.encode(step.items, step.lengths, step.targets.every)
-    return model.predict(session)["item"].float().softmax(-1)
+    return model.predict(session, vectors)["item"].float().softmax(-1)
 
 
 def open_teachers(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:
