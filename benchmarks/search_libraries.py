@@ -72,10 +72,13 @@ class System:
 
 @dataclass(frozen=True)
 class Asked:
-    """P queries (P, d), the scores of each task for each, name -> (1, C + 1), and their targets (P,)."""
+    """P queries (P, d) with what the encoder says of the categories of each, and their targets (P,)."""
 
     query: Float32
-    tasks: list[dict[str, Float32]]
+    categories: list[dict[int, Float32]]
+    """Level -> (C + 1,) scores."""
+    paths: list[dict[str, Float32]]
+    """The scores of paths (1, P + 1) by name, {} of a model that predicts none."""
     target: Int32
 
 
@@ -127,7 +130,8 @@ def ask(ranker: IndexRanker, dataset: Dataset, count: int) -> Asked:
     fit = every[(prefixes.targets(every) > 0) & (prefixes.lengths > 0)]
     rows = fit[np.linspace(0, len(fit) - 1, min(count, len(fit)), dtype=np.int64)]
     query: list[Any] = [None] * len(rows)
-    tasks: list[dict[str, Float32]] = [{} for _ in rows]
+    of_levels: list[dict[int, Float32]] = [{} for _ in rows]
+    paths: list[dict[str, Float32]] = [{} for _ in rows]
     place = {row: at for at, row in enumerate(rows.tolist())}
     for part in sorted_rows(prefixes, 256):
         mine = part[np.isin(part, rows)]
@@ -135,8 +139,9 @@ def ask(ranker: IndexRanker, dataset: Dataset, count: int) -> Asked:
             found = ranker.encoder.encode(batch_of(prefixes, mine, ranker.max_length))
             for at, row in enumerate(mine.tolist()):
                 query[place[row]] = found.query[at]
-                tasks[place[row]] = {task: scores[at : at + 1] for task, scores in found.tasks.items()}
-    return Asked(np.stack(query), tasks, prefixes.targets(rows))
+                of_levels[place[row]] = {level: scores[at] for level, scores in categories(found.tasks).items()}
+                paths[place[row]] = {name: found.tasks[name][at : at + 1] for name in {PATH} & found.tasks.keys()}
+    return Asked(np.stack(query), of_levels, paths, prefixes.targets(rows))
 
 
 def ours(items: Items, catalog: ItemCatalog, asked: Asked, type_: str) -> Iterator[System]:
@@ -157,16 +162,15 @@ def ours(items: Items, catalog: ItemCatalog, asked: Asked, type_: str) -> Iterat
         return search.best_again(scored, layout, K, slabs, query[0], NOTHING)[0]
 
     def of_top(at: int, top: int) -> Int32:
-        scores = {level: of_level[0] for level, of_level in categories(asked.tasks[at]).items()}
-        return find(at, layout.of_top(scores, top))
+        return find(at, layout.of_top(asked.categories[at], top))
 
     def of_paths(at: int, mass: float) -> Int32:
-        return find(at, paths.of(of_mass(catalog, asked.tasks[at], mass)[0]))
+        return find(at, paths.of(of_mass(catalog, asked.paths[at], mass)[0]))
 
     yield System(f"all items, {type_}", "all", lambda at: find(at, layout.everything), build, memory)
     for top in TOPS:
         yield System(f"candidates, {type_}", f"K = {top}", lambda at, top=top: of_top(at, top), build, memory)
-    for mass in MASSES if PATH in asked.tasks[0] else ():
+    for mass in MASSES if asked.paths[0] else ():
         setting = f"mass {mass:g}"
         yield System(f"by mass, {type_}", setting, lambda at, mass=mass: of_paths(at, mass), build, memory)
 

@@ -13,22 +13,13 @@ from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Sessions
 from hiersrec.training import advice, precision
-from hiersrec.training.default_recipe import LONG, is_too_slow
-from hiersrec.training.distributed import ProcessGroup, single_process
-from hiersrec.training.progress import SilentReporter
+from hiersrec.training.default_recipe import LONG, why_sampled
+from hiersrec.training.distributed import ProcessGroup
 
 PREFIXES, RATE = 700_000, 2e11
 LIMIT = int(LONG * RATE / (6 * 256 * PREFIXES))
 """Items from which the default recipe, 256 wide, takes an hour an epoch."""
 BEST = read_recipe(find_recipe("best", "any"), ["training.precision=float32"])
-
-
-class Listening(SilentReporter):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture(autouse=True)
@@ -43,37 +34,41 @@ def data(items: int) -> TrainingData:
     return TrainingData(Catalog(pa.table({"item": pa.nulls(items)}), [], []), sessions, sessions)
 
 
-def test_an_hour_an_epoch_is_too_slow_and_is_said() -> None:
-    heard = Listening()
-
-    assert not is_too_slow(BEST, [], data(LIMIT - 1), single_process(), heard)
-    assert heard.lines == []
-    assert is_too_slow(BEST, [], data(2 * LIMIT), single_process(), heard)
-    assert heard.lines == [
-        f"train: the full softmax over {2 * LIMIT:,} items would take about 2.0 hours of each epoch here, so the "
-        "recipe is sampled. To train with it all the same: --recipe best."
-    ]
+def test_an_hour_an_epoch_is_too_slow_and_the_line_says_it() -> None:
+    assert why_sampled(BEST, [], data(LIMIT - 1)) is None
+    assert why_sampled(BEST, [], data(2 * LIMIT)) == (
+        f"the full softmax over {2 * LIMIT:,} items would take about 2.0 hours of each epoch here, so the recipe is "
+        "sampled. To train with it all the same: --recipe best."
+    )
 
 
 @pytest.mark.parametrize("change", ["tasks.item.smoothing=0.1", "training.teachers=['a']", "training.weight_decay=1"])
 def test_who_sets_what_the_other_recipe_lacks_has_chosen(change) -> None:
-    assert not is_too_slow(BEST, [change], data(2 * LIMIT), single_process(), SilentReporter())
-    assert is_too_slow(BEST, ["training.epochs=1"], data(2 * LIMIT), single_process(), SilentReporter())
+    assert why_sampled(BEST, [change], data(2 * LIMIT)) is None
+    assert why_sampled(BEST, ["training.epochs=1"], data(2 * LIMIT)) is not None
 
 
-def test_recipes_that_only_count_or_draw_are_never_too_slow() -> None:
-    for name in ("popularity", "sampled"):
-        recipe = read_recipe(find_recipe(name, "any"))
-        assert not is_too_slow(recipe, [], data(2 * LIMIT), single_process(), SilentReporter())
+@pytest.mark.parametrize("name", ["popularity", "sampled"])
+def test_recipes_that_only_count_or_draw_are_never_too_slow(name) -> None:
+    assert why_sampled(read_recipe(find_recipe(name, "any")), [], data(2 * LIMIT)) is None
 
 
-def test_several_processes_decide_by_their_mean_and_the_first_speaks(monkeypatch) -> None:
-    slow_others = ProcessGroup(rank=1, count=2, device=torch.device("cpu"))
+def test_several_processes_decide_by_their_mean(monkeypatch) -> None:
+    others_are_slow = ProcessGroup(rank=1, count=2, device=torch.device("cpu"))
     monkeypatch.setattr(ProcessGroup, "mean", lambda _, values: values * 3)
-    heard = Listening()
 
-    assert is_too_slow(BEST, [], data(LIMIT // 2), slow_others, heard)
-    assert heard.lines == []
+    assert why_sampled(BEST, [], data(LIMIT // 2), others_are_slow) is not None
+
+
+def test_describe_estimates_the_recipe_that_train_takes(dataset, monkeypatch) -> None:
+    assert hiersrec.describe(dataset).document["training_memory"]["recipe"] == "best"
+    monkeypatch.setattr(precision, "rate", lambda _: 1.0)
+
+    by_default, named = hiersrec.describe(dataset), hiersrec.describe(dataset, "best")
+
+    assert by_default.document["training_memory"]["recipe"] == "sampled"
+    assert "so the recipe is sampled" in by_default.advice[0]
+    assert named.document["training_memory"]["recipe"] == "best"
 
 
 def test_train_takes_it_unless_a_recipe_is_named(dataset, tmp_path: Path, monkeypatch, capsys) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hiersrec.api.folders import dataset_of
-from hiersrec.api.recipes import Overrides
+from hiersrec.api.recipes import Overrides, as_texts
 from hiersrec.api.recipes import recipe as recipe_of
 from hiersrec.api.result import Result
 from hiersrec.errors import DEFAULT_RECIPE, BadRecipe, named_extras
@@ -45,29 +45,33 @@ class Description(Result):
         return {"statistic": list(names), "value": list(values)}
 
 
-def describe(
-    dataset: Dataset | str | Path, recipe: str | Path = DEFAULT_RECIPE, overrides: Overrides = ()
-) -> Description:
+def describe(dataset: Dataset | str | Path, recipe: str | Path | None = None, overrides: Overrides = ()) -> Description:
     """The statistics of a dataset, and an estimate of the memory for training a recipe on it.
 
-    Raises BadRecipe for a recipe that only counts, and for settings that are wrong.
+    If none is named, it is the recipe that `train` takes then. Raises BadRecipe for a recipe that only counts, and for
+    settings that are wrong.
     """
     with named_extras():
         from hiersrec.config import ModelRecipe
+        from hiersrec.training import default_recipe
         from hiersrec.training.advice import advice
         from hiersrec.training.memory_estimate import estimate_memory
 
     opened = dataset_of(dataset)
-    chosen = recipe_of(recipe, overrides, dataset=opened.name)
+    name, notes = recipe or DEFAULT_RECIPE, []
+    chosen = recipe_of(name, overrides, dataset=opened.name)
+    data = opened.training()
+    if recipe is None and (why := default_recipe.why_sampled(chosen, as_texts(overrides), data)):
+        name, notes = default_recipe.LARGE_RECIPE, [why]
+        chosen = recipe_of(name, overrides, dataset=opened.name)
     if not isinstance(chosen, ModelRecipe):
         raise BadRecipe(
-            f"Memory is estimated only for recipes with [[tasks]]; '{recipe}' has [baseline] {chosen.baseline.name}. "
+            f"Memory is estimated only for recipes with [[tasks]]; '{name}' has [baseline] {chosen.baseline.name}. "
             "Name another recipe with --recipe."
         )
-    data = opened.training()
     estimate = estimate_memory(chosen, data)
-    document = {**opened.document, "training_memory": {"recipe": str(recipe), **estimate.document()}}
-    return Description(document, advice(chosen, data, estimate.total))
+    document = {**opened.document, "training_memory": {"recipe": str(name), **estimate.document()}}
+    return Description(document, [*notes, *advice(chosen, data, estimate.total)])
 
 
 def statistics_table(document: dict[str, Any]) -> Table:

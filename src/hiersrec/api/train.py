@@ -100,8 +100,10 @@ def train(
                     recipe = origin_recipe(start)
                 chosen = recipe_of(recipe or DEFAULT_RECIPE, changes, dataset=opened.name)
                 trackers = loggers_of(logs, folder)
-            if recipe is None and default_recipe.is_too_slow(chosen, changes, opened.training(), processes, reporter):
+            if recipe is None and (why := default_recipe.why_sampled(chosen, changes, opened.training(), processes)):
                 chosen = recipe_of(default_recipe.LARGE_RECIPE, changes, dataset=opened.name)
+                if processes.first:
+                    reporter.say(f"train: {why}")
             fit.train(
                 opened,
                 chosen,

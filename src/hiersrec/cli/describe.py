@@ -7,14 +7,16 @@ import typer
 
 import hiersrec
 from hiersrec.cli import printing
-from hiersrec.errors import DEFAULT_RECIPE
 
 
 def command(
     folder: Annotated[Path, typer.Argument(help="A dataset folder, made by prepare.", metavar="DIR")],
-    recipe: Annotated[str, typer.Option(help="The recipe whose memory is estimated, by name or as a .toml file.")] = (
-        DEFAULT_RECIPE
-    ),
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="The recipe whose memory is estimated, by name or as a .toml file. Default: the one that train takes."
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting of the recipe.", metavar="KEY=VALUE")
     ] = None,
