@@ -326,7 +326,9 @@ def main() -> None:
     print(found)
     lists = exact(items, asked)
     mine = (one for type_ in wanted.types for one in ours(items, ranker.catalog, asked, type_))
-    found["systems"] = [measure(one, asked, lists) for one in [*mine, *libraries(items, asked)]]
+    systems = [*mine, *libraries(items, asked)]
+    print("the indexes are built", flush=True)
+    found["systems"] = [measure(one, asked, lists) for one in systems]
     full = found["systems"][0]
     rows = [
         [
