@@ -18,7 +18,7 @@ items then, "same of 20" is the surer measure: the part of that list that a syst
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ MASSES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 PROBES = (1, 2, 4, 8, 16, 32, 64, 128)
 EFFORTS = (20, 32, 48, 64, 96, 128, 192, 256, 512)
 LINKS = 32
+LIBRARIES = ("FAISS IVF", "FAISS HNSW", "usearch")
 LEAST = 0.02
 """Percent lost at which the picture ends: half of one hit in 4,000 prefixes."""
 
@@ -175,8 +176,8 @@ def ours(items: Items, catalog: ItemCatalog, asked: Asked, type_: str) -> Iterat
         yield System(f"by mass, {type_}", setting, lambda at, mass=mass: of_paths(at, mass), build, memory)
 
 
-def libraries(items: Items, asked: Asked) -> Iterator[System]:
-    """The indexes of the other libraries, each built once, at several efforts."""
+def libraries(items: Items, asked: Asked, wanted: Sequence[str]) -> Iterator[System]:
+    """The wanted indexes of LIBRARIES, each built once, at several efforts."""
     vectors, biases, order = items.slabs.vectors, items.slabs.biases, items.layout.order
     query = asked.query
     if biases is not None:
@@ -192,18 +193,10 @@ def libraries(items: Items, asked: Asked) -> Iterator[System]:
 
     def inverted() -> Any:
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
+        index.cp.max_points_per_centroid = 64  # a quarter of its default, which takes minutes at a million items
         index.train(vectors)
         index.add(vectors)
         return index
-
-    index, build, memory = timed(inverted)
-    for probes in PROBES:
-
-        def probe(at: int, index: Any = index, probes: int = probes) -> Int32:
-            index.nprobe = probes
-            return order[index.search(query[at : at + 1], K)[1][0]]
-
-        yield System("FAISS IVF", f"{probes} of {lists} lists", probe, build, memory)
 
     def graph() -> Any:
         index = faiss.IndexHNSWFlat(width, LINKS, faiss.METRIC_INNER_PRODUCT)
@@ -211,28 +204,38 @@ def libraries(items: Items, asked: Asked) -> Iterator[System]:
         index.add(vectors)
         return index
 
-    index, build, memory = timed(graph)
-    for effort in EFFORTS:
-
-        def walk(at: int, index: Any = index, effort: int = effort) -> Int32:
-            index.hnsw.efSearch = effort
-            return order[index.search(query[at : at + 1], K)[1][0]]
-
-        yield System("FAISS HNSW", f"efSearch {effort}", walk, build, memory)
-
     def other() -> Any:
         index = Index(ndim=width, metric="ip", dtype="f32", connectivity=LINKS, expansion_add=128)
         index.add(np.arange(len(vectors)), vectors, threads=1)
         return index
 
-    index, build, memory = timed(other)
-    for effort in EFFORTS:
+    if "FAISS IVF" in wanted:
+        index, build, memory = timed(inverted)
+        for probes in PROBES:
 
-        def step(at: int, index: Any = index, effort: int = effort) -> Int32:
-            index.expansion_search = effort
-            return order[index.search(query[at], K, threads=1).keys.astype(np.int64)]
+            def probe(at: int, index: Any = index, probes: int = probes) -> Int32:
+                index.nprobe = probes
+                return order[index.search(query[at : at + 1], K)[1][0]]
 
-        yield System("usearch", f"expansion {effort}", step, build, memory)
+            yield System("FAISS IVF", f"{probes} of {lists} lists", probe, build, memory)
+    if "FAISS HNSW" in wanted:
+        index, build, memory = timed(graph)
+        for effort in EFFORTS:
+
+            def walk(at: int, index: Any = index, effort: int = effort) -> Int32:
+                index.hnsw.efSearch = effort
+                return order[index.search(query[at : at + 1], K)[1][0]]
+
+            yield System("FAISS HNSW", f"efSearch {effort}", walk, build, memory)
+    if "usearch" in wanted:
+        index, build, memory = timed(other)
+        for effort in EFFORTS:
+
+            def step(at: int, index: Any = index, effort: int = effort) -> Int32:
+                index.expansion_search = effort
+                return order[index.search(query[at], K, threads=1).keys.astype(np.int64)]
+
+            yield System("usearch", f"expansion {effort}", step, build, memory)
 
 
 def exact(items: Items, asked: Asked) -> list[Int32]:
@@ -306,6 +309,7 @@ def main() -> None:
     parser.add_argument("--prefixes", type=int, default=PREFIXES)
     parser.add_argument("--items", type=int, default=0, help="grow the catalogue to as many items")
     parser.add_argument("--types", nargs="+", default=["float32", "int8"], choices=["float32", "int8"])
+    parser.add_argument("--libraries", nargs="+", default=LIBRARIES, choices=LIBRARIES)
     parser.add_argument("--picture", type=Path, help="draw the curve there")
     parser.add_argument("--json", type=Path, help="write all measurements there")
     wanted = parser.parse_args()
@@ -326,7 +330,7 @@ def main() -> None:
     print(found)
     lists = exact(items, asked)
     mine = (one for type_ in wanted.types for one in ours(items, ranker.catalog, asked, type_))
-    systems = [*mine, *libraries(items, asked)]
+    systems = [*mine, *libraries(items, asked, wanted.libraries)]
     print("the indexes are built", flush=True)
     found["systems"] = [measure(one, asked, lists) for one in systems]
     full = found["systems"][0]

@@ -113,13 +113,17 @@ def likeliest_paths(probs: Float64, mass: float) -> Bool:
     """
     if mass >= 1:
         return np.arange(probs.shape[1]) + np.zeros((len(probs), 1)) > 0
-    order = np.argsort(-probs, axis=1, kind="stable")
     inside = np.zeros(probs.shape, bool)
-    np.put_along_axis(inside, order, mass_before(np.take_along_axis(probs, order, axis=1)) < mass, axis=1)
+    # All paths below this hold too little together for one of them to be needed; so only a few have to be sorted.
+    negligible = (1 - mass) / (2 * probs.shape[1])
+    for row, line in enumerate(probs):
+        some = np.flatnonzero(line > negligible)
+        order = some[np.argsort(-line[some], kind="stable")]
+        inside[row, order[mass_before(line[order]) < mass]] = True
     inside[:, 0] = False
     return inside
 
 
 def mass_before(descending: Float64) -> Float64:
-    """Of probabilities (B, P) in descending order, the sum of those before each: (B, P)."""
-    return np.cumsum(descending, axis=1) - descending
+    """Of probabilities (..., P) in descending order, the sum of those before each: (..., P)."""
+    return np.cumsum(descending, axis=-1) - descending
