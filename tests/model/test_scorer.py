@@ -172,9 +172,11 @@ def test_item_vectors_are_made_once(monkeypatch) -> None:
     for size in (1, 9):
         scorer.score(batch(size))
     scorer.explain(batch(1), np.array([1], np.int32))
-    scorer.item_vectors()
+    before = scorer.score(batch(9)).items
+    scorer.item_vectors()[:] = 0
 
     assert made == [1]
+    assert scorer.score(batch(9)).items.tobytes() == before.tobytes()
 
 
 def test_explain_takes_one_session() -> None:

@@ -58,7 +58,7 @@ def describe(dataset: Dataset | str | Path, recipe: str | Path | None = None, ov
         from hiersrec.training.memory_estimate import estimate_memory
 
     opened = dataset_of(dataset)
-    name, notes = recipe or DEFAULT_RECIPE, []
+    name, notes = DEFAULT_RECIPE if recipe is None else recipe, []
     chosen = recipe_of(name, overrides, dataset=opened.name)
     data = opened.training()
     if recipe is None and (why := default_recipe.why_sampled(chosen, as_texts(overrides), data)):

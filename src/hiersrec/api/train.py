@@ -98,7 +98,7 @@ def train(
                     recipe = begun
                 elif recipe is None and start is not None:
                     recipe = origin_recipe(start)
-                chosen = recipe_of(recipe or DEFAULT_RECIPE, changes, dataset=opened.name)
+                chosen = recipe_of(DEFAULT_RECIPE if recipe is None else recipe, changes, dataset=opened.name)
                 trackers = loggers_of(logs, folder)
             if recipe is None and (why := default_recipe.why_sampled(chosen, changes, opened.training(), processes)):
                 chosen = recipe_of(default_recipe.LARGE_RECIPE, changes, dataset=opened.name)

@@ -72,7 +72,7 @@ class ModelScorer(TrainedScorer):
     def item_vectors(self) -> Float32:
         """What the item task compares with its query, (N, d) float32, item i in row i - 1."""
         with _inference(self.model):
-            return _float32(self._vectors)
+            return _float32(self._vectors).copy()  # not the scorer's own
 
 
 def scorer_of(model: Trainable) -> TrainedScorer:
