@@ -31,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hiersrec.model import inputs
 from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.products import missing
 from hiersrec.model.trainable import Trainable
 from hiersrec.training import precision
 
@@ -155,7 +156,9 @@ def main() -> None:
     per_example = flops.get_total_flops() / counted.examples
     dtype = precision.choose(recipe.training.precision, torch.device("cpu"))
     width = inputs.config_of(recipe).item_width
-    shape = (-(-data.catalog.num_items // 32) * 32, width, recipe.training.batch_size, dtype)  # as the loss pads it
+    items = data.catalog.num_items
+    items += missing(items, torch.device("cpu"))  # as the loss pads it
+    shape = (items, width, recipe.training.batch_size, dtype)
     rates = [rate(*shape)]
     clock, parts = Clock(0, ALL, ALL), Parts()
     started: list[float] = []

@@ -58,6 +58,8 @@ LEAST = 0.02
 """Percent lost at which the picture ends: half of one hit in 4,000 prefixes."""
 
 Find = Callable[[int], Int32]
+Search = Callable[[Any, int, int], Int64]
+"""An index, the number of a query and an effort -> rows of the best."""
 
 
 @dataclass(frozen=True)
@@ -186,10 +188,21 @@ def libraries(items: Items, asked: Asked, wanted: Sequence[str]) -> Iterator[Sys
     vectors, width = np.ascontiguousarray(vectors), vectors.shape[1]
     lists = round(4 * len(vectors) ** 0.5)
 
-    def timed(make: Callable[[], Any]) -> tuple[Any, float, int]:
+    def curve(
+        name: str, make: Callable[[], Any], efforts: Sequence[int], setting: str, find: Search
+    ) -> Iterator[System]:
+        """An index, built once, at each effort."""
+        if name not in wanted:
+            return
         before, start = status("VmRSS"), time.perf_counter()
-        made = make()
-        return made, time.perf_counter() - start, status("VmRSS") - before
+        index = make()
+        build, memory = time.perf_counter() - start, status("VmRSS") - before
+        for effort in efforts:
+
+            def rows(at: int, effort: int = effort) -> Int32:
+                return order[find(index, at, effort)]
+
+            yield System(name, setting.format(effort), rows, build, memory)
 
     def inverted() -> Any:
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
@@ -198,44 +211,32 @@ def libraries(items: Items, asked: Asked, wanted: Sequence[str]) -> Iterator[Sys
         index.add(vectors)
         return index
 
+    def probe(index: Any, at: int, probes: int) -> Int64:
+        index.nprobe = probes
+        return index.search(query[at : at + 1], K)[1][0]
+
     def graph() -> Any:
         index = faiss.IndexHNSWFlat(width, LINKS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = 128
         index.add(vectors)
         return index
 
+    def walk(index: Any, at: int, effort: int) -> Int64:
+        index.hnsw.efSearch = effort
+        return index.search(query[at : at + 1], K)[1][0]
+
     def other() -> Any:
         index = Index(ndim=width, metric="ip", dtype="f32", connectivity=LINKS, expansion_add=128)
         index.add(np.arange(len(vectors)), vectors, threads=1)
         return index
 
-    if "FAISS IVF" in wanted:
-        index, build, memory = timed(inverted)
-        for probes in PROBES:
+    def step(index: Any, at: int, effort: int) -> Int64:
+        index.expansion_search = effort
+        return index.search(query[at], K, threads=1).keys.astype(np.int64)
 
-            def probe(at: int, index: Any = index, probes: int = probes) -> Int32:
-                index.nprobe = probes
-                return order[index.search(query[at : at + 1], K)[1][0]]
-
-            yield System("FAISS IVF", f"{probes} of {lists} lists", probe, build, memory)
-    if "FAISS HNSW" in wanted:
-        index, build, memory = timed(graph)
-        for effort in EFFORTS:
-
-            def walk(at: int, index: Any = index, effort: int = effort) -> Int32:
-                index.hnsw.efSearch = effort
-                return order[index.search(query[at : at + 1], K)[1][0]]
-
-            yield System("FAISS HNSW", f"efSearch {effort}", walk, build, memory)
-    if "usearch" in wanted:
-        index, build, memory = timed(other)
-        for effort in EFFORTS:
-
-            def step(at: int, index: Any = index, effort: int = effort) -> Int32:
-                index.expansion_search = effort
-                return order[index.search(query[at], K, threads=1).keys.astype(np.int64)]
-
-            yield System("usearch", f"expansion {effort}", step, build, memory)
+    yield from curve("FAISS IVF", inverted, PROBES, f"{{}} of {lists} lists", probe)
+    yield from curve("FAISS HNSW", graph, EFFORTS, "efSearch {}", walk)
+    yield from curve("usearch", other, EFFORTS, "expansion {}", step)
 
 
 def exact(items: Items, asked: Asked) -> list[Int32]:

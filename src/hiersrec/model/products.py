@@ -19,10 +19,11 @@ def missing(classes: int, device: torch.device) -> int:
 
 def products(states: Tensor, vectors: Tensor, biases: Tensor | None) -> Tensor:
     """States (B, d) @ vectors (C, d).T + biases (C,) -> (B, C), in inference with free memory behind each row."""
+    more = missing(len(vectors), states.device)
     needs_graph = torch.is_grad_enabled() or torch.is_autocast_enabled(states.device.type)
-    if needs_graph or states.dtype != vectors.dtype or not missing(len(vectors), states.device):
+    if needs_graph or states.dtype != vectors.dtype or not more:
         return functional.linear(states, vectors, biases)
-    rows = states.new_empty(len(states), len(vectors) + missing(len(vectors), states.device))
+    rows = states.new_empty(len(states), len(vectors) + more)
     scores = rows[:, : len(vectors)]
     if biases is None:
         return torch.mm(states, vectors.T, out=scores)
