@@ -72,6 +72,7 @@ def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_pat
         "inputs.neighbours=3",
         "tasks.item.vectors=id+metadata",
         "tasks.item.trend=1.0",
+        "tasks.item.cooccurrence=0.5",
     )
     run = tiny_run(tmp_path, settings=beyond)
     sessions = [*SESSIONS, [], [*SESSIONS[0], *SESSIONS[0], *SESSIONS[1], *SESSIONS[2]]]
@@ -85,7 +86,7 @@ def test_run_and_bundle_answer_alike_where_a_model_goes_beyond_the_paper(tmp_pat
                 assert_alike(found.to_dict(), expected.to_dict())
     reasons = Recommender.load(bundle).recommend(SESSIONS[:1], 5, explain=True)[0].items[0].reasons
     values = {reason.source: reason.value for reason in reasons}
-    assert "repeat" in values
+    assert {"repeat", "cooccurrence"} <= values.keys()
     assert values["trend"] != 0 == values["bias"]
 
 

@@ -16,13 +16,14 @@ from hiersrec.config import TRAINING_CONSTRAINTS, BaselineRecipe, ModelRecipe, R
 from hiersrec.errors import BadFolder, BadRecipe, did_you_mean
 from hiersrec.model import inputs as inputs_module
 from hiersrec.model import pooling
-from hiersrec.model.hierarchical import HierarchicalModel, Wiring
+from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.inputs import Inputs
-from hiersrec.model.score_term import ItemTerm, PositionTerm
+from hiersrec.model.score_term import ScoreTerm
 from hiersrec.model.scorer import TrainedScorer, scorer_of
 from hiersrec.model.tasks import item as item_task
 from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.model.trainable import Trainable
+from hiersrec.model.wiring import Wiring
 from hiersrec.recipe_file import RUN_RECIPE, members_of, read_recipe, settings_of
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.contents import readable
@@ -67,7 +68,7 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = 
             reads = _sources(table, readable, earlier)  # with "category_*" a level reads the coarser ones
             tasks[name] = module.build(config, catalog, inputs.width, inputs)
             wiring[name] = Wiring(table.weight, reads, table.injection_weight, table.reads_as)
-    terms: dict[str, ItemTerm | PositionTerm] = {}
+    terms: dict[str, ScoreTerm] = {}
     for name, config in item_task.config_of(recipe).score_terms.items():
         term = registry.load(item_task.SCORE_TERMS, name).build(
             config, catalog, inputs.width, encoder.max_length, train

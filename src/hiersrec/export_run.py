@@ -8,6 +8,8 @@
     layout/          the rows of each item and category in it (retrieval/layout.py)
     explain/         ROW.npy, M_t (d, C) float32 of the task in that row of bundle.json's "reads"; NAME.npy,
                      (N,) float32, what the score term of that name adds to the biases
+    pairs/           NAME.starts.npy, NAME.others.npy, NAME.values.npy: what the items of a session add to the scores of
+                     others by the score term of that name (retrieval/session_scores.py)
     catalog/         ids, titles, categories and counts (store/bundle_catalog.py)
 
 The exported graph is run on real sessions and compared with the model before anything is put in place.
@@ -40,6 +42,7 @@ from hiersrec.store import folder as folders
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.bundle_catalog import pack
 from hiersrec.store.dataset import Dataset
+from hiersrec.store.item_pairs import Pairs
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import CATEGORY, Batch, Float32, Say
 
@@ -86,17 +89,18 @@ def export(
         inputs = exported.input_vectors(model)
         np.save(folder / "inputs.npy", inputs)
         vectors, biases = exported.item_vectors(model)
-        reads = exported.reads(model)
+        reads, pairs = exported.reads(model), exported.pairs(model)
         say(f"export: compare with the model on {len(batch)} {source}")
         expected = exported.outputs(model, batch) | {"item": opened.scorer.score(batch).items[:, 1:]}
         encoder = "encoder.onnx"
-        outputs = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
+        terms = list(model.position_terms), [*pairs.values()]
+        outputs = _run(folder / encoder, inputs, batch, vectors, biases, *terms)
         checked: dict[str, Any] = {"sessions": len(batch), "from": source, "difference": _close(outputs, expected)}
         if int8_encoder:
             encoder = "encoder.int8.onnx"
             _quantize(folder / "encoder.onnx", folder / encoder)
             (folder / "encoder.onnx").unlink()
-            outputs = _run(folder / encoder, inputs, batch, vectors, biases, list(model.position_terms))
+            outputs = _run(folder / encoder, inputs, batch, vectors, biases, *terms)
             checked["int8"] = {"difference": _difference(outputs, expected), "overlap": _overlap(outputs, expected)}
             say(
                 f"export: with int8 the greatest difference is {checked['int8']['difference']:.2g}, and "
@@ -112,6 +116,10 @@ def export(
             np.save(folder / f"explain/{name}.npy", term().numpy()[of_row])
         for number, read in enumerate(reads.values()):
             np.save(folder / f"explain/{number}.npy", read.matrix)
+        (folder / "pairs").mkdir()
+        for name, found in pairs.items():
+            for part, array in found._asdict().items():
+                np.save(folder / f"pairs/{name}.{part}.npy", array)
         pack(catalog, folder / "catalog")
         file_facts = folders.facts_of(folder, [path for path in folder.rglob("*") if path.is_file()])
         document = {
@@ -129,6 +137,7 @@ def export(
             "terms": {
                 "constants": {f"explain/{name}.npy": term.label for name, term in model.item_terms.items()},
                 "positions": {name: term.label for name, term in model.position_terms.items()},
+                "pairs": {name: term.label for name, term in model.pair_terms.items()},
             },
             "candidates": {name: getattr(candidates, name) for name in ("policy", "top", "share", "mass")},
             **({} if promise is None else {"promise": dict(promise)}),
@@ -196,7 +205,13 @@ def _of_split(sessions: Sessions, max_length: int) -> Batch:
 
 
 def _run(
-    graph: Path, inputs: Float32, batch: Batch, vectors: Float32, biases: Float32 | None, positions: list[str]
+    graph: Path,
+    inputs: Float32,
+    batch: Batch,
+    vectors: Float32,
+    biases: Float32 | None,
+    positions: list[str],
+    pairs: list[Pairs],
 ) -> dict[str, Float32]:
     """Outputs of the graph, and the scores of all items. Runs the first session, then the others in two halves."""
     encoder = OnnxEncoder(graph, inputs, batch.items.shape[1], {}, {name: name for name in positions})
@@ -212,7 +227,7 @@ def _run(
     width = batch.items.shape[1]
     for name in positions:
         outputs[name] = np.concatenate([_padded(part.positions[name], width) for part in parts])
-    for line, scores in zip(items, session_scores(batch, [outputs[name] for name in positions]), strict=True):
+    for line, scores in zip(items, session_scores(batch, [outputs[name] for name in positions], pairs), strict=True):
         line[scores.items - 1] += scores.values
     return outputs | {"query": query, "own": own, "factor": factor[:, None], "item": items}
 

@@ -5,7 +5,7 @@ import pytest
 from hiersrec import registry
 from hiersrec.testing.score_terms import CHECKS, FOLDER
 
-TURNED_ON = {"repeats": {"repeats": True}, "trend": {"trend": 0.5}}
+TURNED_ON = {"cooccurrence": {"cooccurrence": 0.5}, "repeats": {"repeats": True}, "trend": {"trend": 0.5}}
 """Settings that turn each term on."""
 
 

@@ -49,6 +49,7 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("tasks", "item"): {
         **{"head": "linear", "scale": 3.0, "vectors": "id+metadata", "softmax": "sampled", "negatives": 4},
     },
+    ("score_terms", "cooccurrence"): {"cooccurrence": 0.5},
     ("score_terms", "repeats"): {"repeats": True, "repeats_offset": 0.5},
     ("score_terms", "trend"): {"trend": 0.5},
     ("soft_targets", "smoothing"): {"smoothing": 0.5},

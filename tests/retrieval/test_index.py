@@ -89,7 +89,7 @@ def rankers(model: LinearModel, type_: str = "float32") -> tuple[IndexRanker, Fu
     catalog = model.catalog
     layout = Layout.of(catalog.item_nodes, [level.num_known for level in catalog.levels], catalog.train_count)
     slabs = Slabs.of(model.vectors[layout.order], model.biases[layout.order], type_)
-    return IndexRanker(model, slabs, layout, catalog, {}), FullRanker(model, catalog)
+    return IndexRanker(model, slabs, layout, catalog, {}, {}), FullRanker(model, catalog)
 
 
 def assert_same(found, expected) -> None:
@@ -229,7 +229,7 @@ def test_a_trend_is_a_part_of_the_bias_that_is_told_apart() -> None:
     plain, _ = rankers(model)
     trend = np.arange(ITEMS, dtype=np.float32) % 3
     slabs = replace(plain.slabs, biases=plain.slabs.biases + trend)
-    indexed = IndexRanker(model, slabs, plain.layout, model.catalog, {"trend": trend})
+    indexed = IndexRanker(model, slabs, plain.layout, model.catalog, {"trend": trend}, {})
     batch, items = whole_sessions([[1]], 9), np.array([1, 7, 2], np.int32)
 
     found, before = indexed.explain(batch, items), plain.explain(batch, items)

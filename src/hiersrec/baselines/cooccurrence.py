@@ -19,7 +19,7 @@ from scipy import sparse
 
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.dataset import TrainingData
-from hiersrec.store.sessions import Sessions
+from hiersrec.store.item_pairs import item_pairs
 from hiersrec.types import Batch, Float32, Scores
 
 
@@ -58,21 +58,12 @@ def fit(config: Config, data: TrainingData) -> Cooccurrence:
     size = data.catalog.num_items + 1
     pairs = sparse.csr_array((size, size), dtype=np.float64)
     for distance in range(1, config.window + 1):
-        pairs = pairs + _pairs(data.train, distance, size)
+        pairs = pairs + item_pairs(data.train, size - 1, distance, 1 / (1 + distance))
     of_item = 1 / np.maximum(data.catalog.train_count, 1)
     near = sparse.diags_array(of_item) @ (pairs + pairs.T) + config.itself * sparse.eye_array(size)
     near = sparse.csr_array(near, dtype=np.float32)
     near.sort_indices()
     return Cooccurrence(near, config.window)
-
-
-def _pairs(train: Sessions, distance: int, size: int) -> sparse.csr_array:
-    """(N + 1, N + 1) sparse float64: 1 / (1 + distance) for each (earlier, later) pair of positions that far apart."""
-    session = train.of_events()
-    together = session[:-distance] == session[distance:]
-    earlier, later = train.items[:-distance][together], train.items[distance:][together]
-    values = np.full(len(earlier), 1 / (1 + distance))
-    return sparse.csr_array((values, (earlier, later)), shape=(size, size))
 
 
 def load(config: Config, catalog: Catalog, state: dict[str, np.ndarray]) -> Cooccurrence:

@@ -4,6 +4,7 @@ At inference the input vector of an item (eq. 1) is a constant, and so is what t
 the graph starts at input vectors and ends at the query, and the tables are stored next to it:
 
     score_i = query . vector_i + bias_i + item terms_i + sum over the positions t with s_t = i of position terms_t
+              + sum over the positions t of pair terms_(s_t, i) / place of t
     query   = own + sum over the tasks t that the item task reads of factor * M_t f(p_t)         (eq. 3, 4)
 
 f(p_t) are the logits of task t or their softmax. `own` is the session's part, and `factor` the length that a cosine
@@ -23,12 +24,14 @@ from typing import Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.nn import functional
 
 from hiersrec.errors import MissingExtra
 from hiersrec.model.heads import Head
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.onnx_gru import translation, without_torch_gru
 from hiersrec.model.score_term import position_values
+from hiersrec.store.item_pairs import Pairs
 from hiersrec.types import Batch, Float32
 
 ROWS = 65_536
@@ -145,6 +148,19 @@ def item_vectors(model: HierarchicalModel) -> tuple[Float32, Float32 | None]:
     for term in model.item_terms.values():
         biases = term() if biases is None else biases + term()
     return _float32(model.item_vectors()), None if biases is None else _float32(biases)
+
+
+@torch.inference_mode()
+def pairs(model: HierarchicalModel) -> dict[str, Pairs]:
+    """What the session's items add to the scores of others, by pair term."""
+    return {
+        name: Pairs(
+            functional.pad(term.counts.cumsum(0), (1, 0)).numpy(),
+            term.others.numpy(),
+            _float32(term.weight * term.values),
+        )
+        for name, term in model.pair_terms.items()
+    }
 
 
 @torch.inference_mode()

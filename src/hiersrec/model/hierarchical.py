@@ -10,8 +10,7 @@ learning where there are none.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,38 +20,21 @@ from hiersrec.model import loss_weights, losses
 from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.pooling import Pooling
-from hiersrec.model.score_term import ItemTerm, PositionTerm, SparseScores, by_item, position_values
+from hiersrec.model.score_term import (
+    ItemTerm,
+    PairTerm,
+    PositionTerm,
+    ScoreTerm,
+    SparseScores,
+    by_item,
+    position_values,
+)
 from hiersrec.model.targets import Targets
 from hiersrec.model.tasks._tree import TreeHead
 from hiersrec.model.trainable import Trainable
+from hiersrec.model.wiring import Task, Wiring
 from hiersrec.score_parts import against_average
 from hiersrec.types import Float32, ScorePart
-
-
-@dataclass(frozen=True)
-class Wiring:
-    """How one task stands in the hierarchy."""
-
-    loss_weight: loss_weights.Setting
-    """Weight of its loss (eq. 7): lambda for a category task."""
-    reads: tuple[str, ...]
-    """Names of earlier tasks whose predictions flow into it."""
-    injection_weight: loss_weights.Setting
-    """lambda_C (eq. 4)."""
-    reads_as: Literal["logits", "probs"]
-    """Feed on raw score vectors (the paper) or on probabilities."""
-
-
-class Task(Protocol):
-    """What every module of `tasks/` builds."""
-
-    num_classes: int
-
-    def __call__(self, state: Tensor) -> Tensor:
-        """State (B, D) -> logits (B, num_classes)."""
-
-    def loss(self, state: Tensor, targets: Targets) -> Tensor:
-        """Cross-entropy (scalar) of the states (B, D) for what followed."""
 
 
 class Session(NamedTuple):
@@ -62,6 +44,8 @@ class Session(NamedTuple):
     """z_final (B, D)."""
     sparse: SparseScores | None
     """What the sessions' own items add to their scores; None where no term does."""
+    pairs: tuple[SparseScores, ...] = ()
+    """What their items add to the scores of others after training, by pair term."""
 
 
 class HierarchicalModel(Trainable):
@@ -77,7 +61,7 @@ class HierarchicalModel(Trainable):
         pooling: Pooling,
         tasks: Mapping[str, nn.Module],
         wiring: Mapping[str, Wiring],
-        terms: Mapping[str, ItemTerm | PositionTerm],
+        terms: Mapping[str, ScoreTerm],
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -147,7 +131,9 @@ class HierarchicalModel(Trainable):
         if every:
             real = mask.flatten().nonzero()[:, 0]  # (P,)
             final = final.flatten(0, 1).index_select(0, real)  # (P, D)
-        return Session(final, sparse)
+        if self.training:
+            return Session(final, sparse)
+        return Session(final, sparse, tuple(term(items, mask, every) for term in self.pair_terms.values()))
 
     def _read(self, items: Tensor, mask: Tensor, every: bool) -> tuple[Tensor, list[Tensor]]:
         """z_final (B, D), or of every position (B, T, D), and what each position adds (B, P, T), by position term."""
@@ -159,6 +145,11 @@ class HierarchicalModel(Trainable):
     @property
     def position_terms(self) -> dict[str, PositionTerm]:
         return {name: term for name, term in self.named_children() if isinstance(term, PositionTerm)}
+
+    @property
+    def pair_terms(self) -> dict[str, PairTerm]:
+        """Those that have pairs."""
+        return {name: term for name, term in self.named_children() if isinstance(term, PairTerm) and len(term.others)}
 
     @property
     def item_terms(self) -> dict[str, ItemTerm]:
@@ -174,10 +165,12 @@ class HierarchicalModel(Trainable):
         if not self.training:
             for term in self.item_terms.values():
                 logits["item"] += term()
+            for sparse in session.pairs:
+                logits["item"] = sparse.add_to(logits["item"])
         return logits
 
     def predict(self, session: Session, vectors: Tensor | None = None) -> dict[str, Tensor]:
-        """The logits that are trained: those of `forward` without what item terms add after training."""
+        """The logits that are trained: those of `forward` without what is added after training."""
         logits: dict[str, Tensor] = {}
         for name in self.predicted:
             logits[name] = self._logits(name, self.state(name, session.final, logits), session, vectors)
@@ -256,10 +249,14 @@ class HierarchicalModel(Trainable):
             ScorePart(label, _array(torch.cat([every[items - 1], every.mean()[None]])), None)
             for label, every in of_items.items()
         ]
-        for term, of_positions in zip(self.position_terms.values(), values, strict=True):
-            sparse = by_item(session_items, mask, of_positions)
+        added = {
+            term.label: by_item(session_items, mask, of_positions)
+            for term, of_positions in zip(self.position_terms.values(), values, strict=True)
+        }
+        added |= {term.label: term(session_items, mask, every=False) for term in self.pair_terms.values()}
+        for label, sparse in added.items():
             total = ((items[:, None] == sparse.classes + 1) * sparse.values).sum(1)  # (K, M) -> (K,)
-            parts.append(ScorePart(term.label, _array(functional.pad(total, (0, 1))), None))
+            parts.append(ScorePart(label, _array(functional.pad(total, (0, 1))), None))
         for source in wires.reads:
             projection = self.projections[_edge(source, "item")].get_parameter("weight")  # (D, C)
             prediction = _prediction(logits[source][0], wires.reads_as)  # (C,)

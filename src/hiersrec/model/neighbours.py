@@ -11,6 +11,7 @@ The global graph of GCE-GNN (Wang et al., SIGIR 2020), symmetric, and weighted s
 import numpy as np
 from scipy import sparse
 
+from hiersrec.store.item_pairs import item_pairs
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32, Int32
 
@@ -26,7 +27,7 @@ def nearest(num_items: int, train: Sessions, most: int) -> tuple[Int32, Float32]
     size = num_items + 1
     near = sparse.csr_array((size, size), dtype=np.float64)
     for distance in range(1, WINDOW + 1):
-        near = near + _pairs(train, distance, size)
+        near = near + item_pairs(train, num_items, distance, 1 / distance, with_itself=False)
     near = (near + near.T).tocoo()
     total = np.asarray(near.sum(1))
     of, other = near.coords
@@ -37,12 +38,3 @@ def nearest(num_items: int, train: Sessions, most: int) -> tuple[Int32, Float32]
     of, other, value = (array[rank < most] for array in (of, other, value))
     shares = value / np.bincount(of, value, size)[of]
     return np.stack([of, other]).astype(np.int32), shares.astype(np.float32)
-
-
-def _pairs(train: Sessions, distance: int, size: int) -> sparse.csr_array:
-    """(N + 1, N + 1) sparse float64: 1 / distance for each (earlier, later) pair of other items that far apart."""
-    session = train.of_events()
-    items = np.asarray(train.items)
-    earlier, later = items[:-distance], items[distance:]
-    kept = (session[:-distance] == session[distance:]) & (earlier != later)
-    return sparse.csr_array((np.full(kept.sum(), 1 / distance), (earlier[kept], later[kept])), shape=(size, size))

@@ -22,6 +22,7 @@ from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_sc
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.score_parts import against_average
 from hiersrec.store.item_catalog import ItemCatalog
+from hiersrec.store.item_pairs import Pairs
 from hiersrec.types import Batch, Bool, Float32, Int32, Int64, ScorePart, categories
 
 AT_ONCE = 2**24
@@ -63,11 +64,17 @@ class IndexRanker:
     """A Ranker (ranking.py) on an encoder, item vectors and their layout."""
 
     def __init__(
-        self, encoder: Encoder, slabs: Slabs, layout: Layout, catalog: ItemCatalog, constants: Mapping[str, Float32]
+        self,
+        encoder: Encoder,
+        slabs: Slabs,
+        layout: Layout,
+        catalog: ItemCatalog,
+        constants: Mapping[str, Float32],
+        pairs: Mapping[str, Pairs],
     ) -> None:
-        """constants: label of a score term -> (N,) float32 in the order of the layout, parts of the slabs' biases."""
+        """Score terms by label. constants: (N,) float32 in the order of the layout, parts of the slabs' biases."""
         self.encoder, self.slabs, self.layout, self.catalog = encoder, slabs, layout, catalog
-        self.constants = constants
+        self.constants, self.pairs = constants, pairs
         self.popularity: Float32 = catalog.train_count[layout.order].astype(np.float32)
         """(N,) float32, in the order of the layout: scores for a session without a known item."""
         self._last_available: tuple[Bool | None, Bool] = (None, np.zeros(0, bool))
@@ -114,7 +121,7 @@ class IndexRanker:
         tasks = scoring.filled_tasks(encoded.tasks, self.catalog, known, len(batch))
         own = [NOTHING] * len(batch)
         queries: list[Float32 | None] = [None] * len(batch)
-        added = session_scores(sessions, encoded.positions.values())
+        added = session_scores(sessions, encoded.positions.values(), [*self.pairs.values()])
         for number, row in enumerate(known.tolist()):
             queries[row], own[row] = encoded.query[number], added[number]
         ranges, allowed = self._ranges(tasks, len(batch), request)
@@ -231,8 +238,9 @@ class IndexRanker:
         bias = np.zeros(len(vectors), np.float32) if biases is None else _and_mean(biases, rows)
         bias = bias - sum(part.values for part in constants)
         parts = [ScorePart("session", vectors @ encoded.own[0], None), ScorePart("bias", bias, None), *constants]
-        for label, values in encoded.positions.items():
-            [own] = session_scores(session, [values])
+        added = {label: session_scores(session, [values]) for label, values in encoded.positions.items()}
+        added |= {label: session_scores(session, [], [pairs]) for label, pairs in self.pairs.items()}
+        for label, [own] in added.items():
             parts.append(ScorePart(label, np.append(own.of(items), np.float32(0)), None))
         for task, (matrix, fed) in self.encoder.reads.items():
             prediction = encoded.tasks[task][0, 1:]  # (C,)

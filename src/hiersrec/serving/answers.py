@@ -45,8 +45,8 @@ class Reason:
     """
 
     source: str
-    """"session", "bias", "trend", "repeat", the name of a task ("category_1"), "average_item", "boost", or only
-    "popular" for an item that is listed by its training events."""
+    """"session", "bias", "trend", "repeat", "cooccurrence", the name of a task ("category_1"), "average_item", "boost",
+    or only "popular" for an item that is listed by its training events."""
     value: float
     strongest: list[Pull]
     """The categories (or other classes) that add or subtract most, largest first; empty where the source is no task."""

@@ -16,6 +16,7 @@ from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.contents import readable
 from hiersrec.store.folder import open_seal
+from hiersrec.store.item_pairs import Pairs
 from hiersrec.store.memory_map import mapped
 
 FORMER_CONSTANTS, FORMER_POSITIONS = {"explain/trend.npy": "trend"}, {"repeats": "repeat"}
@@ -67,7 +68,11 @@ def _opened(path: Path, document: dict[str, Any], threads: int) -> Bundle:
         raise ValueError(f"max_length is {document['max_length']}, and a session has at least one item")
     encoder = OnnxEncoder(path / graph, inputs, document["max_length"], reads, terms["positions"], threads)
     constants = {label: mapped(path / name) for name, label in terms["constants"].items() if name in document["files"]}
-    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, constants)
+    pairs = {
+        label: Pairs(*(mapped(path / f"pairs/{name}.{part}.npy") for part in Pairs._fields))
+        for name, label in terms.get("pairs", {}).items()
+    }
+    ranker = IndexRanker(encoder, Slabs.open(path), Layout.open(path / "layout"), catalog, constants, pairs)
     check_arrays(ranker, len(inputs))
     try:
         candidates = Candidates(

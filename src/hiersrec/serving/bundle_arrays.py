@@ -26,6 +26,13 @@ def check_arrays(ranker: IndexRanker, inputs_rows: int) -> None:
     ):
         if array is not None:
             expect(name, array, dtype, shape)
+    for label, pairs in ranker.pairs.items():
+        count = len(pairs.others)
+        expect(f"the starts of {label}", pairs.starts, np.int64, (items + 1,), count + 1)
+        if pairs.starts[0] or pairs.starts[-1] != count or (np.diff(pairs.starts) < 0).any():
+            raise ValueError(f"the starts of {label} must rise from 0 to {count}")
+        expect(f"the others of {label}", pairs.others - 1, np.int32, (count,), items)
+        expect(f"the values of {label}", pairs.values, np.float32, (count,))
     if (slabs.codes is None) != (slabs.scales is None):
         raise ValueError("codes.npy and scales.npy belong together")
     expect("layout/order.npy", layout.order - 1, np.int32, (items,), items)

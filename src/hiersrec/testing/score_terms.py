@@ -12,14 +12,13 @@ from hiersrec import registry
 from hiersrec.build import build_model
 from hiersrec.config import ModelRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.score_term import ItemTerm, PositionTerm
+from hiersrec.model.score_term import ItemTerm, PairTerm, PositionTerm, ScoreTerm
 from hiersrec.model.targets import Targets
 from hiersrec.store.sessions import Sessions
 from hiersrec.testing.catalogue import N, batch, catalog, lists, recipe, tensors
 from hiersrec.testing.checks import check_config, check_parameters, check_parameters_get_gradients
 
 FOLDER = "model.score_terms"
-Term = ItemTerm | PositionTerm
 
 
 def check_score_term(name: str, **settings: Any) -> None:
@@ -39,8 +38,8 @@ def _model(name: str, settings: dict[str, Any]) -> HierarchicalModel:
     return build_model(_recipe(name, settings), catalog(), sessions).eval()
 
 
-def _term(model: HierarchicalModel, name: str) -> Term:
-    terms: dict[str, Term] = {**model.item_terms, **model.position_terms}
+def _term(model: HierarchicalModel, name: str) -> ScoreTerm:
+    terms: dict[str, ScoreTerm] = {**model.item_terms, **model.position_terms, **model.pair_terms}
     short = registry.short(name)
     assert short in terms, f"the settings do not turn '{name}' on: the model has {', '.join(terms) or 'no score terms'}"
     return terms[short]
@@ -70,11 +69,17 @@ def has_a_label(name: str, settings: dict[str, Any]) -> None:
 
 
 def values_have_their_shape(name: str, settings: dict[str, Any]) -> None:
-    """A finite float32 for each item, or for each position of each prefix."""
+    """A finite float32 for each item, for each position of each prefix, or for some items of each session."""
     model = _model(name, settings)
     term = _term(model, name)
     if isinstance(term, ItemTerm):
         values, shape = term(), [N]
+    elif isinstance(term, PairTerm):
+        items = torch.tensor([[1, 2, 3], [4, 0, 0]])
+        sparse = term(items, items > 0, every=False)
+        values, shape = sparse.values, list(sparse.classes.shape)
+        places = list(zip(sparse.rows.tolist(), sparse.classes.tolist(), strict=True))
+        assert places == sorted(set(places)), "each place must come once, in order"
     else:
         width = model.inputs.width
         newest = torch.tensor([[4], [2], [0]])
@@ -87,7 +92,7 @@ def later_positions_change_nothing(name: str, settings: dict[str, Any]) -> None:
     """What a position adds to a prefix does not depend on what follows the prefix."""
     model = _model(name, settings)
     term = _term(model, name)
-    if isinstance(term, ItemTerm):
+    if not isinstance(term, PositionTerm):
         return
     states, finals = torch.randn(2, 6, model.inputs.width), torch.randn(2, 1, model.inputs.width)
     newest = torch.full((2, 1), 2)

@@ -1,23 +1,69 @@
-"""What score terms choose when training is over, on validation sessions (PositionTerm.finish)."""
+"""What score terms choose when training is over, on validation sessions (score_term.Choice)."""
+
+from collections.abc import Callable, Mapping
 
 from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
+from hiersrec.model.score_term import Choice, PairTerm, PositionTerm
 from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.training.progress import ProgressReporter
 
 SESSIONS = 2_000
 """Newest validation sessions that are measured on: a few seconds each time."""
+GAIN = 0.001
+"""Share by which a step must raise MRR@20."""
+ROUNDS = 3
+"""What one number should be depends on the others, so each is looked at again when another has changed."""
 
 
 def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, reporter: ProgressReporter) -> None:
-    """Let each position term set what is not trained. With `refit` validation sessions were trained on."""
-    sessions = data.valid.newest(min(1.0, SESSIONS / max(1, len(data.valid))))
-    scorer = scorer_of(model.eval())
+    """Set what is not trained; with `refit` no session is left to choose it on."""
+    terms: dict[str, PositionTerm | PairTerm] = {**model.position_terms, **model.pair_terms}
+    choices = {name: choice for name, term in terms.items() if (choice := term.choice) is not None}
+    for choice in choices.values():
+        choice.number.fill_(0.0 if choice.setting == "fit" else choice.setting)  # a warm start brought the older run's
+    free = {name: choice for name, choice in choices.items() if choice.setting == "fit"}
+    if free and not refit:
+        sessions = data.valid.newest(min(1.0, SESSIONS / max(1, len(data.valid))))
+        scorer = scorer_of(model.eval())
+        before, best = _chosen(free, lambda: evaluate(scorer, data.catalog, sessions).metrics["mrr@20"])
+        if found := {choice.key: choice.number.item() for choice in free.values() if choice.number}:
+            reporter.say(
+                f"train: {', '.join(f'{key} is {number:+.1f}' for key, number in found.items())}: MRR@20 of the newest "
+                f"validation sessions is {best:.4f}, {before:.4f} without. For a later refit add "
+                f"{' '.join(f'--set {key}={number:.1f}' for key, number in found.items())}"
+            )
+    for name, choice in choices.items():
+        if isinstance(term := terms[name], PairTerm) and not choice.number:
+            term.clear()
 
-    def measure() -> float:
-        return evaluate(scorer, data.catalog, sessions).metrics["mrr@20"]
 
-    for name, term in model.position_terms.items():
-        if line := term.finish(None if refit else measure):
-            reporter.say(f"train: {name}: {line}")
+def _chosen(free: Mapping[str, Choice], measure: Callable[[], float]) -> tuple[float, float]:
+    """Set the numbers, from 0 on, and return what is measured with all of them 0 and in the end."""
+    before = best = measure()
+    moved: str | None = None
+    for _ in range(ROUNDS):
+        for name, choice in free.items():
+            if moved == name:  # nothing has changed since it was looked at
+                return before, best
+            found = _climb(choice, best, measure)
+            if found > best or moved is None:
+                moved, best = name, found
+    return before, best
+
+
+def _climb(choice: Choice, best: float, measure: Callable[[], float]) -> float:
+    """Take steps while each raises what is measured, in the first direction in which one does; returns it."""
+    before, at, most = best, round(choice.number.item() / choice.step), round(choice.most / choice.step)
+    for way in (1, -1):
+        while (-most if choice.signed else 0) <= at + way <= most:
+            choice.number.fill_((at + way) * choice.step)
+            found = measure()
+            if found < best * (1 + GAIN):
+                break
+            at, best = at + way, found
+        choice.number.fill_(at * choice.step)
+        if best > before:
+            break
+    return best

@@ -197,7 +197,9 @@ def _write_weights(
     """Those of the best epoch, with what is set or fitted after it."""
     with new_file(place.folder / WEIGHTS) as path:
         checkpoint.copy_best(place.state, path)
-        if isinstance(model, HierarchicalModel) and (model.position_terms or model.tree_head is not None):
+        if isinstance(model, HierarchicalModel) and (
+            model.position_terms or model.pair_terms or model.tree_head is not None
+        ):
             safetensors.torch.load_model(model, path)
             finish_terms(model, data, config.refit, reporter)
             if model.tree_head is not None:  # last, as it learns from the scores

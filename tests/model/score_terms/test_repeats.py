@@ -151,36 +151,6 @@ def test_training_does_not_know_the_offset(made) -> None:
     torch.testing.assert_close(with_it - without, 0.7 * mask[:, None].float())
 
 
-@pytest.mark.parametrize(
-    ("metric", "offset"),
-    [
-        (lambda offset: 0.2 - (offset - 1.4) ** 2 / 100, 1.5),
-        (lambda offset: 0.2 - (offset + 1.0) ** 2 / 100, -1.0),
-        (lambda offset: 0.2 - abs(offset), 0.0),
-        (lambda offset: 0.2 + offset / 2000, 0.0),  # a step gains less than chance may
-        (lambda offset: 0.2 + offset / 10, 3.0),  # the greatest that is tried
-    ],
-)
-def test_the_offset_climbs_while_it_gains(made, metric, offset) -> None:
-    line = made.finish(lambda: metric(made.get_buffer("offset").item()))
-    assert made.get_buffer("offset").item() == offset
-    assert (line is not None) == (offset != 0)
-    assert line is None or f"tasks.item.repeats_offset={offset:.1f}" in line
-
-
-def test_an_offset_that_is_given_is_not_measured() -> None:
-    given = Repeats(D, max_length=10, offset=1.25)
-    assert given.finish(pytest.fail) is None
-    assert given.get_buffer("offset").item() == 1.25
-
-
-def test_without_validation_sessions_there_is_none() -> None:
-    term = Repeats(D, max_length=10, offset="fit")
-    term.get_buffer("offset").fill_(1.5)  # of the run that a warm start began from
-    assert term.finish(None) is None
-    assert term.get_buffer("offset").item() == 0
-
-
 def test_weights_of_older_runs_have_no_offset(made) -> None:
     older = {name: value for name, value in made.state_dict().items() if name != "offset"}
     term = Repeats(D, max_length=10, offset="fit")

@@ -10,7 +10,6 @@ back less often than they do: of an eighth of RetailRocket's sessions it expects
 48 % are. So an offset is added to each place once training is over, chosen by MRR@20 of validation sessions.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,7 +18,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hiersrec.model.score_term import PositionTerm
+from hiersrec.model.score_term import Choice, PositionTerm
 from hiersrec.store.catalog import Catalog
 from hiersrec.store.sessions import Sessions
 
@@ -27,8 +26,6 @@ HIDDEN = 64
 """Length of u."""
 STEP, MOST = 0.5, 3.0
 """Offsets that are tried, up or down from 0."""
-GAIN = 0.003
-"""Share by which a step must raise MRR@20; less may be chance on a few hundred sessions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,27 +72,10 @@ class Repeats(PositionTerm):
         scores = learnt.float() + places
         return scores if self.training else scores + self.get_buffer("offset")
 
-    def finish(self, measure: Callable[[], float] | None) -> str | None:
+    @property
+    def choice(self) -> Choice:
         offset = self.get_buffer("offset")
-        offset.fill_(0.0 if self.chosen == "fit" else self.chosen)  # a warm start brought the older run's
-        if self.chosen != "fit" or measure is None:
-            return None
-        without = best = measure()
-        for step in (STEP, -STEP):
-            while abs(offset.item() + step) <= MOST:
-                offset.add_(step)
-                value = measure()
-                if value < best * (1 + GAIN):
-                    offset.sub_(step)
-                    break
-                best = value
-            if best > without:
-                return (
-                    f"items of the session get {offset.item():+.1f}: MRR@20 of the newest validation sessions is "
-                    f"{best:.4f}, {without:.4f} without. For a later refit add --set tasks.item.repeats_offset="
-                    f"{offset.item():.1f}"
-                )
-        return None
+        return Choice(offset, self.chosen, STEP, MOST, signed=True, key="tasks.item.repeats_offset")
 
 
 def _without_offset(term: Repeats, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
