@@ -26,8 +26,9 @@ def measured(monkeypatch) -> list[int]:
     """Sessions of each measurement; repeats are the better, the likelier."""
     sessions: list[int] = []
 
-    def evaluate(scorer, catalog, valid):
+    def evaluate(scorer, catalog, valid, progress):
         del catalog
+        progress(1, 1)
         sessions.append(len(valid))
         assert not scorer.model.training
         return SimpleNamespace(metrics={"mrr@20": 0.2 + scorer.model.repeats.offset.item() / 10})
@@ -65,7 +66,8 @@ class Term(torch.nn.Module):
         self.position_terms["none"] = SimpleNamespace(choice=None)
         self.pair_terms, self.metric = {}, metric
 
-    def measure(self, *_) -> SimpleNamespace:
+    def measure(self, *_, progress) -> SimpleNamespace:
+        progress(1, 1)
         self.measured.append([round(number.item(), 3) for number in self.numbers])
         return SimpleNamespace(metrics={"mrr@20": self.metric(*self.measured[-1])})
 
