@@ -173,6 +173,7 @@ def test_a_bundle_and_the_service_answer_alike(run, bundle) -> None:
     assert document["terms"] == {
         "constants": {"explain/category_bonus.npy": "on sale"},
         "positions": {"recency": "recency"},
+        "pairs": {},
     }
     expected = Recommender.load(run).recommend(SESSIONS, 10)
     for answer, other in zip(Recommender.load(bundle).recommend(SESSIONS, 10), expected, strict=True):

@@ -42,7 +42,7 @@ from hiersrec.store import folder as folders
 from hiersrec.store.batches import whole_sessions
 from hiersrec.store.bundle_catalog import pack
 from hiersrec.store.dataset import Dataset
-from hiersrec.store.item_pairs import Pairs
+from hiersrec.store.pairs import Pairs
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import CATEGORY, Batch, Float32, Say
 

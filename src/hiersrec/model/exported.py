@@ -31,7 +31,7 @@ from hiersrec.model.heads import Head
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.onnx_gru import translation, without_torch_gru
 from hiersrec.model.score_term import position_values
-from hiersrec.store.item_pairs import Pairs
+from hiersrec.store.pairs import Pairs
 from hiersrec.types import Batch, Float32
 
 ROWS = 65_536

@@ -22,7 +22,7 @@ from hiersrec.retrieval.session_scores import NOTHING, SessionScores, session_sc
 from hiersrec.retrieval.slabs import Slabs
 from hiersrec.score_parts import against_average
 from hiersrec.store.item_catalog import ItemCatalog
-from hiersrec.store.item_pairs import Pairs
+from hiersrec.store.pairs import Pairs
 from hiersrec.types import Batch, Bool, Float32, Int32, Int64, ScorePart, categories
 
 AT_ONCE = 2**24

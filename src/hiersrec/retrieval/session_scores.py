@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hiersrec.store.item_pairs import Pairs
+from hiersrec.store.pairs import Pairs
 from hiersrec.types import Batch, Float32, Int32
 
 

@@ -16,8 +16,8 @@ from hiersrec.serving.encoder import OnnxEncoder
 from hiersrec.store.bundle_catalog import BundleCatalog
 from hiersrec.store.contents import readable
 from hiersrec.store.folder import open_seal
-from hiersrec.store.item_pairs import Pairs
 from hiersrec.store.memory_map import mapped
+from hiersrec.store.pairs import Pairs
 
 FORMER_CONSTANTS, FORMER_POSITIONS = {"explain/trend.npy": "trend"}, {"repeats": "repeat"}
 """The score terms that an older bundle may have, whose document names none; those that it lacks are ignored."""

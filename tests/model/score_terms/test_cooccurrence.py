@@ -12,7 +12,7 @@ from hiersrec.model.score_terms.cooccurrence import FLOOR, MOST_PAIRS, WINDOW, C
 from hiersrec.model.targets import Targets
 from hiersrec.retrieval.session_scores import NOTHING, session_scores
 from hiersrec.store.batches import whole_sessions
-from hiersrec.store.item_pairs import Pairs
+from hiersrec.store.pairs import Pairs
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Batch
 from tests.model import world
