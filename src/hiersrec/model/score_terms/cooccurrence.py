@@ -4,11 +4,10 @@
     near(i, j) = 1 / count(i) * sum, over all pairs of positions of i and j in one training session that are at most
                  WINDOW apart, of 1 / (1 + distance)
 
-The newest item has place 1. A model learns an item's neighbours slowly, from many steps, and a count knows them at
-once. That matters where sessions come later than those that were trained on: much of what they click was new at the end
-of training, and has few events. On validation sessions as old as the training sessions it adds nothing. So the weight
-is chosen on validation sessions, when training is over: learnt in training it would trust the pairs too much, as they
-hold the very sessions.
+The newest item has place 1. On Diginetica it helps where validation sessions come later than those that were trained
+on, the more the fewer these were, and with items that the session does not have yet (docs/log/2026-12-01.md); on
+sessions of all times it adds little or nothing. So the weight is chosen on validation sessions, when training is over: learnt in
+training it would trust the pairs too much, as they hold the very sessions.
 """
 
 from dataclasses import dataclass
