@@ -6,8 +6,8 @@
 
 The newest item has place 1. On Diginetica it helps where validation sessions come later than those that were trained
 on, the more the fewer these were, and with items that the session does not have yet (docs/log/2026-12-01.md); on
-sessions of all times it adds little or nothing. So the weight is chosen on validation sessions, when training is over: learnt in
-training it would trust the pairs too much, as they hold the very sessions.
+sessions of all times it adds little or nothing. So the weight is chosen on validation sessions, when training is over:
+learnt in training it would trust the pairs too much, as they hold the very sessions.
 """
 
 from dataclasses import dataclass
