@@ -65,7 +65,7 @@ class PositionTerm(nn.Module, ABC):
 class PairTerm(nn.Module):
     """What the items of a session add to the scores of others: value(s, j) / p for the p-th newest item s.
 
-    edges: counts (N,) int64, how many others each item has, and those others (E,) int32 from 1 with their values (E,)
+    pairs: counts (N,) int64, how many others each item has, and those others (E,) int32 from 1 with their values (E,)
     float32, item after item, all three saved with the weights. None has no pairs until it is loaded.
     """
 
@@ -96,9 +96,8 @@ class PairTerm(nn.Module):
         rows = rows_of_prefixes(mask, inside)
         where = torch.stack([rows[session, prefix][of], self.others[pair].long() - 1])
         size = (int(inside.any(2).sum()), len(self.counts))
-        row, column = (
-            total := torch.sparse_coo_tensor(where, value, size, check_invariants=False).coalesce()
-        ).indices()
+        total = torch.sparse_coo_tensor(where, value, size, check_invariants=False).coalesce()
+        row, column = total.indices()
         return SparseScores(row, column, total.values())
 
     def clear(self) -> None:
