@@ -56,11 +56,9 @@ class Cooccurrence:
 def fit(config: Config, data: TrainingData) -> Cooccurrence:
     """Count the pairs of the training sessions, distance by distance."""
     size = data.catalog.num_items + 1
-    pairs = sparse.csr_array((size, size), dtype=np.float64)
-    for distance in range(1, config.window + 1):
-        pairs = pairs + item_pairs(data.train, size - 1, distance, 1 / (1 + distance))
+    pairs = item_pairs(data.train, data.catalog.num_items, config.window, lambda distance: 1 / (1 + distance))
     of_item = 1 / np.maximum(data.catalog.train_count, 1)
-    near = sparse.diags_array(of_item) @ (pairs + pairs.T) + config.itself * sparse.eye_array(size)
+    near = sparse.diags_array(of_item) @ pairs + config.itself * sparse.eye_array(size)
     near = sparse.csr_array(near, dtype=np.float32)
     near.sort_indices()
     return Cooccurrence(near, config.window)

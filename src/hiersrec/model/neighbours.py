@@ -9,9 +9,8 @@ The global graph of GCE-GNN (Wang et al., SIGIR 2020), symmetric, and weighted s
 """
 
 import numpy as np
-from scipy import sparse
 
-from hiersrec.store.item_pairs import item_pairs
+from hiersrec.store.item_pairs import greatest_of_each, item_pairs
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import Float32, Int32
 
@@ -24,17 +23,8 @@ def nearest(num_items: int, train: Sessions, most: int) -> tuple[Int32, Float32]
 
     Of equally near ones those with the lower numbers are taken. An item without neighbours has no edge.
     """
-    size = num_items + 1
-    near = sparse.csr_array((size, size), dtype=np.float64)
-    for distance in range(1, WINDOW + 1):
-        near = near + item_pairs(train, num_items, distance, 1 / distance, with_itself=False)
-    near = (near + near.T).tocoo()
-    total = np.asarray(near.sum(1))
-    of, other = near.coords
-    value = near.data / np.sqrt(total[other])
-    order = np.lexsort((other, -value, of))
-    of, other, value = of[order], other[order], value[order]
-    rank = np.arange(len(of)) - np.searchsorted(of, of)
-    of, other, value = (array[rank < most] for array in (of, other, value))
-    shares = value / np.bincount(of, value, size)[of]
-    return np.stack([of, other]).astype(np.int32), shares.astype(np.float32)
+    near = item_pairs(train, num_items, WINDOW, lambda distance: 1 / distance, with_itself=False).tocoo()
+    near.data /= np.sqrt(np.asarray(near.sum(1))[near.coords[1]])
+    of, other, value = greatest_of_each(near, most)
+    shares = value / np.bincount(of, value, num_items + 1)[of]
+    return np.stack([of, other]), shares.astype(np.float32)

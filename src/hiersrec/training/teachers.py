@@ -99,4 +99,6 @@ def _teacher(run: LoadedRun, model: Trainable, dataset: Dataset, config: Trainin
             f"{where} takes {teacher.max_length} items of a session, fewer than the {model.max_length} of the recipe. "
             "Name another run, or set encoder.max_length."
         )
+    for term in teacher.pair_terms.values():
+        term.clear()  # students do without what is added after training, and a step need not count it
     return teacher.requires_grad_(False)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hiersrec.model.score_term import Choice, PairTerm
 from hiersrec.store.catalog import Catalog
-from hiersrec.store.item_pairs import item_pairs
+from hiersrec.store.item_pairs import greatest_of_each, item_pairs
 from hiersrec.store.sessions import Sessions
 
 WINDOW = 5
@@ -75,16 +75,8 @@ def nearest(num_items: int, train: Sessions) -> tuple[Tensor, Tensor, Tensor]:
 
     Of equally near ones those with the lower numbers are taken.
     """
-    size = num_items + 1
-    near = sparse.csr_array((size, size), dtype=np.float64)
-    for distance in range(1, WINDOW + 1):
-        near = near + item_pairs(train, num_items, distance, 1 / (1 + distance), with_itself=False)
-    events = np.maximum(np.bincount(train.items, minlength=size), 1)
-    near = (sparse.diags_array(1 / events) @ (near + near.T)).tocoo()
-    of, other = near.coords
-    order = np.lexsort((other, -near.data, of))
-    of, other, value = of[order], other[order], near.data[order]
-    kept = np.arange(len(of)) - np.searchsorted(of, of) < MOST_PAIRS
-    counts = np.bincount(of[kept], minlength=size)[1:]
-    values = np.log1p(value[kept] / FLOOR)
-    return torch.from_numpy(counts), torch.from_numpy(other[kept].astype(np.int32)), torch.from_numpy(values).float()
+    near = item_pairs(train, num_items, WINDOW, lambda distance: 1 / (1 + distance), with_itself=False)
+    events = np.maximum(np.bincount(train.items, minlength=num_items + 1), 1)
+    of, others, value = greatest_of_each((sparse.diags_array(1 / events) @ near).tocoo(), MOST_PAIRS)
+    counts = np.bincount(of, minlength=num_items + 1)[1:]
+    return torch.from_numpy(counts), torch.from_numpy(others), torch.from_numpy(np.log1p(value / FLOOR)).float()
