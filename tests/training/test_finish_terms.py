@@ -23,17 +23,18 @@ REPEATS = "tasks.item.repeats=true"
 
 @pytest.fixture
 def measured(monkeypatch) -> list[int]:
-    """Sessions of each measurement; repeats are the better, the likelier."""
+    """Sessions that are looked at; repeats are the better, the likelier."""
     sessions: list[int] = []
 
-    def evaluate(scorer, catalog, valid, progress):
+    def choice_scores(scorer, catalog, valid, choices, progress):
         del catalog
         progress(1, 1)
         sessions.append(len(valid))
         assert not scorer.model.training
-        return SimpleNamespace(metrics={"mrr@20": 0.2 + scorer.model.repeats.offset.item() / 10})
+        assert [choice.key for choice in choices] == ["tasks.item.repeats_offset"]
+        return SimpleNamespace(mrr=lambda numbers: 0.2 + numbers[0] / 10)
 
-    monkeypatch.setattr(finish_terms, "evaluate", evaluate)
+    monkeypatch.setattr(finish_terms, "choice_scores", choice_scores)
     monkeypatch.setattr(finish_terms, "SESSIONS", 3)
     return sessions
 
@@ -47,7 +48,7 @@ def offset_after(dataset, out, *overrides: str, reporter=None) -> float:
 def test_the_run_has_the_offset_that_fits_its_newest_validation_sessions(dataset, tmp_path, measured) -> None:
     reporter = Listening()
     assert offset_after(dataset, tmp_path / "run", REPEATS, reporter=reporter) == 3.0
-    assert set(measured) == {3}
+    assert measured == [3]
     assert any("tasks.item.repeats_offset=3.0" in line for line in reporter.said)
     assert open_run(tmp_path / "run").scorer.model.repeats.offset.item() == 3.0
 
@@ -66,10 +67,16 @@ class Term(torch.nn.Module):
         self.position_terms["none"] = SimpleNamespace(choice=None)
         self.pair_terms, self.metric = {}, metric
 
-    def measure(self, *_, progress) -> SimpleNamespace:
+    def scores(self, scorer, catalog, sessions, choices, progress) -> SimpleNamespace:
+        del scorer, catalog, sessions
+        for choice in choices:
+            choice.number.zero_()
         progress(1, 1)
-        self.measured.append([round(number.item(), 3) for number in self.numbers])
-        return SimpleNamespace(metrics={"mrr@20": self.metric(*self.measured[-1])})
+        return SimpleNamespace(mrr=self.measure)
+
+    def measure(self, numbers) -> float:
+        self.measured.append([round(number, 3) for number in numbers])
+        return self.metric(*self.measured[-1])
 
 
 def level(*_: float) -> float:
@@ -80,7 +87,7 @@ def level(*_: float) -> float:
 def chosen(monkeypatch, dataset, metric, settings=("fit", "fit"), refit=False) -> tuple[list[float], Term, list[str]]:
     model, reporter = Term(metric, settings), Listening()
     monkeypatch.setattr(finish_terms, "scorer_of", lambda _: None)
-    monkeypatch.setattr(finish_terms, "evaluate", model.measure)
+    monkeypatch.setattr(finish_terms, "choice_scores", model.scores)
     finish_terms.finish_terms(model, dataset.training(), refit, reporter)
     return [round(number.item(), 3) for number in model.numbers], model, reporter.said
 

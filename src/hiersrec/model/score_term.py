@@ -112,7 +112,7 @@ class PairTerm(nn.Module):
 
 
 class Choice(NamedTuple):
-    """A number that is set when training is over (training/finish_terms.py)."""
+    """A number that is set when training is over (training/finish_terms.py). Scores must be linear in it."""
 
     number: Tensor
     """() float32, in the term."""

@@ -138,6 +138,22 @@ def saved_and_loaded_scores_the_same(name: str, settings: dict[str, Any]) -> Non
         torch.testing.assert_close(again(*given)["item"], model(*given)["item"])
 
 
+def a_chosen_number_is_a_factor(name: str, settings: dict[str, Any]) -> None:
+    """Scores are linear in a number that is chosen after training: from those with 0 and 1 all others follow."""
+    model = _model(name, settings)
+    term = _term(model, name)
+    choice = None if isinstance(term, ItemTerm) else term.choice
+    if choice is None:
+        return
+    scores = []
+    for number in (0.0, 1.0, choice.most):
+        choice.number.fill_(number)
+        with torch.inference_mode():
+            scores.append(model(*tensors(batch()))["item"])
+    torch.testing.assert_close(scores[2] - scores[0], choice.most * (scores[1] - scores[0]), rtol=1e-4, atol=1e-4)
+    assert not scores[1].equal(scores[0]), f"the number that '{name}' chooses changes no score"
+
+
 CHECKS = (
     settings_explain_themselves,
     off_by_default,
@@ -147,4 +163,5 @@ CHECKS = (
     scores_change_by_its_values,
     training_reaches_its_weights,
     saved_and_loaded_scores_the_same,
+    a_chosen_number_is_a_factor,
 )

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from hiersrec.evaluation.evaluate import evaluate
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.score_term import Choice, PairTerm, PositionTerm
 from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
+from hiersrec.training.choice_scores import choice_scores
 from hiersrec.training.progress import ProgressReporter, progress_stage
 
 SESSIONS = 5_000
-"""Newest validation sessions that are measured on, some ten times."""
+"""Newest validation sessions that are measured on."""
 GAIN = 0.001
 """Share by which a step must raise MRR@20."""
 ROUNDS = 3
@@ -26,14 +26,9 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
     free = {name: choice for name, choice in choices.items() if choice.setting == "fit"}
     if free and not refit:
         sessions = data.valid.newest(min(1.0, SESSIONS / max(1, len(data.valid))))
-        scorer = scorer_of(model.eval())
-
-        def measure() -> float:
-            tried = ", ".join(f"{name} {choice.number.item():+.1f}" for name, choice in free.items())
-            with progress_stage(reporter, f"train: {tried}") as report:
-                return evaluate(scorer, data.catalog, sessions, progress=report).metrics["mrr@20"]
-
-        before, best = _chosen(free, measure)
+        with progress_stage(reporter, f"train: choose {', '.join(free)}") as report:
+            scores = choice_scores(scorer_of(model.eval()), data.catalog, sessions, [*free.values()], report)
+        before, best = _chosen(free, lambda: scores.mrr([choice.number.item() for choice in free.values()]))
         if found := {choice.key: choice.number.item() for choice in free.values() if choice.number}:
             reporter.say(
                 f"train: {', '.join(f'{key} is {number:+.1f}' for key, number in found.items())}: MRR@20 of the newest "
