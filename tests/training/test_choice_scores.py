@@ -64,14 +64,16 @@ def test_it_is_what_ranking_all_items_gives(dataset, numbers, unknown, few) -> N
     assert [number.item() for number in scorer.numbers] == [0, 0, 0]
 
     lines = scorer.base + numbers[0] * scorer.units[0] + numbers[1] * scorer.units[1]  # the third moves nothing
-    prefixes, values = Prefixes.of(sessions), []
+    prefixes, values, moved = Prefixes.of(sessions), [], 0
     for row in range(len(prefixes)):
         newest = batch_of(prefixes, np.array([row]), 10).items[0, -1]
         target = prefixes.targets(np.array([row]))
+        moved += scorer.units.any(axis=0)[newest].sum()
         rank = order.ranks(lines[newest].astype(np.float32)[None], target).pessimistic[0]
         values.append(1 / rank if 0 < rank <= 20 else 0)
     assert found.mrr(numbers) == pytest.approx(np.mean(values), rel=1e-12)
     assert 0.02 < np.mean(values) < 0.5
+    assert 0 < len(found.rows) < 0.9 * moved, "what can make no difference is not kept"
 
 
 @pytest.mark.slow

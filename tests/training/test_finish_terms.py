@@ -53,6 +53,14 @@ def test_the_run_has_the_offset_that_fits_its_newest_validation_sessions(dataset
     assert open_run(tmp_path / "run").scorer.model.repeats.offset.item() == 3.0
 
 
+def test_long_sessions_are_fewer(dataset, tmp_path, measured, monkeypatch) -> None:
+    monkeypatch.setattr(finish_terms, "SESSIONS", 4)
+    events = dataset.training().valid.newest(4 / len(dataset.training().valid))
+    monkeypatch.setattr(finish_terms, "PREFIXES", (len(events.items) - len(events)) // 2)
+    offset_after(dataset, tmp_path / "run", REPEATS)
+    assert measured == [2]
+
+
 class Term(torch.nn.Module):
     """Two numbers to choose, and what is measured with them."""
 

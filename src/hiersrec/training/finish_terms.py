@@ -6,11 +6,13 @@ from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.score_term import Choice, PairTerm, PositionTerm
 from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
+from hiersrec.store.sessions import Sessions
 from hiersrec.training.choice_scores import choice_scores
 from hiersrec.training.progress import ProgressReporter, progress_stage
 
 SESSIONS = 5_000
-"""Newest validation sessions that are measured on."""
+PREFIXES = 50_000
+"""Newest validation sessions that are measured on, and about how many prefixes they may have, which bounds memory."""
 GAIN = 0.001
 """Share by which a step must raise MRR@20."""
 ROUNDS = 3
@@ -25,7 +27,7 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
         choice.number.fill_(0.0 if choice.setting == "fit" else choice.setting)  # a warm start brought the older run's
     free = {name: choice for name, choice in choices.items() if choice.setting == "fit"}
     if free and not refit:
-        sessions = data.valid.newest(min(1.0, SESSIONS / max(1, len(data.valid))))
+        sessions = _measured_on(data.valid)
         with progress_stage(reporter, f"train: choose {', '.join(free)}") as report:
             scores = choice_scores(scorer_of(model.eval()), data.catalog, sessions, [*free.values()], report)
         before, best = _chosen(free, lambda: scores.mrr([choice.number.item() for choice in free.values()]))
@@ -38,6 +40,12 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
     for name, choice in choices.items():
         if isinstance(term := terms[name], PairTerm) and not choice.number:
             term.clear()
+
+
+def _measured_on(valid: Sessions) -> Sessions:
+    newest = valid.newest(min(1.0, SESSIONS / max(1, len(valid))))
+    prefixes = len(newest.items) - len(newest)
+    return newest.newest(min(1.0, PREFIXES / max(1, prefixes)))
 
 
 def _chosen(free: Mapping[str, Choice], measure: Callable[[], float]) -> tuple[float, float]:
