@@ -1,5 +1,6 @@
 """What score terms set when training is over: in the weights of the run, on validation sessions only."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -59,6 +60,12 @@ def test_long_sessions_are_fewer(dataset, tmp_path, measured, monkeypatch) -> No
     monkeypatch.setattr(finish_terms, "PREFIXES", (len(events.items) - len(events)) // 2)
     offset_after(dataset, tmp_path / "run", REPEATS)
     assert measured == [2]
+
+
+def test_items_that_were_trained_on_are_no_targets(dataset) -> None:
+    valid = dataclasses.replace(dataset.training().valid, last_only=True)
+    assert finish_terms._measured_on(valid).last_only
+    assert not finish_terms._measured_on(dataset.training().valid).last_only
 
 
 class Term(torch.nn.Module):

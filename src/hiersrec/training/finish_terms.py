@@ -1,12 +1,13 @@
 """What score terms choose when training is over, on validation sessions (score_term.Choice)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.score_term import Choice, PairTerm, PositionTerm
 from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
-from hiersrec.store.sessions import Sessions
+from hiersrec.store.sessions import Prefixes, Sessions
 from hiersrec.training.choice_scores import choice_scores
 from hiersrec.training.progress import ProgressReporter, progress_stage
 
@@ -43,9 +44,13 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
 
 
 def _measured_on(valid: Sessions) -> Sessions:
-    newest = valid.newest(min(1.0, SESSIONS / max(1, len(valid))))
-    prefixes = len(newest.items) - len(newest)
-    return newest.newest(min(1.0, PREFIXES / max(1, prefixes)))
+    newest = _newest(valid, SESSIONS / max(1, len(valid)))
+    return _newest(newest, PREFIXES / max(1, len(Prefixes.of(newest))))
+
+
+def _newest(sessions: Sessions, share: float) -> Sessions:
+    # Where only last items are targets, the others are what was trained on.
+    return replace(sessions.newest(min(1.0, share)), last_only=sessions.last_only)
 
 
 def _chosen(free: Mapping[str, Choice], measure: Callable[[], float]) -> tuple[float, float]:
