@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,13 @@ def test_the_newest_are_the_last_ones(share, count) -> None:
     assert [result[row].tolist() for row in range(len(result))] == LISTS[-count:]
     assert result.session_ids.to_pylist() == ["a", "b", "c", "d", "e"][-count:]
     assert result.event_types.tolist() == [code for session in TYPES[-count:] for code in session]
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+def test_the_newest_have_the_same_targets(last_only) -> None:
+    made = replace(sessions(), last_only=last_only)
+
+    assert made.newest(0.4).last_only is last_only
 
 
 def test_there_is_no_newest_of_none() -> None:

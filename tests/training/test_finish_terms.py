@@ -62,12 +62,6 @@ def test_long_sessions_are_fewer(dataset, tmp_path, measured, monkeypatch) -> No
     assert measured == [2]
 
 
-def test_items_that_were_trained_on_are_no_targets(dataset) -> None:
-    valid = dataclasses.replace(dataset.training().valid, last_only=True)
-    assert finish_terms._measured_on(valid).last_only
-    assert not finish_terms._measured_on(dataset.training().valid).last_only
-
-
 class Term(torch.nn.Module):
     """Two numbers to choose, and what is measured with them."""
 
@@ -80,10 +74,11 @@ class Term(torch.nn.Module):
         ]
         self.position_terms = {str(at): SimpleNamespace(choice=choice) for at, choice in enumerate(choices)}
         self.position_terms["none"] = SimpleNamespace(choice=None)
-        self.pair_terms, self.metric = {}, metric
+        self.pair_terms, self.metric, self.last_only = {}, metric, None
 
     def scores(self, scorer, catalog, sessions, choices, progress) -> SimpleNamespace:
-        del scorer, catalog, sessions
+        del scorer, catalog
+        self.last_only = sessions.last_only
         for choice in choices:
             choice.number.zero_()
         progress(1, 1)
@@ -130,6 +125,14 @@ def test_each_number_climbs_while_it_gains(monkeypatch, dataset, metric, numbers
     for line in said:
         assert f"is {metric(*numbers):.4f}, {metric(0, 0):.4f} without" in line
         assert ("--set first" in line, "--set second" in line) == tuple(map(bool, numbers))
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+def test_items_that_were_trained_on_are_no_targets(monkeypatch, dataset, last_only) -> None:
+    data = dataset.training()
+    data = dataclasses.replace(data, valid=dataclasses.replace(data.valid, last_only=last_only))
+    _, model, _ = chosen(monkeypatch, SimpleNamespace(training=lambda: data), level)
+    assert model.last_only is last_only
 
 
 def test_numbers_that_are_given_are_not_measured(monkeypatch, dataset) -> None:

@@ -37,7 +37,7 @@ class Sessions:
     event_types: Int32 | None = None
     last_only: bool = False
     """Whether only the last item of each session is a target, as the split leave-last has it; else every item but the
-    first. Sessions that are made from these have False."""
+    first. The newest of them have the same; sessions that are put together have False."""
 
     @classmethod
     def open(cls, folder: Path) -> "Sessions":
@@ -61,7 +61,7 @@ class Sessions:
         start = self.offsets[first]
         ids = None if self.session_ids is None else self.session_ids[first:]
         types = None if self.event_types is None else self.event_types[start:]
-        return Sessions(self.items[start:], self.offsets[first:] - start, ids, types)
+        return Sessions(self.items[start:], self.offsets[first:] - start, ids, types, self.last_only)
 
     def followed_by(self, others: "Sessions") -> "Sessions":
         """These sessions and then the others, in memory."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiersrec.evaluation.evaluate import EvaluationOptions, at_once, prefixes_of
+from hiersrec.evaluation.metrics import Results, mrr
 from hiersrec.model.score_term import Choice
 from hiersrec.retrieval import order, scoring
 from hiersrec.store.batches import batch_of, sorted_rows
@@ -45,7 +46,8 @@ class ChoiceScores:
         moved = (by @ self.of_moved) >= target[self.rows]
         rank = 1 + np.count_nonzero(self.unmoved >= target[:, None], axis=1)
         rank += np.bincount(self.rows[moved], minlength=len(target))
-        return float(np.where((rank <= K) & (target > -np.inf), 1 / rank, 0.0).mean())
+        rank[target == -np.inf] = 0
+        return float(mrr.values(Results.of_ranks(rank), K).mean())
 
 
 def choice_scores(
@@ -100,7 +102,7 @@ def _part(scores: list[Float32], target: Int32, choices: Sequence[Choice]) -> Ch
     unmoved = order.top_k(base, K)[1]
 
     least, greatest = _bounds(of_target, choices)
-    can_be_listed = unmoved[:, -1] < greatest if unmoved.shape[1] == K else np.ones(len(target), np.bool_)
+    can_be_listed = np.count_nonzero(unmoved >= greatest[:, None], axis=1) < K
     matters = can_be_listed[rows] & (_bounds(of_moved, choices)[1] >= least[rows])
     return ChoiceScores(of_target, unmoved, rows[matters], of_moved[:, matters])
 

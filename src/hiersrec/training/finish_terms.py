@@ -1,13 +1,12 @@
 """What score terms choose when training is over, on validation sessions (score_term.Choice)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.score_term import Choice, PairTerm, PositionTerm
 from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
-from hiersrec.store.sessions import Prefixes, Sessions
+from hiersrec.store.sessions import Prefixes
 from hiersrec.training.choice_scores import choice_scores
 from hiersrec.training.progress import ProgressReporter, progress_stage
 
@@ -28,7 +27,8 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
         choice.number.fill_(0.0 if choice.setting == "fit" else choice.setting)  # a warm start brought the older run's
     free = {name: choice for name, choice in choices.items() if choice.setting == "fit"}
     if free and not refit:
-        sessions = _measured_on(data.valid)
+        sessions = data.valid.newest(SESSIONS / max(1, len(data.valid)))
+        sessions = sessions.newest(PREFIXES / max(1, len(Prefixes.of(sessions))))
         with progress_stage(reporter, f"train: choose {', '.join(free)}") as report:
             scores = choice_scores(scorer_of(model.eval()), data.catalog, sessions, [*free.values()], report)
         before, best = _chosen(free, lambda: scores.mrr([choice.number.item() for choice in free.values()]))
@@ -41,16 +41,6 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
     for name, choice in choices.items():
         if isinstance(term := terms[name], PairTerm) and not choice.number:
             term.clear()
-
-
-def _measured_on(valid: Sessions) -> Sessions:
-    newest = _newest(valid, SESSIONS / max(1, len(valid)))
-    return _newest(newest, PREFIXES / max(1, len(Prefixes.of(newest))))
-
-
-def _newest(sessions: Sessions, share: float) -> Sessions:
-    # Where only last items are targets, the others are what was trained on.
-    return replace(sessions.newest(min(1.0, share)), last_only=sessions.last_only)
 
 
 def _chosen(free: Mapping[str, Choice], measure: Callable[[], float]) -> tuple[float, float]:
