@@ -55,7 +55,7 @@ class Training:
     """Train on the validation sessions too. Nothing is measured then, and all `epochs` are trained: train without it
     first to find their number."""
     teachers: tuple[str, ...] = ()
-    """Runs on the same dataset folder, whose predictions share in the target (model/soft_targets/teachers.py)."""
+    """Runs on the same dataset folder, whose predictions share in the target (training/teachers.py)."""
     teachers_share: Annotated[float, Ge(0), Le(1)] = 0.5
     """Weight of the teachers' predictions in the target; ignored without teachers."""
     precision: Literal["auto", "bf16", "float32"] = "auto"

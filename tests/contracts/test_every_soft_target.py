@@ -6,7 +6,7 @@ from hiersrec import registry
 from hiersrec.model.soft_targets import smoothing
 from hiersrec.testing.soft_targets import CHECKS, FOLDER, requires_the_full_softmax
 
-TURNED_ON = {"smoothing": {"smoothing": 0.2}, "teachers": {}}
+TURNED_ON = {"smoothing": {"smoothing": 0.2}}
 """Settings that turn each one on."""
 
 

@@ -53,7 +53,6 @@ OTHERS: dict[Place, dict[str, Any]] = {
     ("score_terms", "repeats"): {"repeats": True, "repeats_offset": 0.5},
     ("score_terms", "trend"): {"trend": 0.5},
     ("soft_targets", "smoothing"): {"smoothing": 0.5},
-    ("soft_targets", "teachers"): {},
     ("tasks", "category"): {"level": 1, "head": "cosine", "scale": 3.0, "tree": True},
     ("tasks", "column"): {"column": "brand"},
     ("tasks", "event_type"): {},

@@ -17,6 +17,7 @@ from hiersrec.model.autocast import product_dtype
 from hiersrec.model.loss_weights import Weight
 from hiersrec.model.products import missing
 from hiersrec.model.score_term import SparseScores
+from hiersrec.model.targets import Taught
 
 UNLABELLED = -1
 """Class of an example that a task does not train on, such as an item whose category is unknown."""
@@ -33,18 +34,24 @@ TINY = 1e-30
 
 
 def cross_entropy(
-    state: Tensor, weight: Tensor, bias: Tensor | None, classes: Tensor, sparse: SparseScores | None = None
+    state: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    classes: Tensor,
+    sparse: SparseScores | None = None,
+    taught: Taught | None = None,
 ) -> Tensor:
     """Cross-entropy of softmax(state @ weight.T + bias), mean over the labelled examples (eq. 5, 6) -> scalar float32.
 
     state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none; sparse: numbers
-    that are added to some logits. Products run in autocast's dtype where that is on. Zero where no example has a label.
-    The gradients can be asked for once; second derivatives are not defined.
+    that are added to some logits; taught: what teachers say, whose share of the target the class gives up. Products run
+    in autocast's dtype where that is on. Zero where no example has a label. The gradients can be asked for once; second
+    derivatives are not defined.
     """
     if sparse is None:
         sparse = SparseScores(classes[:0], classes[:0], torch.zeros(0, device=state.device))
     index, values = sparse[:2], sparse.values
-    return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes, index, values))  # type: ignore[no-untyped-call]
+    return cast("Tensor", _CrossEntropy.apply(state, weight, bias, classes, index, values, taught))  # type: ignore[no-untyped-call]
 
 
 def divisor(labelled: Tensor) -> Tensor:
@@ -74,6 +81,7 @@ class _CrossEntropy(torch.autograd.Function):
         classes: Tensor,
         sparse_index: tuple[Tensor, Tensor],
         sparse_values: Tensor,
+        taught: Taught | None,
     ) -> Tensor:
         dtype = product_dtype(state)
         left, right = state.to(dtype), _padded(weight.to(dtype))
@@ -100,10 +108,19 @@ class _CrossEntropy(torch.autograd.Function):
             changed, values = (sparse_index[0][block] - start, sparse_index[1][block]), sparse_values[block]
             probs[:, len(weight) :] = -torch.inf  # what is padded
             probs[changed] += values.to(dtype)
+            if taught is not None:
+                logits, soft = probs[:, : len(weight)], taught.probs[rows].to(dtype)
+                # One product of each row with its own: an array of R x C less than multiplying and adding up.
+                expected = torch.bmm(logits[:, None], soft[:, :, None])[:, 0, 0]
+                loss += taught.share * ((probs[target] - expected).float() * share[rows]).sum()
             torch.softmax(probs, 1, out=probs)
             loss += (_surprise(probs, target, (left[rows], right, shift), (*changed, values)) * share[rows]).sum()
             # d loss / d logits, but for the share. Not scatter_add_: in bf16 that is slower than all the products.
-            probs[target] -= 1
+            if taught is None:
+                probs[target] -= 1
+            else:
+                probs[target] -= 1 - taught.share
+                logits.sub_(soft, alpha=taught.share)
             grad_sparse[block] = probs[changed].float() * share[rows][changed[0]]
             if grad_state is not None:
                 torch.mm(probs, right, out=grad_state[rows])
@@ -135,7 +152,7 @@ class _CrossEntropy(torch.autograd.Function):
             for gradient in (*gradients, grad_sparse):
                 if gradient is not None:
                     gradient.mul_(factor)
-        return (*gradients, None, None, grad_sparse)
+        return (*gradients, None, None, grad_sparse, None)
 
 
 def _padded(values: Tensor) -> Tensor:

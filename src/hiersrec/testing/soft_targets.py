@@ -6,7 +6,7 @@ import torch
 
 from hiersrec import registry
 from hiersrec.model.soft_target import Expected
-from hiersrec.model.targets import Targets, Taught
+from hiersrec.model.targets import Targets
 from hiersrec.testing.catalogue import N, catalog
 from hiersrec.testing.checks import check_config, check_parameters
 
@@ -21,12 +21,11 @@ def check_soft_target(name: str, **settings: Any) -> None:
 
 
 def _expected(name: str, settings: dict[str, Any], vectors: torch.Tensor, biases: torch.Tensor | None) -> Expected:
-    """Of 8 examples; teachers, for one that asks them, are sure of nothing."""
+    """Of 8 examples."""
     module = registry.load(FOLDER, name)
     built = module.build(module.Config(**settings), catalog())
     assert built is not None, f"the settings do not turn '{name}' on"
-    taught = Taught(torch.full((8, N), 1 / N), 0.3)
-    expected: Expected | None = built(Targets(torch.arange(1, 9), taught=taught), vectors, biases, None)
+    expected: Expected | None = built(Targets(torch.arange(1, 9)), vectors, biases, None)
     assert expected is not None, f"'{name}' has nothing to say of a batch"
     return expected
 

@@ -1,6 +1,11 @@
-"""Teachers: finished runs on the same dataset folder, whose predictions share in the target (model/soft_targets/).
+"""Teachers: finished runs on the same dataset folder, whose predictions share in the target.
 
-They predict at each step, without dropout, and the step takes that much longer.
+    target(j) = (1 - share) [j = y] + share * mean over the teachers of P_teacher(j)
+
+A click picks one item of many that would have done, and teachers say which. Hinton, Vinyals and Dean, Distilling the
+Knowledge in a Neural Network, 2015, at temperature 1; of a teacher like the student: Furlanello et al., Born-Again
+Neural Networks, ICML 2018. The settings are [training] teachers and teachers_share; the loss is cross_entropy's in
+model/losses.py. Teachers predict at each step, without dropout, and the step takes that much longer.
 """
 
 from dataclasses import dataclass, replace
@@ -41,7 +46,7 @@ class Teachers:
         with torch.no_grad():
             known = zip(self.models, self._vectors, strict=True)
             total = reduce(Tensor.add_, (_probabilities(model, vectors, step) for model, vectors in known))  # (B, N)
-        return replace(step.targets, taught=Taught((total / len(self.models)).to(dtype), self.share))
+        return replace(step.targets, taught=Taught(total.div_(len(self.models)).to(dtype), self.share))
 
     @cached_property
     def _vectors(self) -> tuple[Tensor, ...]:
@@ -52,7 +57,8 @@ class Teachers:
 def _probabilities(model: HierarchicalModel, vectors: Tensor, step: Step) -> Tensor:
     """Of all items after each prefix of a step, without score terms added in inference only: (B, N) float32."""
     session = model.encode(step.items, step.lengths, step.targets.every)
-    return model.predict(session, vectors)["item"].float().softmax(-1)
+    logits = model.predict(session, vectors)["item"].float()
+    return torch.softmax(logits, -1, out=logits)
 
 
 def open_teachers(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:

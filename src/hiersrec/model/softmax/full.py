@@ -31,7 +31,7 @@ class Full(nn.Module):
     def loss(self, head: Head, state: Tensor, targets: Targets, sparse: SparseScores | None) -> Tensor:
         """Eq. 6 for the next items and the soft targets -> scalar."""
         query, vectors, biases = head.query(state), head.vectors(), head.biases()
-        loss = cross_entropy(query, vectors, biases, targets.items - 1, sparse)
+        loss = cross_entropy(query, vectors, biases, targets.items - 1, sparse, targets.taught)
         for soft_target in self.soft_targets:
             expected = soft_target(targets, vectors, biases, sparse)
             if expected is not None:

@@ -11,8 +11,8 @@ dataset that has neither this is the cosine with E^I_i, as a part of the inputs 
 DropoutNet (Volkovs et al. 2017) trains for such items by dropping known ones, as id_dropout of the inputs does.
 
 `softmax` names a file of model/softmax/: over the whole catalogue, or one whose steps read some of its items only.
-What else is added to the scores, and who shares in the target, are files of model/score_terms/ and model/soft_targets/,
-whose settings are keys of this table too.
+What else is added to the scores, and what else shares in the target, are files of model/score_terms/ and
+model/soft_targets/, whose settings are keys of this table too.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from torch import nn
 
 from hiersrec import registry
 from hiersrec.config import MEMBER, REGISTRY, SHAPES, ModelRecipe
-from hiersrec.constraints import above, equals, requires
+from hiersrec.constraints import above, equals, is_set, requires
 from hiersrec.model.heads import CosineHead, DotHead, Head, LinearHead, Softmax
 from hiersrec.model.inputs import Inputs
 from hiersrec.store.catalog import Catalog
@@ -54,6 +54,11 @@ class Config:
 
 
 CONSTRAINTS = (
+    requires(
+        is_set("training.teachers"),
+        equals("tasks.item.softmax", "full"),
+        "teachers predict all items, and the loss of the others scores drawn items only",
+    ),
     requires(
         equals("tasks.item.vectors", "id+metadata"),
         equals("tasks.item.head", "cosine"),
