@@ -75,7 +75,10 @@ def visit(browser: Browser, address: str, expected: str = "", **context: Any) ->
         page.on("console", hear)
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on("request", follow)
-        yield page
+        try:
+            yield page
+        finally:  # an answer that a test changes may be under way; without its page it would fail in the next test
+            page.unroute_all(behavior="wait")
     assert wrong == []
 
 
