@@ -15,6 +15,7 @@ from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.training import loop
 from hiersrec.training.progress import SilentReporter
+from hiersrec.training.teachers import Teachers
 
 
 class Stopwatch(SilentReporter):
@@ -47,7 +48,13 @@ def opened(folder: Path, recipe: str, overrides: Sequence[str]) -> tuple[Recipe,
     return read_recipe(find_recipe(recipe, "any"), one_epoch), Dataset.open(folder).training()
 
 
-def train(recipe: Recipe, data: TrainingData, clock: Clock, prepare: Callable[[Trainable], None] | None = None) -> None:
+def train(
+    recipe: Recipe,
+    data: TrainingData,
+    clock: Clock,
+    prepare: Callable[[Trainable], None] | None = None,
+    teachers: Teachers | None = None,
+) -> None:
     """Train until the clock says enough, or to the end of the first epoch. `prepare` gets the model before."""
     assert recipe.training is not None
     torch.manual_seed(recipe.training.seed)
@@ -56,7 +63,7 @@ def train(recipe: Recipe, data: TrainingData, clock: Clock, prepare: Callable[[T
         prepare(model)
     with tempfile.TemporaryDirectory() as state:
         try:
-            loop.fit(model, data, recipe.training, Path(state), Stopwatch(clock))
+            loop.fit(model, data, recipe.training, Path(state), Stopwatch(clock), teachers=teachers)
         except Enough:
             return
 

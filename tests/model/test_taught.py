@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hiersrec.model import losses
+from hiersrec.model import losses, products
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.score_term import SparseScores
 from hiersrec.model.targets import Targets, Taught
@@ -13,9 +13,9 @@ from tests.model.soft_targets.test_smoothing import ITEMS, SPARSE, B, N, by_hand
 from tests.model.world import batch, model, recipe, tensors
 
 
-@pytest.fixture(params=[losses.BLOCK, 2 * 4 * N])
+@pytest.fixture(params=[losses.BLOCK, 2 * 4 * products.WHOLE])
 def block(request, monkeypatch) -> None:
-    """All rows in one block of logits, or two rows of float32 in each."""
+    """All rows in one block of logits, or two rows of float32 in each, with classes up to a whole cache line."""
     monkeypatch.setattr(losses, "BLOCK", request.param)
 
 
@@ -72,13 +72,13 @@ def test_its_gradient_is_that_of_soft_targets(share) -> None:
 def test_in_bf16_it_errs_by_as_much_as_the_rest() -> None:
     query, vectors, biases = given(True)
     with torch.autocast("cpu", torch.bfloat16):
-        found = cross_entropy(query, vectors, biases, ITEMS - 1, None, Taught(teacher().bfloat16(), 0.5))
+        found = cross_entropy(query, vectors, biases, ITEMS - 1, SPARSE, Taught(teacher().bfloat16(), 0.5))
     found.backward()
     gradients = [one.grad.clone() for one in (query, vectors, biases)]
 
     for one in (query, vectors, biases):
         one.grad = None
-    expected = written_out(0.5, query @ vectors.T + biases)
+    expected = written_out(0.5, SPARSE.add_to(query @ vectors.T + biases))
     expected.backward()
 
     assert found.item() == pytest.approx(expected.item(), abs=0.02)

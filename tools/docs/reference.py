@@ -25,7 +25,7 @@ KINDS = {
     "tasks": "What is predicted of the next event: `[[tasks]] name`.",
     "softmaxes": "How the item task is trained: `tasks.item.softmax`.",
     "score_terms": "What is added to an item's score: keys of `[tasks.item]`.",
-    "soft_targets": "How a part of the target is shared with other items: keys of `[tasks.item]` and `[training]`.",
+    "soft_targets": "How a part of the target is shared with other items: keys of `[tasks.item]`.",
     "baselines": "Models with code of their own: `[baseline] name`, or a recipe of that name.",
     "metadata": "Kinds of item columns: options of `prepare`, such as `--text title`.",
     "metrics": "`evaluate --metrics NAME`, `compare --metrics NAME@K`, `tune --metric NAME@K`.",

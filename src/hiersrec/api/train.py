@@ -49,7 +49,7 @@ def train(
         out: The run folder to make. If left out, a temporary one that is removed with the returned object.
         overrides: Settings to change, such as {"training.epochs": 3, "tasks.item.head": "linear"}.
         init_from: A run, trained on older data, whose weights are the first ones.
-        teachers: Runs on the same dataset whose predictions are soft targets.
+        teachers: Runs on the same dataset whose predictions share in the target.
         seed: The same as {"training.seed": seed}.
         resume: Go on with the training that was stopped in `out`, or that was to replace the run in `out`.
         overwrite: Replace an older run, which stays until the new one is finished, or start an unfinished one over.

@@ -32,7 +32,7 @@ def command(
     teacher: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A run on the same dataset folder whose predictions are soft targets; repeat for more. The same "
+            help="A run on the same dataset folder whose predictions share in the target; repeat for more. The same "
             "as --set training.teachers=[...].",
             metavar="RUN",
         ),

@@ -2,7 +2,8 @@
 
 The softmax over a whole catalogue is the largest part of a step, so it is written by hand: logits become probabilities
 in place, in the precision of the matrix products with sums in float32, and the gradients come straight from those, in
-the forward pass. One block of logits is alive at a time, so memory is bounded whatever the size of the catalogue.
+the forward pass. One block of logits is alive at a time, so memory is bounded whatever the size of the catalogue, but
+for what teachers say.
 """
 
 from collections.abc import Mapping
@@ -44,9 +45,9 @@ def cross_entropy(
     """Cross-entropy of softmax(state @ weight.T + bias), mean over the labelled examples (eq. 5, 6) -> scalar float32.
 
     state (B, D); weight (C, D); bias (C,) or None; classes (B,) int64, UNLABELLED where there is none; sparse: numbers
-    that are added to some logits; taught: what teachers say, whose share of the target the class gives up. Products run
-    in autocast's dtype where that is on. Zero where no example has a label. The gradients can be asked for once; second
-    derivatives are not defined.
+    that are added to some logits; taught: the teachers' probabilities of the C classes and their share of the target.
+    Products run in autocast's dtype where that is on. Zero where no example has a label. The gradients can be asked for
+    once; second derivatives are not defined.
     """
     if sparse is None:
         sparse = SparseScores(classes[:0], classes[:0], torch.zeros(0, device=state.device))
@@ -109,10 +110,10 @@ class _CrossEntropy(torch.autograd.Function):
             probs[:, len(weight) :] = -torch.inf  # what is padded
             probs[changed] += values.to(dtype)
             if taught is not None:
-                logits, soft = probs[:, : len(weight)], taught.probs[rows].to(dtype)
-                # One product of each row with its own: an array of R x C less than multiplying and adding up.
-                expected = torch.bmm(logits[:, None], soft[:, :, None])[:, 0, 0]
-                loss += taught.share * ((probs[target] - expected).float() * share[rows]).sum()
+                soft = taught.probs[rows].to(dtype)
+                # A product of each row with its own: multiplying and adding up would make another array of R x C.
+                mean = torch.bmm(probs[:, None, : len(weight)], soft[:, :, None])[:, 0, 0]
+                loss += taught.share * ((probs[target].float() - mean.float()) * share[rows]).sum()
             torch.softmax(probs, 1, out=probs)
             loss += (_surprise(probs, target, (left[rows], right, shift), (*changed, values)) * share[rows]).sum()
             # d loss / d logits, but for the share. Not scatter_add_: in bf16 that is slower than all the products.
@@ -120,7 +121,7 @@ class _CrossEntropy(torch.autograd.Function):
                 probs[target] -= 1
             else:
                 probs[target] -= 1 - taught.share
-                logits.sub_(soft, alpha=taught.share)
+                probs[:, : len(weight)].sub_(soft, alpha=taught.share)
             grad_sparse[block] = probs[changed].float() * share[rows][changed[0]]
             if grad_state is not None:
                 torch.mm(probs, right, out=grad_state[rows])

@@ -42,8 +42,8 @@ class SoftTarget(Protocol):
 
     def __call__(
         self, targets: Targets, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None
-    ) -> Expected | None:
-        """For vectors (N, d), biases (N,) or None, and M sparse scores; None if it has nothing to say of this batch."""
+    ) -> Expected:
+        """For vectors (N, d), biases (N,) or None, and M sparse scores."""
 
 
 def soft_loss(

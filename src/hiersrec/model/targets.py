@@ -10,7 +10,7 @@ class Taught:
     """What teachers say of the next item."""
 
     probs: Tensor
-    """(B, N): probabilities of all items; class i is item i + 1."""
+    """(B, N): probabilities of all items, without a gradient; class i is item i + 1."""
     share: float
     """Of the target, from 0 to 1."""
 

@@ -25,8 +25,7 @@ def _expected(name: str, settings: dict[str, Any], vectors: torch.Tensor, biases
     module = registry.load(FOLDER, name)
     built = module.build(module.Config(**settings), catalog())
     assert built is not None, f"the settings do not turn '{name}' on"
-    expected: Expected | None = built(Targets(torch.arange(1, 9)), vectors, biases, None)
-    assert expected is not None, f"'{name}' has nothing to say of a batch"
+    expected: Expected = built(Targets(torch.arange(1, 9)), vectors, biases, None)
     return expected
 
 

@@ -57,8 +57,7 @@ class Teachers:
 def _probabilities(model: HierarchicalModel, vectors: Tensor, step: Step) -> Tensor:
     """Of all items after each prefix of a step, without score terms added in inference only: (B, N) float32."""
     session = model.encode(step.items, step.lengths, step.targets.every)
-    logits = model.predict(session, vectors)["item"].float()
-    return torch.softmax(logits, -1, out=logits)
+    return model.predict(session, vectors)["item"].float().softmax(-1)
 
 
 def open_teachers(recipe: Recipe, model: Trainable, dataset: Dataset) -> Teachers | None:

@@ -34,11 +34,10 @@ class Full(nn.Module):
         loss = cross_entropy(query, vectors, biases, targets.items - 1, sparse, targets.taught)
         for soft_target in self.soft_targets:
             expected = soft_target(targets, vectors, biases, sparse)
-            if expected is not None:
-                classes = (targets.items - 1).clamp(min=0)
-                # Not vectors[classes]: on several threads the gradient of indexing adds up in no fixed order. It is
-                # sparse, as it would otherwise be an array of all items, mostly zeros.
-                target_vectors = functional.embedding(classes, vectors, sparse=True)
-                target_biases = None if biases is None else functional.embedding(classes, biases[:, None])[:, 0]
-                loss = loss + soft_loss(expected, targets, query, target_vectors, target_biases, sparse)
+            classes = (targets.items - 1).clamp(min=0)
+            # Not vectors[classes]: on several threads the gradient of indexing adds up in no fixed order. It is sparse,
+            # as it would otherwise be an array of all items, mostly zeros.
+            target_vectors = functional.embedding(classes, vectors, sparse=True)
+            target_biases = None if biases is None else functional.embedding(classes, biases[:, None])[:, 0]
+            loss = loss + soft_loss(expected, targets, query, target_vectors, target_biases, sparse)
         return loss
