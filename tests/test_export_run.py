@@ -307,3 +307,7 @@ def test_candidates_that_it_cannot_give(toy_run, tmp_path) -> None:
     train(Dataset.open(toy_run.parent / "data"), made, tmp_path / "run", SilentReporter())
     with pytest.raises(BadInput, match=r"Candidates by category need predicted categories, and this run predicts none"):
         export(tmp_path / "run", tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", top=1))
+
+    with pytest.raises(BadInput, match=r"Candidates by mass need predicted paths of the category tree"):
+        export(toy_run, tmp_path / "bundle", lambda _: None, candidates=Candidates(policy="category", mass=0.9))
+    assert not (tmp_path / "bundle").exists()

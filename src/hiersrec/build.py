@@ -82,6 +82,12 @@ def build_model(recipe: ModelRecipe, catalog: Catalog, train: Sessions | None = 
     return HierarchicalModel(inputs, encoder, pooled, tasks, wiring, terms)
 
 
+def task_names(recipe: ModelRecipe, catalog: Catalog) -> list[str]:
+    """Names of the tasks that the tables of a recipe make of a catalogue."""
+    modules = [(registry.load("model.tasks", table.name), table.config) for table in recipe.tasks]
+    return [name for module, config in modules for name in module.members(config, catalog)]
+
+
 def constraints_of(recipe: ModelRecipe) -> list[constraints.Constraint]:
     """Of the inputs, and of every member of a registry that the recipe names."""
     members = dict.fromkeys(members_of(recipe))

@@ -43,6 +43,7 @@ from hiersrec.store.batches import whole_sessions
 from hiersrec.store.bundle_catalog import pack
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.pairs import Pairs
+from hiersrec.store.paths import PATH
 from hiersrec.store.sessions import Sessions
 from hiersrec.types import CATEGORY, Batch, Float32, Say
 
@@ -171,6 +172,11 @@ def _check_candidates(candidates: Candidates, tasks: list[str]) -> None:
         raise BadInput(
             "Candidates by category need predicted categories, and this run predicts none. Export without --top, "
             "--share and --mass, or train a recipe that predicts categories on items that have some."
+        )
+    if candidates.mass is not None and PATH not in tasks:
+        raise BadInput(
+            "Candidates by mass need predicted paths of the category tree, and this run predicts none. Export with "
+            "--top or --share, or train a recipe with tasks.category.tree = true, as best has it."
         )
 
 

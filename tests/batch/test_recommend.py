@@ -93,6 +93,13 @@ def test_stopped_at_any_block_it_continues_to_the_same_bytes(toy_bundle, session
 
 
 @pytest.mark.usefixtures("small_blocks")
+def test_an_iterator_of_ids_asks_for_what_a_list_asks_for(toy_bundle, sessions, tmp_path) -> None:
+    assert scored(1, toy_bundle, sessions, tmp_path / "out.csv", deny=map(str, ["a0", "b1"])) == [0]
+
+    assert 1 in scored(None, toy_bundle, sessions, tmp_path / "out.csv", deny=["a0", "b1"]), "it is continued"
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_stopped_while_the_file_is_put_together_or_after_it(toy_bundle, sessions, tmp_path, monkeypatch) -> None:
     whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
     first = recommend(toy_bundle, sessions, whole)

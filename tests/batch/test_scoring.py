@@ -98,6 +98,18 @@ def test_a_request_is_the_same_in_another_process(name) -> None:
     assert again.boost_categories == (request.boost_categories or {})
 
 
+def test_what_can_be_read_only_once_is_kept(recommender) -> None:
+    given = {"allow": iter(["a0", "b1"]), "deny": map(str, ["b1"]), "categories": iter([iter(["Food"])])}
+
+    request = BatchRequest(**given).kept()
+
+    assert request.of(recommender).only is not None
+    document = request.document()
+    assert (document["allow"], document["deny"]) == (["a0", "b1"], ["b1"])
+    assert document["categories"] == [["Food"]]
+    assert BatchRequest(categories="Food").kept().categories == "Food", "which `of` refuses"
+
+
 @pytest.mark.parametrize("name", ["as it is", "candidates, filled", "few, none that was seen", "boosted"])
 def test_reasons_add_up_to_the_score_and_change_no_list(recommender, name) -> None:
     plain, _ = rows_of(recommender, SESSIONS, BatchRequest(**REQUESTS[name]))

@@ -64,4 +64,5 @@ def test_output_that_is_not_unicode(monkeypatch) -> None:
 def test_lists_may_quote_what_separates_them() -> None:
     assert split_list(' a, b,,"c, d" ') == ("a", "b", "c, d")
     assert split_list('"a/b"/c', "/") == ("a/b", "c")
+    assert split_list('a\nb\r\n\n"c,\nd", e\n') == ("a", "b", "c,\nd", "e")
     assert split_list("") == ()

@@ -41,6 +41,7 @@ def test_rules_of_a_shop_from_flags_and_files(hiersrec, run, tmp_path) -> None:
         (["--boost", "i1=1e9"], "The boost of 'i1' must be from -1,000 to 1,000"),
         (["--boost", "i1=1", "--boost", "i1=2"], "--boost names 'i1' twice"),
         (["--boost", "i1=1", "--boost-file", "twice.csv"], "has a boost in twice.csv and one by --boost"),
+        (["--boost", "17=1", "--boost-file", "numbers.csv"], "The item '17' has a boost in numbers.csv and one by"),
         (["--boost-file", "repeated.csv"], "row 2: the item 'i1' has a boost already"),
         (["--boost-file", "text.csv"], "text.csv, row 1: boost must be a number, got 'x'"),
         (["--deny-file", "none.txt"], "none.txt can't be read: No such file or directory"),
@@ -54,7 +55,7 @@ def test_rules_of_a_shop_from_flags_and_files(hiersrec, run, tmp_path) -> None:
 )
 def test_rules_that_can_not_be_read(hiersrec, run, tmp_path, monkeypatch, flags, message) -> None:
     monkeypatch.chdir(tmp_path)
-    rows = {"twice": "i1,1", "repeated": "i1,1\ni1,2", "text": "i1,x", "gap": "i1,1\n,2"}
+    rows = {"numbers": "17,1", "twice": "i1,1", "repeated": "i1,1\ni1,2", "text": "i1,x", "gap": "i1,1\n,2"}
     for name, text in rows.items():
         (tmp_path / f"{name}.csv").write_text(f"item_id,boost\n{text}\n", encoding="utf-8")
     (tmp_path / "other.csv").write_text("sku,boost\n1,2\n", encoding="utf-8")

@@ -37,9 +37,11 @@ def _left() -> bool:
     return True
 
 
-def _drill(scenario, queue: int = 100, timeout: float = 60) -> tuple[Slow, list[int], list[int]]:
+def _drill(
+    scenario, queue: int = 100, timeout: float = 60, lengths: list[int] | None = None
+) -> tuple[Slow, list[int], list[int]]:
     """Run scenario(batcher, slow, ask); ask(number, options) is a task whose request is in the queue."""
-    slow, sizes, lengths = Slow(), [], []
+    slow, sizes, lengths = Slow(), [], [] if lengths is None else lengths
 
     async def run() -> None:
         batcher = Batcher(slow.begin, queue, timeout, sizes.append, lengths.append)
@@ -75,7 +77,7 @@ def test_a_lone_request_is_computed_alone_and_at_once() -> None:
 
     assert slow.calls == [([3], ""), ([4, 5], "")]
     assert sizes == [1, 2]
-    assert lengths == [0, 0]
+    assert lengths == [1, 0, 1, 0]
 
 
 def test_what_waits_and_asks_for_the_same_is_computed_together_in_order() -> None:
@@ -88,7 +90,7 @@ def test_what_waits_and_asks_for_the_same_is_computed_together_in_order() -> Non
     slow, _, lengths = _drill(scenario)
 
     assert slow.calls == [([1], ""), ([2, 4], "a"), ([3, 5], "b")]
-    assert lengths == [0, 2, 0]
+    assert lengths == [1, 0, 1, 2, 3, 4, 2, 0]
 
 
 def test_no_more_than_32_sessions_are_computed_together_nor_too_much_work() -> None:
@@ -163,6 +165,20 @@ def test_what_waits_too_long_is_refused_at_its_limit_though_its_turn_has_not_com
     slow, _, _ = _drill(scenario, queue=2, timeout=0.1)  # a queue in which the old and the cancelled have left room
 
     assert slow.calls == [([1], ""), ([4], "")]
+
+
+def test_the_length_of_the_queue_is_told_when_requests_come_and_when_they_are_given_up() -> None:
+    async def scenario(slow, ask):
+        first, old = await _first(slow, ask), await ask(2)
+        with pytest.raises(Problem, match="waited longer"):
+            await old
+        told = [*lengths]
+        slow.gate.set()
+        assert await first == [2]
+        assert (told[:3], told[-1]) == ([1, 0, 1], 0)
+
+    lengths: list[int] = []
+    _drill(scenario, timeout=0.1, lengths=lengths)
 
 
 def test_what_waited_too_long_or_was_left_is_not_computed() -> None:

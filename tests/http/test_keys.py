@@ -23,8 +23,9 @@ def test_an_empty_variable_is_refused(monkeypatch, value) -> None:
         read_keys(None)
 
 
-def test_the_key_of_the_variable_is_the_only_one(monkeypatch) -> None:
-    monkeypatch.setenv(VARIABLE, "secret")
+@pytest.mark.parametrize("value", ["secret", "secret\n", " secret "])
+def test_the_key_of_the_variable_is_the_only_one(monkeypatch, value) -> None:
+    monkeypatch.setenv(VARIABLE, value)
     keys = read_keys(None)
 
     assert [keys.client_of(sent) for sent in (b"secret", b"", b"secre", b"secret ")] == ["default", None, None, None]

@@ -111,6 +111,12 @@ def test_ids_that_javascript_would_round_are_text_everywhere_and_are_understood_
     assert all(isinstance(item["item_id"], str) for item in answer["items"] + listed)
 
 
+def test_a_large_id_among_small_ones_is_text_wherever_it_stands(tmp_path) -> None:
+    """As after `add-items`, whose items come last whatever their ids are."""
+    for number, ids in enumerate([[5, 2**60, 7, 8, 9, 10], [5, -(2**60), 7, 8, 9, 10], [11, 6, 7, 8, 9, 10]]):
+        assert world.model(tmp_path / str(number), ids=ids).ids_as_text == (number < 2)
+
+
 def test_a_large_unknown_number_is_text_and_the_others_stay_what_they_were(client) -> None:
     answer = client.post("/v1/recommend", json={"session": ["zzz", 7, 2**53 - 1, 2**53, -(2**60)]}).json()
 

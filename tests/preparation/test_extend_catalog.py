@@ -200,7 +200,7 @@ def test_text_ids_stay_text(tmp_path) -> None:
     ("rows", "message"),
     [
         ([row(7), row(8)], r"new\.csv holds no new item: the catalogue has all 2 of them"),
-        ([row("x7")], r"new\.csv has ids such as 'x7', but the ids of the catalogue are integers"),
+        ([row("17"), row("x7")], r"new\.csv has ids such as 'x7', but the ids of the catalogue are integers"),
         ([row(90), row(90)], r"new\.csv, row 2 \(line 3\): item '90' has a row already"),
         (
             [row(90, price="cheap")],

@@ -11,7 +11,7 @@ from hiersrec.api.tune import Search
 from hiersrec.build import open_run
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, UnknownName
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
-from hiersrec.recipe_file import RECIPES, read_recipe
+from hiersrec.recipe_file import RECIPES, find_recipe, read_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.lock import only_writer
 from hiersrec.training.fit import train
@@ -329,3 +329,13 @@ def test_a_training_is_measured_at_its_best_epoch(dataset, model, tmp_path) -> N
 def test_metrics_that_can_not_be_searched_for(dataset, tmp_path, metric, error, message) -> None:
     with pytest.raises(error, match=message):
         tune(dataset, COUNTED, [], tmp_path / "out", SilentReporter(), trials=5, metric=metric)
+
+
+def test_a_task_that_the_recipe_does_not_predict_is_refused_before_a_training(dataset, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(study.trial, "run", lambda *_: pytest.fail("a trial has begun"))
+    recipe = find_recipe("single_task", "toy")
+
+    with pytest.raises(BadInput, match="--metric category_1/mrr@10: this recipe does not predict category_1"):
+        tune(dataset, recipe, [], tmp_path / "out", SilentReporter(), metric="category_1/mrr@10")
+
+    assert not (tmp_path / "out").exists()

@@ -15,10 +15,8 @@ from tests.training.test_loop import Listening, Stop, Stopping
 
 pytestmark = pytest.mark.slow
 
-MODEL = read_recipe(
-    find_recipe("hiersrec", "toy"),
-    [*TINY, "training.epochs=3", "training.batch_size=32", "training.precision=float32"],
-)
+QUICK = [*TINY, "training.epochs=3", "training.batch_size=32", "training.precision=float32"]
+MODEL = read_recipe(find_recipe("hiersrec", "toy"), QUICK)
 COUNTED = read_recipe(find_recipe("cooccurrence", "toy"), ["baseline.window=2"])
 
 
@@ -40,6 +38,19 @@ def test_a_training_counts_with_its_best_epoch(dataset, tmp_path) -> None:
     history = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text("utf-8").splitlines()]
     assert outcome.epochs == len(history) == 3
     assert outcome.seconds == sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
+
+
+def test_numbers_that_are_chosen_after_training_count(dataset, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("hiersrec.training.finish_terms.GAIN", -1.0)  # whatever a number does, it is taken
+    made = read_recipe(find_recipe("hiersrec", "toy"), [*QUICK, "tasks.item.cooccurrence=fit"])
+
+    outcome = run(dataset, made, tmp_path / "run", SilentReporter())
+
+    opened = open_run(tmp_path / "run")
+    assert opened.scorer.model.pair_terms["cooccurrence"].choice.number > 0
+    expected = evaluate(opened.scorer, dataset.catalog, dataset.sessions("valid")).metrics
+    assert outcome.valid == {name: expected[name] for name in ("mrr@20", "hits@20")}
+    assert outcome.valid["mrr@20"] != max(outcome.curve)
 
 
 @pytest.mark.parametrize("step", [1, 9])

@@ -21,17 +21,21 @@ def candidates_or_goal(
     """The candidates to rank; with a goal they are replaced by those that are chosen for it."""
     from hiersrec.evaluation.choose_candidates import CandidateGoal
 
-    if not isinstance(candidates, Candidates):
-        TEXT.check(candidates=candidates)
-    if all(value is None for value in (share, keep, promise)):
-        if not isinstance(candidates, Candidates):
-            candidates = Candidates(policy=candidates, top=top, mass=mass)
+    if isinstance(candidates, Candidates):
+        given = {"top": top, "mass": mass, "share": share, "keep": keep, "promise": promise}
+        if others := [name for name, value in given.items() if value is not None]:
+            raise BadInput(
+                f"candidates is a Candidates, which says all, got {others[0]} as well. Leave one of the two out, or "
+                "give the name of its policy."
+            )
         return candidates, None
+    TEXT.check(candidates=candidates)
+    if all(value is None for value in (share, keep, promise)):
+        return Candidates(policy=candidates, top=top, mass=mass), None
     for name, value in (("top", top), ("mass", mass)):
         if value is not None:
             raise BadInput(
                 f"--share, --keep and --promise choose the candidates, got --{name} {value} as well. Give only one of "
                 "them."
             )
-    policy = candidates.policy if isinstance(candidates, Candidates) else candidates
-    return Candidates(), CandidateGoal(policy=policy, share=share, keep=keep, promise=promise)
+    return Candidates(), CandidateGoal(policy=candidates, share=share, keep=keep, promise=promise)

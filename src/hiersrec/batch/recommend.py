@@ -62,6 +62,7 @@ def recommend(
     if sessions.resolve() in (out.resolve(), *out.resolve().parents):
         raise BadInput(f"--out {out} is what --sessions reads, or lies in it. Choose another --out.")
     kind, model = formats.format_of(out), folder_of(recommender)
+    request = request.kept()
     asked_of_model = request.of(recommender)
     if request.candidates is None:  # other processes open a recommender of their own
         request = replace(request, candidates=recommender.candidates)

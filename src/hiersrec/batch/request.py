@@ -1,6 +1,6 @@
 """What a batch asks of a model, the same for every session, as a JSON document that worker processes read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,14 @@ class BatchRequest:
     boost: Mapping[Any, float] | None = None
     boost_categories: Mapping[Any, float] | None = None
     diversity: float = 0.0
+
+    def kept(self) -> "BatchRequest":
+        """The same request, with lists in place of what can be read only once: each process reads it."""
+        paths = [_kept(path) for path in self.categories] if isinstance(self.categories, Iterable) else self.categories
+        is_text = isinstance(self.categories, str)
+        return replace(
+            self, allow=_kept(self.allow), deny=_kept(self.deny), categories=self.categories if is_text else paths
+        )
 
     def of(self, recommender: Recommender) -> ListRequest:
         """The request in the items of a model. Raises BadInput, as `Recommender.recommend` does."""
@@ -73,6 +81,10 @@ class BatchRequest:
             "boost_categories": {tuple(path): value for path, value in document["boost_categories"]},
         }
         return cls(**{**document, "candidates": chosen, **boosts})
+
+
+def _kept(values: Any) -> Any:
+    return list(values) if isinstance(values, Iterator) else values
 
 
 def _plain(item_id: ExternalId) -> ExternalId:

@@ -43,7 +43,8 @@ def boosts(texts: Sequence[str] | None, file: Path | None) -> dict[Any, float] |
     """Item ids and their boosts. Raises BadInput for an item that is named twice."""
     of_file = read_boosts(file) if file is not None else {}
     of_flags = _pairs("--boost", texts)
-    if twice := [item_id for item_id in of_flags if item_id in of_file]:
+    in_file = set(map(str, of_file))  # a flag is text, whatever the ids are
+    if twice := [item_id for item_id in of_flags if item_id in in_file]:
         raise BadInput(f"The item '{twice[0]}' has a boost in {file} and one by --boost. Give it one of the two.")
     return of_file | of_flags or None
 

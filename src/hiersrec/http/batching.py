@@ -107,6 +107,7 @@ class Batcher(Generic[Options, Result]):
         job = _Job[Options, Result](sessions, options, work, gone, loop.create_future(), loop.time() + self._timeout)
         queue = self._long if job.is_long else self._short
         queue.append(job)
+        self._report_queue(self.waiting)
         self._arrival.set()
         if not self._is_looking:
             self._look_at(job.limit)
@@ -131,6 +132,7 @@ class Batcher(Generic[Options, Result]):
                         f"The request waited longer than {self._timeout:g} seconds, because the server is overloaded."
                     )
                     job.future.set_exception(busy(f"{text} Try again in a second."))
+        self._report_queue(self.waiting)
         if limits := [queue[0].limit for queue in (self._short, self._long) if queue]:
             self._look_at(min(limits))
 

@@ -45,7 +45,9 @@ def read_keys(file: Path | None) -> Keys | None:
                 f"The environment variable {VARIABLE} is empty, which would let everybody in. "
                 "Set it to a key, or unset it to serve without one."
             )
-        return Keys([("default", key.encode(errors="surrogateescape"))])  # as the environment has it
+        # As the environment has it, but for blanks at its ends: no request can send them, and what was read from a file
+        # often ends in a line break.
+        return Keys([("default", key.strip().encode(errors="surrogateescape"))])
     if key is not None:
         raise BadInput(f"Keys come from one place: unset {VARIABLE}, or leave out --api-key-file {file}.")
     try:

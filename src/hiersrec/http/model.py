@@ -80,8 +80,9 @@ class Model:
     @cached_property
     def ids_as_text(self) -> bool:
         """Whether ids are written as text in JSON, because one of them is a number that JavaScript can't hold."""
-        ends = np.array([1, self.recommender.catalog_size], np.int32)  # items are numbered in the order of their ids
-        return any(map(is_large, self.recommender.catalog.to_external(ends)))
+        catalog = self.recommender.catalog
+        assert isinstance(catalog, BundleCatalog)  # as in every bundle
+        return any(map(is_large, catalog.to_external(catalog.ends)))
 
     @cached_property
     def written(self) -> AnswerWriter:

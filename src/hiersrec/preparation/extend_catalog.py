@@ -6,6 +6,7 @@ the deepest known parent; a parent without an unknown node gets one, after all o
 words and values keep their numbers, and everything that a model learnt keeps its meaning.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.preparation.catalog import COLUMNS
+from hiersrec.preparation.events_writer import INTEGER
 from hiersrec.preparation.items import read_items
 from hiersrec.preparation.new_items import encode_new
 from hiersrec.preparation.settings import Columns, Metadata, PrepareSettings
@@ -91,8 +93,9 @@ def _columns(folder: Path) -> Columns:
 def _cast_ids(ids: pa.ChunkedArray, type_: pa.DataType, items: Path) -> pa.ChunkedArray:
     """Ids in the catalogue's type: text or integers."""
     if pa.types.is_integer(type_) and not pa.types.is_integer(ids.type):
+        other = next((one for one in ids.to_pylist() if not re.fullmatch(INTEGER, str(one))), ids[0])
         raise BadInput(
-            f"{items} has ids such as '{ids[0]}', but the ids of the catalogue are integers. Give ids of the same kind."
+            f"{items} has ids such as '{other}', but the ids of the catalogue are integers. Give ids of the same kind."
         )
     return ids.cast(type_)
 

@@ -103,6 +103,11 @@ class BundleCatalog:
             return 0
         return self._order[rank] + 1
 
+    @property
+    def ends(self) -> Int32:
+        """(2,): the items with the least and the greatest id."""
+        return np.array([self._order[0] + 1, self._order[-1] + 1], np.int32)
+
     def to_external(self, items: Int32) -> list[ExternalId]:
         """(K,) internal ids from 1 -> external ids as the user gave them."""
         ids: list[Any] = [self._ids[item - 1] for item in items.tolist()]

@@ -54,6 +54,10 @@ class Goal:
         """A value of it as tables show it."""
         return about(self.kind).text(value)
 
+    def not_predicted(self) -> BadInput:
+        """What to raise for a recipe that doesn't predict the task."""
+        return BadInput(f"--metric {self.metric}: this recipe does not predict {self.task}. Choose another metric.")
+
     def check_task(self, tasks: Collection[str]) -> None:
         """Raise UnknownName if the dataset has no labels for the task."""
         if self.task and self.task not in tasks:

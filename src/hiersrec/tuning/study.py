@@ -18,12 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hiersrec.build import RECIPE
+from hiersrec.build import RECIPE, task_names
+from hiersrec.config import ModelRecipe, Recipe
 from hiersrec.errors import BadFolder, BadInput, BadRecipe, HiersrecError
 from hiersrec.recipe_file import read_recipe, write_recipe
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import only_writer, write_text
 from hiersrec.store.partial_files import remove_partial_files
+from hiersrec.store.paths import PATH
 from hiersrec.training.progress import ProgressReporter
 from hiersrec.tuning import record, sampler, trial
 from hiersrec.tuning.goal import OF_EPOCHS, Goal
@@ -60,6 +62,7 @@ def tune(
     recipe, goal = read_recipe(path, overrides), Goal(metric)
     if goal.task:
         goal.check_task(dataset.catalog.labels)
+        _check_predicts(recipe, dataset, goal)
     study = {
         "recipe": tomllib.loads(write_recipe(recipe)),
         "search": {key: _plain(axis) for key, axis in space.axes.items()},
@@ -78,6 +81,14 @@ def tune(
         write_text(out / RECIPE, write_recipe(recipe))  # a copy: the file may be edited before the last trial
         done = _continue(dataset, space, study, done, out, reporter, trials, seed)
         return record.write(out, study, done)
+
+
+def _check_predicts(recipe: Recipe, dataset: Dataset, goal: Goal) -> None:
+    """Raise BadInput if a recipe with [[tasks]] doesn't predict the goal's task: after the first trial it is late."""
+    if isinstance(recipe, ModelRecipe):
+        tasks = task_names(recipe, dataset.catalog)
+        if goal.task not in tasks and PATH not in tasks:  # paths predict every level
+            raise goal.not_predicted()
 
 
 def _continue(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hiersrec.build import WEIGHTS, open_run
 from hiersrec.config import Recipe
-from hiersrec.errors import BadInput
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
+from hiersrec.model.score_term import PairTerm, PositionTerm
+from hiersrec.model.scorer import ModelScorer
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.lock import lock_file
 from hiersrec.training.fit import train
@@ -43,9 +44,9 @@ def run(
 ) -> Outcome:
     """Train the recipe into the run folder `out`, or resume that, and evaluate it on the validation sessions.
 
-    A goal that the epochs were not validated with is measured on the best epoch. earlier: the curves of other trials;
-    a trial that is behind them ends early (pruning.py). Raises what training/fit.train and evaluation/evaluate.evaluate
-    raise.
+    A goal that the epochs were not validated with is measured on the weights that the run keeps, and so is every metric
+    where a number was added to the scores after the last epoch. earlier: the curves of other trials; a trial that is
+    behind them ends early (pruning.py). Raises what training/fit.train and evaluation/evaluate.evaluate raise.
     """
     started, goal = time.monotonic(), goal or Goal()
     is_of_epochs = goal.metric in OF_EPOCHS
@@ -59,12 +60,21 @@ def run(
     best = max(history, key=lambda epoch: epoch["valid"][OF_EPOCHS[0]])  # ties: the first, as in training
     seconds = sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
     valid = {name: best["valid"][name] for name in OF_EPOCHS}
-    if not is_of_epochs:
+    if not is_of_epochs or _has_numbers(out):
         started = time.monotonic()
-        valid |= {goal.metric: _evaluated(dataset.training(), out, reporter, goal)[goal.metric]}
+        valid = _evaluated(dataset.training(), out, reporter, goal)
         seconds += time.monotonic() - started
     curve = [epoch["valid"][goal.metric] for epoch in history] if is_of_epochs else []
     return Outcome(valid=valid, epochs=len(history), seconds=seconds, curve=curve)
+
+
+def _has_numbers(run: Path) -> bool:
+    """Whether score terms of the run add what was chosen after training (training/finish_terms.py)."""
+    scorer = open_run(run).scorer
+    if not isinstance(scorer, ModelScorer):
+        return False
+    terms: list[PositionTerm | PairTerm] = [*scorer.model.position_terms.values(), *scorer.model.pair_terms.values()]
+    return any(bool(term.choice.number) for term in terms if term.choice is not None)
 
 
 def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter, goal: Goal) -> dict[str, float]:
@@ -74,7 +84,7 @@ def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter, goal: 
     with progress_stage(reporter, "validation") as progress:
         metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, options, progress).metrics
     if goal.metric not in metrics:
-        raise BadInput(f"--metric {goal.metric}: this recipe does not predict {goal.task}. Choose another metric.")
+        raise goal.not_predicted()
     return {name: metrics[name] for name in (*OF_EPOCHS, goal.metric)}
 
 
