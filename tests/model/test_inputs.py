@@ -310,6 +310,21 @@ def test_neighbours_are_mixed_once_a_step_and_once_for_all_in_inference(monkeypa
         assert not torch.equal(inputs(torch.tensor([[1, 2]])), before)
 
 
+def test_neighbours_are_mixed_again_when_other_weights_are_loaded() -> None:
+    """As those of the best epoch are, after the validation of the last one."""
+    inputs, fresh = with_neighbours().eval(), with_neighbours().eval()
+    others = {name: value + 1 if name == "item_table.weight" else value for name, value in inputs.state_dict().items()}
+    with torch.inference_mode():
+        before = inputs.id_vectors().clone()
+
+    for one in (inputs, fresh):
+        one.load_state_dict(others)
+
+    with torch.inference_mode():
+        assert torch.equal(inputs.id_vectors(), fresh.id_vectors())
+        assert not torch.equal(inputs.id_vectors(), before)
+
+
 def test_an_item_without_its_id_has_no_neighbours_either() -> None:
     inputs = with_neighbours(id_dropout=0.99, category_width=3)
     torch.manual_seed(0)

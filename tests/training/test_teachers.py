@@ -94,6 +94,21 @@ def test_they_teach_what_they_learnt_without_their_trend(dataset, tmp_path, monk
     assert open_run(tmp_path / "with").scorer.model.item_terms["trend"]().all()
 
 
+def test_they_teach_without_numbers_that_were_chosen_after_training(dataset, tmp_path) -> None:
+    for name, offset in {"with": 2.0, "without": 0.0}.items():
+        given = ["tasks.item.repeats=true", f"tasks.item.repeats_offset={offset}"]
+        train(dataset, recipe(*given), tmp_path / name, SilentReporter())
+    step = Step(torch.tensor([[1, 9, 17]]), torch.tensor([3]), Targets(torch.tensor([2])))
+
+    with_offset, without = (
+        opened(dataset, recipe(named(tmp_path / name))).teach(step, torch.float32).taught.probs
+        for name in ("with", "without")
+    )
+
+    assert torch.equal(with_offset, without)
+    assert open_run(tmp_path / "with").scorer.model.position_terms["repeats"].choice.number == 2
+
+
 def test_they_speak_of_every_prefix_where_every_one_is_trained(dataset, tmp_path) -> None:
     causal = recipe(*EVERY)
     train(dataset, causal, tmp_path / "teacher", SilentReporter())

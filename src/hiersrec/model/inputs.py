@@ -117,6 +117,7 @@ class Inputs(nn.Module):
             with torch.no_grad():
                 self.item_table.weight[~seen] = 0
         register_constant(self, "seen", seen)
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
 
     def forward(self, items: Tensor) -> Tensor:
         """(B, T) int64 -> (B, T, D); padding (0) gives zeros. In training this draws the items without E^I."""
@@ -199,6 +200,11 @@ class Inputs(nn.Module):
             values = self.get_buffer(f"tokens_{column}")[rows]  # (..., W)
             parts.append(_mean(table.weight, values) if isinstance(table, nn.Embedding) else table(values))
         return torch.cat(parts, -1)
+
+
+def _forget(inputs: Inputs, _: object) -> None:
+    """What was made of the weights before others were loaded."""
+    inputs._mixed = None
 
 
 def _table(rows: int, width: int) -> nn.Embedding:
