@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import hiersrec as hr
+from hiersrec.cli import split_list
 from hiersrec.errors import BadInput
 from tests.preparation.tables import events as shop_events
 from tests.preparation.tables import items as shop_items
@@ -219,6 +220,21 @@ def test_the_options_of_the_reader_go_into_the_command(tmp_path) -> None:
     assert words[5:-4] == [
         *("--items-item-id", "sku", "--timestamp", "when", "--time-format", "%d.%m.%Y", "--separator", "tab"),
     ]
+
+
+def test_nobody_is_no_user_and_names_with_commas_are_quoted(tmp_path) -> None:
+    users = ["u1", "u2", "", None]
+    rows = [{"session_id": n // 3, "item_id": n % 4, "timestamp": n, "user_id": users[n % 4]} for n in range(120)]
+    write(tmp_path / "items.csv", [{"item_id": n, "main, sub": "a", "group": f"b{n}"} for n in range(4)])
+    names = ("main, sub", "group")
+
+    document = hr.check(
+        pa.Table.from_pylist(rows), tmp_path / "items.csv", category_columns=names, progress=False
+    ).to_dict()
+
+    assert document["events"]["users"] == 2
+    command = shlex.split(document["prepare"])
+    assert split_list(command[command.index("--category-columns") + 1]) == names
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def without(rows, *names):
 
 
 EVENTS, ITEMS = events(), items()
+PLACED = [{**row, "position": place} for place, row in enumerate(EVENTS)]
 CASES = {
     "missing item": ({"rows": without(EVENTS, "item_id")}, "no column for item_id", "--item-id"),
     "missing session": (
@@ -156,7 +157,7 @@ CASES = {
         "choose another column",
     ),
     "other columns in the test file": (
-        {"rows": EVENTS, "settings": PrepareSettings(), "test_rows": without(EVENTS, "user_id")},
+        {"rows": PLACED, "settings": PrepareSettings(), "test_rows": without(PLACED, "timestamp")},
         "All events files must have the same columns",
         "test.parquet",
     ),

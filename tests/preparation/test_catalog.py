@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import hiersrec
+from hiersrec.errors import BadInput
 from hiersrec.store.sessions import Prefixes
 from hiersrec.store.statistics import table
-from tests.preparation.tables import LATEST, events, items, made, plain, with_part
+from tests.preparation.tables import LATEST, events, items, made, plain, with_part, write
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,48 @@ def test_a_shop_without_an_items_table(tmp_path):
     catalog = made(tmp_path / "out", events()).catalog
 
     assert (catalog.levels, catalog.features, catalog.item_nodes.shape[1]) == ([], [], 0)
+
+
+def shop_with(tmp_path, rows, **options):
+    tmp_path.mkdir(exist_ok=True)
+    path = write(tmp_path / "items.csv", rows)
+    options = {"split": "fraction:0.25", "progress": False, **options}
+    return hiersrec.prepare(write(tmp_path / "events.csv", events()), path, out=tmp_path / "data", **options)
+
+
+def test_digits_that_a_number_would_not_give_back_stay_text(tmp_path):
+    codes = {"code": "007", "long": "9" * 19, "plain": "12", "share": "0.5"}
+    rows = [{**row, **codes, "number": "05"} for row in items()]
+
+    catalog = shop_with(tmp_path, rows, numeric="number").catalog.items
+
+    assert [catalog[name][0].as_py() for name in codes] == ["007", "9" * 19, 12, 0.5]
+
+
+def test_whole_numbers_of_pandas_are_categories_in_csv_as_elsewhere(tmp_path):
+    tops = ["3.0", "7.0", "NaN", ""]
+    rows = [{**row, "category_1": tops[row["item_id"] % 4], "category_2": f"{row['item_id']}.5"} for row in items()]
+
+    levels = shop_with(tmp_path, rows).catalog.levels
+
+    assert {*levels[0].names} == {None, "3", "7"}
+    assert all(name is None or name.endswith(".5") for name in levels[1].names)
+
+
+@pytest.mark.parametrize("name", ["Title", "title:token_seq"])
+def test_a_title_in_other_letters_is_the_title(tmp_path, name):
+    rows = [{name: f"Thing {row['item_id']}", **{key: row[key] for key in row if key != "title"}} for row in items()]
+
+    catalog = shop_with(tmp_path, rows).catalog.items
+
+    assert set(catalog["title"].to_pylist()) <= {f"Thing {number}" for number in range(1, 13)}
+    assert name not in catalog.column_names
+
+
+def test_names_of_nodes_are_ours(tmp_path):
+    catalog = shop_with(tmp_path, [{**row, "node_id": f"n{row['item_id'] % 2}"} for row in items()]).catalog
+    assert len(catalog.levels) == 2
+    assert catalog.item_nodes.shape == (catalog.num_items + 1, 2)
+
+    with pytest.raises(BadInput, match="The items table has a column 'node_7', a name that hiersrec uses itself"):
+        shop_with(tmp_path / "no", [{**row, "node_7": "x"} for row in items()])

@@ -310,3 +310,57 @@ def test_blanks_around_ids_are_kept_and_told(capsys):
 
     assert set(map(tuple, orders(data).values())) == {(" 1", "2", "3")}
     assert "values of column 'item_id' begin or end with blanks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("day", ["31.02.2020", "29.02.2019", "31.4.2020", "1.2.20"])
+def test_a_day_that_there_is_not_is_no_other_day(tmp_path, day):
+    lines = [f"{row // 3},{row % 3},{1 + row % 28:02}.03.2020,tv\n" for row in range(30)]
+    lines[6] = f"2,0,{day},tv\n"
+
+    with pytest.raises(BadInput, match=rf"row 7 .*'{day}' .* is not a time. --time-format says"):
+        prepare_text(tmp_path, HEADER + "".join(lines), time_format="%d.%m.%Y")
+
+
+def test_days_without_zeros_before_them_are_read(tmp_path):
+    texts = ["{}.{}.2020", "{:02}.{:02}.2020"]
+    lines = [[f"{row // 3},{row % 3},{text.format(1 + row % 28, 3)},tv\n" for row in range(30)] for text in texts]
+
+    plain_days, padded = (
+        prepare_text(tmp_path, HEADER + "".join(one), time_format="%d.%m.%Y", out=tmp_path / str(number))
+        for number, one in enumerate(lines)
+    )
+
+    assert orders(plain_days) == orders(padded)
+
+
+def test_positions_may_be_whole_numbers_in_one_file_and_have_fractions_in_another(tmp_path):
+    folder, expected = tmp_path / "events", tmp_path / "whole.parquet"
+    folder.mkdir()
+    rows = {"session_id": [row // 3 for row in range(30)], "item_id": [row % 5 for row in range(30)]}
+    whole = pd.DataFrame({**rows, "position": [-row for row in range(30)]})
+    whole.to_parquet(expected)
+    whole[:15].to_parquet(folder / "0.parquet")
+    whole[15:].astype({"position": float}).to_parquet(folder / "1.parquet")
+
+    mixed, same = (
+        hiersrec.prepare(events, out=tmp_path / f"out{number}", split="random:0.3", progress=False)
+        for number, events in enumerate((folder, expected))
+    )
+
+    assert orders(mixed) == orders(same)
+
+
+def test_users_that_only_some_files_have_are_not_needed(tmp_path):
+    folder = tmp_path / "events"
+    folder.mkdir()
+    lines = event_lines()
+    (folder / "0.csv").write_text(HEADER + "".join(lines[:15]))
+    users = "".join(line.replace("tv", "tv,u") for line in lines[15:])
+    (folder / "1.csv").write_text(HEADER.replace("query", "query,user_id") + users)
+
+    data = hiersrec.prepare(folder, out=tmp_path / "data", split="fraction:0.3", progress=False)
+
+    assert data.document["filters"][0]["users"] is None
+    assert data.document["filters"][0]["events"] == 30
+    with pytest.raises(BadInput, match=r"0\.csv has no column 'user_id', named by --user-id"):
+        hiersrec.prepare(folder, out=tmp_path / "no", user_id="user_id", split="fraction:0.3", progress=False)

@@ -217,3 +217,11 @@ def test_too_few_sessions_are_told():
     message = _one_sided(sessions([0, 1], [0, 1]), SplitSettings(method="last_days", value=7), True, 0.0)
 
     assert message.endswith("A split needs at least 3 sessions of two events or more.")
+
+
+def test_a_key_with_more_sessions_than_the_share_takes_none_of_it():
+    keys = [0] * 300 + list(range(1, 701))  # a guest, and 700 users with a session each
+    for seed in range(8):
+        test, _ = is_test(sessions(keys), SplitSettings(method="random", value=0.2, seed=seed))
+        assert test.sum() == 200
+        assert not test[:300].any()

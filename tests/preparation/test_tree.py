@@ -75,3 +75,12 @@ def test_walking_up_from_an_item_meets_its_path(paths):
         numbers = [node for index, node in facts if index == level + 1]
         assert sorted(numbers) == list(range(1, len(numbers) + 1))
         assert set(numbers) == set(np.unique(tree.item_nodes[:, level]).tolist())
+
+
+def test_a_separator_at_the_end_is_no_level():
+    assert names_of_path(pa.chunked_array([["Home/Beds/", "Home/", "/Home", "Home//Beds/ /"]]), "/") == [
+        ("Home", "Beds", None),
+        ("Home", None, None),
+        (None, "Home", None),
+        ("Home", None, "Beds"),
+    ]

@@ -138,8 +138,16 @@ def _command(events: GivenTable, items: GivenTable | None, options: dict[str, An
     if items is not None:
         words += ["--items", str(items) if isinstance(items, str | Path) else "ITEMS"]
     for name, value in options.items():
-        words += [f"--{name.replace('_', '-')}", ",".join(value) if isinstance(value, tuple) else str(value)]
+        words += [
+            f"--{name.replace('_', '-')}",
+            ",".join(map(_quoted, value)) if isinstance(value, tuple) else str(value),
+        ]
     return shlex.join([*words, "--split", split, "--out", "data/shop"])
+
+
+def _quoted(name: str) -> str:
+    """A name as lists on the command line have it, where quotes keep commas."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
 
 
 def _advice(facts: dict[str, Any]) -> Iterator[str]:

@@ -263,6 +263,8 @@ def _own(name: str, events: Path | None, items: Path | None, test: Path | None) 
 def _changed(settings: "PrepareSettings", groups: dict[str, dict[str, Any]]) -> "PrepareSettings":
     """The settings with all arguments applied that are not None."""
     changes = {group: {key: value for key, value in groups[group].items() if value is not None} for group in groups}
+    if changes["split"].get("method", "random") != "random":
+        changes["split"].setdefault("key", None)  # of the dataset's own random split
     metadata = changes["metadata"]
     # A column that an argument names has the kind of that argument, so it goes from the dataset's own lists.
     named = {name.split("=")[0] for names in metadata.values() if isinstance(names, tuple) for name in names}

@@ -1,6 +1,7 @@
 """Items table + vocabulary -> the catalogue folder of store/catalog.py."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hiersrec import registry
 from hiersrec.errors import BadInput
 from hiersrec.preparation import codebook, tree
 from hiersrec.preparation.column_kinds import DISPLAY, LEFT_OUT, kinds
+from hiersrec.preparation.columns import shown_name
 from hiersrec.preparation.encode import Encoded, encode
 from hiersrec.preparation.items import ItemsTable
 from hiersrec.preparation.settings import PrepareSettings
@@ -80,12 +82,12 @@ def write_catalog(
     for level in range(built.depth):
         table = table.append_column(f"category_{level + 1}", pa.array(built.item_names[level], pa.string()))
     for name in others.column_names:
-        if name in table.column_names:
+        if name in table.column_names or re.fullmatch(r"node_[0-9]+", name):
             raise BadInput(
                 f"The items table has a column '{name}', a name that hiersrec uses itself. Rename or --ignore it."
             )
         if _is_shown(kind_of[name]):
-            table = table.append_column(name, others[name])
+            table = table.append_column(shown_name(name, others.column_names), others[name])
     folder.mkdir()
     pq.write_table(table, folder / "items.parquet")
     pq.write_table(built.table, folder / "categories.parquet")

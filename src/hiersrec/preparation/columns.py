@@ -20,11 +20,19 @@ ALIASES = {
 
 They read the public files of REES46, RetailRocket, Yoochoose, OTTO (flattened), Diginetica, MovieLens and RecBole.
 """
+TITLE = "title"
+"""The column of the items that people are shown."""
 
 
 def bare(name: str) -> str:
     """A column name in lower case, without a type: "item_id:token" -> "item_id"."""
     return name.split(":")[0].strip().lower()
+
+
+def shown_name(name: str, names: Sequence[str]) -> str:
+    """The name of a column of the items in the catalogue: the first Title or title:token_seq is "title", if none is."""
+    is_first = name == next((other for other in names if bare(other) == TITLE), None)
+    return TITLE if is_first and TITLE not in names else name
 
 
 def _option(field: str) -> str:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from hiersrec.errors import BadFolder, BadInput
 from hiersrec.preparation.catalog import COLUMNS
+from hiersrec.preparation.columns import shown_name
 from hiersrec.preparation.events_writer import INTEGER
 from hiersrec.preparation.items import read_items
 from hiersrec.preparation.new_items import encode_new
@@ -131,6 +132,7 @@ def _rows(catalog: Catalog, table: pa.Table, nodes: Int32) -> pa.Table:
         own[f"node_{depth + 1}"] = pa.array(nodes[:, depth])
         own[f"category_{depth + 1}"] = pa.array(names, pa.string())
     columns: dict[str, pa.Array | pa.ChunkedArray] = {}
+    table = table.rename_columns([shown_name(name, table.column_names) for name in table.column_names])
     for field in catalog.items.schema:
         if field.name in own:
             columns[field.name] = own[field.name]

@@ -53,6 +53,12 @@ def chosen(settings: PrepareSettings) -> dict[str, Callable[[Any], Any]]:
     return filters
 
 
+def named_users(events: Any) -> Any:
+    """The users of a table of events, null where there is none."""
+    users = events["user_id"]
+    return users.nullif("") if users.type().is_string() else users
+
+
 def count_events(engine: Engine, name: str, round_: int, events: Any) -> dict[str, Any]:
     """Counts of a table of events, an entry of `filters` in dataset.json; None where the table lacks the column."""
     columns = {"events": events.count(), "items": events["item_id"].nunique()}
@@ -62,7 +68,7 @@ def count_events(engine: Engine, name: str, round_: int, events: Any) -> dict[st
         session = events["from_test_file"].cast("string") + events["session_id"].cast("string")
         columns["sessions"] = session.nunique()
     if "user_id" in events.columns:
-        columns["users"] = events["user_id"].nunique()
+        columns["users"] = named_users(events).nunique()
     counts = engine.arrow(events.aggregate(**columns)).to_pylist()[0]
     return {"name": name, "round": round_, **{key: counts.get(key) for key in ("events", "sessions", "items", "users")}}
 

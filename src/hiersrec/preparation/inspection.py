@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from hiersrec.preparation import sessions, spans, times
 from hiersrec.preparation.engine import Engine, int64
+from hiersrec.preparation.filters import named_users
 from hiersrec.preparation.items import ItemsTable
 from hiersrec.preparation.reading import Events
 from hiersrec.types import Bool, Float64, Int64
@@ -54,7 +55,7 @@ def inspect(engine: Engine, events: Events, items: ItemsTable | None, gap_second
         "time": _span(counts),
         "sessions": _session_facts(counts, gap_seconds if by_gap else None),
         "items": len(counted_items),
-        "users": _count(engine, table[["user_id"]].distinct()) if "user_id" in table.columns else None,
+        "users": _users(engine, table) if "user_id" in table.columns else None,
         "event_types": _types(engine, table),
         "duplicate_rows": rows - distinct,
         "ties": int((counts.length - counts.distinct_places).sum()),
@@ -63,6 +64,12 @@ def inspect(engine: Engine, events: Events, items: ItemsTable | None, gap_second
         "bots": _bots(counts),
     }
     return {"events": facts, "items": None if items is None else _item_facts(counted_items, items), "split": split}
+
+
+def _users(engine: Engine, table: Any) -> int:
+    """Without events of nobody."""
+    counted: int = engine.arrow(table.aggregate(users=named_users(table).nunique()))["users"][0].as_py()
+    return counted
 
 
 def _count(engine: Engine, table: Any) -> int:

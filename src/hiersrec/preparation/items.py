@@ -10,12 +10,15 @@ import pyarrow.compute as pc
 
 from hiersrec.errors import BadInput, did_you_mean
 from hiersrec.preparation import columns, files, times, tree
-from hiersrec.preparation.events_writer import INTEGER
+from hiersrec.preparation.events_writer import INTEGER, NOT_A_NUMBER
 from hiersrec.preparation.features import vector
 from hiersrec.preparation.settings import PrepareSettings
 from hiersrec.preparation.source import folder_columns, parts
 from hiersrec.types import Say
 
+WHOLE = r"^\s*-?\d+(\.0)?\s*$"
+CODE = r"^\s*([-+]?0\d.*|[-+]?\d{19,})\s*$"
+"""Digits that a number would not give back."""
 LONGEST_NAME = 200
 """Bytes of a column's name, which also names files."""
 
@@ -63,7 +66,8 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
         cut = settings.columns.category_separator
         paths = tree.names_of_path(tree.without_leading_separators(table[levels[0]], cut, say), cut)
     elif levels:
-        paths = tree.names_of_columns([table[name] for name in levels])
+        of_levels = [table[name] for name in levels]
+        paths = tree.names_of_columns([*map(_whole, of_levels)] if is_text else of_levels)
         if not settings.implicit.enabled:  # implicit categories replace this tree, so it need not be consistent
             tree.refuse_contradictions(paths, locations)
     else:
@@ -78,7 +82,8 @@ def read_items(path: Path, settings: PrepareSettings, say: Say, texts: Collectio
     used = {id_column, *levels, *settings.metadata.ignore}
     others = {name: table[name] for name in names if name not in used}
     if is_text:
-        others = {name: _inferred(values, name in texts) for name, values in others.items()}
+        numeric = settings.metadata.numeric
+        others = {name: _inferred(values, name in texts, name in numeric) for name, values in others.items()}
     for name, file in settings.metadata.vector_files.items():
         if name in names:
             raise BadInput(
@@ -144,9 +149,23 @@ def _ids(values: pa.ChunkedArray, column: str, locations: list[str], is_text_fil
     return ids
 
 
-def _inferred(values: pa.ChunkedArray, is_text: bool) -> pa.ChunkedArray:
-    """A column of CSV metadata: blanks become null, and a column with only numbers becomes numeric unless `is_text`."""
+def _whole(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Names of categories in CSV: where all are whole numbers, as pandas writes them if some are missing, 1.0 is 1."""
+    missing = pc.is_in(names, NOT_A_NUMBER)
+    filled = names.filter(pc.invert(pc.or_(missing, pc.equal(pc.utf8_trim_whitespace(names), ""))))
+    if not pc.all(pc.match_substring_regex(filled, WHOLE)).as_py():
+        return names
+    whole = pc.replace_substring_regex(pc.utf8_trim_whitespace(names), r"\.0$", "")
+    return pc.if_else(missing, pa.scalar(None, pa.string()), whole)
+
+
+def _inferred(values: pa.ChunkedArray, is_text: bool, is_numeric: bool) -> pa.ChunkedArray:
+    """A column of CSV metadata: blanks become null, and a column with only numbers becomes numeric unless `is_text`.
+
+    Codes such as 007 or whole numbers that floating point does not hold stay text, unless the user says `is_numeric`.
+    """
     values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    is_text = is_text or (not is_numeric and pc.any(pc.match_substring_regex(values, CODE)).as_py() is True)
     for pattern, type_ in () if is_text else ((INTEGER, pa.int64()), (times.NUMBER, pa.float64())):
         if values.null_count < len(values) and pc.all(pc.match_substring_regex(values, pattern)).as_py():
             return pc.utf8_trim_whitespace(values).cast(type_)

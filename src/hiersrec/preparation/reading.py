@@ -78,9 +78,12 @@ def _parts(source: Source, settings: PrepareSettings, say: Say) -> list[Part]:
             schema = files.schema(file, settings.columns.separator, constants)
             mapping = columns.find_events(settings.columns, key, must_have_type, schema.names, file, say_once)
             all_parts.append(Part(file, root is source.test_events, mapping, schema, constants))
-    if not all("event_type" in part.columns for part in all_parts):
-        for part in all_parts:  # types that only some files have can't be used
-            part.columns.pop("event_type", None)
+    # What only some files have can't be used, and need not be: users only where there are no sessions.
+    has_sessions = all("session_id" in part.columns for part in all_parts) and settings.columns.user_id is None
+    for field in ("event_type", *(["user_id"] if has_sessions and settings.filters.min_user_count == 1 else [])):
+        if not all(field in part.columns for part in all_parts):
+            for part in all_parts:
+                part.columns.pop(field, None)
     first = all_parts[0]
     for part in all_parts:
         columns.tell_unused(part.schema.names, list(part.columns.values()), say_once)
@@ -103,7 +106,7 @@ def _parts(source: Source, settings: PrepareSettings, say: Say) -> list[Part]:
 
 def _is_text(field: str, all_parts: list[Part]) -> bool:
     """Whether any file has this field as text, so that it is written as text. Raises BadInput for unusable types."""
-    any_text = False
+    any_text, has_fractions = False, set()
     for part in all_parts:
         column = part.columns[field]
         kind = part.schema.field(column).type
@@ -113,7 +116,8 @@ def _is_text(field: str, all_parts: list[Part]) -> bool:
             raise columns.not_an_id(kind, column, field, part.file)
         # Whole numbers above int64 are kept exact as text; `_typed` makes them numbers if none is so large.
         any_text |= pa.types.is_string(kind) or kind == pa.uint64()
-    return any_text
+        has_fractions.add(is_number)
+    return any_text or len(has_fractions) == 2  # exact as text, too
 
 
 def _typed(table: Any, writer: EventsWriter, say: Say) -> Any:

@@ -124,14 +124,18 @@ def _latest_share(count: int, share: float) -> Bool:
 
 
 def _random_share(keys: Int64, share: float, random: np.random.Generator) -> Bool:
-    """(S,) whether a session's key is chosen: keys are taken in random order up to the share of the sessions."""
+    """(S,) whether a session's key is chosen: keys are taken in random order up to the share of the sessions.
+
+    A key with more sessions than the share, such as one of all guests, is left out, unless every key has more.
+    """
     _, rank, per_key = np.unique(keys, return_inverse=True, return_counts=True)
     order = random.permutation(len(per_key))
-    so_far = np.cumsum(per_key[order])
+    most = max(1, round(share * len(keys)))
+    fitting = order[per_key[order] <= most]
     chosen = np.zeros(len(per_key), bool)
-    chosen[order[so_far <= max(1, round(share * len(keys)))]] = True
-    if len(per_key) and not chosen.any():
-        chosen[order[0]] = True  # the first key has more sessions than the share
+    chosen[fitting[np.cumsum(per_key[fitting]) <= most]] = True
+    if not len(fitting):
+        chosen[order[:1]] = True
     return chosen[rank]
 
 

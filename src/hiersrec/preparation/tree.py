@@ -54,6 +54,9 @@ def names_of_path(column: pa.ChunkedArray, separator: str) -> list[Names]:
         [_name(part) for part in (value if isinstance(value, list) else (_name(value) or "").split(separator))]
         for value in column.to_pylist()
     ]
+    for parts in split:
+        while parts and parts[-1] is None:  # what a separator at the end leaves
+            parts.pop()
     depth = max(map(len, split), default=0)
     return [(*parts, *[None] * (depth - len(parts))) for parts in split]
 

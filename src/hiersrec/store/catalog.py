@@ -18,6 +18,7 @@ known nodes can be predicted.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Catalog:
         """Read a catalogue folder; feature values stay on disk, memory-mapped."""
         items = read_parquet(folder / "items.parquet")
         nodes = read_parquet(folder / "categories.parquet")
-        depth = sum(name.startswith("node_") for name in items.column_names)
+        depth = next(level for level in count() if f"node_{level + 1}" not in items.column_names)
         of_level = numbers(nodes["level"])
         levels = [_level(take(nodes, np.flatnonzero(of_level == level))) for level in range(1, depth + 1)]
         features = []

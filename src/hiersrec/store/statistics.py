@@ -44,7 +44,7 @@ def table(document: dict[str, Any]) -> list[tuple[str, str]]:
     if types := facts.get("event_types"):
         rows.append(("event types, in training", ", ".join(f"{name} {count:,}" for name, count in types.items())))
     rows += [(f"metadata, {column['name']}", _metadata(column)) for column in facts["metadata"]]
-    if facts["items_without_metadata"]:
+    if facts["items_without_metadata"] and document["columns"].get("items", True):
         rows.append(("items not in the items table", f"{facts['items_without_metadata']:,}"))
     for before, after in zip(document["filters"], document["filters"][1:], strict=False):
         name = f"filter {after['name']}" + (f", round {after['round']}" if after["round"] else "")

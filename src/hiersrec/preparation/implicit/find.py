@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from threadpoolctl import threadpool_limits
 
+from hiersrec.preparation.columns import TITLE, shown_name
 from hiersrec.preparation.implicit import embedding, naming
 from hiersrec.preparation.implicit.agreement import agreement
 from hiersrec.preparation.implicit.choosing import choose
@@ -81,9 +82,11 @@ def find(
 def _titles(vocabulary: pa.Table, items: ItemsTable | None, rows: Any) -> list[str]:
     """Title of each item, or its id if it has none."""
     ids = [str(item_id) for item_id in vocabulary["item_id"].to_pylist()]
-    if items is None or "title" not in items.others.column_names:
+    names = [] if items is None else items.others.column_names
+    title = next((name for name in names if shown_name(name, names) == TITLE), None)
+    if items is None or title is None:
         return ids
-    titles = items.others["title"].take(rows).to_pylist()
+    titles = items.others[title].take(rows).to_pylist()
     return [("" if title is None else str(title).strip()) or id_ for title, id_ in zip(titles, ids, strict=True)]
 
 
