@@ -21,6 +21,7 @@ from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
 from hiersrec.evaluation.metrics import about_documents
 from hiersrec.store.dataset import Dataset
 from hiersrec.store.folder import new_file, write_text
+from hiersrec.store.sessions import Sessions
 from hiersrec.store.unseen import renumbered
 
 
@@ -44,9 +45,7 @@ def evaluate_run(
     options = options or EvaluationOptions()
     run, dataset = opened(folder, data, split == "valid" or goal is not None)
     started = time.monotonic()
-    sessions = dataset.sessions(split)
-    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:  # items were added after training
-        sessions = renumbered(sessions, dataset.unseen(), run.catalog)
+    sessions = sessions_of(run, dataset, split)
     chosen = None
     if goal:
         chosen = choose(run.scorer, run.catalog, dataset.sessions("valid"), goal, options, choosing)
@@ -74,6 +73,14 @@ def evaluate_run(
         pq.write_table(evaluation.ranks, aside)
     write_text(folder / files["metrics"], json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return document
+
+
+def sessions_of(run: LoadedRun, dataset: Dataset, split: str) -> Sessions:
+    """Sessions of a split; items that were added after training count in the test sessions, by their external ids."""
+    sessions = dataset.sessions(split)
+    if split == "test" and run.catalog.num_items > dataset.catalog.num_items:
+        sessions = renumbered(sessions, dataset.unseen(), run.catalog)
+    return sessions
 
 
 def choose_candidates(

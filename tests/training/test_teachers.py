@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import hiersrec
 from hiersrec.build import build_trainable, open_run
 from hiersrec.config import ModelRecipe
 from hiersrec.errors import BadFolder, BadRecipe
@@ -173,6 +174,17 @@ def test_a_taught_run_stands_without_its_teachers(dataset, runs, tmp_path) -> No
     shutil.rmtree(teacher)
 
     assert open_run(tmp_path / "run").catalog.num_items == dataset.catalog.num_items
+
+
+def test_a_training_from_a_student_needs_no_teachers(dataset, runs, tmp_path) -> None:
+    teacher = Path(shutil.copytree(runs[0], tmp_path / "teacher"))
+    train(dataset, recipe(named(teacher)), tmp_path / "student", SilentReporter())
+    shutil.rmtree(teacher)
+
+    run = hiersrec.train(dataset, out=tmp_path / "next", init_from=tmp_path / "student", progress=False)
+
+    assert "teachers" not in run.document
+    assert run.document["init_from"]["path"] == str(tmp_path / "student")
 
 
 def test_a_resumed_student_is_the_uninterrupted_one(dataset, runs, taught, tmp_path, monkeypatch) -> None:

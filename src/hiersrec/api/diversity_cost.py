@@ -79,7 +79,7 @@ def diversity_cost(
 
     """
     with named_extras():
-        from hiersrec.evaluate_run import opened
+        from hiersrec.evaluate_run import opened, sessions_of
         from hiersrec.evaluation.diversity_cost import Setting
         from hiersrec.evaluation.diversity_cost import diversity_cost as measured
         from hiersrec.evaluation.evaluate import EvaluationOptions
@@ -101,7 +101,8 @@ def diversity_cost(
     if not loaded.catalog.levels:
         raise BadInput(f"The items of {folder} have no categories, so lists can't be spread over them.")
     settings = [*(Setting(diversity=value) for value in values), *(Setting(per_category=int(cap)) for cap in caps)]
-    sessions, options = dataset.sessions(split), EvaluationOptions(k=int(k), last_only=last_only)
+    sessions = sessions_of(loaded, dataset, split)
+    options = EvaluationOptions(k=int(k), last_only=last_only or sessions.last_only)
     with reporting(progress) as reporter, progress_stage(reporter, "measure") as report:
         prefixes, rows = measured(loaded.scorer, loaded.catalog, sessions, settings, options, report)
     facts = {
@@ -111,7 +112,7 @@ def diversity_cost(
         "split": split,
         "k": int(k),
     }
-    return DiversityCost({**facts, "last_only": last_only, "prefixes": prefixes, "rows": rows})
+    return DiversityCost({**facts, "last_only": options.last_only, "prefixes": prefixes, "rows": rows})
 
 
 def _several(values: float | Sequence[float]) -> list[float]:

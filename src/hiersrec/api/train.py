@@ -69,7 +69,7 @@ def train(
         from hiersrec.training.callbacks import Callback, loggers_of
         from hiersrec.training.distributed import process_group
         from hiersrec.training.unfinished import to_resume
-        from hiersrec.training.warm_start.transfer import origin_recipe
+        from hiersrec.training.warm_start.transfer import origin_recipe, without_teachers
 
     FLAG.check(resume=resume, overwrite=overwrite, progress=progress)
     WHOLE.check_given(seed=seed)
@@ -98,6 +98,7 @@ def train(
                     recipe = begun
                 elif recipe is None and start is not None:
                     recipe = origin_recipe(start)
+                    changes = [*without_teachers(recipe), *changes]
                 chosen = recipe_of(DEFAULT_RECIPE if recipe is None else recipe, changes, dataset=opened.name)
                 trackers = loggers_of(logs, folder)
             if recipe is None and (why := default_recipe.why_sampled(chosen, changes, opened.training(), processes)):

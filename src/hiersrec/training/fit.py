@@ -41,7 +41,7 @@ from hiersrec.training.finish_terms import finish_terms
 from hiersrec.training.fit_tree import fit_tree
 from hiersrec.training.memory_estimate import check_memory
 from hiersrec.training.progress import ProgressReporter, SilentReporter
-from hiersrec.training.run_folder import RunFolder, run_folder
+from hiersrec.training.run_folder import RunFolder, check_begun_alike, run_folder
 from hiersrec.training.teachers import open_teachers
 from hiersrec.training.unfinished import STATE, with_a_name
 from hiersrec.training.warm_start import transfer
@@ -91,6 +91,9 @@ def train(
             transfer.check_not_replaced(Path(teacher), out, "one of the teachers")
     recipe, given = with_epochs(recipe, dataset), recipe
     with run_folder(dataset, out, recipe, processes, resume=resume, overwrite=overwrite) as place:
+        if place.resumes and not resume:
+            with processes.synchronized():
+                check_begun_alike(place, init_from)
         if place.is_finished:
             reporter.say(f"train: {out} is finished already")
         elif recipe.training is None:

@@ -127,6 +127,13 @@ def _locked(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: b
                 put_in_place(chosen.folder, out)
 
 
+def check_begun_alike(place: RunFolder, init_from: Path | None) -> None:
+    """Raise BadFolder if what goes on without --resume, having no checkpoint, began with weights of another run."""
+    start = transfer.read_start(place.state)
+    if (None if start is None else start["path"]) != (None if init_from is None else str(init_from.resolve())):
+        raise BadFolder(UNFINISHED.format(folder=place.folder))
+
+
 def _choose(dataset: Dataset, out: Path, recipe: str, resume: bool, overwrite: bool) -> RunFolder:
     new = to_resume(out)
     if new != out and resume:

@@ -28,6 +28,7 @@ from hiersrec.store.dataset import Dataset
 from hiersrec.training import loop
 from hiersrec.training.fit import train
 from hiersrec.training.progress import SilentReporter
+from hiersrec.training.unfinished import has_checkpoint
 from hiersrec.training.warm_start import transfer
 from tests.model.world import TINY
 from tests.toy import (
@@ -422,6 +423,33 @@ def test_a_training_goes_on_from_its_own_start_only(newer, plain_run, run, tmp_p
         train(newer, recipe(), tmp_path / "warm", SilentReporter(), resume=True, init_from=run)
     with pytest.raises(BadFolder, match=r"cold was begun with fresh weights, not from .*plain\. Resume without"):
         train(newer, recipe(), tmp_path / "cold", SilentReporter(), resume=True, init_from=plain_run)
+
+
+def test_what_has_no_checkpoint_begins_again_only_as_it_was_begun(newer, plain_run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", 1e9)
+    with pytest.raises(Stop):
+        train(newer, recipe(), tmp_path / "warm", Stopping(2), init_from=plain_run)
+    with pytest.raises(Stop):
+        train(newer, recipe(), tmp_path / "cold", Stopping(2))
+    assert not any(has_checkpoint(tmp_path / name) for name in ("warm", "cold"))
+
+    with pytest.raises(BadFolder, match="warm holds an unfinished training"):
+        train(newer, recipe(), tmp_path / "warm", SilentReporter())
+    with pytest.raises(BadFolder, match="cold holds an unfinished training"):
+        train(newer, recipe(), tmp_path / "cold", SilentReporter(), init_from=plain_run)
+    assert train(newer, recipe(), tmp_path / "warm", SilentReporter(), init_from=plain_run)["init_from"]
+    assert "init_from" not in train(newer, recipe(), tmp_path / "cold", SilentReporter())
+
+
+def test_a_refitted_run_starts_none_that_its_validation_sessions_measure(older, newer, tmp_path) -> None:
+    train(older, recipe("training.refit=true", "training.epochs=1"), tmp_path / "run", SilentReporter())
+
+    with pytest.raises(BadRecipe, match=r"was trained on the validation sessions too \(refit\)"):
+        transfer.transfer_weights(tmp_path / "run", fresh(recipe(), older), recipe(), older)
+
+    refit = recipe("training.refit=true")
+    assert transfer.transfer_weights(tmp_path / "run", fresh(refit, older), refit, older)
+    assert transfer.transfer_weights(tmp_path / "run", fresh(recipe(), newer), recipe(), newer)
 
 
 def test_a_kill_before_the_recipe_stands_leaves_a_folder_that_can_be_used(newer, plain_run, tmp_path) -> None:

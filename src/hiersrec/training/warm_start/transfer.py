@@ -37,6 +37,12 @@ def origin_recipe(run: Path) -> Path:
     return run / RECIPE
 
 
+def without_teachers(recipe: Path) -> list[str]:
+    """The change of an origin's recipe that leaves its teachers out: they know the older items, and may be gone."""
+    training = read_recipe(recipe).training
+    return ["training.teachers=[]"] if training is not None and training.teachers else []
+
+
 def check_same_origin(run: Path, out: Path, start: dict[str, Any] | None) -> None:
     """Raise BadFolder unless the training that is resumed in `out`, with origin `start`, started from `run`."""
     if start is None or Path(start["path"]) != run.resolve():
@@ -70,6 +76,12 @@ def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Datas
     with torch.random.fork_rng([]):  # building a model draws weights, which must not shift the training's draws
         origin = open_run(run)
     assert isinstance(origin.scorer, ModelScorer), "check_origin excludes baselines"
+    same_data = origin.document["dataset"]["fingerprint"] == dataset.fingerprint
+    if same_data and _is_refit(origin.recipe) and not _is_refit(recipe):
+        raise BadRecipe(
+            f"{run} was trained on the validation sessions too (refit), so validation metrics would be too good. Start "
+            "from another run, or set training.refit=true."
+        )
     assert isinstance(model, HierarchicalModel), "fit.OWN_WEIGHTS excludes baselines"
     assert isinstance(recipe, ModelRecipe), "fit.OWN_WEIGHTS excludes baselines"
     check_dataset(origin, dataset, recipe)
@@ -92,6 +104,10 @@ def transfer_weights(run: Path, model: Trainable, recipe: Recipe, dataset: Datas
         "categories": _category_counts(matches, origin.catalog, dataset.catalog),
         "new_tensors": [name for name in after if name not in before],
     }
+
+
+def _is_refit(recipe: Recipe) -> bool:
+    return recipe.training is not None and recipe.training.refit
 
 
 def _parameters(model: HierarchicalModel) -> dict[str, nn.Parameter]:
