@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from hiersrec import diversity_cost
 from hiersrec import evaluate_run as door
 from hiersrec.build import LoadedRun, open_run
 from hiersrec.comparison.measured import read_measured
@@ -99,6 +100,17 @@ def test_new_items_count_as_targets_and_in_prefixes(monkeypatch, dataset, run) -
     cold = {row["slice"]: row for row in document["slices"]["cold_start"]}
     assert cold["target new"]["prefixes"] == before
     assert cold["target new"]["metrics"]["hits@20"] > 0
+
+
+def test_the_cost_of_diversity_counts_new_items_too(monkeypatch, dataset, run) -> None:
+    ids = dataset.unseen()["item_id"].to_pylist()
+    monkeypatch.setattr(door, "open_run", lambda folder: open_grown(folder, ids))
+
+    cost = diversity_cost(run, k=20, progress=False)
+
+    measured = door.evaluate_run(run)["metrics"]
+    assert measured["unseen_targets"] == 0
+    assert cost.columns()["hits@20"][0] == pytest.approx(measured["hits@20"])
 
 
 def test_a_run_that_has_not_grown_never_asks_for_the_ids(monkeypatch, dataset, run) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 import hiersrec as hr
 from hiersrec.errors import BadInput
-from tests.shop import TINY, write_shop
 
 pytestmark = pytest.mark.slow
 
@@ -21,21 +20,6 @@ def test_a_run_is_measured_as_it_was_evaluated(toy_run) -> None:
     assert cost.to_dict()["prefixes"] == report.metrics["prefixes"]
     for words in ("by score", "diversity 0.3", "per_category 2", "HITS@10", "tree diversity@10", "test sessions"):
         assert words in repr(cost)
-
-
-def test_items_that_were_added_count_as_they_do_in_a_report(tmp_path) -> None:
-    shop = write_shop(tmp_path / "shop")
-    files = shop / "events.csv", shop / "items.csv"
-    data = hr.prepare(*files, out=tmp_path / "data", split="random:0.3", hold_out_items=0.2, progress=False)
-    settings = [*TINY, "training.epochs=1", "tasks.item.vectors=id+metadata"]
-    run = hr.train(data, recipe="hiersrec", overrides=settings, out=tmp_path / "run", progress=False)
-    larger = run.add_items(files[1], out=tmp_path / "larger")
-
-    cost = hr.diversity_cost(larger, k=10, progress=False)
-
-    report = larger.evaluate("test", k=10, progress=False)
-    assert cost.columns()["hits@10"][0] == pytest.approx(report.metrics["hits@10"])
-    assert report.metrics["hits@10"] != run.evaluate("test", k=10, progress=False).metrics["hits@10"]
 
 
 @pytest.mark.parametrize(
