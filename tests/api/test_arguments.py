@@ -123,8 +123,14 @@ def test_train(arguments, message, data, scratch) -> None:
         ({"candidates": "category", "top": float("nan")}, "top must be a whole number, got nan"),
         ({"candidates": "category", "share": "x"}, "share must be a number, got 'x'"),
         ({"candidates": "category", "keep": True}, "keep must be a number, got True"),
-        ({"candidates": hr.Candidates(policy="category", top=5), "top": 9}, "says all, got top as well"),
-        ({"candidates": hr.Candidates(policy="category", top=5), "share": 0.1}, "says all, got share as well"),
+        (
+            {"candidates": hr.Candidates(policy="category", top=5), "top": 9},
+            "has all settings in itself, got top as well",
+        ),
+        (
+            {"candidates": hr.Candidates(policy="category", top=5), "share": 0.1},
+            "has all settings in itself, got share as well",
+        ),
         ({"last_only": "no"}, "last_only must be True or False"),
     ],
 )

@@ -50,6 +50,15 @@ def test_new_items_come_after_the_old_ones_in_the_order_of_their_ids(old, tmp_pa
     assert "add-items: 3 new items; 1 rows are of known items, and skipped" in lines
 
 
+def test_numbers_with_zeros_before_them_are_numbers_as_before(old, tmp_path) -> None:
+    after, _ = grown(old, tmp_path, [row(90, price="05"), row(91, price="010")])
+
+    first = Catalog.open(old).num_items + 1
+    assert after.column("price", np.array([first, first + 1], np.int32)) == [5, 10]
+    [price] = [feature for feature in after.features if feature.name == "price"]
+    assert price.values[first:].all()
+
+
 def test_known_paths_lead_to_known_nodes_and_the_rest_to_unknown_ones(old, tmp_path) -> None:
     before = Catalog.open(old)
     rows = [

@@ -25,8 +25,8 @@ def candidates_or_goal(
         given = {"top": top, "mass": mass, "share": share, "keep": keep, "promise": promise}
         if others := [name for name, value in given.items() if value is not None]:
             raise BadInput(
-                f"candidates is a Candidates, which says all, got {others[0]} as well. Leave one of the two out, or "
-                "give the name of its policy."
+                f"candidates has all settings in itself, got {others[0]} as well. Leave one of the two out, or give "
+                "the name of a policy, such as candidates='category'."
             )
         return candidates, None
     TEXT.check(candidates=candidates)

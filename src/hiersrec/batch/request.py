@@ -33,11 +33,10 @@ class BatchRequest:
 
     def kept(self) -> "BatchRequest":
         """The same request, with lists in place of what can be read only once: each process reads it."""
-        paths = [_kept(path) for path in self.categories] if isinstance(self.categories, Iterable) else self.categories
-        is_text = isinstance(self.categories, str)
-        return replace(
-            self, allow=_kept(self.allow), deny=_kept(self.deny), categories=self.categories if is_text else paths
-        )
+        paths = self.categories
+        if isinstance(paths, Iterable) and not isinstance(paths, str):
+            paths = [_kept(path) for path in paths]
+        return replace(self, allow=_kept(self.allow), deny=_kept(self.deny), categories=paths)
 
     def of(self, recommender: Recommender) -> ListRequest:
         """The request in the items of a model. Raises BadInput, as `Recommender.recommend` does."""

@@ -46,7 +46,8 @@ def extend_catalog(old: Path, items: Path, new: Path, say: Say, vectors: tuple[s
     """
     catalog = Catalog.open(old)
     texts = [field.name for field in catalog.items.schema if pa.types.is_string(field.type)]
-    settings = PrepareSettings(columns=_columns(old), metadata=Metadata(vectors=vectors))
+    numeric = tuple(feature.name for feature in catalog.features if feature.kind == "numeric")
+    settings = PrepareSettings(columns=_columns(old), metadata=Metadata(vectors=vectors, numeric=numeric))
     read = read_items(items, settings, lambda text: say(text.replace("prepare", "add-items", 1)), texts)
     ids = _cast_ids(read.ids, catalog.items["item_id"].type, items)
     is_new = catalog.to_internal(ids.to_pylist()) == 0
