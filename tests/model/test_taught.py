@@ -9,7 +9,7 @@ from hiersrec.model import losses, products
 from hiersrec.model.losses import cross_entropy
 from hiersrec.model.score_term import SparseScores
 from hiersrec.model.targets import Targets, Taught
-from tests.model.soft_targets.test_smoothing import ITEMS, SPARSE, B, N, by_hand, even, given, smoothed
+from tests.model.soft_targets.test_smoothing import ITEMS, SPARSE, B, N, by_hand, even, given, scored, smoothed
 from tests.model.world import batch, model, recipe, tensors
 
 
@@ -43,9 +43,7 @@ def written_out(share: float, scores: Tensor) -> Tensor:
 @pytest.mark.parametrize("sparse", [None, SPARSE], ids=["plain", "with sparse scores"])
 def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     query, vectors, biases = given(biased)
-    scores = query @ vectors.T + (0 if biases is None else biases)
-    if sparse is not None:
-        scores = sparse.add_to(scores)
+    scores = scored(query, vectors, biases, sparse)
 
     found = cross_entropy(query, vectors, biases, ITEMS - 1, sparse, Taught(teacher(), share))
 
@@ -63,7 +61,7 @@ def test_its_gradient_is_that_of_soft_targets(share) -> None:
 
     for one in (query, vectors, biases, values):
         one.grad = None
-    written_out(share, sparse.add_to(query @ vectors.T + biases)).backward()
+    written_out(share, scored(query, vectors, biases, sparse)).backward()
 
     for mine, one in zip(found, (query, vectors, biases, values), strict=True):
         torch.testing.assert_close(mine, one.grad)
@@ -78,7 +76,7 @@ def test_in_bf16_it_errs_by_as_much_as_the_rest() -> None:
 
     for one in (query, vectors, biases):
         one.grad = None
-    expected = written_out(0.5, SPARSE.add_to(query @ vectors.T + biases))
+    expected = written_out(0.5, scored(query, vectors, biases, SPARSE))
     expected.backward()
 
     assert found.item() == pytest.approx(expected.item(), abs=0.02)

@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 
 from hiersrec.build import open_run
+from hiersrec.model.hierarchical import HierarchicalModel
 from hiersrec.model.score_term import Choice
 from hiersrec.recipe_file import find_recipe, read_recipe
 from hiersrec.training import finish_terms
@@ -64,6 +65,8 @@ def test_long_sessions_are_fewer(dataset, tmp_path, measured, monkeypatch) -> No
 
 class Term(torch.nn.Module):
     """Two numbers to choose, and what is measured with them."""
+
+    choices = HierarchicalModel.choices
 
     def __init__(self, metric, settings=("fit", "fit")) -> None:
         super().__init__()

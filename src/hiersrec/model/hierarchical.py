@@ -21,6 +21,7 @@ from hiersrec.model.heads import Head
 from hiersrec.model.inputs import Inputs
 from hiersrec.model.pooling import Pooling
 from hiersrec.model.score_term import (
+    Choice,
     ItemTerm,
     PairTerm,
     PositionTerm,
@@ -150,6 +151,12 @@ class HierarchicalModel(Trainable):
     def pair_terms(self) -> dict[str, PairTerm]:
         """Those that have pairs."""
         return {name: term for name, term in self.named_children() if isinstance(term, PairTerm) and len(term.others)}
+
+    @property
+    def choices(self) -> dict[str, Choice]:
+        """What score terms choose after training, by the name of the term."""
+        terms: dict[str, PositionTerm | PairTerm] = {**self.position_terms, **self.pair_terms}
+        return {name: choice for name, term in terms.items() if (choice := term.choice) is not None}
 
     @property
     def item_terms(self) -> dict[str, ItemTerm]:

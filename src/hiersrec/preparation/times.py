@@ -152,10 +152,7 @@ def _formatted(values: pa.Array, time_format: str) -> Times:
             row = pc.index(parsed.is_null(), True).as_py()
             raise UnparsedError(row, values[row].as_py())
         # Arrow makes 2 March of 31 February. Python does not, and takes what is written otherwise, such as 1.3.2020.
-        if (
-            pc.all(pc.equal(pc.strftime(parsed.cast(pa.timestamp("s")), format=time_format), values)).as_py()
-            is not False
-        ):
+        if pc.strftime(parsed.cast(pa.timestamp("s")), format=time_format).equals(values):
             return _timestamps(parsed)
     seconds = {}
     for row, text in enumerate(values.to_pylist()):

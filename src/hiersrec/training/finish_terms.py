@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.score_term import Choice, PairTerm, PositionTerm
+from hiersrec.model.score_term import Choice
 from hiersrec.model.scorer import scorer_of
 from hiersrec.store.dataset import TrainingData
 from hiersrec.store.sessions import Prefixes
@@ -21,8 +21,7 @@ ROUNDS = 3
 
 def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, reporter: ProgressReporter) -> None:
     """Set what is not trained; with `refit` no session is left to choose it on."""
-    terms: dict[str, PositionTerm | PairTerm] = {**model.position_terms, **model.pair_terms}
-    choices = {name: choice for name, term in terms.items() if (choice := term.choice) is not None}
+    choices = model.choices
     for choice in choices.values():
         choice.number.fill_(0.0 if choice.setting == "fit" else choice.setting)  # a warm start brought the older run's
     free = {name: choice for name, choice in choices.items() if choice.setting == "fit"}
@@ -38,8 +37,8 @@ def finish_terms(model: HierarchicalModel, data: TrainingData, refit: bool, repo
                 f"validation sessions is {best:.4f}, {before:.4f} without. For a later refit add "
                 f"{' '.join(f'--set {key}={number:.1f}' for key, number in found.items())}"
             )
-    for name, choice in choices.items():
-        if isinstance(term := terms[name], PairTerm) and not choice.number:
+    for name, term in model.pair_terms.items():
+        if name in choices and not choices[name].number:
             term.clear()
 
 

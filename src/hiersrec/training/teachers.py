@@ -20,7 +20,6 @@ from hiersrec.build import WEIGHTS, LoadedRun, open_run
 from hiersrec.config import Recipe, Training
 from hiersrec.errors import BadRecipe
 from hiersrec.model.hierarchical import HierarchicalModel
-from hiersrec.model.score_term import PairTerm, PositionTerm
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.model.targets import Targets, Taught
 from hiersrec.model.trainable import Trainable
@@ -105,10 +104,8 @@ def _teacher(run: LoadedRun, model: Trainable, dataset: Dataset, config: Trainin
             f"{where} takes {teacher.max_length} items of a session, fewer than the {model.max_length} of the recipe. "
             "Name another run, or set encoder.max_length."
         )
-    terms: list[PositionTerm | PairTerm] = [*teacher.position_terms.values(), *teacher.pair_terms.values()]
-    for term in terms:
-        if term.choice is not None:
-            term.choice.number.zero_()  # it was chosen on validation sessions, as the student's own will be
+    for choice in teacher.choices.values():
+        choice.number.zero_()  # it was chosen on validation sessions, as the student's own will be
     for term in teacher.pair_terms.values():
         term.clear()  # a step need not count the pairs
     return teacher.requires_grad_(False)

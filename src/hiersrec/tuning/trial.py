@@ -10,7 +10,6 @@ from pathlib import Path
 from hiersrec.build import WEIGHTS, open_run
 from hiersrec.config import Recipe
 from hiersrec.evaluation.evaluate import EvaluationOptions, evaluate
-from hiersrec.model.score_term import PairTerm, PositionTerm
 from hiersrec.model.scorer import ModelScorer
 from hiersrec.store.dataset import Dataset, TrainingData
 from hiersrec.store.lock import lock_file
@@ -19,6 +18,7 @@ from hiersrec.training.progress import ProgressReporter, progress_stage
 from hiersrec.training.unfinished import STATE, is_begun, is_sealed
 from hiersrec.tuning.goal import OF_EPOCHS, Goal
 from hiersrec.tuning.pruning import Curve, Pruner
+from hiersrec.types import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,35 +54,29 @@ def run(
         callbacks = [Pruner(goal.metric, earlier, reporter.say)] * is_of_epochs
         train(dataset, recipe, out, reporter, resume=is_begun(out), callbacks=callbacks)
     history = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    scorer = open_run(out).scorer
     if not history:
-        valid = _evaluated(dataset.training(), out, reporter, goal)
+        valid = _evaluated(dataset.training(), scorer, reporter, goal)
         return Outcome(valid=valid, epochs=0, seconds=time.monotonic() - started, curve=[])
     best = max(history, key=lambda epoch: epoch["valid"][OF_EPOCHS[0]])  # ties: the first, as in training
     seconds = sum(epoch["train_s"] + epoch["valid_s"] for epoch in history)
     valid = {name: best["valid"][name] for name in OF_EPOCHS}
-    if not is_of_epochs or _has_numbers(out):
+    # What was chosen after the last epoch (training/finish_terms.py) is in no validation of the history.
+    is_changed = isinstance(scorer, ModelScorer) and any(choice.number for choice in scorer.model.choices.values())
+    if not is_of_epochs or is_changed:
         started = time.monotonic()
-        valid = _evaluated(dataset.training(), out, reporter, goal)
+        valid = _evaluated(dataset.training(), scorer, reporter, goal)
         seconds += time.monotonic() - started
     curve = [epoch["valid"][goal.metric] for epoch in history] if is_of_epochs else []
     return Outcome(valid=valid, epochs=len(history), seconds=seconds, curve=curve)
 
 
-def _has_numbers(run: Path) -> bool:
-    """Whether score terms of the run add what was chosen after training (training/finish_terms.py)."""
-    scorer = open_run(run).scorer
-    if not isinstance(scorer, ModelScorer):
-        return False
-    terms: list[PositionTerm | PairTerm] = [*scorer.model.position_terms.values(), *scorer.model.pair_terms.values()]
-    return any(bool(term.choice.number) for term in terms if term.choice is not None)
-
-
-def _evaluated(data: TrainingData, run: Path, reporter: ProgressReporter, goal: Goal) -> dict[str, float]:
-    """The reported metrics, of the weights that the run keeps."""
+def _evaluated(data: TrainingData, scorer: Scorer, reporter: ProgressReporter, goal: Goal) -> dict[str, float]:
+    """The reported metrics, of the weights that a run keeps."""
     kinds = dict.fromkeys(["mrr", "hits", goal.kind])
     options = EvaluationOptions(k=(20, goal.k), metrics=tuple(kinds))
     with progress_stage(reporter, "validation") as progress:
-        metrics = evaluate(open_run(run).scorer, data.catalog, data.valid, options, progress).metrics
+        metrics = evaluate(scorer, data.catalog, data.valid, options, progress).metrics
     if goal.metric not in metrics:
         raise goal.not_predicted()
     return {name: metrics[name] for name in (*OF_EPOCHS, goal.metric)}

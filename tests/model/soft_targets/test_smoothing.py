@@ -30,6 +30,12 @@ def given(biased: bool) -> tuple[Tensor, Tensor, Tensor | None]:
     return query.requires_grad_(), vectors.requires_grad_(), biases.requires_grad_() if biased else None
 
 
+def scored(query: Tensor, vectors: Tensor, biases: Tensor | None, sparse: SparseScores | None) -> Tensor:
+    """The scores (B, N)."""
+    scores = query @ vectors.T + (0 if biases is None else biases)
+    return scores if sparse is None else sparse.add_to(scores)
+
+
 def smoothed(
     share: float, query: Tensor, vectors: Tensor, biases: Tensor | None, items: Tensor, sparse: SparseScores | None
 ) -> Tensor:
@@ -68,9 +74,7 @@ def by_hand(share: float, scores: list[list[float]], others: list[list[float]]) 
 @pytest.mark.parametrize("sparse", [None, SPARSE], ids=["plain", "with sparse scores"])
 def test_it_makes_the_loss_that_of_soft_targets(share, biased, sparse) -> None:
     query, vectors, biases = given(biased)
-    scores = query @ vectors.T + (0 if biases is None else biases)
-    if sparse is not None:
-        scores = sparse.add_to(scores)
+    scores = scored(query, vectors, biases, sparse)
 
     plain = cross_entropy(query, vectors, biases, ITEMS - 1, sparse)
     found = plain + smoothed(share, query, vectors, biases, ITEMS, sparse)
@@ -88,7 +92,7 @@ def test_its_gradient_is_that_of_soft_targets(numbers, monkeypatch) -> None:
 
     for one in (query, vectors, biases, values):
         one.grad = None
-    scores = SPARSE._replace(values=values).add_to(query @ vectors.T + biases)
+    scores = scored(query, vectors, biases, SPARSE._replace(values=values))
     same = torch.tensor(NODES)[:, None] == torch.tensor(NODES)
     known = ITEMS > 0
     means = (scores[known][:, None] * same[ITEMS[known] - 1][:, None])[:, 0].sum(1) / same.sum(1)[ITEMS[known] - 1]
